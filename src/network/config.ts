@@ -1,0 +1,153 @@
+/**
+ * The configuration of a network: every published dialect and every variant of the paper is a value
+ * of these fields, never a branch elsewhere.
+ */
+import { InputError } from '../errors.ts';
+
+/** Padding as [top, left, bottom, right], in pixels. */
+export type Pads = readonly [number, number, number, number];
+
+export interface NetworkConfig {
+  /** `cifar`: 3x3 stem, three groups. `imagenet`: 7x7 stride-2 stem, 3x3 max pool, four groups. */
+  readonly stem: 'cifar' | 'imagenet';
+  /** 6n + 2 with the cifar stem, 8n + 2 with the imagenet stem; n blocks a group. */
+  readonly depth: number;
+  /** Widening factor k: the first group has 16k (cifar) or 64k (imagenet) channels. */
+  readonly width: number;
+  readonly classes: number;
+  readonly input: { readonly channels: number; readonly height: number; readonly width: number };
+  /** False: plain network, no shortcuts. */
+  readonly residual: boolean;
+  /** Bits of a weight in the inner convolutions. */
+  readonly bits: 1 | 32;
+  /** Bits of a weight in the first and the last convolution. */
+  readonly endBits: 1 | 32;
+  /** Scale of 1-bit weights: He's constant, or BWN's mean |W| per layer or per output channel. */
+  readonly scale: 'he' | 'mean-layer' | 'mean-channel';
+  /** How raw pixels 0..255 are normalised: by the first batch norm, or by constants per channel. */
+  readonly inputNorm: 'batch-norm' | { readonly mean: readonly number[]; readonly std: readonly number[] };
+  /** ReLU between the input normalisation and the first convolution. */
+  readonly inputRelu: boolean;
+  /** What stands before each convolution: batch norm + ReLU, or max(-1, x) (arXiv 1907.06916). */
+  readonly activation: 'norm-relu' | 'shifted-relu';
+  /** Divides the logits; 1 except with `shifted-relu`, whose network has no last batch norm. */
+  readonly logitsDivisor: number;
+  /** Which batch norms have a learned scale (gamma) and offset (beta). */
+  readonly affine: 'none' | 'first' | 'last' | 'all';
+  /** Added to the variance in batch norm; 0 where the published moments already hold it. */
+  readonly epsilon: number;
+  /** The first block of every group but the first halves the resolution. */
+  readonly downsample: {
+    readonly convPads: Pads;
+    readonly poolPads: Pads;
+    /** Whether the average pool's divisor counts padding. */
+    readonly poolCountsPads: boolean;
+  };
+}
+
+/** The paper's network for CIFAR, 1 bit, as trained by this project (the author's Keras dialect). */
+export const defaultConfig: NetworkConfig = {
+  stem: 'cifar',
+  depth: 20,
+  width: 10,
+  classes: 10,
+  input: { channels: 3, height: 32, width: 32 },
+  residual: true,
+  bits: 1,
+  endBits: 1,
+  scale: 'he',
+  inputNorm: 'batch-norm',
+  inputRelu: false,
+  activation: 'norm-relu',
+  logitsDivisor: 1,
+  affine: 'none',
+  epsilon: 1e-5,
+  downsample: { convPads: [0, 0, 1, 1], poolPads: [0, 0, 1, 1], poolCountsPads: false },
+};
+
+/** `WRN-20-10`, as the paper writes it. */
+export function networkName(config: NetworkConfig): string {
+  return `${config.residual ? 'WRN' : 'Plain'}-${config.depth}-${config.width}`;
+}
+
+/** Blocks in each group. */
+export function blocksPerGroup(config: NetworkConfig): number {
+  return (config.depth - 2) / (config.stem === 'cifar' ? 6 : 8);
+}
+
+/** Largest network that makes sense here: keeps a hostile configuration from asking for terabytes. */
+const MAX_DEPTH = 1202;
+const MAX_CHANNELS = 65536;
+const MAX_IMAGE = 4096;
+const MAX_CLASSES = 1_000_000;
+
+/**
+ * Reads a configuration from untrusted JSON.
+ * @throws InputError naming the first field that is missing, unknown or out of range.
+ */
+export function readConfig(json: unknown): NetworkConfig {
+  const fail = (field: string, expected: string, got: unknown): never => {
+    throw new InputError('configuration', field, `expected ${expected}, got ${JSON.stringify(got)?.slice(0, 60)}`);
+  };
+  const record = (value: unknown, field: string, keys: readonly string[]): Record<string, unknown> => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(field, 'an object', value);
+    for (const key of Object.keys(value)) if (!keys.includes(key)) fail(`${field}.${key}`, 'no such field', key);
+    return value as Record<string, unknown>;
+  };
+  const integer = (value: unknown, field: string, low: number, high: number): number =>
+    Number.isInteger(value) && (value as number) >= low && (value as number) <= high
+      ? (value as number)
+      : fail(field, `an integer from ${low} to ${high}`, value);
+  const number = (value: unknown, field: string, low: number, high: number): number =>
+    typeof value === 'number' && value >= low && value <= high ? value : fail(field, `a number from ${low} to ${high}`, value);
+  const oneOf = <T>(value: unknown, field: string, choices: readonly T[]): T =>
+    choices.includes(value as T) ? (value as T) : fail(field, choices.map((c) => JSON.stringify(c)).join(' or '), value);
+  const numbers = (value: unknown, field: string, count: number, low: number, high: number): number[] =>
+    Array.isArray(value) && value.length === count
+      ? value.map((v, i) => number(v, `${field}[${i}]`, low, high))
+      : fail(field, `${count} numbers`, value);
+
+  const c = record(json, 'root', Object.keys(defaultConfig));
+  const input = record(c['input'], 'input', Object.keys(defaultConfig.input));
+  const channels = integer(input['channels'], 'input.channels', 1, 1024);
+  const down = record(c['downsample'], 'downsample', Object.keys(defaultConfig.downsample));
+  const pads = (key: 'convPads' | 'poolPads') => numbers(down[key], `downsample.${key}`, 4, 0, 2) as unknown as Pads;
+  const constants = (): NetworkConfig['inputNorm'] => {
+    const norm = record(c['inputNorm'], 'inputNorm', ['mean', 'std']);
+    return {
+      mean: numbers(norm['mean'], 'inputNorm.mean', channels, -1e6, 1e6),
+      std: numbers(norm['std'], 'inputNorm.std', channels, 1e-6, 1e6),
+    };
+  };
+  const config: NetworkConfig = {
+    stem: oneOf(c['stem'], 'stem', ['cifar', 'imagenet']),
+    depth: integer(c['depth'], 'depth', 8, MAX_DEPTH),
+    width: number(c['width'], 'width', 1 / 64, 256),
+    classes: integer(c['classes'], 'classes', 2, MAX_CLASSES),
+    input: {
+      channels,
+      height: integer(input['height'], 'input.height', 4, MAX_IMAGE),
+      width: integer(input['width'], 'input.width', 4, MAX_IMAGE),
+    },
+    residual: oneOf(c['residual'], 'residual', [true, false]),
+    bits: oneOf(c['bits'], 'bits', [1, 32]),
+    endBits: oneOf(c['endBits'], 'endBits', [1, 32]),
+    scale: oneOf(c['scale'], 'scale', ['he', 'mean-layer', 'mean-channel']),
+    inputNorm: c['inputNorm'] === 'batch-norm' ? 'batch-norm' : constants(),
+    inputRelu: oneOf(c['inputRelu'], 'inputRelu', [true, false]),
+    activation: oneOf(c['activation'], 'activation', ['norm-relu', 'shifted-relu']),
+    logitsDivisor: number(c['logitsDivisor'], 'logitsDivisor', 1e-6, 1e6),
+    affine: oneOf(c['affine'], 'affine', ['none', 'first', 'last', 'all']),
+    epsilon: number(c['epsilon'], 'epsilon', 0, 1),
+    downsample: {
+      convPads: pads('convPads'),
+      poolPads: pads('poolPads'),
+      poolCountsPads: oneOf(down['poolCountsPads'], 'downsample.poolCountsPads', [true, false]),
+    },
+  };
+  const period = config.stem === 'cifar' ? 6 : 8;
+  if ((config.depth - 2) % period !== 0) fail('depth', `${period}n + 2`, config.depth);
+  const base = (config.stem === 'cifar' ? 16 : 64) * config.width;
+  if (!Number.isInteger(base) || base * 8 > MAX_CHANNELS) fail('width', 'a whole number of channels, at most 65536', config.width);
+  return config;
+}

@@ -1,0 +1,60 @@
+/** The canonical model: what every reader produces and every writer takes. */
+import { InputError } from '../errors.ts';
+import type { NetworkConfig } from './config.ts';
+import { packedLength } from './sign.ts';
+import { elements, type Tensor } from './tensor.ts';
+import { parameters } from './topology.ts';
+
+export interface Model {
+  readonly config: NetworkConfig;
+  /** Exactly the parameters of the topology, by name. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly about: About;
+}
+
+/** What is known of a model besides its numbers; goes into the metadata of every file. */
+export interface About {
+  /** Dialect the model was read from, e.g. `keras`; `wrn-onnx` for models trained here. */
+  readonly dialect: string;
+  /** SHA-256 of the source file, hexadecimal. */
+  readonly sourceSha256?: string;
+  /** Name of the data set, e.g. `cifar-10`. */
+  readonly dataset?: string;
+  readonly classLabels?: readonly string[];
+  /** Fraction of test images classified right, as stated by the source. */
+  readonly testAccuracy?: number;
+}
+
+/**
+ * Checks that a conversion is total: every parameter of the topology is there once, with its shape
+ * and finite values, and nothing is left over.
+ * @throws InputError naming the parameter.
+ */
+export function checkModel(model: Model, format: string): Model {
+  const left = new Set(model.tensors.keys());
+  for (const expected of parameters(model.config)) {
+    const { name } = expected;
+    const tensor = model.tensors.get(name);
+    if (!tensor) throw new InputError(format, name, `expected ${expected.dtype} [${expected.shape.join(', ')}], got nothing`);
+    left.delete(name);
+    if (tensor.dtype !== expected.dtype || tensor.shape.join() !== expected.shape.join()) {
+      const got = `${tensor.dtype} [${tensor.shape.join(', ')}]`;
+      throw new InputError(format, name, `expected ${expected.dtype} [${expected.shape.join(', ')}], got ${got}`);
+    }
+    const count = elements(tensor.shape);
+    const length = tensor.dtype === 'bits' ? packedLength(count) : count;
+    if (tensor.data.length !== length) throw new InputError(format, name, `expected ${length} values, got ${tensor.data.length}`);
+    if (tensor.dtype === 'float32') {
+      const bad = tensor.data.findIndex((v) => !Number.isFinite(v));
+      if (bad >= 0) throw new InputError(format, name, `expected finite values, got ${tensor.data[bad]} at index ${bad}`);
+      if (name.endsWith('.variance')) {
+        const negative = tensor.data.findIndex((v) => v < 0);
+        if (negative >= 0)
+          throw new InputError(format, name, `expected variances of at least 0, got ${tensor.data[negative]} at index ${negative}`);
+      }
+    }
+  }
+  const [extra] = left;
+  if (extra !== undefined) throw new InputError(format, extra, `expected no such parameter in this network, got ${left.size} left over`);
+  return model;
+}

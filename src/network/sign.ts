@@ -1,0 +1,44 @@
+/**
+ * The numeric rule of the project, written once.
+ *
+ *     W_hat = s * sign(W),   s = g / sqrt(F * F * C_in),   sign(0) = +1
+ *
+ * McDonnell, "Training wide residual networks for deployment using a single bit for each weight",
+ * ICLR 2018, equation 1. F is the kernel size and C_in the number of input channels. The gain g is
+ * sqrt 2 with shortcuts and 2 in plain networks; s is a constant of the layer and never learned.
+ *
+ * A bit is 1 for +1 and 0 for -1. Bits follow the OIHW kernel row-major, most significant bit first;
+ * the last byte is padded with zeros.
+ */
+
+/** Scale s of a layer. `kernel` is F, `inputChannels` is C_in. */
+export function heScale(kernel: number, inputChannels: number, residual: boolean): number {
+  const gain = residual ? Math.SQRT2 : 2;
+  return gain / Math.sqrt(kernel * kernel * inputChannels);
+}
+
+/** Bytes that hold `count` bits. */
+export function packedLength(count: number): number {
+  return Math.ceil(count / 8);
+}
+
+/** Packs the signs of float weights: 1 where w >= 0 (so sign(0) and sign(-0) are +1). NaN has no sign and becomes 0. */
+export function packSigns(weights: ArrayLike<number>): Uint8Array {
+  const bits = new Uint8Array(packedLength(weights.length));
+  for (let i = 0; i < weights.length; i++) {
+    if ((weights[i] as number) >= 0) bits[i >> 3] = (bits[i >> 3] as number) | (0x80 >> (i & 7));
+  }
+  return bits;
+}
+
+/** The sign, +1 or -1, of bit `index` of a packed kernel. */
+export function signAt(bits: Uint8Array, index: number): 1 | -1 {
+  return ((bits[index >> 3] as number) >> (7 - (index & 7))) & 1 ? 1 : -1;
+}
+
+/** Unpacks the first `count` bits to +-1. */
+export function unpackSigns(bits: Uint8Array, count: number): Float32Array {
+  const signs = new Float32Array(count);
+  for (let i = 0; i < count; i++) signs[i] = signAt(bits, i);
+  return signs;
+}

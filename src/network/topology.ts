@@ -1,0 +1,181 @@
+/**
+ * The one topology: a network as a list of layers in order of execution, each naming the layers it
+ * reads. The ONNX lowering, the tfjs lowering, `inspect` and the readers all walk this list.
+ *
+ *     input -> norm (-> ReLU) -> conv -> groups of n blocks -> norm -> ReLU -> conv 1x1 -> norm -> global average pool -> logits
+ *     block: norm -> ReLU -> conv 3x3 -> norm -> ReLU -> conv 3x3, added to the shortcut
+ *
+ * The shortcut is the identity; where the resolution halves, a 3x3 stride-2 average pool followed by
+ * doubling the channels with zeros (McDonnell, ICLR 2018, section 3).
+ */
+import { blocksPerGroup, type NetworkConfig, type Pads } from './config.ts';
+import { heScale } from './sign.ts';
+
+/** Image-shaped output of a layer: channels, height, width. The batch axis is not written. */
+export type Shape = readonly [channels: number, height: number, width: number];
+
+interface Common {
+  /** Unique and stable, e.g. `group2.block1.conv1`; prefix of the layer's parameters. */
+  readonly name: string;
+  /** Names of the layers read; `images` is the network's input. */
+  readonly inputs: readonly string[];
+  readonly shape: Shape;
+}
+export interface ConvLayer extends Common {
+  readonly op: 'conv';
+  readonly kernel: number;
+  readonly stride: number;
+  readonly pads: Pads;
+  readonly inputChannels: number;
+  readonly bits: 1 | 32;
+  /** He's scale s of this layer: the standard deviation of the initial weights, and the factor of 1-bit weights. */
+  readonly heScale: number;
+}
+export interface NormLayer extends Common {
+  readonly op: 'norm';
+  readonly affine: boolean;
+  readonly epsilon: number;
+}
+/** (x - mean) / std per channel, with constants of the configuration. */
+export interface StandardizeLayer extends Common {
+  readonly op: 'standardize';
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+export interface PoolLayer extends Common {
+  readonly op: 'averagePool' | 'maxPool';
+  readonly kernel: number;
+  readonly stride: number;
+  readonly pads: Pads;
+  readonly countsPads: boolean;
+}
+/** relu; shiftedRelu = max(-1, x); widen = append as many zero channels; add; globalPool = mean over height and width. */
+export interface PlainLayer extends Common {
+  readonly op: 'relu' | 'shiftedRelu' | 'widen' | 'add' | 'globalPool';
+}
+export interface DivideLayer extends Common {
+  readonly op: 'divide';
+  readonly divisor: number;
+}
+export type Layer = ConvLayer | NormLayer | StandardizeLayer | PoolLayer | PlainLayer | DivideLayer;
+
+/** Name of the network's input and of its output. */
+export const IMAGES = 'images';
+export const LOGITS = 'logits';
+
+/** A parameter a model must hold: what `inspect` counts and every reader fills. */
+export interface Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'bits';
+}
+
+function convolve(size: number, kernel: number, stride: number, before: number, after: number): number {
+  return Math.floor((size + before + after - kernel) / stride) + 1;
+}
+
+/** Every layer of the network, in order of execution. The last is named `logits` and has shape [classes, 1, 1]. */
+export function layers(config: NetworkConfig): Layer[] {
+  const list: Layer[] = [];
+  const shapes = new Map<string, Shape>([[IMAGES, [config.input.channels, config.input.height, config.input.width]]]);
+  const shapeOf = (name: string): Shape => shapes.get(name) as Shape;
+  const push = (layer: Layer): string => {
+    list.push(layer);
+    shapes.set(layer.name, layer.shape);
+    return layer.name;
+  };
+  const plain = (name: string, op: PlainLayer['op'], inputs: string[], shape: Shape) => push({ name, op, inputs, shape });
+  const norm = (name: string, input: string, affine: boolean) =>
+    push({ name, op: 'norm', inputs: [input], shape: shapeOf(input), affine: affine || config.affine === 'all', epsilon: config.epsilon });
+  const conv = (name: string, input: string, outputChannels: number, kernel: number, stride: number, pads: Pads, bits: 1 | 32) => {
+    const [inputChannels, height, width] = shapeOf(input);
+    const [top, left, bottom, right] = pads;
+    const shape: Shape = [outputChannels, convolve(height, kernel, stride, top, bottom), convolve(width, kernel, stride, left, right)];
+    const scale = heScale(kernel, inputChannels, config.residual);
+    return push({ name, op: 'conv', inputs: [input], shape, kernel, stride, pads, inputChannels, bits, heScale: scale });
+  };
+  const pool = (name: string, op: PoolLayer['op'], input: string, pads: Pads, countsPads: boolean) => {
+    const [channels, height, width] = shapeOf(input);
+    const [top, left, bottom, right] = pads;
+    const shape: Shape = [channels, convolve(height, 3, 2, top, bottom), convolve(width, 3, 2, left, right)];
+    return push({ name, op, inputs: [input], shape, kernel: 3, stride: 2, pads, countsPads });
+  };
+  /** What stands before a convolution: `prefix.norm<i>` and `prefix.relu<i>`, or only the shifted ReLU. */
+  const activate = (prefix: string, i: string, input: string) =>
+    config.activation === 'shifted-relu'
+      ? plain(`${prefix}.relu${i}`, 'shiftedRelu', [input], shapeOf(input))
+      : plain(`${prefix}.relu${i}`, 'relu', [norm(`${prefix}.norm${i}`, input, false)], shapeOf(input));
+
+  let x: string = IMAGES;
+  if (config.inputNorm === 'batch-norm') x = norm('input.norm', x, config.affine === 'first');
+  else push({ name: 'input.standardize', op: 'standardize', inputs: [x], shape: shapeOf(x), ...config.inputNorm });
+  if (config.inputNorm !== 'batch-norm') x = 'input.standardize';
+  if (config.inputRelu) x = plain('input.relu', 'relu', [x], shapeOf(x));
+
+  const cifar = config.stem === 'cifar';
+  const base = (cifar ? 16 : 64) * config.width;
+  if (cifar) x = conv('stem.conv', x, base, 3, 1, [1, 1, 1, 1], config.endBits);
+  else x = pool('stem.pool', 'maxPool', conv('stem.conv', x, base, 7, 2, [3, 3, 3, 3], config.endBits), [1, 1, 1, 1], false);
+
+  const { convPads, poolPads, poolCountsPads } = config.downsample;
+  for (let g = 0; g < (cifar ? 3 : 4); g++) {
+    const channels = base * 2 ** g;
+    for (let b = 0; b < blocksPerGroup(config); b++) {
+      const prefix = `group${g}.block${b}`;
+      const halves = g > 0 && b === 0;
+      let y = activate(prefix, '0', x);
+      y = conv(`${prefix}.conv0`, y, channels, 3, halves ? 2 : 1, halves ? convPads : [1, 1, 1, 1], config.bits);
+      y = activate(prefix, '1', y);
+      y = conv(`${prefix}.conv1`, y, channels, 3, 1, [1, 1, 1, 1], config.bits);
+      if (!config.residual) {
+        x = y;
+        continue;
+      }
+      if (halves) {
+        x = pool(`${prefix}.pool`, 'averagePool', x, poolPads, poolCountsPads);
+        const [, height, width] = shapeOf(x);
+        x = plain(`${prefix}.widen`, 'widen', [x], [channels, height, width]);
+      }
+      x = plain(`${prefix}.add`, 'add', [x, y], shapeOf(y));
+    }
+  }
+
+  x = conv('head.conv', activate('head', '', x), config.classes, 1, 1, [0, 0, 0, 0], config.endBits);
+  if (config.activation === 'norm-relu') x = norm('head.norm1', x, config.affine === 'last');
+  const divides = config.logitsDivisor !== 1;
+  x = plain(divides ? 'head.pool' : LOGITS, 'globalPool', [x], [config.classes, 1, 1]);
+  if (divides) push({ name: LOGITS, op: 'divide', inputs: [x], shape: [config.classes, 1, 1], divisor: config.logitsDivisor });
+  return list;
+}
+
+/**
+ * Parameters of one layer. A 1-bit convolution has `kernel` (bits, OIHW) and `scale` (shape [] or
+ * [outputs, 1, 1, 1]); a float one only `kernel`. A norm has `mean` and `variance`, and `gamma` and `beta` when affine.
+ */
+export function parametersOf(layer: Layer, config: NetworkConfig): Parameter[] {
+  const [channels] = layer.shape;
+  const named = (field: string, shape: readonly number[], dtype: Parameter['dtype'] = 'float32') => ({
+    name: `${layer.name}.${field}`,
+    shape,
+    dtype,
+  });
+  if (layer.op === 'norm') {
+    return ['mean', 'variance', ...(layer.affine ? ['gamma', 'beta'] : [])].map((field) => named(field, [channels]));
+  }
+  if (layer.op !== 'conv') return [];
+  const shape = [channels, layer.inputChannels, layer.kernel, layer.kernel];
+  if (layer.bits === 32) return [named('kernel', shape)];
+  return [named('kernel', shape, 'bits'), named('scale', config.scale === 'mean-channel' ? [channels, 1, 1, 1] : [])];
+}
+
+/** Every parameter of the network, in order of execution. */
+export function parameters(config: NetworkConfig): Parameter[] {
+  return layers(config).flatMap((layer) => parametersOf(layer, config));
+}
+
+/** Multiply-accumulates of one layer for one image; 0 for layers that only move or compare. */
+export function multiplyAccumulates(layer: Layer): number {
+  if (layer.op !== 'conv') return 0;
+  const [channels, height, width] = layer.shape;
+  return channels * height * width * layer.inputChannels * layer.kernel * layer.kernel;
+}
