@@ -1,0 +1,53 @@
+/** Writing a result so that nothing is lost or half-written: a temporary name beside the target, then a rename. */
+import { existsSync, rmSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { InterruptedError, UsageError } from '../errors.ts';
+
+export interface OutputOptions {
+  /** Replace an existing file. */
+  readonly force: boolean;
+  /** Inspects the temporary file; when it throws, the target stays as it was and nothing is left behind. */
+  readonly verify?: (temporary: string) => Promise<void>;
+}
+
+/**
+ * Writes `bytes` to `path`.
+ * @throws UsageError when the file exists and `force` is off, or the folder cannot be written.
+ */
+export async function writeOutput(path: string, bytes: Uint8Array, { force, verify }: OutputOptions): Promise<void> {
+  refuseExisting(path, force);
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const interrupted = () => {
+    rmSync(temporary, { force: true });
+    process.stderr.write(`wrn-onnx: interrupted, ${path} not written\n`);
+    process.exit(new InterruptedError().exitCode);
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  try {
+    await writeFile(temporary, bytes, { flag: 'wx' });
+    await verify?.(temporary);
+    refuseExisting(path, force); // again: verification takes seconds
+    await rename(temporary, path);
+  } catch (error) {
+    throw fileError(path, error);
+  } finally {
+    await rm(temporary, { force: true });
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+  }
+}
+
+/**
+ * Refuses to overwrite, before any work is done.
+ * @throws UsageError when the file exists and `force` is off.
+ */
+export function refuseExisting(path: string, force: boolean): void {
+  if (!force && existsSync(path)) throw new UsageError(`${path} exists. Use --force to replace it`);
+}
+
+/** A failure of the file system as a line for the user; other errors pass. */
+function fileError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return error;
+  if (error.code === 'EEXIST') return new UsageError(`${path} exists. Use --force to replace it`);
+  return new UsageError(`${path}: cannot be written (${String(error.code)})`);
+}

@@ -1,0 +1,61 @@
+/** The dependency direction of the tree, held by reading every import. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Part of the tree -> the parts it may import besides itself. */
+const allowed: Record<string, readonly string[]> = {
+  'src/errors.ts': [],
+  'src/network': ['src/errors.ts'],
+  'src/data': ['src/errors.ts'],
+  'src/train': ['src/errors.ts', 'src/network', 'src/data'],
+  proto: ['src/errors.ts'],
+  converters: ['src/errors.ts', 'src/network', 'proto'],
+  eval: ['src/errors.ts', 'src/network', 'src/data', 'src/train', 'src/web.ts', 'proto', 'converters'],
+  'src/web.ts': ['eval'],
+  'src/index.ts': ['src/errors.ts', 'src/network', 'src/data', 'src/train', 'proto', 'converters', 'eval'],
+  'src/cli': ['src/errors.ts', 'src/network', 'src/data', 'src/train', 'proto', 'converters', 'eval'],
+};
+
+const partOf = (path: string) => Object.keys(allowed).find((part) => path === part || path.startsWith(`${part}/`));
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return entry.name === 'generated' ? [] : sources(path);
+    return path.endsWith('.ts') ? [path] : [];
+  });
+}
+
+const files = ['src', 'proto', 'converters', 'eval'].flatMap(sources);
+
+function imports(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] as string);
+}
+
+test.each(files)('%s imports only what stands below it', (file) => {
+  const part = partOf(file);
+  expect(part, `${file} belongs to no part of the tree`).toBeDefined();
+  for (const specifier of imports(file)) {
+    if (!specifier.startsWith('.')) continue;
+    const target = relative(root, resolve(root, dirname(file), specifier));
+    const other = partOf(target);
+    expect(other === part || (allowed[part as string] as readonly string[]).includes(other as string), `${file} -> ${target}`).toBe(true);
+  }
+});
+
+test('only the command line reads argv, the terminal and the environment', () => {
+  const offenders = files.filter(
+    (file) => !file.startsWith('src/cli/') && /process\.(argv|stdout|stderr)/.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(offenders).toEqual([]);
+});
+
+test('tfjs-node is optional: only the training code and its backend import it', () => {
+  const importing = files.filter((file) => imports(file).some((specifier) => specifier.startsWith('@tensorflow/')));
+  expect(importing.filter((file) => !file.startsWith('src/train/') && file !== 'eval/backends/tfjs.ts')).toEqual([]);
+});
