@@ -1,20 +1,32 @@
 /** What every data set looks like to the rest of the project. */
 
-/** Labelled images, streamed: memory does not depend on the number of images. */
-export interface ImageSet {
-  /** Name for reports, e.g. `cifar-10`. */
-  readonly name: string;
-  readonly split: 'train' | 'test';
+export type Split = 'train' | 'test';
+
+/** Shape of one image. */
+export interface ImageShape {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
+}
+
+/** Labelled images, streamed: memory does not depend on the number of images. */
+export interface ImageSet extends ImageShape {
+  /** Name for reports, e.g. `cifar-10`. */
+  readonly name: string;
+  readonly split: Split;
   readonly classes: number;
   /** One label a class, in order; undefined when the source has none. */
   readonly classLabels: readonly string[] | undefined;
   /** Number of images. */
   readonly length: number;
-  /** Images `from` to `to` (default: all) in order, `size` at a time; the last batch may be smaller. */
+  /**
+   * Images `from` to `to` (default: all) in order, `size` at a time; the last batch may be smaller.
+   * One batch is read ahead, so that reading and decoding overlap with what the caller does.
+   * @throws InputError at the first image or label that is not what it should be, naming it.
+   */
   batches(size: number, from?: number, to?: number): AsyncIterable<ImageBatch>;
+  /** Closes the files. Not while batches are being read. */
+  close(): Promise<void>;
 }
 
 export interface ImageBatch {
@@ -23,6 +35,6 @@ export interface ImageBatch {
   readonly count: number;
   /** Raw pixels 0..255, shape [count, channels, height, width]. Valid until the next batch is asked for. */
   readonly imagesNCHW: Uint8Array;
-  /** Class index of each image. */
+  /** Class index of each image. Valid until the next batch is asked for. */
   readonly labels: Int32Array;
 }
