@@ -1,0 +1,53 @@
+/** Reading and writing ONNX files; knows the format, nothing of networks. */
+import { Reader } from 'protobufjs/minimal.js';
+import { InputError } from '../src/errors.ts';
+import { onnx } from './generated/onnx.js';
+
+export type ModelProto = onnx.ModelProto.$Properties;
+export type GraphProto = onnx.GraphProto.$Properties;
+export type FunctionProto = onnx.FunctionProto.$Properties;
+export type NodeProto = onnx.NodeProto.$Properties;
+export type AttributeProto = onnx.AttributeProto.$Properties;
+export type TensorProto = onnx.TensorProto.$Properties;
+export type ValueInfoProto = onnx.ValueInfoProto.$Properties;
+export type TypeProto = onnx.TypeProto.$Properties;
+
+export const DataType = onnx.TensorProto.DataType;
+export const AttributeType = onnx.AttributeProto.AttributeType;
+
+/** A protobuf message cannot be larger; larger models keep their weights in external files. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+/**
+ * Decodes an ONNX file. Fields that the schema does not know are kept and written again by `encodeModel`.
+ * @throws InputError when the bytes are not an ONNX model.
+ */
+export function decodeModel(bytes: Uint8Array): ModelProto {
+  if (bytes.length > MAX_BYTES) throw new InputError('onnx', 'file', `expected at most 2 GiB, got ${bytes.length} bytes`);
+  const reader = Reader.create(bytes);
+  reader.discardUnknown = false;
+  let model: ModelProto;
+  try {
+    model = onnx.ModelProto.decode(reader);
+  } catch (error) {
+    throw new InputError('onnx', `at byte ${reader.pos}`, `expected a protobuf message, got ${(error as Error).message}`);
+  }
+  if (!model.graph) throw new InputError('onnx', 'graph', 'expected a model with a graph, got none');
+  if (!model.opset_import?.length) throw new InputError('onnx', 'opset_import', 'expected at least one operator set, got none');
+  return model;
+}
+
+/** Encodes a model. The same model gives the same bytes. */
+export function encodeModel(model: ModelProto): Uint8Array {
+  return onnx.ModelProto.encode(model).finish();
+}
+
+/**
+ * An integer field as a number; absent fields are 0.
+ * @throws InputError beyond 2^53, where a number is not exact.
+ */
+export function toNumber(value: number | { toNumber(): number } | null | undefined, where = 'integer'): number {
+  const number = typeof value === 'object' && value !== null ? value.toNumber() : (value ?? 0);
+  if (!Number.isSafeInteger(number)) throw new InputError('onnx', where, `expected an integer below 2^53, got ${number}`);
+  return number;
+}
