@@ -42,22 +42,26 @@ export interface StandardizeLayer extends Common {
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
-export interface PoolLayer extends Common {
-  readonly op: 'averagePool' | 'maxPool';
+export interface PoolLayer<Op extends PoolOp = PoolOp> extends Common {
+  readonly op: Op;
   readonly kernel: number;
   readonly stride: number;
   readonly pads: Pads;
   readonly countsPads: boolean;
 }
+export type PoolOp = 'averagePool' | 'maxPool';
 /** relu; shiftedRelu = max(-1, x); widen = append as many zero channels; add; globalPool = mean over height and width. */
-export interface PlainLayer extends Common {
-  readonly op: 'relu' | 'shiftedRelu' | 'widen' | 'add' | 'globalPool';
+export type PlainOp = 'relu' | 'shiftedRelu' | 'widen' | 'add' | 'globalPool';
+export interface PlainLayer<Op extends PlainOp = PlainOp> extends Common {
+  readonly op: Op;
 }
+/** One member for each value of Op, so that `op` tells the layers of a union apart. */
+type Each<Op extends PoolOp | PlainOp> = Op extends PoolOp ? PoolLayer<Op> : Op extends PlainOp ? PlainLayer<Op> : never;
 export interface DivideLayer extends Common {
   readonly op: 'divide';
   readonly divisor: number;
 }
-export type Layer = ConvLayer | NormLayer | StandardizeLayer | PoolLayer | PlainLayer | DivideLayer;
+export type Layer = ConvLayer | NormLayer | StandardizeLayer | DivideLayer | Each<PoolOp | PlainOp>;
 
 /** Name of the network's input and of its output. */
 export const IMAGES = 'images';
@@ -74,7 +78,7 @@ function convolve(size: number, kernel: number, stride: number, before: number, 
   return Math.floor((size + before + after - kernel) / stride) + 1;
 }
 
-/** Every layer of the network, in order of execution. The last is named `logits` and has shape [classes, 1, 1]. */
+/** Every layer of the network, in order of execution. The output of the last, shape [classes, 1, 1], flattened, is `logits`. */
 export function layers(config: NetworkConfig): Layer[] {
   const list: Layer[] = [];
   const shapes = new Map<string, Shape>([[IMAGES, [config.input.channels, config.input.height, config.input.width]]]);
@@ -84,7 +88,7 @@ export function layers(config: NetworkConfig): Layer[] {
     shapes.set(layer.name, layer.shape);
     return layer.name;
   };
-  const plain = (name: string, op: PlainLayer['op'], inputs: string[], shape: Shape) => push({ name, op, inputs, shape });
+  const plain = (name: string, op: PlainOp, inputs: string[], shape: Shape) => push({ name, op, inputs, shape } as Layer);
   const norm = (name: string, input: string, affine: boolean) =>
     push({ name, op: 'norm', inputs: [input], shape: shapeOf(input), affine: affine || config.affine === 'all', epsilon: config.epsilon });
   const conv = (name: string, input: string, outputChannels: number, kernel: number, stride: number, pads: Pads, bits: 1 | 32) => {
@@ -94,11 +98,11 @@ export function layers(config: NetworkConfig): Layer[] {
     const scale = heScale(kernel, inputChannels, config.residual);
     return push({ name, op: 'conv', inputs: [input], shape, kernel, stride, pads, inputChannels, bits, heScale: scale });
   };
-  const pool = (name: string, op: PoolLayer['op'], input: string, pads: Pads, countsPads: boolean) => {
+  const pool = (name: string, op: PoolOp, input: string, pads: Pads, countsPads: boolean) => {
     const [channels, height, width] = shapeOf(input);
     const [top, left, bottom, right] = pads;
     const shape: Shape = [channels, convolve(height, 3, 2, top, bottom), convolve(width, 3, 2, left, right)];
-    return push({ name, op, inputs: [input], shape, kernel: 3, stride: 2, pads, countsPads });
+    return push({ name, op, inputs: [input], shape, kernel: 3, stride: 2, pads, countsPads } as Layer);
   };
   /** What stands before a convolution: `prefix.norm<i>` and `prefix.relu<i>`, or only the shifted ReLU. */
   const activate = (prefix: string, i: string, input: string) =>
@@ -142,9 +146,10 @@ export function layers(config: NetworkConfig): Layer[] {
 
   x = conv('head.conv', activate('head', '', x), config.classes, 1, 1, [0, 0, 0, 0], config.endBits);
   if (config.activation === 'norm-relu') x = norm('head.norm1', x, config.affine === 'last');
-  const divides = config.logitsDivisor !== 1;
-  x = plain(divides ? 'head.pool' : LOGITS, 'globalPool', [x], [config.classes, 1, 1]);
-  if (divides) push({ name: LOGITS, op: 'divide', inputs: [x], shape: [config.classes, 1, 1], divisor: config.logitsDivisor });
+  x = plain('head.pool', 'globalPool', [x], [config.classes, 1, 1]);
+  if (config.logitsDivisor !== 1) {
+    push({ name: 'head.divide', op: 'divide', inputs: [x], shape: [config.classes, 1, 1], divisor: config.logitsDivisor });
+  }
   return list;
 }
 

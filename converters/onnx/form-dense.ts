@@ -1,0 +1,33 @@
+/** `dense`: float32 weights +-s, for WebGL, old runtimes and debugging. */
+import { packSigns, signAt } from '../../src/network/sign.ts';
+import { elements } from '../../src/network/tensor.ts';
+import type { Form } from './forms.ts';
+import { floatsOf } from './initializer.ts';
+
+export const dense: Form = {
+  title: 'float32 weights: WebGL, old runtimes, debugging',
+  functions: [],
+  kernel(graph, name, bits, scale) {
+    const count = elements(bits.shape);
+    const perScale = count / scale.data.length;
+    const kernel = new Float32Array(count);
+    for (let i = 0; i < count; i++) kernel[i] = signAt(bits.data, i) * (scale.data[Math.floor(i / perScale)] as number);
+    return graph.floats(`${name}.kernel`, bits.shape, kernel);
+  },
+  read(initializers, name) {
+    const tensor = initializers.get(`${name}.kernel`);
+    if (!tensor) return undefined;
+    const kernel = floatsOf(tensor);
+    return { bits: packSigns(kernel), scale: magnitudes(kernel, Number(tensor.dims?.[0])) };
+  },
+};
+
+/** |w| of each output channel, or one value when all are equal; NaN where a channel holds more than one magnitude. */
+function magnitudes(kernel: Float32Array, channels: number): Float32Array {
+  const size = kernel.length / channels;
+  const scale = Float32Array.from({ length: channels }, (_, c) => {
+    const first = Math.abs(kernel[c * size] as number);
+    return kernel.subarray(c * size, (c + 1) * size).every((w) => Math.abs(w) === first) ? first : Number.NaN;
+  });
+  return scale.every((s) => s === scale[0]) ? scale.slice(0, 1) : scale;
+}

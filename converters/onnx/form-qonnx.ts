@@ -1,0 +1,41 @@
+/**
+ * `qonnx`: weights behind BipolarQuant nodes (inputs X and scale; y = scale if X >= 0 else -scale) of the
+ * domain `qonnx.custom_op.general`, as FPGA flows read them (qonnx, docs/qonnx-custom-ops/bipolar_quant_op.md).
+ * A local function of the same name lets stock runtimes run the file.
+ */
+import type { FunctionProto } from '../../proto/onnx.ts';
+import { packSigns, unpackSigns } from '../../src/network/sign.ts';
+import { elements } from '../../src/network/tensor.ts';
+import type { Form } from './forms.ts';
+import { floats, node } from './graph.ts';
+import { floatsOf } from './initializer.ts';
+
+export const QONNX_DOMAIN = 'qonnx.custom_op.general';
+
+const bipolarQuant: FunctionProto = {
+  domain: QONNX_DOMAIN,
+  name: 'BipolarQuant',
+  input: ['X', 'scale'],
+  output: ['Y'],
+  opset_import: [{ domain: '', version: 17 }],
+  node: [
+    node('Constant', [], 'zero', { value: floats([], new Float32Array([0])) }),
+    node('GreaterOrEqual', ['X', 'zero'], 'positive'),
+    node('Neg', ['scale'], 'negative_scale'),
+    node('Where', ['positive', 'scale', 'negative_scale'], 'Y'),
+  ],
+};
+
+export const qonnx: Form = {
+  title: 'BipolarQuant nodes: qonnx, FINN, hls4ml',
+  functions: [bipolarQuant],
+  kernel(graph, name, bits, scale) {
+    graph.floats(`${name}.sign`, bits.shape, unpackSigns(bits.data, elements(bits.shape)));
+    graph.floats(`${name}.scale`, scale.shape, scale.data);
+    return graph.node('BipolarQuant', [`${name}.sign`, `${name}.scale`], `${name}.kernel`, {}, QONNX_DOMAIN);
+  },
+  read(initializers, name) {
+    const [sign, scale] = [initializers.get(`${name}.sign`), initializers.get(`${name}.scale`)];
+    return sign && scale && { bits: packSigns(floatsOf(sign)), scale: floatsOf(scale) };
+  },
+};

@@ -1,0 +1,75 @@
+/** Collects the nodes and constants of an ONNX graph in order. */
+import { type AttributeProto, AttributeType, DataType, type NodeProto, type TensorProto } from '../../proto/onnx.ts';
+import { elements } from '../../src/network/tensor.ts';
+
+/** Values of attributes: a whole number is an INT, an array of them INTS, a Float a FLOAT, a tensor a TENSOR. */
+export type Attributes = Readonly<Record<string, number | readonly number[] | Float | TensorProto>>;
+
+/** Marks an attribute as FLOAT: JavaScript's 1 does not tell. */
+export class Float {
+  constructor(readonly value: number) {}
+}
+
+export class Graph {
+  readonly nodes: NodeProto[] = [];
+  readonly initializers: TensorProto[] = [];
+  readonly #names = new Set<string>();
+
+  /** Appends a node named after its output, and returns that name. */
+  node(opType: string, inputs: readonly string[], output: string, attributes: Attributes = {}, domain = ''): string {
+    this.nodes.push(node(opType, inputs, output, attributes, domain));
+    return output;
+  }
+
+  /** Adds a constant unless one of this name is there already, and returns its name. */
+  constant(name: string, tensor: () => TensorProto): string {
+    if (!this.#names.has(name)) this.initializers.push({ ...tensor(), name });
+    this.#names.add(name);
+    return name;
+  }
+
+  floats(name: string, dims: readonly number[], data: Float32Array): string {
+    return this.constant(name, () => floats(dims, data));
+  }
+
+  int64s(name: string, values: readonly number[]): string {
+    return this.constant(name, () => int64s(values));
+  }
+
+  bytes(name: string, data: Uint8Array): string {
+    return this.constant(name, () => ({ dims: [data.length], data_type: DataType.UINT8, raw_data: data }));
+  }
+}
+
+export function node(opType: string, inputs: readonly string[], output: string, attributes: Attributes = {}, domain = ''): NodeProto {
+  return {
+    op_type: opType,
+    name: output,
+    input: [...inputs],
+    output: [output],
+    attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+    ...(domain && { domain }),
+  };
+}
+
+function attribute(name: string, value: Attributes[string]): AttributeProto {
+  if (typeof value === 'number') return { name, type: AttributeType.INT, i: value };
+  if (Array.isArray(value)) return { name, type: AttributeType.INTS, ints: value };
+  if (value instanceof Float) return { name, type: AttributeType.FLOAT, f: value.value };
+  return { name, type: AttributeType.TENSOR, t: value as TensorProto };
+}
+
+/** A float32 tensor. `raw_data` is little-endian, as every machine that onnxruntime runs on. */
+export function floats(dims: readonly number[], data: Float32Array): TensorProto {
+  if (data.length !== elements(dims)) throw new RangeError(`${data.length} values do not fill [${dims.join(', ')}]`);
+  return { dims: [...dims], data_type: DataType.FLOAT, raw_data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+/** A one-dimensional int64 tensor. */
+export function int64s(values: readonly number[]): TensorProto {
+  return {
+    dims: [values.length],
+    data_type: DataType.INT64,
+    raw_data: new Uint8Array(BigInt64Array.from(values, BigInt).buffer),
+  };
+}

@@ -1,0 +1,47 @@
+/** Values of a stored tensor, wherever the file keeps them. */
+import { DataType, type TensorProto, toNumber } from '../../proto/onnx.ts';
+import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/network/tensor.ts';
+
+/** Shape of a tensor. */
+export function dimsOf(tensor: TensorProto): number[] {
+  return (tensor.dims ?? []).map((size) => toNumber(size, `${tensor.name} dims`));
+}
+
+/**
+ * Float32 values of a tensor from `raw_data` or `float_data`.
+ * @throws InputError when the type, the count or the place is another.
+ */
+export function floatsOf(tensor: TensorProto): Float32Array {
+  const name = `tensor ${tensor.name}`;
+  if (tensor.data_type !== DataType.FLOAT) throw new InputError('onnx', name, `expected float32, got ${typeName(tensor.data_type)}`);
+  if (tensor.external_data?.length) throw new InputError('onnx', name, 'expected the values in the file, got a reference to another file');
+  const count = elements(dimsOf(tensor));
+  const values = tensor.raw_data?.length ? rawFloats(tensor.raw_data) : Float32Array.from(tensor.float_data ?? []);
+  if (values.length !== count) throw new InputError('onnx', name, `expected ${count} values, got ${values.length}`);
+  return values;
+}
+
+/**
+ * Bytes of a uint8 tensor from `raw_data`.
+ * @throws InputError when the type or the count is another.
+ */
+export function bytesOf(tensor: TensorProto): Uint8Array {
+  const name = `tensor ${tensor.name}`;
+  if (tensor.data_type !== DataType.UINT8) throw new InputError('onnx', name, `expected uint8, got ${typeName(tensor.data_type)}`);
+  const bytes = tensor.raw_data ?? Uint8Array.from(tensor.int32_data ?? []);
+  const count = elements(dimsOf(tensor));
+  if (bytes.length !== count) throw new InputError('onnx', name, `expected ${count} bytes, got ${bytes.length}`);
+  return bytes;
+}
+
+/** Name of a data type, e.g. `float32`. */
+export function typeName(type: number | null | undefined): string {
+  const name = Object.entries(DataType).find(([, value]) => value === type)?.[0];
+  return name === undefined ? `type ${type}` : name === 'FLOAT' ? 'float32' : name.toLowerCase();
+}
+
+function rawFloats(raw: Uint8Array): Float32Array {
+  const copy = raw.slice(0, raw.length - (raw.length % 4));
+  return new Float32Array(copy.buffer, copy.byteOffset, copy.length / 4);
+}
