@@ -42,6 +42,7 @@ export function typeName(type: number | null | undefined): string {
 }
 
 function rawFloats(raw: Uint8Array): Float32Array {
-  const copy = raw.slice(0, raw.length - (raw.length % 4));
-  return new Float32Array(copy.buffer, copy.byteOffset, copy.length / 4);
+  const values = new Float32Array(Math.floor(raw.length / 4)); // a copy: bytes inside a file need not be aligned
+  new Uint8Array(values.buffer).set(raw.subarray(0, values.byteLength));
+  return values;
 }

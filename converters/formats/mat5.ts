@@ -1,0 +1,218 @@
+/**
+ * MAT-file level 5: variables that MATLAB and scipy save.
+ * Source: "MAT-File Format", The MathWorks, chapter 1.
+ */
+import { inflateSync } from 'node:zlib';
+import { InputError } from '../../src/errors.ts';
+import { Cursor, latin1 } from './cursor.ts';
+
+export type NumericData = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array;
+
+/** A variable. Elements are in column-major order: the first dimension runs fastest. */
+export type MatArray =
+  | { readonly kind: 'numeric'; readonly dims: readonly number[]; readonly data: NumericData }
+  | { readonly kind: 'char'; readonly dims: readonly number[]; readonly text: string }
+  | { readonly kind: 'cell'; readonly dims: readonly number[]; readonly cells: readonly MatArray[] }
+  | { readonly kind: 'struct'; readonly dims: readonly number[]; readonly fields: ReadonlyMap<string, readonly MatArray[]> }
+  | { readonly kind: 'unsupported'; readonly dims: readonly number[]; readonly className: string };
+
+/** Variables by name, in file order. */
+export type MatFile = ReadonlyMap<string, MatArray>;
+
+const HEADER_BYTES = 128;
+const MATRIX = 14;
+const COMPRESSED = 15;
+/** Bits stored as bytes compress 8:1 and constant arrays further; more than this over the whole file is a bomb. */
+const MAX_INFLATION = 256;
+const INFLATION_SLACK = 1 << 20;
+/** Cells and structs of published networks nest two deep. */
+const MAX_DEPTH = 16;
+
+type Decode = (cursor: Cursor, count: number) => NumericData;
+
+/** Element types that hold numbers: bytes per number, and how to read them in the file's byte order. */
+const numberTypes: Readonly<Record<number, { size: number; decode: Decode }>> = {
+  1: { size: 1, decode: (c, n) => Int8Array.from(c.take(n)) },
+  2: { size: 1, decode: (c, n) => c.take(n) },
+  3: { size: 2, decode: (c, n) => typed(c, n, Int16Array) },
+  4: { size: 2, decode: (c, n) => typed(c, n, Uint16Array) },
+  5: { size: 4, decode: (c, n) => typed(c, n, Int32Array) },
+  6: { size: 4, decode: (c, n) => typed(c, n, Uint32Array) },
+  7: { size: 4, decode: (c, n) => typed(c, n, Float32Array) },
+  9: { size: 8, decode: (c, n) => typed(c, n, Float64Array) },
+  12: { size: 8, decode: (c, n) => Float64Array.from(typed(c, n, BigInt64Array), Number) },
+  13: { size: 8, decode: (c, n) => Float64Array.from(typed(c, n, BigUint64Array), Number) },
+};
+const characterTypes: Readonly<Record<number, 'latin1' | 'utf8' | 'utf16le'>> = {
+  1: 'latin1',
+  2: 'latin1',
+  4: 'utf16le',
+  16: 'utf8',
+  17: 'utf16le',
+};
+
+const classes: Readonly<Record<number, string>> = {
+  1: 'cell',
+  2: 'struct',
+  3: 'object',
+  4: 'char',
+  5: 'sparse',
+  ...{ 6: 'double', 7: 'single', 8: 'int8', 9: 'uint8', 10: 'int16', 11: 'uint16', 12: 'int32', 13: 'uint32', 14: 'int64', 15: 'uint64' },
+  16: 'function handle',
+  17: 'opaque',
+};
+const FIRST_NUMERIC_CLASS = 6;
+const LAST_NUMERIC_CLASS = 15;
+
+/** Whether the bytes begin like a MAT 5 file. */
+export function isMat5(bytes: Uint8Array): boolean {
+  if (bytes.length < HEADER_BYTES) return false;
+  const mark = latin1(bytes.subarray(126, 128));
+  return mark === 'IM' || mark === 'MI';
+}
+
+/**
+ * Decodes all variables.
+ * @throws InputError with the byte offset (of the inflated variable where it is compressed).
+ */
+export function readMat5(bytes: Uint8Array): MatFile {
+  if (!isMat5(bytes)) throw new InputError('mat5', 'header', 'expected a MAT 5 file, got none of its marks');
+  const cursor = new Cursor(bytes, 'mat5', bytes[126] === 'I'.charCodeAt(0));
+  cursor.seek(HEADER_BYTES);
+  const variables = new Map<string, MatArray>();
+  let budget = bytes.length * MAX_INFLATION + INFLATION_SLACK;
+  while (cursor.left > 0) {
+    const element = readTag(cursor);
+    let body = new Cursor(cursor.take(element.bytes, 'a variable'), 'mat5', cursor.littleEndian);
+    if (element.type === COMPRESSED) {
+      const inflated = inflate(body, budget);
+      budget -= inflated.length;
+      const inner = new Cursor(inflated, 'mat5', cursor.littleEndian);
+      const tag = readTag(inner);
+      if (tag.type !== MATRIX) throw inner.error(`expected an array in the compressed variable, got element type ${tag.type}`);
+      body = new Cursor(inner.take(tag.bytes, 'a variable'), 'mat5', cursor.littleEndian);
+    } else {
+      cursor.align(8);
+      if (element.type !== MATRIX) continue;
+    }
+    if (body.left === 0) continue;
+    const { name, array } = readArray(body, 0);
+    if (variables.has(name)) throw new InputError('mat5', `variable ${name}`, 'expected it once, got it twice');
+    variables.set(name, array);
+  }
+  return variables;
+}
+
+function inflate(body: Cursor, budget: number): Uint8Array {
+  try {
+    return inflateSync(body.take(body.left), { maxOutputLength: Math.max(1, budget) });
+  } catch (error) {
+    const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    const problem = tooLarge
+      ? `at most ${MAX_INFLATION} times the file after inflation, got more`
+      : `zlib data, got ${(error as Error).message}`;
+    throw new InputError('mat5', 'compressed variable', `expected ${problem}`);
+  }
+}
+
+/** Reads the tag of an element. A small element keeps its data in the tag: then `small` holds it. */
+function readTag(cursor: Cursor): { type: number; bytes: number; small?: Uint8Array } {
+  const word = cursor.uint32();
+  if (word >>> 16 === 0) return { type: word, bytes: cursor.uint32() };
+  const bytes = word >>> 16;
+  if (bytes > 4) throw cursor.error(`expected a small element of at most 4 bytes, got ${bytes}`);
+  return { type: word & 0xffff, bytes, small: cursor.take(4).subarray(0, bytes) };
+}
+
+/** A cursor over the data of the next element, and its type; the cursor moves past the padding. */
+function readElement(cursor: Cursor): { type: number; data: Cursor } {
+  const { type, bytes, small } = readTag(cursor);
+  const data = small ?? cursor.take(bytes, 'an element');
+  if (!small) cursor.align(8);
+  return { type, data: new Cursor(data, 'mat5', cursor.littleEndian) };
+}
+
+function readNumbers(cursor: Cursor): NumericData {
+  const { type, data } = readElement(cursor);
+  const reader = numberTypes[type];
+  if (!reader) throw cursor.error(`expected numbers, got element type ${type}`);
+  if (data.left % reader.size !== 0) throw cursor.error(`expected a multiple of ${reader.size} bytes, got ${data.left}`);
+  return reader.decode(data, data.left / reader.size);
+}
+
+function readText(cursor: Cursor): string {
+  return latin1(readElement(cursor).data.bytes);
+}
+
+function readArray(cursor: Cursor, depth: number): { name: string; array: MatArray } {
+  if (depth > MAX_DEPTH) throw cursor.error(`expected at most ${MAX_DEPTH} nested arrays, got more`);
+  const flags = readNumbers(cursor)[0] ?? 0;
+  const dims = Array.from(readNumbers(cursor));
+  const count = dims.reduce((product, size) => product * size, 1);
+  if (dims.length < 2 || dims.some((size) => size < 0) || !Number.isSafeInteger(count)) {
+    throw cursor.error(`expected at least two sizes, got [${dims.slice(0, 8).join(', ')}]`);
+  }
+  const name = readText(cursor);
+  return { name, array: readBody(cursor, flags & 0xff, dims, count, depth) };
+}
+
+function readBody(cursor: Cursor, classId: number, dims: readonly number[], count: number, depth: number): MatArray {
+  const kind = classes[classId];
+  if (kind === undefined) throw cursor.error(`expected an array class from 1 to 17, got ${classId}`);
+  if (kind === 'cell') return { kind, dims, cells: readArrays(cursor, count, depth) };
+  if (kind === 'struct') return { kind, dims, fields: readFields(cursor, count, depth) };
+  if (kind === 'char') return { kind, dims, text: readCharacters(cursor) };
+  if (classId < FIRST_NUMERIC_CLASS || classId > LAST_NUMERIC_CLASS) return { kind: 'unsupported', dims, className: kind };
+  const data = readNumbers(cursor);
+  if (data.length !== count) throw cursor.error(`expected ${count} numbers, got ${data.length}`);
+  return { kind: 'numeric', dims, data };
+}
+
+function readCharacters(cursor: Cursor): string {
+  const { type, data } = readElement(cursor);
+  const encoding = characterTypes[type];
+  if (!encoding) throw cursor.error(`expected characters, got element type ${type}`);
+  const bytes = Buffer.from(data.bytes);
+  return (encoding === 'utf16le' && !cursor.littleEndian && bytes.length % 2 === 0 ? bytes.swap16() : bytes).toString(encoding);
+}
+
+function readArrays(cursor: Cursor, count: number, depth: number): MatArray[] {
+  if (count > cursor.left / 8) throw cursor.error(`expected ${count} arrays, got ${cursor.left} bytes left`);
+  return Array.from({ length: count }, () => {
+    const { type, data } = readElement(cursor);
+    if (type !== MATRIX) throw cursor.error(`expected an array, got element type ${type}`);
+    return data.left === 0 ? { kind: 'numeric', dims: [0, 0], data: new Float64Array(0) } : readArray(data, depth + 1).array;
+  });
+}
+
+function readFields(cursor: Cursor, count: number, depth: number): Map<string, MatArray[]> {
+  const nameLength = readNumbers(cursor)[0] ?? 0;
+  const names = readText(cursor);
+  if (nameLength < 1 || names.length % nameLength !== 0)
+    throw cursor.error(`expected field names of ${nameLength} bytes, got ${names.length} bytes`);
+  const fieldNames = Array.from({ length: names.length / nameLength }, (_, i) => {
+    const name = names.slice(i * nameLength, (i + 1) * nameLength);
+    return name.slice(0, name.indexOf('\0') >>> 0);
+  });
+  const fields = new Map(fieldNames.map((name) => [name, [] as MatArray[]]));
+  const values = readArrays(cursor, count * fieldNames.length, depth);
+  for (const [i, value] of values.entries()) fields.get(fieldNames[i % fieldNames.length] as string)?.push(value);
+  return fields;
+}
+
+interface TypedArrayConstructor<T> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike): T;
+}
+
+function typed<T>(cursor: Cursor, count: number, type: TypedArrayConstructor<T>): T {
+  const size = type.BYTES_PER_ELEMENT;
+  const aligned = Buffer.alloc(count * size); // a copy of its own: typed arrays need aligned data
+  aligned.set(cursor.take(count * size));
+  if (!cursor.littleEndian) {
+    if (size === 2) aligned.swap16();
+    else if (size === 4) aligned.swap32();
+    else aligned.swap64();
+  }
+  return new type(aligned.buffer);
+}
