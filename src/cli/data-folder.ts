@@ -1,0 +1,15 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Where data sets are kept: WRN_ONNX_DATA, or the platform's cache folder. */
+export function dataFolder(): string {
+  const { env, platform } = process;
+  if (env['WRN_ONNX_DATA']) return resolve(env['WRN_ONNX_DATA']);
+  return join(cacheFolder(platform, env), 'wrn-onnx', 'data');
+}
+
+function cacheFolder(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): string {
+  if (platform === 'win32') return env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local');
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches');
+  return env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+}

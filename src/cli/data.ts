@@ -1,0 +1,159 @@
+import { existsSync } from 'node:fs';
+import { SingleBar } from 'cli-progress';
+import Table from 'cli-table3';
+import { Argument, Command, Option } from 'commander';
+import { type CatalogEntry, catalog, catalogEntry } from '../data/catalog.ts';
+import { type GetOptions, getDataSet } from '../data/get.ts';
+import { checkDataSet, dataSetPath, isPresent } from '../data/stored.ts';
+import { DownloadError, InputError } from '../errors.ts';
+import { dataFolder } from './data-folder.ts';
+
+interface Output {
+  readonly format: 'human' | 'json';
+}
+
+export function command(): Command {
+  const names = catalog.map(({ name }) => name);
+  const format = () => new Option('--format <format>', 'output').choices(['human', 'json']).default('human');
+  const data = new Command('data')
+    .description('data sets: list, get, verify, find')
+    .exitOverride() // the commands below inherit it
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx data get fashion-mnist\n  $ wrn-onnx eval model.onnx --data fashion-mnist');
+  data
+    .command('list')
+    .description('the data sets that `get` brings, and whether they are here')
+    .addOption(format())
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx data list')
+    .action(list);
+  data
+    .command('get')
+    .description('bring data sets into the data folder, verified; a partial download is resumed')
+    .addArgument(new Argument('<names...>').choices(names))
+    .option('--from <path>', 'take the files from a folder or archive on this machine, in place of the network')
+    .addOption(format())
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx data get mnist\n  $ wrn-onnx data get cifar-10 --from ~/Downloads')
+    .action(get);
+  data
+    .command('verify')
+    .description('hash the files of data sets again (default: of all that are here)')
+    .addArgument(new Argument('[names...]').choices(names))
+    .addOption(format())
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx data verify')
+    .action(verify);
+  data
+    .command('path')
+    .description('print the folder of a data set')
+    .addArgument(new Argument('<name>').choices(names))
+    .addHelpText('after', '\nExample:\n  $ ls "$(wrn-onnx data path mnist)"')
+    .action(path);
+  return data;
+}
+
+async function list({ format }: Output): Promise<void> {
+  const folder = dataFolder();
+  const sum = (files: readonly { bytes: number }[]) => files.reduce((bytes, file) => bytes + file.bytes, 0);
+  const rows = await Promise.all(
+    catalog.map(async (entry) => ({
+      name: entry.name,
+      trainImages: entry.images.train,
+      testImages: entry.images.test,
+      shape: [entry.channels, entry.height, entry.width],
+      classes: entry.classLabels.length,
+      downloadBytes: sum(entry.archives),
+      bytes: sum(entry.files),
+      license: entry.license,
+      path: dataSetPath(entry, folder),
+      present: await isPresent(entry, folder),
+    })),
+  );
+  if (format === 'json') return print(JSON.stringify(rows, null, 2));
+  const table = new Table({
+    head: ['name', 'train + test images', 'shape', 'classes', 'download', 'on disk', 'license', 'here'],
+    style: plain,
+  });
+  for (const row of rows) {
+    const images = `${row.trainImages} + ${row.testImages}`;
+    const present = row.present ? 'yes' : 'no';
+    table.push([
+      row.name,
+      images,
+      row.shape.join(' x '),
+      row.classes,
+      megabytes(row.downloadBytes),
+      megabytes(row.bytes),
+      row.license,
+      present,
+    ]);
+  }
+  print(`${table}\nin ${folder}`);
+}
+
+async function get(names: string[], { format, from }: Output & { from?: string }): Promise<void> {
+  const folder = dataFolder();
+  const results = [];
+  for (const entry of entries(names)) {
+    const fetched = await withProgress(entry, (options) => getDataSet(entry, { dataFolder: folder, from, ...options }));
+    const path = dataSetPath(entry, folder);
+    results.push({ name: entry.name, path, fetched });
+    if (format === 'human') print(`${entry.name}: ${fetched ? 'verified' : 'here already, verified'}, in ${path}`);
+  }
+  if (format === 'json') print(JSON.stringify(results, null, 2));
+}
+
+async function verify(names: string[], { format }: Output): Promise<void> {
+  const folder = dataFolder();
+  const results = [];
+  for (const entry of names.length > 0 ? entries(names) : catalog.filter((each) => existsSync(dataSetPath(each, folder)))) {
+    const problem = await checkDataSet(entry, folder);
+    results.push({ name: entry.name, path: dataSetPath(entry, folder), problem: problem ?? null });
+    if (format === 'human') print(`${entry.name}: ${problem ?? 'all files are as pinned'}`);
+  }
+  if (format === 'json') print(JSON.stringify(results, null, 2));
+  const damaged = results.filter(({ problem }) => problem !== null).map(({ name }) => name);
+  if (damaged.length > 0)
+    throw new DownloadError(`${damaged.join(', ')}: not as pinned. Replace with: wrn-onnx data get ${damaged.join(' ')}`);
+}
+
+async function path(name: string): Promise<void> {
+  const folder = dataFolder();
+  for (const entry of entries([name])) {
+    if (!(await isPresent(entry, folder))) {
+      throw new InputError('data set', name, `expected it in ${folder}, got nothing. Get it with: wrn-onnx data get ${name}`);
+    }
+    print(dataSetPath(entry, folder));
+  }
+}
+
+function entries(names: readonly string[]): CatalogEntry[] {
+  return names.flatMap((name) => catalogEntry(name) ?? []);
+}
+
+/** A bar on a terminal; Ctrl-C stops the work where it can be resumed. */
+async function withProgress<T>(entry: CatalogEntry, work: (options: Pick<GetOptions, 'signal' | 'onProgress'>) => Promise<T>): Promise<T> {
+  const interrupt = new AbortController();
+  const abort = () => interrupt.abort();
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  const bar = new SingleBar({ format: `${entry.name} {doing} [{bar}] {percentage} % of {size}, {eta_formatted} left`, noTTYOutput: false });
+  const onProgress: GetOptions['onProgress'] = (doing, bytes, of) => {
+    if (!bar.isActive) bar.start(of, bytes, { doing, size: megabytes(of) });
+    if (bar.getTotal() !== of) bar.setTotal(of);
+    bar.update(bytes, { doing, size: megabytes(of) });
+  };
+  try {
+    return await work({ signal: interrupt.signal, ...(process.stderr.isTTY && { onProgress }) });
+  } finally {
+    bar.stop();
+    process.off('SIGINT', abort).off('SIGTERM', abort);
+  }
+}
+
+/** No colours: the table is the same in a file and on a terminal. */
+const plain = { head: [], border: [] };
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,64 @@
+import { UsageError } from '../errors.ts';
+import type { ImageBatch } from './image-set.ts';
+
+/**
+ * Fills `imagesNCHW` ([count, channels, height, width]) and `labels` with images `offset` to `offset + count`.
+ * Never called again before its promise has settled, so that it may keep buffers.
+ */
+export type Load = (offset: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => Promise<void>;
+
+/** Images `from` to `to`, `size` at a time. */
+export interface Range {
+  readonly size: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Batches with one read ahead: two buffers, filled in turn, are all the memory that a set takes.
+ * @param imageBytes channels * height * width.
+ */
+export async function* readAhead(load: Load, imageBytes: number, { size, from, to }: Range): AsyncGenerator<ImageBatch, void, undefined> {
+  const largest = Math.min(size, to - from);
+  const buffers = [0, 1].map(() => ({ images: new Uint8Array(largest * imageBytes), labels: new Int32Array(largest) })) as [
+    Buffers,
+    Buffers,
+  ];
+  const fill = async (offset: number, { images, labels }: Buffers): Promise<ImageBatch> => {
+    const count = Math.min(size, to - offset);
+    const batch = { offset, count, imagesNCHW: images.subarray(0, count * imageBytes), labels: labels.subarray(0, count) };
+    await load(offset, count, batch.imagesNCHW, batch.labels);
+    return batch;
+  };
+  let [current, other] = buffers;
+  let next = from < to ? fill(from, current) : undefined;
+  try {
+    while (next) {
+      const batch = await next;
+      const following = batch.offset + batch.count;
+      [current, other] = [other, current];
+      next = following < to ? fill(following, current) : undefined;
+      next?.catch(() => {}); // reported when the batch is asked for
+      yield batch;
+    }
+  } finally {
+    await next?.catch(() => {}); // the caller may close the files as soon as the loop is left
+  }
+}
+
+interface Buffers {
+  readonly images: Uint8Array;
+  readonly labels: Int32Array;
+}
+
+/**
+ * Checks the arguments of `batches` against the length of the set.
+ * @throws UsageError
+ */
+export function range(length: number, size: number, from = 0, to = length): Range {
+  if (!Number.isInteger(size) || size < 1) throw new UsageError(`batch size: expected a positive integer, got ${size}`);
+  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > length) {
+    throw new UsageError(`images: expected a range within 0 to ${length}, got ${from} to ${to}`);
+  }
+  return { size, from, to };
+}

@@ -1,0 +1,57 @@
+/** Compressed files as streams; the format is known by its first bytes, never by the file's name. */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { pipeline, Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import { createGunzip } from 'node:zlib';
+import xz from 'xz-decompress';
+import { InputError } from '../errors.ts';
+import { fileError } from './file-error.ts';
+
+/** Leading bytes: RFC 1952, section 2.3.1; the .xz file format 1.2, section 2.1.1.1. */
+const magics = { gzip: [0x1f, 0x8b, 0x08], xz: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] } as const;
+
+export type Compression = keyof typeof magics;
+
+/**
+ * How a file is compressed; undefined when it is not.
+ * @throws InputError when it cannot be read.
+ */
+export async function compressionOf(path: string): Promise<Compression | undefined> {
+  try {
+    const file = await open(path);
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(6), 0, 6, 0);
+      const starts = (magic: readonly number[]) => magic.length <= bytesRead && magic.every((byte, i) => buffer[i] === byte);
+      return (Object.keys(magics) as Compression[]).find((name) => starts(magics[name]));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+/**
+ * Content of a file, unpacked when it is compressed.
+ * @throws InputError when the file cannot be read or its compressed data is damaged or cut short.
+ */
+export async function* decompressed(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const compression = await compressionOf(path);
+  const file = createReadStream(path, { highWaterMark: 1 << 18 });
+  try {
+    yield* unpack(file, compression);
+  } catch (error) {
+    const reason = fileError(path, error);
+    if (reason !== error || compression === undefined || !(error instanceof Error)) throw reason;
+    throw new InputError(compression, path, `expected complete, undamaged data, got ${error.message}`);
+  } finally {
+    file.destroy();
+  }
+}
+
+function unpack(file: Readable, compression: Compression | undefined): AsyncIterable<Uint8Array> {
+  if (compression === undefined) return file;
+  if (compression === 'gzip') return pipeline(file, createGunzip({ chunkSize: 1 << 18 }), () => {});
+  return new xz.XzReadableStream(Readable.toWeb(file) as globalThis.ReadableStream<Uint8Array>) as ReadableStream<Uint8Array>;
+}

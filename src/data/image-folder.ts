@@ -1,0 +1,111 @@
+/** A folder with one subfolder of images a class. */
+import { basename, join, resolve } from 'node:path';
+import { InputError, UsageError } from '../errors.ts';
+import { range, readAhead } from './batches.ts';
+import { decodeImage } from './decode-image.ts';
+import type { ImageSet, Split } from './image-set.ts';
+import { checkFits, type DataKind, type OpenOptions } from './kind.ts';
+import { listFolder } from './source.ts';
+
+const FORMAT = 'image folder';
+const EXTENSION = /\.(png|jpe?g|webp)$/i;
+/** What file managers leave behind. */
+const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini)$/i;
+
+/** Folders that may stand above the class folders, one a split. */
+const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
+
+export const imageFolder: DataKind = {
+  name: FORMAT,
+  files: () => [],
+  recognises: (source) => source.folders.some((name) => !CLUTTER.test(name)),
+  open: (source, options) => openImageFolder(source.path, options),
+};
+
+interface ClassFolder {
+  readonly path: string;
+  /** Index of its first image. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * Opens a folder of class folders; `train` and `test` (or `val`) above them choose the split. Classes, and the images of each,
+ * are in the order of their names by code unit. Names are kept for one class at a time: memory depends on the largest class only.
+ * @throws InputError when a class has no image or something that is not an image; UsageError without a shape.
+ */
+export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
+  const { shape } = options;
+  if (!shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to, got none`);
+  const { root, classLabels } = await findClasses(path, options.split);
+  const classes = classLabels.length;
+  checkFits(FORMAT, root, { ...shape, classes }, options);
+
+  const folders: ClassFolder[] = [];
+  let length = 0;
+  for (const label of classLabels) {
+    const folder = join(root, label);
+    const { length: count } = await listImages(folder);
+    folders.push({ path: folder, first: length, count });
+    length += count;
+  }
+
+  const imageBytes = shape.channels * shape.height * shape.width;
+  return {
+    ...shape,
+    name: basename(resolve(path)),
+    split: options.split,
+    classes,
+    classLabels,
+    length,
+    batches(size, from, to) {
+      let listed: { folder: ClassFolder; images: string[] } | undefined;
+      const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
+        if (listed?.folder !== folder) listed = { folder, images: await listImages(folder.path) };
+        const { length } = listed.images;
+        if (length !== folder.count) throw new InputError(FORMAT, folder.path, `expected ${folder.count} images, as before, got ${length}`);
+        return listed.images;
+      };
+      const load = async (offset: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => {
+        const paths: string[] = [];
+        for (const [label, folder] of folders.entries()) {
+          const start = Math.max(offset, folder.first);
+          const end = Math.min(offset + count, folder.first + folder.count);
+          if (start >= end) continue;
+          labels.fill(label, start - offset, end - offset);
+          const images = await imagesOf(folder);
+          paths.push(...images.slice(start - folder.first, end - folder.first).map((image) => join(folder.path, image)));
+        }
+        await Promise.all(
+          paths.map(async (image, i) => {
+            imagesNCHW.set(await decodeImage(image, shape, image), i * imageBytes);
+          }),
+        );
+      };
+      return readAhead(load, imageBytes, range(length, size, from, to));
+    },
+    async close() {},
+  };
+}
+
+/** The folder that holds the class folders of a split, and their names. */
+async function findClasses(path: string, split: Split): Promise<{ root: string; classLabels: string[] }> {
+  const foldersOf = async (root: string) => (await listFolder(root)).folders.filter((name) => !CLUTTER.test(name));
+  const folders = await foldersOf(path);
+  const splits = Object.values(splitFolders).flat();
+  if (!folders.every((name) => splits.includes(name))) return { root: path, classLabels: folders };
+  const name = splitFolders[split].find((candidate) => folders.includes(candidate));
+  if (name === undefined)
+    throw new InputError(FORMAT, path, `expected a folder named ${splitFolders[split].join(' or ')}, got ${folders.join(', ')}`);
+  const root = join(path, name);
+  return { root, classLabels: await foldersOf(root) };
+}
+
+async function listImages(folder: string): Promise<string[]> {
+  const { files, folders } = await listFolder(folder);
+  const images = files.filter((name) => !CLUTTER.test(name));
+  const stranger = folders[0] ?? images.find((name) => !EXTENSION.test(name));
+  if (stranger !== undefined) throw new InputError(FORMAT, folder, `expected only PNG, JPEG and WebP images, got ${stranger}`);
+  if (images.length === 0) throw new InputError(FORMAT, folder, 'expected images, got none');
+  return images;
+}

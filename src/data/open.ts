@@ -1,0 +1,75 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { InputError, UsageError } from '../errors.ts';
+import { catalogEntry } from './catalog.ts';
+import { cifar10, cifar100 } from './cifar.ts';
+import { decompressed } from './decompress.ts';
+import { fileError } from './file-error.ts';
+import { IMAGES_MAGIC, idx, labelsFileOf, openIdxPair } from './idx.ts';
+import { imageFolder } from './image-folder.ts';
+import type { ImageSet } from './image-set.ts';
+import type { DataKind, OpenOptions } from './kind.ts';
+import { archiveSource, type DataSource, folderSource } from './source.ts';
+
+/** Every format that is read, one row each. The image folder is last: its layout is the least particular. */
+const kinds: readonly DataKind[] = [cifar10, cifar100, idx, imageFolder];
+
+export interface OpenImageSetOptions extends OpenOptions {
+  /** Where `data get` puts data sets; needed to open one by its name. */
+  readonly dataFolder?: string;
+}
+
+/**
+ * Opens labelled images, recognised by content and layout.
+ * @param source name of a data set of the catalog (a folder of that name is opened as `./name`); or a folder or tar archive
+ *   (plain, gzip, xz) of CIFAR binary batches or MNIST-style idx files; or one idx file of images whose labels lie beside it;
+ *   or a folder with a subfolder of images a class.
+ * @throws InputError when it is none of these, is damaged or does not fit the network.
+ */
+export async function openImageSet(source: string, options: OpenImageSetOptions): Promise<ImageSet> {
+  if (catalogEntry(source)) return openByName(source, options);
+  const about = await stat(source).catch((error: unknown) => {
+    throw fileError(source, error);
+  });
+  if (about.isDirectory()) return openSource(await folderSource(source), options);
+
+  const start = await firstBytes(source, 512);
+  // POSIX.1-2017, pax, ustar interchange format: the magic field
+  if (start.subarray(257, 262).toString('latin1') === 'ustar') {
+    return openSource(await archiveSource(source, new Set(kinds.flatMap((kind) => kind.files(options.split)))), options);
+  }
+  const labels = labelsFileOf(basename(source));
+  if (start.length >= 4 && start.readUInt32BE(0) === IMAGES_MAGIC && labels)
+    return openIdxPair(source, join(dirname(source), labels), options);
+  throw new InputError('data', source, 'expected a folder, a tar archive or an idx file named ...images..., got another file');
+}
+
+async function openByName(name: string, options: OpenImageSetOptions): Promise<ImageSet> {
+  const { dataFolder } = options;
+  if (dataFolder === undefined) throw new UsageError(`data set ${name}: expected the data folder that holds it, got none`);
+  const path = join(dataFolder, name);
+  const found = await stat(path).catch(() => undefined);
+  if (!found) throw new InputError('data set', name, `expected it in ${dataFolder}, got nothing. Get it with: wrn-onnx data get ${name}`);
+  return openSource(await folderSource(path), options);
+}
+
+async function openSource(source: DataSource, options: OpenOptions): Promise<ImageSet> {
+  try {
+    const [kind, another] = kinds.filter((candidate) => candidate.recognises(source));
+    if (!kind) throw new InputError('data', source.path, `expected ${kinds.map(({ name }) => name).join(', ')}, got none of these`);
+    if (another && another !== imageFolder)
+      throw new InputError('data', source.path, `expected one data set, got ${kind.name} and ${another.name}`);
+    return await kind.open(source, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function firstBytes(path: string, count: number): Promise<Buffer> {
+  let start = Buffer.alloc(0);
+  for await (const chunk of decompressed(path)) {
+    start = Buffer.concat([start, chunk.subarray(0, count)]);
+    if (start.length >= count) break;
+  }
+  return start;
+}

@@ -1,0 +1,32 @@
+import { posix } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { extract } from 'tar-stream';
+import { InputError, WrnError } from '../errors.ts';
+import { decompressed } from './decompress.ts';
+
+/**
+ * Reads a tar archive, compressed or not, once from start to end.
+ * Members are known by their base name, so that no name of the archive ever becomes a path.
+ * @param take gets each regular file in order; it reads `content` to its end or leaves it alone.
+ * @throws InputError when the archive is damaged or cut short; whatever `take` throws.
+ */
+export async function readTar(path: string, take: (name: string, content: AsyncIterable<Uint8Array>) => Promise<void>): Promise<void> {
+  const members = extract();
+  members.on('entry', ({ name, type }, content, next) => {
+    const ended = new Promise<void>((resolve) => content.once('end', () => resolve()));
+    content.on('error', () => {}); // whatever breaks the archive breaks the pipeline below
+    const isFile = type === 'file' || type === 'contiguous-file';
+    const taken = isFile ? take(posix.basename(name), content as AsyncIterable<Uint8Array>) : Promise.resolve();
+    taken.then(() => {
+      content.resume();
+      ended.then(() => next());
+    }, next);
+  });
+  try {
+    await pipeline(Readable.from(decompressed(path)), members);
+  } catch (error) {
+    if (error instanceof WrnError || !(error instanceof Error) || 'syscall' in error) throw error;
+    throw new InputError('tar', path, `expected a complete, undamaged archive, got ${error.message}`);
+  }
+}
