@@ -4,18 +4,31 @@ import { Command, CommanderError } from 'commander';
 import { WrnError } from '../errors.ts';
 import { version } from './version.ts';
 
-/** One row a command, loaded only when it is asked for: `--help` does not load a runtime. */
-const commands: Record<string, () => Promise<{ command(): Command }>> = {};
+interface Row {
+  readonly summary: string;
+  /** Loads the command's file only when the command is asked for: help does not load a runtime. */
+  load(): Promise<{ command(): Command }>;
+}
+
+/** One row a command, in the order of a user's work. */
+const commands: Readonly<Record<string, Row>> = {
+  export: { summary: 'convert a trained network to ONNX, verified bit by bit and by running it', load: () => import('./export.ts') },
+  import: { summary: "convert a published network to the project's model file", load: () => import('./import.ts') },
+  data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
+};
 
 const USAGE_EXIT_CODE = 2;
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('wrn-onnx')
-    .description('1-bit wide residual networks: train, convert to ONNX at about one bit per weight, prove parity on every runtime')
+    .description('1-bit wide residual networks: convert them to ONNX at about one bit per weight, prove parity on every runtime')
     .version(version)
     .exitOverride()
     .showHelpAfterError('(run with --help for the options and an example)');
-  for (const load of Object.values(commands)) program.addCommand((await load()).command().exitOverride());
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    const command = argv[0] === name ? (await load()).command() : new Command(name);
+    program.addCommand(command.description(summary).copyInheritedSettings(program));
+  }
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return Number(process.exitCode ?? 0);

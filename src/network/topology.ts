@@ -178,6 +178,12 @@ export function parameters(config: NetworkConfig): Parameter[] {
   return layers(config).flatMap((layer) => parametersOf(layer, config));
 }
 
+/** Weights of all convolutions. */
+export function weightCount(config: NetworkConfig): number {
+  const counts = layers(config).map((layer) => (layer.op === 'conv' ? layer.shape[0] * layer.inputChannels * layer.kernel ** 2 : 0));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 /** Multiply-accumulates of one layer for one image; 0 for layers that only move or compare. */
 export function multiplyAccumulates(layer: Layer): number {
   if (layer.op !== 'conv') return 0;

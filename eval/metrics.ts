@@ -1,0 +1,54 @@
+/** The numbers of a parity table, as pure functions of logits. Logits are row-major, shape [images, classes]. */
+
+/** Index of the largest value of each row; of equal values the first, as numpy's argmax. */
+export function top1(logits: Float32Array, classes: number): Int32Array {
+  return Int32Array.from({ length: logits.length / classes }, (_, row) => {
+    let best = row * classes;
+    for (let i = best + 1; i < (row + 1) * classes; i++) if ((logits[i] as number) > (logits[best] as number)) best = i;
+    return best - row * classes;
+  });
+}
+
+/** Images whose label is among the `k` largest logits; a tie counts against the label. NaN is never right. */
+export function countTopK(logits: Float32Array, labels: Int32Array, classes: number, k: number): number {
+  let right = 0;
+  for (const [row, label] of labels.entries()) {
+    const own = logits[row * classes + label] as number;
+    let before = 0;
+    for (let c = 0; c < classes; c++) {
+      const other = logits[row * classes + c] as number;
+      if (c !== label && (other > own || (other === own && c < label))) before++;
+    }
+    if (!Number.isNaN(own) && before < k) right++;
+  }
+  return right;
+}
+
+/** Norm of the difference over the norm of the reference (Euclidean); NaN when either holds a NaN. */
+export function relativeError(got: Float32Array, reference: Float32Array): number {
+  const { squaredDifference, squaredReference } = difference(got, reference);
+  return squaredDifference === 0 ? 0 : Math.sqrt(squaredDifference / squaredReference);
+}
+
+/** Sums over all values, from which errors of any number of batches follow. */
+export interface Difference {
+  readonly count: number;
+  readonly sum: number;
+  readonly max: number;
+  readonly squaredDifference: number;
+  readonly squaredReference: number;
+}
+
+export function difference(got: Float32Array, reference: Float32Array): Difference {
+  if (got.length !== reference.length) throw new RangeError(`cannot compare ${got.length} values with ${reference.length}`);
+  let [sum, max, squaredDifference, squaredReference] = [0, 0, 0, 0];
+  for (let i = 0; i < got.length; i++) {
+    const expected = reference[i] as number;
+    const distance = Math.abs((got[i] as number) - expected);
+    sum += distance;
+    max = Math.max(max, distance); // NaN stays NaN
+    squaredDifference += distance * distance;
+    squaredReference += expected * expected;
+  }
+  return { count: got.length, sum, max, squaredDifference, squaredReference };
+}

@@ -1,0 +1,91 @@
+/** The proof that an exported file is the model it was made from: read back bit by bit, and run. */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { readOnnxModel } from '../converters/onnx/from-onnx.ts';
+import type { InputLayout } from '../converters/onnx/metadata.ts';
+import { type ExportOptions, toOnnx } from '../converters/onnx/to-onnx.ts';
+import { ParityError } from '../src/errors.ts';
+import type { Model } from '../src/network/model.ts';
+import { elements } from '../src/network/tensor.ts';
+import { IMAGES as INPUT, LOGITS } from '../src/network/topology.ts';
+import { relativeError } from './metrics.ts';
+
+/** Largest norm of the logit difference over the norm of the reference. */
+export const EXPORT_TOLERANCE = 1e-4;
+
+export interface Verification {
+  /** One-bit weights found equal to the source's. */
+  readonly bits: number;
+  /** Float values (moments, scales, float kernels) found equal. */
+  readonly floats: number;
+  /** Images run. */
+  readonly images: number;
+  readonly relError: number;
+}
+
+const IMAGES = 2;
+
+/**
+ * Compares an exported file with its model: every tensor for equality, then the logits of one batch in
+ * onnxruntime against another form of the network run without graph optimization.
+ * @throws ParityError at the first difference.
+ */
+export async function verifyExport(file: Uint8Array, model: Model, options: ExportOptions): Promise<Verification> {
+  const counts = compareTensors(readOnnxModel(file), model);
+  const images = noise(IMAGES * elements(Object.values(model.config.input)));
+  const reference = options.form === 'dense' ? 'packed' : 'dense';
+  const expected = await logits(toOnnx(model, { form: reference, input: 'nchw-float' }), model, images, 'nchw-float', 'disabled');
+  const got = await logits(file, model, images, options.input, 'all');
+  const relError = relativeError(got, expected);
+  if (!(relError <= EXPORT_TOLERANCE)) {
+    throw new ParityError(
+      `logits differ from the ${reference} form: expected a relative error of at most ${EXPORT_TOLERANCE}, got ${relError}`,
+    );
+  }
+  return { ...counts, images: IMAGES, relError };
+}
+
+/** Runs the images through onnxruntime's CPU provider and frees the session. */
+async function logits(file: Uint8Array, model: Model, images: Uint8Array, input: InputLayout, optimization: 'disabled' | 'all') {
+  const session = await InferenceSession.create(file, { graphOptimizationLevel: optimization, logSeverityLevel: 3 });
+  try {
+    const { channels, height, width } = model.config.input;
+    const tensor =
+      input === 'nchw-float'
+        ? new Tensor('float32', Float32Array.from(images), [IMAGES, channels, height, width])
+        : new Tensor('uint8', transposeNCHW(images, channels, height * width), [IMAGES, height, width, channels]);
+    const results = await session.run({ [INPUT]: tensor });
+    return results[LOGITS]?.data as Float32Array;
+  } finally {
+    await session.release();
+  }
+}
+
+function transposeNCHW(images: Uint8Array, channels: number, pixels: number): Uint8Array {
+  const size = channels * pixels;
+  return images.map((_, i) => images[Math.floor(i / size) * size + (i % channels) * pixels + Math.floor((i % size) / channels)] as number);
+}
+
+function compareTensors(got: Model, expected: Model): { bits: number; floats: number } {
+  const counts = { bits: 0, floats: 0 };
+  for (const [name, tensor] of expected.tensors) {
+    const other = got.tensors.get(name);
+    if (other?.dtype !== tensor.dtype || !bytesOf(other.data).equals(bytesOf(tensor.data))) {
+      throw new ParityError(`read back from the file, ${name} differs from the source`);
+    }
+    counts[tensor.dtype === 'bits' ? 'bits' : 'floats'] += elements(tensor.shape);
+  }
+  return counts;
+}
+
+function bytesOf(data: Uint8Array | Float32Array): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** The same pixels on every machine: the high byte of a linear congruential generator (Numerical Recipes, 1992). */
+function noise(count: number): Uint8Array {
+  let state = 1;
+  return Uint8Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  });
+}
