@@ -24,7 +24,7 @@ const MAX_BYTES = 2 ** 31 - 1;
  */
 export function decodeModel(bytes: Uint8Array): ModelProto {
   if (bytes.length > MAX_BYTES) throw new InputError('onnx', 'file', `expected at most 2 GiB, got ${bytes.length} bytes`);
-  const reader = Reader.create(bytes);
+  const reader = Reader.create(plain(bytes));
   reader.discardUnknown = false;
   let model: ModelProto;
   try {
@@ -39,7 +39,12 @@ export function decodeModel(bytes: Uint8Array): ModelProto {
 
 /** Encodes a model. The same model gives the same bytes. */
 export function encodeModel(model: ModelProto): Uint8Array {
-  return onnx.ModelProto.encode(model).finish();
+  return plain(onnx.ModelProto.encode(model).finish());
+}
+
+/** A Buffer as a Uint8Array of the same memory: protobufjs hands out slices of what it is given, and Buffer's `slice` does not copy. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /**

@@ -3,7 +3,7 @@ import { packedLength } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
 import { packed } from './form-packed.ts';
 import type { Form } from './forms.ts';
-import { lookUp, signTable } from './unpack.ts';
+import { lookUp, signTable, toKernel } from './unpack.ts';
 
 export const inline: Form = {
   title: 'bits, unpacked by standard operators: OpenVINO, OpenCV, tract and others',
@@ -18,7 +18,7 @@ export const inline: Form = {
       const flat = graph.node('Reshape', [signs, graph.int64s('flat', [-1])], `${name}.signs`);
       signs = graph.node('Slice', [flat, graph.int64s('start', [0]), graph.int64s(`${name}.count`, [count])], `${name}.unpadded`);
     }
-    graph.node('Reshape', [signs, graph.int64s(`${name}.shape`, bits.shape)], `${name}.sign`);
+    graph.nodes.push(...toKernel(signs, graph.int64s(`${name}.shape`, bits.shape), name, `${name}.sign`));
     return graph.node('Mul', [`${name}.sign`, graph.floats(`${name}.scale`, scale.shape, scale.data)], `${name}.kernel`);
   },
   read: packed.read,

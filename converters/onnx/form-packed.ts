@@ -7,7 +7,7 @@ import type { FunctionProto } from '../../proto/onnx.ts';
 import type { Form } from './forms.ts';
 import { int64s, node } from './graph.ts';
 import { bytesOf, floatsOf } from './initializer.ts';
-import { lookUp, signTable } from './unpack.ts';
+import { lookUp, signTable, toKernel } from './unpack.ts';
 
 export const DOMAIN = 'wrn.onebit';
 const OPSET = 17;
@@ -31,7 +31,7 @@ const functions: FunctionProto[] = [
       constant('start', int64s([0])),
       node('ReduceProd', ['shape'], 'count', { keepdims: 1 }),
       node('Slice', ['signs', 'start', 'count'], 'unpadded'),
-      node('Reshape', ['unpadded', 'shape'], 'kernel'),
+      ...toKernel('unpadded', 'shape', 'kernel', 'kernel'),
     ],
   },
   {
