@@ -1,5 +1,5 @@
 /** `dense`: float32 weights +-s, for WebGL, old runtimes and debugging. */
-import { packSigns, signAt } from '../../src/network/sign.ts';
+import { packSigns, scaledSigns } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
 import type { Form } from './forms.ts';
 import { floatsOf } from './initializer.ts';
@@ -8,11 +8,7 @@ export const dense: Form = {
   title: 'float32 weights: WebGL, old runtimes, debugging',
   functions: [],
   kernel(graph, name, bits, scale) {
-    const count = elements(bits.shape);
-    const perScale = count / scale.data.length;
-    const kernel = new Float32Array(count);
-    for (let i = 0; i < count; i++) kernel[i] = signAt(bits.data, i) * (scale.data[Math.floor(i / perScale)] as number);
-    return graph.floats(`${name}.kernel`, bits.shape, kernel);
+    return graph.floats(`${name}.kernel`, bits.shape, scaledSigns(bits.data, elements(bits.shape), scale.data));
   },
   read(initializers, name) {
     const tensor = initializers.get(`${name}.kernel`);

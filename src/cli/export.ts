@@ -64,13 +64,13 @@ function describe(
   result: { verification: Verification | undefined } & Record<'output' | 'network' | 'dialect' | 'form', string> &
     Record<'weights' | 'bytes' | 'bitsPerWeight', number>,
 ): string {
-  const { bits = 0, floats = 0, images = 0, relError = 0 } = result.verification ?? {};
+  const { bits = 0, floats = 0, relError = 0 } = result.verification ?? {};
   const grouped = (n: number) => n.toLocaleString('en-US');
   return [
     `${result.output}: ${result.network} (${result.dialect}), ${grouped(result.weights)} weights`,
     `  ${result.form}, ${grouped(result.bytes)} bytes, ${result.bitsPerWeight.toFixed(3)} bits per weight`,
     `  verified: ${grouped(bits)} bits and ${grouped(floats)} floats equal the source's;`,
-    `  logits of ${images} images within ${relError.toExponential(1)} of the float32 form in onnxruntime (limit ${EXPORT_TOLERANCE})`,
+    `  logits of a batch within ${relError.toExponential(1)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
     '',
   ].join('\n');
 }

@@ -42,3 +42,14 @@ export function unpackSigns(bits: Uint8Array, count: number): Float32Array {
   for (let i = 0; i < count; i++) signs[i] = signAt(bits, i);
   return signs;
 }
+
+/**
+ * W_hat = s * sign(W) as float32: the first `count` bits, times one scale for all or one for each of
+ * `scale.length` equal parts (output channels of an OIHW kernel).
+ */
+export function scaledSigns(bits: Uint8Array, count: number, scale: Float32Array): Float32Array {
+  const kernel = unpackSigns(bits, count);
+  const part = count / scale.length;
+  for (const [p, s] of scale.entries()) for (let i = p * part; i < (p + 1) * part; i++) kernel[i] = (kernel[i] as number) * s;
+  return kernel;
+}
