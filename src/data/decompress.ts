@@ -2,7 +2,6 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import { createGunzip } from 'node:zlib';
 import xz from 'xz-decompress';
 import { InputError } from '../errors.ts';
@@ -51,7 +50,15 @@ export async function* decompressed(path: string): AsyncGenerator<Uint8Array, vo
 }
 
 function unpack(file: Readable, compression: Compression | undefined): AsyncIterable<Uint8Array> {
-  if (compression === undefined) return file;
   if (compression === 'gzip') return pipeline(file, createGunzip({ chunkSize: 1 << 18 }), () => {});
-  return new xz.XzReadableStream(Readable.toWeb(file) as globalThis.ReadableStream<Uint8Array>) as ReadableStream<Uint8Array>;
+  return compression === 'xz' ? unpackXz(file) : file;
+}
+
+async function* unpackXz(file: Readable): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = new xz.XzReadableStream(Readable.toWeb(file) as ReadableStream<Uint8Array>).getReader();
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  } finally {
+    await reader.cancel().catch(() => {}); // xz-decompress fails to cancel what it has already finished
+  }
 }

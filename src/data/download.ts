@@ -52,6 +52,11 @@ async function attempt(
     return `expected the file, got HTTP ${response.status} ${response.statusText}`.trimEnd();
   }
   let length = continues ? from : 0;
+  const promised = length + Number(response.headers.get('content-length') ?? file.bytes - length);
+  if (promised !== file.bytes) {
+    await response.body.cancel();
+    return `expected a file of ${file.bytes} bytes, got one of ${promised}`;
+  }
   const target = await open(path, continues ? 'a' : 'w');
   try {
     for await (const chunk of response.body) {

@@ -31,18 +31,24 @@ export interface GetOptions {
 export async function getDataSet(entry: CatalogEntry, options: GetOptions): Promise<boolean> {
   const { dataFolder } = options;
   if ((await checkDataSet(entry, dataFolder)) === undefined) return false;
-  const temporary = join(dataFolder, `.${entry.name}.${process.pid}.tmp`);
   try {
-    await mkdir(temporary, { recursive: true });
-    const staging = stage(entry, temporary, options);
-    if (options.from === undefined) await fromNetwork(entry, staging, options);
-    else await fromMachine(entry, staging, options.from);
-    staging.checkComplete();
-    await replaceFolder(temporary, dataSetPath(entry, dataFolder));
+    await bring(entry, options);
     return true;
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error;
     throw new UsageError(`${dataFolder}: cannot be written (${String(error.code)}). Set WRN_ONNX_DATA to another folder`);
+  }
+}
+
+async function bring(entry: CatalogEntry, options: GetOptions): Promise<void> {
+  const temporary = join(options.dataFolder, `.${entry.name}.${process.pid}.tmp`);
+  await mkdir(temporary, { recursive: true });
+  try {
+    const staging = stage(entry, temporary, options);
+    if (options.from === undefined) await fromNetwork(entry, staging, options);
+    else await fromMachine(entry, staging, options.from);
+    staging.checkComplete();
+    await replaceFolder(temporary, dataSetPath(entry, options.dataFolder));
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }

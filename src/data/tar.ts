@@ -13,12 +13,13 @@ import { decompressed } from './decompress.ts';
  */
 export async function readTar(path: string, take: (name: string, content: AsyncIterable<Uint8Array>) => Promise<void>): Promise<void> {
   const members = extract();
+  let taking: Promise<void> = Promise.resolve();
   members.on('entry', ({ name, type }, content, next) => {
     const ended = new Promise<void>((resolve) => content.once('end', () => resolve()));
     content.on('error', () => {}); // whatever breaks the archive breaks the pipeline below
     const isFile = type === 'file' || type === 'contiguous-file';
-    const taken = isFile ? take(posix.basename(name), content as AsyncIterable<Uint8Array>) : Promise.resolve();
-    taken.then(() => {
+    taking = isFile ? take(posix.basename(name), content as AsyncIterable<Uint8Array>) : Promise.resolve();
+    taking.then(() => {
       content.resume();
       ended.then(() => next());
     }, next);
@@ -26,6 +27,7 @@ export async function readTar(path: string, take: (name: string, content: AsyncI
   try {
     await pipeline(Readable.from(decompressed(path)), members);
   } catch (error) {
+    await taking.catch(() => {}); // whoever cleans up after us must find it settled
     if (error instanceof WrnError || !(error instanceof Error) || 'syscall' in error) throw error;
     throw new InputError('tar', path, `expected a complete, undamaged archive, got ${error.message}`);
   }

@@ -1,0 +1,80 @@
+/** Small data sets in the official layouts, and what tests do with them. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { pack } from 'tar-stream';
+import { onTestFinished } from 'vitest';
+import type { ImageSet } from '../../src/data/image-set.ts';
+
+/** A folder that is removed when the test ends, with these files in it. */
+export async function folderWith(files: Readonly<Record<string, Uint8Array | string>> = {}): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+  return folder;
+}
+
+/** Bytes that look random and are always the same. */
+export function noise(length: number, seed: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let i = 0, state = seed; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+/** CIFAR records: the label bytes of each image before its 3072 pixels. */
+export function cifarRecords(labels: readonly (readonly number[])[], seed: number): Buffer {
+  return Buffer.concat(labels.flatMap((bytes, i) => [Buffer.from(bytes), noise(3072, seed + i)]));
+}
+
+export function idxImages(count: number, height: number, width: number, seed = 1): Buffer {
+  return Buffer.concat([bigEndian(0x803, count, height, width), noise(count * height * width, seed)]);
+}
+
+export function idxLabels(labels: readonly number[]): Buffer {
+  return Buffer.concat([bigEndian(0x801, labels.length), Buffer.from(labels)]);
+}
+
+export function bigEndian(...words: number[]): Buffer {
+  const bytes = Buffer.alloc(4 * words.length);
+  words.forEach((word, i) => {
+    bytes.writeUInt32BE(word, 4 * i);
+  });
+  return bytes;
+}
+
+/** A tar archive of these files, in order. */
+export async function tar(files: readonly (readonly [name: string, content: Uint8Array])[]): Promise<Buffer> {
+  const archive = pack();
+  for (const [name, content] of files) archive.entry({ name, mtime: new Date(0) }, content);
+  archive.finalize();
+  return buffer(archive as AsyncIterable<Uint8Array>);
+}
+
+/** Everything that `batches` gives, copied; closes the set. */
+export async function readAll(
+  set: ImageSet,
+  size = 7,
+  from?: number,
+  to?: number,
+): Promise<{ images: Buffer; labels: number[]; offsets: number[] }> {
+  const images: Buffer[] = [];
+  const labels: number[] = [];
+  const offsets: number[] = [];
+  try {
+    for await (const batch of set.batches(size, from, to)) {
+      images.push(Buffer.from(batch.imagesNCHW));
+      labels.push(...batch.labels);
+      offsets.push(batch.offset);
+    }
+  } finally {
+    await set.close();
+  }
+  return { images: Buffer.concat(images), labels, offsets };
+}

@@ -1,0 +1,61 @@
+/** Memory does not grow with the number of images. Sizes are in bytes. */
+import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import type { ImageSet } from '../../src/data/image-set.ts';
+import { openImageSet } from '../../src/data/open.ts';
+import { bigEndian, folderWith, noise } from './crafted.ts';
+
+/** How far the resident memory rises above what it is after the first tenth. */
+async function growth(set: ImageSet, size: number): Promise<number> {
+  let base = 0;
+  let highest = 0;
+  let images = 0;
+  for await (const batch of set.batches(size)) {
+    images += batch.count;
+    const { rss } = process.memoryUsage();
+    if (images <= set.length / 10) base = Math.max(base, rss);
+    highest = Math.max(highest, rss);
+  }
+  await set.close();
+  expect(images).toBe(set.length);
+  return highest - base;
+}
+
+test('CIFAR binary: 1.2 GB pass through', async () => {
+  const folder = await folderWith();
+  for (let i = 1; i <= 5; i++) {
+    const file = join(folder, `data_batch_${i}.bin`);
+    await writeFile(file, '');
+    await truncate(file, 3073 * 80_000); // a hole: takes no disk and reads as zeros
+  }
+  const set = await openImageSet(folder, { split: 'train' });
+  expect(set.length).toBe(400_000);
+  expect(await growth(set, 500)).toBeLessThan(64e6);
+});
+
+test('idx: 0.8 GB pass through', async () => {
+  const count = 1_000_000;
+  const folder = await folderWith({
+    't10k-images-idx3-ubyte': bigEndian(0x803, count, 28, 28),
+    't10k-labels-idx1-ubyte': bigEndian(0x801, count),
+  });
+  await truncate(join(folder, 't10k-images-idx3-ubyte'), 16 + count * 784);
+  await truncate(join(folder, 't10k-labels-idx1-ubyte'), 8 + count);
+  expect(await growth(await openImageSet(folder, { split: 'test' }), 1000)).toBeLessThan(64e6);
+});
+
+test('image folder: 2000 images of 256 x 256, 0.4 GB when decoded', async () => {
+  const image = await sharp(noise(256 * 256 * 3, 1), { raw: { width: 256, height: 256, channels: 3 } })
+    .jpeg()
+    .toBuffer();
+  const folder = await folderWith({ 'image.jpg': image });
+  for (let c = 0; c < 4; c++) {
+    await mkdir(join(folder, `class${c}`));
+    for (let i = 0; i < 500; i++) await symlink('../image.jpg', join(folder, `class${c}`, `${i}.jpg`));
+  }
+  const set = await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 32, width: 32 } });
+  expect(set.length).toBe(2000);
+  expect(await growth(set, 100)).toBeLessThan(100e6);
+});
