@@ -1,0 +1,47 @@
+/** What every backend looks like to `evaluate`: one row of `table.ts`. */
+import type { ModelInput, Output } from '../page/runtime.ts';
+
+export interface Backend {
+  /** One line for help and tables. */
+  readonly title: string;
+  /**
+   * Loads a model. One session is open at a time: two WebGPU sessions in a process crash.
+   * @throws DeviceError when the device is absent or the provider does not run the nodes: never a silent fallback
+   */
+  open(model: Uint8Array, input: ModelInput, options: BackendOptions): Promise<Session>;
+}
+
+export interface BackendOptions {
+  /** Threads of CPU and wasm kernels; the runtime's default when undefined. */
+  readonly threads?: number | undefined;
+  /** Path of Chrome, Chromium or Edge; found by name when undefined. */
+  readonly browser?: string | undefined;
+  /** Render WebGPU and WebGL in software (SwiftShader, which Chromium ships) instead of on a GPU. */
+  readonly softwareGpu?: boolean | undefined;
+  /** Images a batch, for backends that fix it when they load. */
+  readonly batch: number;
+}
+
+/** A loaded model. */
+export interface Session {
+  /** Seconds from bytes to ready, without the time to start a process or a browser. */
+  readonly loadSeconds: number;
+  /** What really runs, e.g. `onnxruntime-node 1.30.0` or `WebGPU on SwiftShader`. */
+  readonly detail: string;
+  /** Largest resident memory so far of the process that runs the model, in bytes; undefined when it cannot be known. */
+  peakMemoryBytes(): Promise<number | undefined>;
+  /**
+   * Runs one batch. Calls may overlap; they run in order.
+   * @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width]; converted to what the file takes
+   */
+  run(imagesNCHW: Uint8Array, count: number): Promise<BatchResult>;
+  /** Frees the model and the process or page that held it. */
+  close(): Promise<void>;
+}
+
+export interface BatchResult {
+  /** Every float32 output of the file by name; `logits` has shape [count, classes]. */
+  readonly outputs: Readonly<Record<string, Output>>;
+  /** Seconds of the runtime itself, without copies between processes. */
+  readonly seconds: number;
+}

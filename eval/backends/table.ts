@@ -1,0 +1,26 @@
+/** The backends, one row each. */
+import type { Backend } from './backend.ts';
+import { browserBackend } from './browser.ts';
+import { cpu, cuda, wasm, webgpu } from './node.ts';
+import { browserWebgl } from './webgl.ts';
+
+export const backends = {
+  cpu,
+  cuda,
+  webgpu,
+  wasm,
+  'browser-wasm': browserBackend({
+    title: 'onnxruntime-web in a browser, wasm',
+    provider: 'wasm',
+    advice: 'It needs a browser with WebAssembly SIMD and threads',
+  }),
+  'browser-webgpu': browserBackend({
+    title: 'onnxruntime-web in a browser, WebGPU',
+    provider: 'webgpu',
+    advice: 'It needs a GPU that the browser supports; or use --software-gpu',
+  }),
+  'browser-webgl': browserWebgl,
+} satisfies Record<string, Backend>;
+
+export type BackendName = keyof typeof backends;
+export const backendNames = Object.keys(backends) as BackendName[];

@@ -1,0 +1,33 @@
+/**
+ * WebGL in the browser, a legacy provider: it takes neither a dynamic batch nor integers, so that the file's batch is
+ * fixed and a file of ours is rewritten in its dense form. The result says so.
+ */
+import { fromOnnx } from '../../converters/onnx/from-onnx.ts';
+import { readMetadata } from '../../converters/onnx/metadata.ts';
+import { toOnnxProto } from '../../converters/onnx/to-onnx.ts';
+import { decodeModel, encodeModel, type ValueInfoProto } from '../../proto/onnx.ts';
+import { browserBackend } from './browser.ts';
+
+export const browserWebgl = browserBackend({
+  title: 'onnxruntime-web in a browser, WebGL',
+  provider: 'webgl',
+  advice: 'It needs a GPU with WebGL 2, or --software-gpu; it takes the dense form',
+  prepare(bytes, input, { batch }) {
+    const original = decodeModel(bytes);
+    const form = readMetadata(original)?.form;
+    const rewritten = form !== undefined && (form !== 'dense' || input.type !== 'float32');
+    const proto = rewritten ? toOnnxProto(fromOnnx(original), { form: 'dense', input: 'nchw-float' }) : original;
+    for (const value of [...(proto.graph?.input ?? []), ...(proto.graph?.output ?? [])]) fixBatch(value, batch);
+    const done = `${rewritten ? 'rewritten as dense, ' : ''}batch fixed to ${batch}`;
+    return {
+      model: encodeModel(proto),
+      input: { ...input, ...(rewritten ? { type: 'float32', layout: 'nchw' } : {}), fixedBatch: batch },
+      done,
+    };
+  },
+});
+
+function fixBatch(value: ValueInfoProto, batch: number): void {
+  const dim = value.type?.tensor_type?.shape?.dim;
+  if (dim?.[0]) dim[0] = { dim_value: batch };
+}

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import type { Browser } from 'playwright-core';
+
+/**
+ * Largest resident memory so far of the browser's processes that run the page and the GPU, in bytes; undefined
+ * where the operating system does not tell (it is read from /proc).
+ */
+export async function peakBrowserMemory(browser: Browser): Promise<number | undefined> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = (await session.send('SystemInfo.getProcessInfo')) as { processInfo: { id: number; type: string }[] };
+  await session.detach();
+  let total = 0;
+  for (const { id, type } of processInfo) {
+    if (type !== 'renderer' && type !== 'GPU') continue;
+    const peak = peakOf(id);
+    if (peak === undefined) return undefined;
+    total += peak;
+  }
+  return total;
+}
+
+function peakOf(pid: number): number | undefined {
+  try {
+    const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+  } catch {
+    return undefined;
+  }
+}

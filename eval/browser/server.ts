@@ -1,0 +1,52 @@
+/** The loopback server of the page: its own files, onnxruntime-web's files and the model, nothing else. */
+import { createReadStream } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { basename, dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { built } from '../built.ts';
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+};
+
+/** COOP and COEP isolate the page, without which a browser gives wasm no threads. */
+const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+
+export interface PageServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Serves the page with `model` at /model.onnx, on a free port of 127.0.0.1. */
+export async function servePage(model: Uint8Array): Promise<PageServer> {
+  const runtime = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    if (pathname === '/model.onnx') {
+      response.writeHead(200, { 'Content-Type': 'application/octet-stream', ...isolation }).end(model);
+      return;
+    }
+    const name = pathname === '/' ? 'index.html' : basename(pathname);
+    const file = join(pathname.startsWith('/ort/') ? runtime : built('page'), name);
+    const stream = createReadStream(file);
+    stream.once('open', () => {
+      response.writeHead(200, { 'Content-Type': types[extname(name)] ?? 'application/octet-stream', ...isolation });
+      stream.pipe(response);
+    });
+    stream.once('error', () => response.writeHead(404, isolation).end());
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}

@@ -1,0 +1,64 @@
+/** What an ONNX file takes and gives, read from the file itself. */
+
+import { typeName } from '../converters/onnx/initializer.ts';
+import { type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
+import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../proto/onnx.ts';
+import { InputError } from '../src/errors.ts';
+import type { ModelInput } from './page/runtime.ts';
+
+export interface ClassifierModel {
+  readonly proto: ModelProto;
+  readonly input: ModelInput;
+  /** Name of the output that holds the logits. */
+  readonly output: string;
+  readonly classes: number;
+  /** What the file says of itself when this project wrote it. */
+  readonly metadata: Metadata | undefined;
+}
+
+/**
+ * Reads an image classifier: one image input [batch, C, H, W] (float32) or [batch, H, W, C] (uint8), raw pixels
+ * 0..255, and one output [batch, classes].
+ * @throws InputError when the file is no ONNX model or takes something else
+ */
+export function readClassifier(bytes: Uint8Array): ClassifierModel {
+  const proto = decodeModel(bytes);
+  const constants = new Set(proto.graph?.initializer?.map(({ name }) => name));
+  const inputs = (proto.graph?.input ?? []).filter(({ name }) => !constants.has(name));
+  const [image] = inputs;
+  const output = proto.graph?.output?.[0];
+  if (inputs.length !== 1 || !image || !output)
+    throw new InputError('onnx', 'graph', `expected one input and an output, got ${inputs.length} inputs`);
+  const dims = shapeOf(image.type);
+  const type = image.type?.tensor_type?.elem_type;
+  if (dims.length !== 4 || dims.slice(1).some((size) => !size)) {
+    throw new InputError(
+      'onnx',
+      `input ${image.name}`,
+      `expected images of a fixed size, [batch, 3, height, width], got [${dims.map((d) => d ?? '?').join(', ')}]`,
+    );
+  }
+  if (type !== DataType.FLOAT && type !== DataType.UINT8)
+    throw new InputError('onnx', `input ${image.name}`, `expected float32 or uint8, got ${typeName(type)}`);
+  const [batch, a = 0, b = 0, c = 0] = dims;
+  const layout = c <= 4 && a > 4 ? 'nhwc' : 'nchw';
+  const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
+  const classes = shapeOf(output.type).at(-1);
+  if (!classes) throw new InputError('onnx', `output ${output.name}`, 'expected a fixed number of classes, got none');
+  const name = image.name ?? '';
+  const input: ModelInput = {
+    name,
+    type: type === DataType.FLOAT ? 'float32' : 'uint8',
+    layout,
+    channels,
+    height,
+    width,
+    ...(batch ? { fixedBatch: batch } : {}),
+  };
+  return { proto, input, output: output.name ?? '', classes, metadata: readMetadata(proto) };
+}
+
+/** Sizes of a tensor type; undefined where a size is not fixed. */
+function shapeOf(type: TypeProto | null | undefined): (number | undefined)[] {
+  return (type?.tensor_type?.shape?.dim ?? []).map(({ dim_value }) => toNumber(dim_value, 'dim_value') || undefined);
+}

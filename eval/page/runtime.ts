@@ -1,0 +1,83 @@
+/**
+ * Runs an ONNX file with any onnxruntime: the same code in Node, in a child process and in a web page.
+ * Safe for browsers: imports nothing but types.
+ */
+import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-web';
+
+/** The part of onnxruntime-node and onnxruntime-web that is used here. */
+export interface Runtime {
+  readonly InferenceSession: { create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession> };
+  readonly Tensor: TensorConstructor;
+}
+
+/** How a file takes images. */
+export interface ModelInput {
+  readonly name: string;
+  readonly type: 'float32' | 'uint8';
+  readonly layout: 'nchw' | 'nhwc';
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Images that the file takes at once, when it does not take any number. */
+  readonly fixedBatch?: number | undefined;
+}
+
+/** A float32 output, row-major. */
+export interface Output {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/**
+ * Raw pixels 0..255 as the values that the file takes, in its type and layout; a fixed batch is filled up with zeros.
+ * @param imagesNCHW shape [count, channels, height, width]
+ */
+export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput): Uint8Array | Float32Array {
+  const { channels, height, width } = input;
+  const pixels = height * width;
+  const size = channels * pixels;
+  const batch = input.fixedBatch ?? count;
+  const values = input.type === 'float32' ? new Float32Array(batch * size) : new Uint8Array(batch * size);
+  if (input.layout === 'nchw') {
+    values.set(imagesNCHW.subarray(0, count * size));
+    return values;
+  }
+  for (let image = 0, i = 0; image < count; image++) {
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      for (let channel = 0; channel < channels; channel++, i++) values[i] = imagesNCHW[image * size + channel * pixels + pixel] as number;
+    }
+  }
+  return values;
+}
+
+/** Runs one batch and returns every float32 output for its `count` images, with the seconds that the runtime took. */
+export async function runBatch(
+  runtime: Runtime,
+  session: InferenceSession,
+  input: ModelInput,
+  imagesNCHW: Uint8Array,
+  count: number,
+): Promise<{ outputs: Record<string, Output>; seconds: number }> {
+  const batch = input.fixedBatch ?? count;
+  const { channels, height, width } = input;
+  const dims = input.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
+  const values = toInput(imagesNCHW, count, input);
+  const tensor = new runtime.Tensor(input.type, values as Float32Array, dims) as Tensor;
+  const start = performance.now();
+  const results = await session.run({ [input.name]: tensor });
+  const seconds = (performance.now() - start) / 1000;
+  const outputs: Record<string, Output> = {};
+  for (const [name, result] of Object.entries(results)) {
+    if (result.type !== 'float32') continue;
+    const shape = [count, ...result.dims.slice(1)];
+    outputs[name] = {
+      shape,
+      data: ((await result.getData()) as Float32Array).subarray(
+        0,
+        shape.reduce((a, b) => a * b, 1),
+      ),
+    };
+    result.dispose();
+  }
+  return { outputs, seconds };
+}
