@@ -27,8 +27,17 @@ export async function readTar(path: string, take: (name: string, content: AsyncI
   try {
     await pipeline(Readable.from(decompressed(path)), members);
   } catch (error) {
-    await taking.catch(() => {}); // whoever cleans up after us must find it settled
-    if (error instanceof WrnError || !(error instanceof Error) || 'syscall' in error) throw error;
-    throw new InputError('tar', path, `expected a complete, undamaged archive, got ${error.message}`);
+    // what `take` threw comes first: its leaving the content early is what broke the pipeline
+    const cause = await taking.then(
+      () => error,
+      (thrown: unknown) => (isOurs(thrown) ? thrown : error),
+    );
+    if (isOurs(cause) || !(cause instanceof Error)) throw cause;
+    throw new InputError('tar', path, `expected a complete, undamaged archive, got ${cause.message}`);
   }
+}
+
+/** Not a complaint of the tar reader about the archive. */
+function isOurs(error: unknown): boolean {
+  return error instanceof WrnError || (error instanceof Error && 'syscall' in error);
 }
