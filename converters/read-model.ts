@@ -42,6 +42,11 @@ const containers: readonly ContainerKind<unknown>[] = [
   }),
 ];
 
+/** Whether bytes are of a container that `readModel` reads. */
+export function isSource(bytes: Uint8Array): boolean {
+  return containers.some((row) => row.recognises(bytes));
+}
+
 /** Names that `--dialect` takes. */
 export const dialectNames: readonly string[] = containers.flatMap(({ dialects }) => Object.keys(dialects));
 

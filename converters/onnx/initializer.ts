@@ -23,13 +23,13 @@ export function floatsOf(tensor: TensorProto): Float32Array {
 }
 
 /**
- * Bytes of a uint8 tensor from `raw_data`.
+ * Bytes of a uint8 tensor from `raw_data` or `int32_data`.
  * @throws InputError when the type or the count is another.
  */
 export function bytesOf(tensor: TensorProto): Uint8Array {
   const name = `tensor ${tensor.name}`;
   if (tensor.data_type !== DataType.UINT8) throw new InputError('onnx', name, `expected uint8, got ${typeName(tensor.data_type)}`);
-  const bytes = tensor.raw_data ?? Uint8Array.from(tensor.int32_data ?? []);
+  const bytes = tensor.raw_data?.length ? tensor.raw_data : Uint8Array.from(tensor.int32_data ?? []);
   const count = elements(dimsOf(tensor));
   if (bytes.length !== count) throw new InputError('onnx', name, `expected ${count} bytes, got ${bytes.length}`);
   return bytes;
@@ -39,6 +39,24 @@ export function bytesOf(tensor: TensorProto): Uint8Array {
 export function typeName(type: number | null | undefined): string {
   const name = Object.entries(DataType).find(([, value]) => value === type)?.[0];
   return name === undefined ? `type ${type}` : name === 'FLOAT' ? 'float32' : name.toLowerCase();
+}
+
+/** Bits of one value of a data type; null for strings and types that are not known. */
+export function bitsOfType(type: number | null | undefined): number | null {
+  const name = typeName(type);
+  const bits = { bool: 8, double: 64 }[name] ?? Number(/^[a-z]+(\d+)/.exec(name)?.[1]);
+  return bits || null;
+}
+
+/** Bytes that a tensor's values take in this file; 0 when they stand in another one. */
+export function storedBytes(tensor: TensorProto): number {
+  if (tensor.external_data?.length) return 0;
+  if (tensor.raw_data?.length) return tensor.raw_data.length;
+  const length = (values: readonly unknown[] | null | undefined) => values?.length ?? 0;
+  const strings = (tensor.string_data ?? []).reduce((sum, text) => sum + text.length, 0);
+  const small = Math.ceil((length(tensor.int32_data) * Math.min(32, bitsOfType(tensor.data_type) ?? 32)) / 8);
+  const wide = length(tensor.double_data) + length(tensor.int64_data) + length(tensor.uint64_data);
+  return strings + small + 4 * length(tensor.float_data) + 8 * wide;
 }
 
 function rawFloats(raw: Uint8Array): Float32Array {

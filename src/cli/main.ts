@@ -14,6 +14,7 @@ interface Row {
 const commands: Readonly<Record<string, Row>> = {
   export: { summary: 'convert a trained network to ONNX, verified bit by bit and by running it', load: () => import('./export.ts') },
   import: { summary: "convert a published network to the project's model file", load: () => import('./import.ts') },
+  inspect: { summary: 'show layers, sizes, configuration and metadata of any of these files', load: () => import('./inspect.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
 };
 

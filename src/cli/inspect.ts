@@ -1,0 +1,121 @@
+import Table from 'cli-table3';
+import { Command, Option } from 'commander';
+import { type Inspection, inspect } from '../../converters/inspect.ts';
+import type { OnnxSummary, Value } from '../../converters/onnx/summary.ts';
+import type { LayerSummary } from '../network/summary.ts';
+import { readInput } from './input-file.ts';
+
+export function command(): Command {
+  return new Command('inspect')
+    .argument('<file>', 'Keras or MATLAB .mat, PyTorch checkpoint, model file or ONNX file, recognised by its content')
+    .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
+    .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
+      const inspection = inspect(await readInput(file));
+      const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : describe(file, inspection);
+      process.stdout.write(`${text}\n`);
+    });
+}
+
+const grouped = (n: number) => n.toLocaleString('en-US');
+const times = (n: number) => `${n.toFixed(n < 10 ? 2 : 1)}x`;
+const pair = (sizes: readonly number[] | null) => sizes?.join('x') ?? '';
+
+function describe(file: string, { network, kind, layers, totals, bytes, config, about, onnx }: Inspection): string {
+  const title = [network ?? 'ONNX model', kind, `${grouped(bytes)} bytes`].filter(Boolean).join(', ');
+  const settings = config && Object.entries(config).map(([field, value]) => `${field} ${JSON.stringify(value)}`);
+  const facts = about && Object.entries(about).map(([field, value]) => `${field} ${Array.isArray(value) ? value.join(', ') : value}`);
+  return [
+    `${file}: ${title}`,
+    layerTable(layers, totals),
+    totalsTable(bytes, totals),
+    section('Configuration', settings),
+    section('About', facts),
+    section('ONNX', onnx && describeOnnx(onnx)),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function section(title: string, lines: readonly string[] | null): string {
+  return lines ? [title, ...lines.map((line) => `  ${line}`)].join('\n') : '';
+}
+
+/** No colours: the table is the same in a file and on a terminal. */
+const plain = { head: [], border: [] };
+const right = 'right' as const;
+
+/** Layers without parameters and without a window (ReLU, add...) cost next to nothing and stand in the JSON only. */
+function layerTable(layers: readonly LayerSummary[], totals: Inspection['totals']): string {
+  const head = [
+    'layer',
+    'op',
+    'kernel',
+    'stride',
+    'channels',
+    'output',
+    'bits',
+    'weights',
+    'multiply-adds',
+    'bytes',
+    'float32 bytes',
+    'ratio',
+  ];
+  const align = head.map((_, column) => (column < 2 ? ('left' as const) : right));
+  const table = new Table({ head, colAligns: align, style: { ...plain, compact: true } });
+  const amount = (n: number | null) => (n === null ? '?' : n === 0 ? '' : grouped(n));
+  const ratio = (row: { bytes: number; float32Bytes: number }) =>
+    row.bytes > 0 && row.float32Bytes > 0 ? times(row.float32Bytes / row.bytes) : '';
+  for (const row of layers) {
+    if (row.bytes === 0 && row.kernel === null) continue;
+    const channels = [row.inputChannels, row.outputChannels].filter((n) => n !== null).join(' to ');
+    const sizes = [amount(row.weights), amount(row.multiplyAccumulates), amount(row.bytes), amount(row.float32Bytes)];
+    table.push([row.name, row.op, pair(row.kernel), pair(row.stride), channels, pair(row.output), row.bits ?? '', ...sizes, ratio(row)]);
+  }
+  const { weights, multiplyAccumulates, bytes, float32Bytes } = totals;
+  table.push(['total', '', '', '', '', '', '', ...[weights, multiplyAccumulates, bytes, float32Bytes].map(amount), ratio(totals)]);
+  return table.toString();
+}
+
+function totalsTable(fileBytes: number, totals: Inspection['totals']): string {
+  const { weights, oneBitWeights, multiplyAccumulates, oneBitMultiplyAccumulates, float32Bytes, bitsPerWeight, compression } = totals;
+  if (weights === 0 || bitsPerWeight === null || compression === null) return '';
+  const table = new Table({
+    head: ['', 'this file', 'float32', 'ratio'],
+    colAligns: ['left', right, right, right],
+    style: { ...plain, compact: true },
+  });
+  table.push(
+    ['bytes', grouped(fileBytes), grouped(float32Bytes), times(compression)],
+    ['bits per weight', bitsPerWeight.toFixed(3), ((float32Bytes * 8) / weights).toFixed(3), times(compression)],
+  );
+  const products =
+    multiplyAccumulates !== null &&
+    [
+      `${grouped(oneBitWeights)} of ${grouped(weights)} weights and ${grouped(oneBitMultiplyAccumulates)} of ${grouped(multiplyAccumulates)} multiply-adds an image`,
+      'are one bit: a kernel made for it adds or subtracts, where float32 multiplies.',
+    ].join(' ');
+  return [table.toString(), ...(products ? [products] : [])].join('\n');
+}
+
+function describeOnnx(onnx: OnnxSummary): string[] {
+  const entries = (record: Readonly<Record<string, string | number>>) => Object.entries(record).map(([key, value]) => `${key} ${value}`);
+  const { count, bytes, external, sparse } = onnx.initializers;
+  const elsewhere = external > 0 ? `, ${grouped(external)} of them in other files` : '';
+  return [
+    `IR version ${onnx.irVersion}; operator sets ${entries(onnx.opsets).join(', ')}; written by ${onnx.producer || 'unknown'}`,
+    ...onnx.inputs.map((value) => `input ${describeValue(value)}`),
+    ...onnx.outputs.map((value) => `output ${describeValue(value)}`),
+    `${grouped(onnx.nodes)} nodes: ${entries(onnx.ops).join(', ')}`,
+    ...onnx.functions.map((f) => `function ${f.name}: ${f.nodes} nodes, called ${f.calls} times`),
+    `${grouped(count)} stored tensors, ${grouped(bytes)} bytes${elsewhere}${sparse > 0 ? `; ${sparse} sparse ones` : ''}`,
+    onnx.unknownDomains.length > 0
+      ? `needs operators that ONNX does not define, of ${onnx.unknownDomains.join(', ')}`
+      : 'every operator is defined by ONNX or by a function in the file',
+    ...Object.entries(onnx.metadata).map(([key, value]) => `metadata ${key}: ${value}`),
+  ];
+}
+
+function describeValue({ name, type, shape }: Value): string {
+  return `${name}: ${type}${shape ? ` [${shape.map((size) => size ?? '?').join(', ')}]` : ''}`;
+}
