@@ -1,6 +1,7 @@
 /** `dense`: float32 weights +-s, for WebGL, old runtimes and debugging. */
 import { packSigns, scaledSigns } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
+import { storedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
 import { floatsOf } from './initializer.ts';
 
@@ -8,8 +9,9 @@ export const dense: Form = {
   title: 'float32 weights: WebGL, old runtimes, debugging',
   functions: [],
   kernel(graph, name, bits, scale) {
-    return graph.floats(`${name}.kernel`, bits.shape, scaledSigns(bits.data, elements(bits.shape), scale.data));
+    return { weights: graph.floats(`${name}.kernel`, bits.shape, scaledSigns(bits.data, elements(bits.shape), scale.data)) };
   },
+  vector: storedVector,
   read(initializers, name) {
     const tensor = initializers.get(`${name}.kernel`);
     if (!tensor) return undefined;

@@ -19,7 +19,9 @@ export const inline: Form = {
       signs = graph.node('Slice', [flat, graph.int64s('start', [0]), graph.int64s(`${name}.count`, [count])], `${name}.unpadded`);
     }
     graph.nodes.push(...toKernel(signs, graph.int64s(`${name}.shape`, bits.shape), name, `${name}.sign`));
-    return graph.node('Mul', [`${name}.sign`, graph.floats(`${name}.scale`, scale.shape, scale.data)], `${name}.kernel`);
+    graph.floats(`${name}.scale`, scale.shape, scale.data);
+    return { weights: graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.kernel`) };
   },
+  vector: packed.vector,
   read: packed.read,
 };

@@ -4,6 +4,7 @@
  * the one-bit layers in every viewer and let a compiler with a one-bit kernel match them.
  */
 import type { FunctionProto } from '../../proto/onnx.ts';
+import { generatedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
 import { int64s, node } from './graph.ts';
 import { bytesOf, floatsOf } from './initializer.ts';
@@ -53,8 +54,9 @@ export const packed: Form = {
     graph.int64s(`${name}.shape`, bits.shape);
     graph.floats(`${name}.scale`, scale.shape, scale.data);
     graph.node('UnpackSign', [`${name}.bits`, `${name}.shape`], `${name}.sign`, {}, DOMAIN);
-    return graph.node('Scale', [`${name}.sign`, `${name}.scale`], `${name}.kernel`, {}, DOMAIN);
+    return { weights: graph.node('Scale', [`${name}.sign`, `${name}.scale`], `${name}.kernel`, {}, DOMAIN) };
   },
+  vector: generatedVector,
   read(initializers, name) {
     const [bits, scale] = [initializers.get(`${name}.bits`), initializers.get(`${name}.scale`)];
     return bits && scale && { bits: bytesOf(bits), scale: floatsOf(scale) };

@@ -1,11 +1,15 @@
 /**
  * `qonnx`: weights behind BipolarQuant nodes (inputs X and scale; y = scale if X >= 0 else -scale) of the
  * domain `qonnx.custom_op.general`, as FPGA flows read them (qonnx, docs/qonnx-custom-ops/bipolar_quant_op.md).
+ * The quantizer's scale is 1 and the layer's scale multiplies the output of the convolution: the weights are then
+ * of qonnx's type BIPOLAR, hls4ml can fuse the quantizer (it takes powers of two only), and FINN, which would move
+ * the scale there itself, absorbs it into the thresholds that follow.
  * A local function of the same name lets stock runtimes run the file.
  */
 import type { FunctionProto } from '../../proto/onnx.ts';
 import { packSigns, unpackSigns } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
+import { storedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
 import { floats, node } from './graph.ts';
 import { floatsOf } from './initializer.ts';
@@ -31,9 +35,11 @@ export const qonnx: Form = {
   functions: [bipolarQuant],
   kernel(graph, name, bits, scale) {
     graph.floats(`${name}.sign`, bits.shape, unpackSigns(bits.data, elements(bits.shape)));
-    graph.floats(`${name}.scale`, scale.shape, scale.data);
-    return graph.node('BipolarQuant', [`${name}.sign`, `${name}.scale`], `${name}.kernel`, {}, QONNX_DOMAIN);
+    const unit = graph.constant('unit_scale', () => floats([1], Float32Array.of(1)));
+    const weights = graph.node('BipolarQuant', [`${name}.sign`, unit], `${name}.kernel`, {}, QONNX_DOMAIN);
+    return { weights, outputScale: graph.floats(`${name}.scale`, scale.data.length === 1 ? [1] : [scale.data.length, 1, 1], scale.data) };
   },
+  vector: storedVector,
   read(initializers, name) {
     const [sign, scale] = [initializers.get(`${name}.sign`), initializers.get(`${name}.scale`)];
     return sign && scale && { bits: packSigns(floatsOf(sign)), scale: floatsOf(scale) };

@@ -7,11 +7,20 @@ import { packed } from './form-packed.ts';
 import { qonnx } from './form-qonnx.ts';
 import type { Graph } from './graph.ts';
 
+/** Names of the tensors of a convolution. */
+export interface Kernel {
+  readonly weights: string;
+  /** Multiplies the convolution's output, in the form that keeps the scale out of the weights. */
+  readonly outputScale?: string;
+}
+
 export interface Form {
   /** What it is for, one line. */
   readonly title: string;
-  /** Adds what makes the float weights +-s of the convolution `name`, and returns the name of that tensor. */
-  kernel(graph: Graph, name: string, bits: BitTensor, scale: FloatTensor): string;
+  /** Adds what makes the weights of the convolution `name`: +-s, or +-1 and an output scale. */
+  kernel(graph: Graph, name: string, bits: BitTensor, scale: FloatTensor): Kernel;
+  /** Adds a vector of `size` equal values, shared by all who ask for it, and returns its name. */
+  vector(graph: Graph, name: string, value: number, size: number): string;
   /** Model-local functions that the nodes call. */
   readonly functions: readonly FunctionProto[];
   /** Reads the bits and the scale of the convolution `name` back; undefined when it is not stored in this form. */

@@ -4,7 +4,7 @@ import { networkName } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
 import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.ts';
-import { type Form, type FormName, forms } from './forms.ts';
+import { type Form, type FormName, forms, type Kernel } from './forms.ts';
 import { Float, floats, Graph } from './graph.ts';
 import { type InputLayout, writeMetadata } from './metadata.ts';
 
@@ -79,13 +79,11 @@ type Lower<Op extends Layer['op']> = (layer: Extract<Layer, { op: Op }>, inputs:
 
 /** One row a kind of layer; each writes a tensor of the layer's name. */
 const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
-  norm(layer, inputs, { graph, model }) {
+  norm(layer, inputs, { graph, model, form }) {
     const [channels] = layer.shape;
-    const constant = (name: string, v: number) =>
-      graph.constant(`${name}.${channels}`, () => floats([channels], new Float32Array(channels).fill(v)));
     const parameter = (field: string) => graph.floats(`${layer.name}.${field}`, [channels], float(model, `${layer.name}.${field}`).data);
-    const gamma = layer.affine ? parameter('gamma') : constant('one', 1);
-    const beta = layer.affine ? parameter('beta') : constant('zero', 0);
+    const gamma = layer.affine ? parameter('gamma') : form.vector(graph, 'one', 1, channels);
+    const beta = layer.affine ? parameter('beta') : form.vector(graph, 'zero', 0, channels);
     const moments = [parameter('mean'), parameter('variance')];
     graph.node('BatchNormalization', [...inputs, gamma, beta, ...moments], layer.name, { epsilon: new Float(layer.epsilon) });
   },
@@ -105,12 +103,14 @@ const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
   },
   conv(layer, inputs, { graph, model, form }) {
     const kernel = model.tensors.get(`${layer.name}.kernel`) as BitTensor | FloatTensor;
-    const weights =
+    const { weights, outputScale }: Kernel =
       kernel.dtype === 'bits'
         ? form.kernel(graph, layer.name, kernel, float(model, `${layer.name}.scale`))
-        : graph.floats(`${layer.name}.kernel`, kernel.shape, kernel.data);
+        : { weights: graph.floats(`${layer.name}.kernel`, kernel.shape, kernel.data) };
     const { kernel: size, stride, pads } = layer;
-    graph.node('Conv', [...inputs, weights], layer.name, { kernel_shape: [size, size], strides: [stride, stride], pads });
+    const output = outputScale === undefined ? layer.name : `${layer.name}.unscaled`;
+    graph.node('Conv', [...inputs, weights], output, { kernel_shape: [size, size], strides: [stride, stride], pads });
+    if (outputScale !== undefined) graph.node('Mul', [output, outputScale], layer.name);
   },
   averagePool(layer, inputs, { graph }) {
     const { kernel, stride, pads, countsPads } = layer;
