@@ -24,24 +24,22 @@ export function countTopK(logits: Float32Array, labels: Int32Array, classes: num
   return right;
 }
 
-/** Norm of the difference over the norm of the reference (Euclidean); NaN when either holds a NaN. */
-export function relativeError(got: Float32Array, reference: Float32Array): number {
-  const { squaredDifference, squaredReference } = difference(got, reference);
-  return squaredDifference === 0 ? 0 : Math.sqrt(squaredDifference / squaredReference);
-}
-
-/** Sums over all values, from which errors of any number of batches follow. */
+/** Sums over all values, from which the errors of any number of batches follow. */
 export interface Difference {
   readonly count: number;
+  /** Sum and largest of the absolute differences. */
   readonly sum: number;
   readonly max: number;
   readonly squaredDifference: number;
   readonly squaredReference: number;
 }
 
-export function difference(got: Float32Array, reference: Float32Array): Difference {
+export const noDifference: Difference = { count: 0, sum: 0, max: 0, squaredDifference: 0, squaredReference: 0 };
+
+/** Adds the differences of two arrays of equal length to those found before. */
+export function addDifference(before: Difference, got: Float32Array, reference: Float32Array): Difference {
   if (got.length !== reference.length) throw new RangeError(`cannot compare ${got.length} values with ${reference.length}`);
-  let [sum, max, squaredDifference, squaredReference] = [0, 0, 0, 0];
+  let { sum, max, squaredDifference, squaredReference } = before;
   for (let i = 0; i < got.length; i++) {
     const expected = reference[i] as number;
     const distance = Math.abs((got[i] as number) - expected);
@@ -50,5 +48,10 @@ export function difference(got: Float32Array, reference: Float32Array): Differen
     squaredDifference += distance * distance;
     squaredReference += expected * expected;
   }
-  return { count: got.length, sum, max, squaredDifference, squaredReference };
+  return { count: before.count + got.length, sum, max, squaredDifference, squaredReference };
+}
+
+/** Norm of the difference over the norm of the reference (Euclidean); NaN when either holds a NaN. */
+export function relativeError({ squaredDifference, squaredReference }: Difference): number {
+  return squaredDifference === 0 ? 0 : Math.sqrt(squaredDifference / squaredReference);
 }

@@ -29,7 +29,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
       const input = prepared?.input ?? originalInput;
       const server = await servePage(prepared?.model ?? original);
       const browser = await chromium
-        .launch({ executablePath, headless: true, args: flags(provider, options) })
+        .launch({ executablePath, headless: true, handleSIGINT: false, args: flags(provider, options) })
         .catch(async (error: Error) => {
           await server.close();
           throw new DeviceError(

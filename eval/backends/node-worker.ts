@@ -2,6 +2,7 @@
  * A child process that holds one session of onnxruntime-node or onnxruntime-web: its memory can be measured,
  * a crash of a driver harms nobody, and what a runtime never frees goes with the process.
  */
+import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
 import { type ModelInput, type Output, type Runtime, runBatch } from '../page/runtime.ts';
 
@@ -39,7 +40,8 @@ async function answer(request: Request): Promise<Reply> {
 
 async function open({ runtime: name, options, model, input, threads }: OpenRequest): Promise<Reply> {
   const ort = name === 'onnxruntime-node' ? await import('onnxruntime-node') : await import('onnxruntime-web');
-  if (name === 'onnxruntime-web' && threads) ort.env.wasm.numThreads = threads;
+  // onnxruntime-web would take half of the cores
+  if (name === 'onnxruntime-web') ort.env.wasm.numThreads = threads ?? availableParallelism();
   const start = performance.now();
   const session = await ort.InferenceSession.create(model, options);
   const seconds = (performance.now() - start) / 1000;
@@ -52,6 +54,7 @@ let last: Promise<unknown> = Promise.resolve();
 process.on('message', (request: Request) => {
   last = last.then(() => answer(request)).then(reply, (error: Error) => reply({ kind: 'error', message: error.message }));
 });
+process.on('SIGINT', () => {}); // Ctrl-C reaches the whole group; the parent decides when to end
 process.on('disconnect', () => process.exit());
 
 function reply(message: Reply): void {

@@ -40,7 +40,7 @@ const page: Page = {
     if (provider !== 'wasm' && SOFTWARE.test(device) && !softwareGpu) throw new Error(`only software rendering (${device}) is there`);
     const ort: WebRuntime = await import(/* @vite-ignore */ `/ort/ort.${provider}.min.mjs`);
     ort.env.wasm.wasmPaths = '/ort/';
-    if (threads) ort.env.wasm.numThreads = threads;
+    ort.env.wasm.numThreads = threads ?? navigator.hardwareConcurrency;
     const model = new Uint8Array(await (await fetch('/model.onnx')).arrayBuffer());
     const start = performance.now();
     const session = await ort.InferenceSession.create(model, {

@@ -15,7 +15,9 @@ const commands: Readonly<Record<string, Row>> = {
   export: { summary: 'convert a trained network to ONNX, verified bit by bit and by running it', load: () => import('./export.ts') },
   import: { summary: "convert a published network to the project's model file", load: () => import('./import.ts') },
   inspect: { summary: 'show layers, sizes, configuration and metadata of any of these files', load: () => import('./inspect.ts') },
+  eval: { summary: 'accuracy and parity of an ONNX file on real images, on every runtime', load: () => import('./eval.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
+  doctor: { summary: 'show what this machine has, and what each missing piece needs', load: () => import('./doctor.ts') },
 };
 
 const USAGE_EXIT_CODE = 2;

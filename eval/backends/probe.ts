@@ -1,0 +1,43 @@
+/** Whether this machine can run a backend, found out by running a model of one convolution on it. */
+import { Float, Graph } from '../../converters/onnx/graph.ts';
+import { DataType, encodeModel } from '../../proto/onnx.ts';
+import { DeviceError } from '../../src/errors.ts';
+import type { ModelInput } from '../page/runtime.ts';
+import type { BackendOptions } from './backend.ts';
+import { type BackendName, backends } from './table.ts';
+
+export type Availability = { readonly ok: true; readonly detail: string } | { readonly ok: false; readonly reason: string };
+
+const input: ModelInput = { name: 'images', type: 'float32', layout: 'nchw', channels: 1, height: 4, width: 4 };
+
+/** Runs the probe; a missing device is an answer, not an error. */
+export async function probe(name: BackendName, options: Omit<BackendOptions, 'batch'>): Promise<Availability> {
+  try {
+    const session = await backends[name].open(probeModel(), input, { ...options, batch: 1 });
+    try {
+      await session.run(new Uint8Array(16), 1);
+      return { ok: true, detail: session.detail };
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    return { ok: false, reason: error.message };
+  }
+}
+
+function probeModel(): Uint8Array {
+  const graph = new Graph();
+  const kernel = graph.floats('kernel', [1, 1, 3, 3], new Float32Array(9).fill(1));
+  graph.node('Conv', ['images', kernel], 'sum', { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
+  graph.node('LeakyRelu', ['sum'], 'logits', { alpha: new Float(0.5) });
+  const value = (name: string) => ({
+    name,
+    type: { tensor_type: { elem_type: DataType.FLOAT, shape: { dim: [1, 1, 4, 4].map((size) => ({ dim_value: size })) } } },
+  });
+  return encodeModel({
+    ir_version: 8,
+    opset_import: [{ domain: '', version: 17 }],
+    graph: { name: 'probe', node: graph.nodes, initializer: graph.initializers, input: [value('images')], output: [value('logits')] },
+  });
+}

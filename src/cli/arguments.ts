@@ -1,0 +1,9 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Parses an option that takes a whole number of at least 1. */
+export function naturalNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('expected a whole number of at least 1');
+  return value;
+}

@@ -1,0 +1,37 @@
+import { Command, Option } from 'commander';
+import { examine, type Finding } from '../../eval/doctor.ts';
+import { dataFolder } from './data-folder.ts';
+
+interface Options {
+  readonly format: 'human' | 'json';
+  readonly browser?: string;
+  readonly softwareGpu?: boolean;
+}
+
+export function command(): Command {
+  return new Command('doctor')
+    .option('--browser <path>', 'Chrome, Chromium or Edge; found by name when not given')
+    .option('--software-gpu', 'try WebGPU and WebGL with software rendering')
+    .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
+    .action(doctor);
+}
+
+async function doctor({ format, ...options }: Options): Promise<void> {
+  const findings: Finding[] = [];
+  for await (const finding of examine({ ...options, dataFolder: dataFolder() })) {
+    if (format === 'human') print(line(finding, findings.at(-1)));
+    findings.push(finding);
+  }
+  if (format === 'json') print(JSON.stringify(findings, null, 2));
+}
+
+/** A line a finding, below a heading where a new area begins. */
+function line({ area, name, ok, detail }: Finding, before: Finding | undefined): string {
+  const heading = area === before?.area ? '' : `${before ? '\n' : ''}${area}\n`;
+  return `${heading}  ${ok ? 'yes' : 'no '}  ${name.padEnd(15)} ${detail}`;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
