@@ -73,7 +73,7 @@ const IN_FLIGHT = 2;
 export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const { data, modelName, thresholds = defaultThresholds } = options;
   const model = readClassifier(options.model);
-  checkFits('data', data.name, data, { shape: model.input, classes: model.classes });
+  checkFits('data', data.name, data, { split: data.split, shape: model.input, classes: model.classes });
   const total = Math.min(options.limit ?? data.length, data.length);
   const reference = options.reference ?? (options.backends[0] as BackendName);
   const referenceLogits = new Float32Array(total * model.classes);
