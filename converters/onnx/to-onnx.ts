@@ -109,7 +109,8 @@ const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
         : { weights: graph.floats(`${layer.name}.kernel`, kernel.shape, kernel.data) };
     const { kernel: size, stride, pads } = layer;
     const output = outputScale === undefined ? layer.name : `${layer.name}.unscaled`;
-    graph.node('Conv', [...inputs, weights], output, { kernel_shape: [size, size], strides: [stride, stride], pads });
+    const window = { kernel_shape: [size, size], strides: [stride, stride], pads };
+    graph.node('Conv', [...inputs, weights], output, { ...window, dilations: [1, 1], group: 1 }); // qonnx wants every attribute
     if (outputScale !== undefined) graph.node('Mul', [output, outputScale], layer.name);
   },
   averagePool(layer, inputs, { graph }) {
