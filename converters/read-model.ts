@@ -5,8 +5,11 @@ import type { About, Model } from '../src/network/model.ts';
 import { fromSafetensors, isModelFile } from '../src/network/model-file.ts';
 import { isSafetensors, readSafetensors, type SafetensorsFile } from '../src/network/safetensors.ts';
 import { isMat5, type MatFile, readMat5 } from './formats/mat5.ts';
+import type { PickleValue } from './formats/pickle.ts';
+import { isTorch, readTorch } from './formats/torch.ts';
 import { fromKeras, isKeras } from './from-keras.ts';
 import { fromMatlab, fromMatlabPlain, isMatlab, isMatlabPlain } from './from-matlab.ts';
+import { fromPytorch, fromPytorchFloat, isBinaryWideResnet } from './from-pytorch.ts';
 
 interface Dialect<Container> {
   /** Whether a container of this kind holds this dialect. */
@@ -32,6 +35,15 @@ const containers: readonly ContainerKind<unknown>[] = [
       keras: { recognises: isKeras, read: fromKeras },
       matlab: { recognises: isMatlab, read: fromMatlab },
       'matlab-plain': { recognises: isMatlabPlain, read: fromMatlabPlain },
+    },
+  }),
+  kind<PickleValue>({
+    title: 'PyTorch checkpoint',
+    recognises: isTorch,
+    open: readTorch,
+    dialects: {
+      pytorch: { recognises: isBinaryWideResnet, read: fromPytorch },
+      'pytorch-float': { recognises: () => false, read: fromPytorchFloat }, // a latent checkpoint does not tell
     },
   }),
   kind<SafetensorsFile>({

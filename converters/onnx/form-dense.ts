@@ -3,7 +3,7 @@ import { packSigns, scaledSigns } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
 import { storedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
-import { floatsOf } from './initializer.ts';
+import { checkShape, dimsOf, floatsOf } from './initializer.ts';
 
 export const dense: Form = {
   title: 'float32 weights: WebGL, old runtimes, debugging',
@@ -12,11 +12,12 @@ export const dense: Form = {
     return { weights: graph.floats(`${name}.kernel`, bits.shape, scaledSigns(bits.data, elements(bits.shape), scale.data)) };
   },
   vector: storedVector,
-  read(initializers, name) {
+  read(initializers, name, shape) {
     const tensor = initializers.get(`${name}.kernel`);
     if (!tensor) return undefined;
+    checkShape(`${name}.kernel`, dimsOf(tensor), shape);
     const kernel = floatsOf(tensor);
-    return { bits: packSigns(kernel), scale: magnitudes(kernel, Number(tensor.dims?.[0])) };
+    return { bits: packSigns(kernel), scale: magnitudes(kernel, shape[0] as number) };
   },
 };
 

@@ -7,7 +7,7 @@ import type { FunctionProto } from '../../proto/onnx.ts';
 import { generatedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
 import { int64s, node } from './graph.ts';
-import { bytesOf, floatsOf } from './initializer.ts';
+import { bytesOf, checkShape, floatsOf, int64sOf } from './initializer.ts';
 import { lookUp, signTable, toKernel } from './unpack.ts';
 
 export const DOMAIN = 'wrn.onebit';
@@ -57,8 +57,10 @@ export const packed: Form = {
     return { weights: graph.node('Scale', [`${name}.sign`, `${name}.scale`], `${name}.kernel`, {}, DOMAIN) };
   },
   vector: generatedVector,
-  read(initializers, name) {
-    const [bits, scale] = [initializers.get(`${name}.bits`), initializers.get(`${name}.scale`)];
-    return bits && scale && { bits: bytesOf(bits), scale: floatsOf(scale) };
+  read(initializers, name, shape) {
+    const [bits, stored, scale] = ['bits', 'shape', 'scale'].map((field) => initializers.get(`${name}.${field}`));
+    if (!bits || !stored || !scale) return undefined;
+    checkShape(`${name}.shape`, int64sOf(stored), shape);
+    return { bits: bytesOf(bits), scale: floatsOf(scale) };
   },
 };

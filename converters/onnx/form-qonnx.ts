@@ -12,7 +12,7 @@ import { elements } from '../../src/network/tensor.ts';
 import { storedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
 import { floats, node } from './graph.ts';
-import { floatsOf } from './initializer.ts';
+import { checkShape, dimsOf, floatsOf } from './initializer.ts';
 
 export const QONNX_DOMAIN = 'qonnx.custom_op.general';
 
@@ -40,8 +40,10 @@ export const qonnx: Form = {
     return { weights, outputScale: graph.floats(`${name}.scale`, scale.data.length === 1 ? [1] : [scale.data.length, 1, 1], scale.data) };
   },
   vector: storedVector,
-  read(initializers, name) {
+  read(initializers, name, shape) {
     const [sign, scale] = [initializers.get(`${name}.sign`), initializers.get(`${name}.scale`)];
-    return sign && scale && { bits: packSigns(floatsOf(sign)), scale: floatsOf(scale) };
+    if (!sign || !scale) return undefined;
+    checkShape(`${name}.sign`, dimsOf(sign), shape);
+    return { bits: packSigns(floatsOf(sign)), scale: floatsOf(scale) };
   },
 };

@@ -5,7 +5,7 @@ import { checkModel, type Model } from '../../src/network/model.ts';
 import { bitTensor, floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { layers, parametersOf } from '../../src/network/topology.ts';
 import { forms } from './forms.ts';
-import { floatsOf } from './initializer.ts';
+import { checkShape, dimsOf, floatsOf } from './initializer.ts';
 import { readMetadata } from './metadata.ts';
 
 /**
@@ -31,7 +31,9 @@ export function fromOnnx(proto: ModelProto): Model {
     }
     for (const { name, shape } of parametersOf(layer, config)) {
       const tensor = initializers.get(name);
-      if (tensor) tensors.set(name, floatTensor(shape, floatsOf(tensor)));
+      if (!tensor) continue; // checkModel names what is missing
+      checkShape(name, dimsOf(tensor), shape);
+      tensors.set(name, floatTensor(shape, floatsOf(tensor)));
     }
   }
   return checkModel({ config, about, tensors }, 'onnx');

@@ -35,6 +35,32 @@ export function bytesOf(tensor: TensorProto): Uint8Array {
   return bytes;
 }
 
+/**
+ * Integers of an int64 tensor from `raw_data` or `int64_data`.
+ * @throws InputError when the type or the count is another, or a value is not exact as a number.
+ */
+export function int64sOf(tensor: TensorProto): number[] {
+  const name = `tensor ${tensor.name}`;
+  if (tensor.data_type !== DataType.INT64) throw new InputError('onnx', name, `expected int64, got ${typeName(tensor.data_type)}`);
+  const raw = tensor.raw_data ?? new Uint8Array();
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
+  const values = raw.length
+    ? Array.from({ length: Math.floor(raw.length / 8) }, (_, i) => toNumber(Number(view.getBigInt64(i * 8, true)), name))
+    : (tensor.int64_data ?? []).map((value) => toNumber(value, name));
+  const count = elements(dimsOf(tensor));
+  if (values.length !== count) throw new InputError('onnx', name, `expected ${count} values, got ${values.length}`);
+  return values;
+}
+
+/**
+ * Checks the shape that a file gives a tensor against the one that the topology asks for.
+ * @throws InputError when they differ.
+ */
+export function checkShape(name: string, got: readonly number[], expected: readonly number[]): void {
+  if (got.join() !== expected.join())
+    throw new InputError('onnx', `tensor ${name}`, `expected shape [${expected.join(', ')}], got [${got.join(', ')}]`);
+}
+
 /** Name of a data type, e.g. `float32`. */
 export function typeName(type: number | null | undefined): string {
   const name = Object.entries(DataType).find(([, value]) => value === type)?.[0];

@@ -16,7 +16,6 @@ export interface Metadata {
 }
 
 const FORMAT_VERSION = '1';
-const MAX_LABELS = 1_000_000;
 
 /** Metadata as the string pairs that ONNX stores. */
 export function writeMetadata(model: Model, form: string, input: InputLayout): { key: string; value: string }[] {
@@ -56,25 +55,32 @@ export function parseMetadata(entries: ReadonlyMap<string, string>): Metadata | 
     const value = entries.get(key);
     return value === undefined ? undefined : parse(value);
   };
+  const config = readConfig(parseJson(entries.get('wrn.config') ?? '', 'wrn.config'));
   const about = {
     dialect: entries.get('wrn.dialect') ?? 'unknown',
     dataset: entries.get('wrn.dataset'),
-    classLabels: optional('wrn.class_labels', readLabels),
-    testAccuracy: optional('wrn.test_accuracy', Number),
+    classLabels: optional('wrn.class_labels', (text) => readLabels(text, config.classes)),
+    testAccuracy: optional('wrn.test_accuracy', readFraction),
     sourceSha256: entries.get('wrn.source_sha256'),
   };
   return {
-    config: readConfig(parseJson(entries.get('wrn.config') ?? '', 'wrn.config')),
+    config,
     form: entries.get('wrn.form') ?? 'unknown',
     input,
     about: Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined)) as unknown as About,
   };
 }
 
-function readLabels(text: string): readonly string[] {
+function readFraction(text: string): number {
+  const fraction = Number(text);
+  if (text.trim() !== '' && fraction >= 0 && fraction <= 1) return fraction;
+  throw new InputError('onnx', 'metadata wrn.test_accuracy', `expected a number from 0 to 1, got ${text.slice(0, 40)}`);
+}
+
+function readLabels(text: string, classes: number): readonly string[] {
   const labels = parseJson(text, 'wrn.class_labels');
-  if (Array.isArray(labels) && labels.length <= MAX_LABELS && labels.every((label) => typeof label === 'string')) return labels;
-  throw new InputError('onnx', 'metadata wrn.class_labels', `expected a JSON array of strings, got ${text.slice(0, 40)}`);
+  if (Array.isArray(labels) && labels.length === classes && labels.every((label) => typeof label === 'string')) return labels;
+  throw new InputError('onnx', 'metadata wrn.class_labels', `expected a JSON array of ${classes} strings, got ${text.slice(0, 40)}`);
 }
 
 function parseJson(text: string, key: string): unknown {

@@ -1,0 +1,184 @@
+/**
+ * PyTorch checkpoints: the ZIP archive of `torch.save` since 1.6, and the stream of pickles and raw storages
+ * before it. Source: torch/serialization.py.
+ */
+import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/network/tensor.ts';
+import { Cursor, latin1 } from './cursor.ts';
+import { Global, type PickleOptions, type PickleValue, readPickle, unexpected } from './pickle.ts';
+import { isZip, readZip } from './zip.ts';
+
+const FORMAT = 'pytorch';
+/** The first pickle of the legacy stream: torch.serialization.MAGIC_NUMBER. */
+const MAGIC = 0x1950a86a20f9469cfc6cn;
+const LEGACY_START = Uint8Array.of(0x80, 0x02, 0x8a, 0x0a);
+const PROTOCOL = 1001;
+
+interface ElementType {
+  readonly bytes: number;
+  read(view: DataView, offset: number): number;
+}
+
+const storageTypes: ReadonlyMap<string, ElementType> = new Map(
+  Object.entries({
+    ByteStorage: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
+    CharStorage: { bytes: 1, read: (view: DataView, at: number) => view.getInt8(at) },
+    BoolStorage: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
+    ShortStorage: { bytes: 2, read: (view: DataView, at: number) => view.getInt16(at, true) },
+    IntStorage: { bytes: 4, read: (view: DataView, at: number) => view.getInt32(at, true) },
+    LongStorage: { bytes: 8, read: (view: DataView, at: number) => Number(view.getBigInt64(at, true)) },
+    FloatStorage: { bytes: 4, read: (view: DataView, at: number) => view.getFloat32(at, true) },
+    DoubleStorage: { bytes: 8, read: (view: DataView, at: number) => view.getFloat64(at, true) },
+  }),
+);
+
+/** A storage whose bytes are known once the file is read. */
+class Storage {
+  bytes: Uint8Array | undefined;
+  constructor(
+    readonly type: string,
+    readonly key: string,
+    readonly count: number,
+  ) {}
+}
+
+/** A tensor of a checkpoint; values are read when asked for. */
+export class TorchTensor {
+  constructor(
+    readonly storage: Storage,
+    readonly offset: number,
+    readonly shape: readonly number[],
+    readonly strides: readonly number[],
+  ) {}
+
+  /** Storage type without its suffix: `Float`, `Byte`, `Long`... */
+  get type(): string {
+    return this.storage.type.replace('Storage', '');
+  }
+
+  /**
+   * Values in row-major order.
+   * @throws InputError when the tensor reaches beyond its storage
+   */
+  values(): Float64Array {
+    const { type, key, bytes } = this.storage;
+    const element = storageTypes.get(type) as ElementType;
+    const count = elements(this.shape);
+    const last = this.shape.reduce((at, size, axis) => at + (size - 1) * (this.strides[axis] as number), this.offset);
+    if (!bytes || (count > 0 && (last + 1) * element.bytes > bytes.length)) {
+      throw new InputError(FORMAT, `storage ${key}`, `expected ${last + 1} values, got ${(bytes?.length ?? 0) / element.bytes}`);
+    }
+    if (count > this.storage.count)
+      throw new InputError(FORMAT, `storage ${key}`, `expected at least ${count} values, got ${this.storage.count}`);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const values = new Float64Array(count);
+    const index = this.shape.map(() => 0);
+    let at = this.offset;
+    for (let i = 0; i < count; i++) {
+      values[i] = element.read(view, at * element.bytes);
+      for (let axis = this.shape.length - 1; axis >= 0; axis--) {
+        index[axis] = (index[axis] as number) + 1;
+        at += this.strides[axis] as number;
+        if ((index[axis] as number) < (this.shape[axis] as number)) break;
+        at -= (index[axis] as number) * (this.strides[axis] as number);
+        index[axis] = 0;
+      }
+    }
+    return values;
+  }
+}
+
+/** Whether the bytes begin like a legacy stream, or are a ZIP archive with a pickle in it. */
+export function isTorch(bytes: Uint8Array): boolean {
+  return LEGACY_START.every((byte, i) => bytes[i] === byte) || isZip(bytes);
+}
+
+/**
+ * Decodes a checkpoint to plain values, Maps and TorchTensors.
+ * @throws InputError when it is damaged or holds anything but tensors and plain values
+ */
+export function readTorch(bytes: Uint8Array): PickleValue {
+  return isZip(bytes) ? readArchive(bytes) : readStream(bytes);
+}
+
+function readArchive(bytes: Uint8Array): PickleValue {
+  const zip = readZip(bytes);
+  const pickle = zip.names.find((name) => name.endsWith('/data.pkl'));
+  if (pickle === undefined) throw new InputError(FORMAT, 'archive', 'expected a member data.pkl, got none');
+  const folder = pickle.slice(0, -'data.pkl'.length);
+  const order = zip.read(`${folder}byteorder`);
+  if (order && latin1(order).trim() !== 'little')
+    throw new InputError(FORMAT, 'archive', `expected little-endian data, got ${latin1(order).slice(0, 20)}`);
+  const storages = new Map<string, Storage>();
+  const value = readPickle(new Cursor(zip.read(pickle) as Uint8Array, FORMAT), options(storages));
+  for (const storage of storages.values()) storage.bytes = zip.read(`${folder}data/${storage.key}`);
+  return value;
+}
+
+function readStream(bytes: Uint8Array): PickleValue {
+  const cursor = new Cursor(bytes, FORMAT);
+  const storages = new Map<string, Storage>();
+  const plain: PickleOptions = { globals: new Map(), persistent: (id) => id };
+  const magic = readPickle(cursor, plain);
+  const protocol = readPickle(cursor, plain);
+  if (magic !== MAGIC || protocol !== PROTOCOL)
+    throw new InputError(FORMAT, 'header', `expected protocol ${PROTOCOL}, got ${String(protocol).slice(0, 20)}`);
+  const system = readPickle(cursor, plain);
+  if (system instanceof Map && system.get('little_endian') === false)
+    throw new InputError(FORMAT, 'header', 'expected little-endian data, got big-endian');
+  const value = readPickle(cursor, options(storages));
+  const keys = readPickle(cursor, plain);
+  if (!Array.isArray(keys)) throw unexpected(FORMAT, 'storages', 'a list of keys', keys);
+  for (const key of keys) {
+    const storage = storages.get(String(key));
+    if (!storage) throw new InputError(FORMAT, `storage ${String(key).slice(0, 40)}`, 'expected a tensor that uses it, got none');
+    const count = cursor.uint64();
+    if (count !== storage.count) throw new InputError(FORMAT, `storage ${storage.key}`, `expected ${storage.count} values, got ${count}`);
+    storage.bytes = cursor.take(count * (storageTypes.get(storage.type) as ElementType).bytes, `storage ${storage.key}`);
+  }
+  return value;
+}
+
+/** The allow-list: ordered dicts, tensors, parameters and storage types. */
+function options(storages: Map<string, Storage>): PickleOptions {
+  const globals = new Map<string, (args: readonly PickleValue[]) => PickleValue>([
+    ['collections.OrderedDict', () => new Map()],
+    ['collections.defaultdict', () => new Map()],
+    ['collections.Counter', () => new Map()],
+    ['torch._utils._rebuild_tensor', rebuildTensor],
+    ['torch._utils._rebuild_tensor_v2', rebuildTensor],
+    ['torch._utils._rebuild_parameter', ([data = null]) => data],
+    ...[...storageTypes.keys()].map((name) => [`torch.${name}`, () => null] as const),
+  ]);
+  return { globals, persistent: (id) => persistent(storages, id) };
+}
+
+/** ('storage', type, key, location, count[, view]) */
+function persistent(storages: Map<string, Storage>, id: PickleValue): Storage {
+  if (!Array.isArray(id) || id[0] !== 'storage') throw unexpected(FORMAT, 'persistent id', 'a storage', id);
+  const [, type, key, , count, view] = id as PickleValue[];
+  const name = type instanceof Global ? type.name.replace('torch.', '') : '';
+  if (!storageTypes.has(name)) throw unexpected(FORMAT, 'persistent id', 'a storage type', type);
+  if (typeof key !== 'string' || typeof count !== 'number' || count < 0)
+    throw unexpected(FORMAT, 'persistent id', 'a key and a count', key);
+  if (view !== undefined && view !== null) throw new InputError(FORMAT, `storage ${key}`, 'expected a whole storage, got a view of one');
+  const storage = storages.get(key) ?? new Storage(name, key, count);
+  storages.set(key, storage);
+  return storage;
+}
+
+/** (storage, offset, size, stride, ...) */
+function rebuildTensor([storage, offset, size, stride]: readonly PickleValue[]): TorchTensor {
+  const naturals = (value: PickleValue | undefined): value is number[] =>
+    Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && (v as number) >= 0);
+  if (
+    !(storage instanceof Storage) ||
+    !naturals([offset ?? null]) ||
+    !naturals(size) ||
+    !naturals(stride) ||
+    size.length !== stride.length
+  ) {
+    throw unexpected(FORMAT, 'tensor', 'a storage, an offset, sizes and strides', size);
+  }
+  return new TorchTensor(storage, offset as number, size, stride);
+}
