@@ -1,0 +1,21 @@
+# python classify.py MODEL.onnx IMAGE        needs: pip install onnxruntime numpy pillow
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+model_path, image_path = sys.argv[1:]
+session = onnxruntime.InferenceSession(model_path)
+labels = json.loads(session.get_modelmeta().custom_metadata_map.get("wrn.class_labels", "{}"))
+
+# exported with --input nhwc-uint8: the network takes pixels as they are
+_, height, width, channels = session.get_inputs()[0].shape
+image = ImageOps.exif_transpose(Image.open(image_path)).convert("L" if channels == 1 else "RGB")
+pixels = np.asarray(ImageOps.fit(image, (width, height))).reshape(1, height, width, channels)
+[[logits]] = session.run(["logits"], {"images": pixels})
+
+weights = np.exp(logits - logits.max())
+for i in np.argsort(-weights)[:3]:
+    print(f"{labels[i] if labels else f'class {i}'}: {100 * weights[i] / weights.sum():.1f} %")
