@@ -4,17 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { toOnnx } from '../converters/onnx/to-onnx.ts';
 import { catalog } from '../src/data/catalog.ts';
 import { dataSetPath, isPresent } from '../src/data/stored.ts';
-import { defaultConfig } from '../src/network/config.ts';
-import { packedLength } from '../src/network/sign.ts';
-import { bitTensor, elements, floatTensor } from '../src/network/tensor.ts';
-import { parameters } from '../src/network/topology.ts';
+import { DeviceError } from '../src/errors.ts';
 import type { BackendOptions } from './backends/backend.ts';
-import { backendNames, backends } from './backends/table.ts';
-import { findBrowser, requireBrowser } from './browser/find.ts';
-import { readClassifier } from './model-input.ts';
+import { probe } from './backends/probe.ts';
+import { type BackendName, backendNames } from './backends/table.ts';
+import { requireBrowser } from './browser/find.ts';
 
 export interface Finding {
   readonly area: 'machine' | 'backend' | 'training' | 'data';
@@ -28,14 +24,13 @@ export interface DoctorOptions extends Pick<BackendOptions, 'browser' | 'softwar
   readonly dataFolder: string;
 }
 
-/** Examines the machine, one finding after the other. A backend is tried with a small network: what is reported as working has worked. */
+/** Examines the machine, one finding after the other. A backend is tried: what is reported as working has worked. */
 export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, void, undefined> {
   yield node();
   yield await processor();
   yield { area: 'machine', name: 'memory', ok: true, detail: `${(totalmem() / 2 ** 30).toFixed(1)} GiB` };
-  yield await browser(options.browser);
-  const model = probe();
-  for (const name of backendNames) yield { area: 'backend', name, ...(await works(name, model, options)) };
+  yield browser(options.browser);
+  for (const name of backendNames) yield await backend(name, options);
   yield await tfjsNode();
   for (const entry of catalog) {
     const ok = await isPresent(entry, options.dataFolder);
@@ -47,8 +42,6 @@ export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, 
     };
   }
 }
-
-type Verdict = Pick<Finding, 'ok' | 'detail'>;
 
 /** Versions that the project is tested with. */
 const NODE = { oldest: 20, newest: 24 };
@@ -82,44 +75,19 @@ async function processor(): Promise<Finding> {
   return { area: 'machine', name: 'cpu', ok: true, detail: [cores[0]?.model.trim(), `${cores.length} cores`, ...found].join(', ') };
 }
 
-async function browser(chosen: string | undefined): Promise<Finding> {
-  return { area: 'machine', name: 'browser', ...(await verdict(async () => findBrowser(chosen) ?? requireBrowser(chosen))) };
+function browser(chosen: string | undefined): Finding {
+  const found = { area: 'machine', name: 'browser' } as const;
+  try {
+    return { ...found, ok: true, detail: requireBrowser(chosen) };
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    return { ...found, ok: false, detail: error.message };
+  }
 }
 
-/** Loads the small network on a backend and runs one image. */
-function works(name: keyof typeof backends, model: Uint8Array, options: DoctorOptions): Promise<Verdict> {
-  return verdict(async () => {
-    const { input } = readClassifier(model);
-    const session = await backends[name].open(model, input, { ...options, batch: 1 });
-    try {
-      const { outputs } = await session.run(new Uint8Array(elements([input.channels, input.height, input.width])), 1);
-      const logits = outputs['logits']?.data;
-      if (!logits?.every(Number.isFinite)) throw new Error(`expected finite logits, got ${logits}`);
-      return session.detail;
-    } finally {
-      await session.close();
-    }
-  });
-}
-
-async function verdict(attempt: () => Promise<string>): Promise<Verdict> {
-  return attempt().then(
-    (detail) => ({ ok: true, detail }),
-    (error: unknown) => ({ ok: false, detail: (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '' }),
-  );
-}
-
-/** WRN-8 with four channels on 8 x 8 pixels: every kind of layer, in a few kilobytes. */
-function probe(): Uint8Array {
-  const config = { ...defaultConfig, depth: 8, width: 1 / 4, input: { channels: 3, height: 8, width: 8 } };
-  const tensors = parameters(config).map(({ name, shape, dtype }) => {
-    const count = elements(shape);
-    return [
-      name,
-      dtype === 'bits' ? bitTensor(shape, new Uint8Array(packedLength(count))) : floatTensor(shape, new Float32Array(count).fill(1)),
-    ] as const;
-  });
-  return toOnnx({ config, tensors: new Map(tensors), about: { dialect: 'wrn-onnx' } }, { form: 'packed', input: 'nchw-float' });
+async function backend(name: BackendName, options: DoctorOptions): Promise<Finding> {
+  const tried = await probe(name, options);
+  return { area: 'backend', name, ok: tried.ok, detail: tried.ok ? tried.detail : tried.reason };
 }
 
 /** Loads tfjs-node in a process of its own: its native library is large and prints what it likes. */

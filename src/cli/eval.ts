@@ -5,8 +5,10 @@ import { writeNpy } from '../../converters/formats/npy.ts';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
 import { type Availability, probe } from '../../eval/backends/probe.ts';
 import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
+import { type Bisection, bisect } from '../../eval/bisect.ts';
 import { evaluate, type Report } from '../../eval/evaluate.ts';
 import { readClassifier } from '../../eval/model-input.ts';
+import { defaultThresholds } from '../../eval/parity.ts';
 import { openImageSet } from '../data/open.ts';
 import { DeviceError, InterruptedError, ParityError, UsageError } from '../errors.ts';
 import { naturalNumber } from './arguments.ts';
@@ -24,6 +26,8 @@ interface Flags {
   readonly threads?: number;
   readonly browser?: string;
   readonly softwareGpu?: boolean;
+  readonly bisect?: boolean;
+  readonly against?: string;
   readonly saveLogits?: string;
   readonly force: boolean;
   readonly format: 'human' | 'json';
@@ -40,6 +44,8 @@ export function command(): Command {
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
+    .option('--bisect', 'name the first layer whose output differs between two backends, or two files (--against)')
+    .option('--against <file>', 'with --bisect: the other file, on the same backend')
     .option('--save-logits <file>', 'write the logits, shape [images, classes], for numpy; one file a backend when there are several')
     .option('--force', 'replace an existing logits file', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
@@ -48,6 +54,8 @@ export function command(): Command {
 }
 
 async function run(file: string, flags: Flags): Promise<void> {
+  if (flags.bisect) return runBisect(file, flags);
+  if (flags.against !== undefined) throw new UsageError('--against goes with --bisect');
   const model = await readInput(file);
   const { input, classes } = readClassifier(model);
   const backendOptions: BackendOptions = {
@@ -59,7 +67,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   const chosen = await chooseBackends(flags, backendOptions);
   const outputs = logitFiles(flags, chosen);
   for (const path of outputs.values()) refuseExisting(path, flags.force);
-  const data = await openImageSet(flags.data, { split: 'test', shape: input, dataFolder: dataFolder() });
+  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, dataFolder: dataFolder() });
   const interrupt = new AbortController();
   const onInterrupt = () => interrupt.abort();
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
@@ -94,6 +102,50 @@ async function run(file: string, flags: Flags): Promise<void> {
   process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describe(report));
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
   if (report.verdict === 'fail') throw new ParityError(`parity failed: ${failed(report).join(', ')} beyond the thresholds`);
+}
+
+/** Images that --bisect runs when no --limit is given. */
+const BISECT_IMAGES = 2;
+
+async function runBisect(file: string, flags: Flags): Promise<void> {
+  const model = await readInput(file);
+  const { input, classes } = readClassifier(model);
+  const { threads, browser, softwareGpu } = flags;
+  const backendOptions: BackendOptions = { threads, browser, softwareGpu, batch: 1 };
+  const names = await chooseBackends(flags, backendOptions);
+  const [first, second = first] = names;
+  if (!first || !second || names.length !== (flags.against === undefined ? 2 : 1)) {
+    throw new UsageError('--bisect compares two backends (--backend cpu,wasm), or two files on one backend (--against OTHER.onnx)');
+  }
+  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, dataFolder: dataFolder() });
+  try {
+    for await (const { imagesNCHW, count } of data.batches(flags.limit ?? BISECT_IMAGES)) {
+      const a = { name: basename(file), model, backend: first };
+      const b =
+        flags.against === undefined
+          ? { ...a, backend: second }
+          : { ...a, name: basename(flags.against), model: await readInput(flags.against) };
+      const result = await bisect(a, b, { imagesNCHW: imagesNCHW.slice(), count, tolerance: defaultThresholds.relError, backendOptions });
+      process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : describeBisection(result));
+      if (result.first) throw new ParityError(`the two part at ${result.first.layer} (${result.first.op})`);
+      return;
+    }
+  } finally {
+    await data.close();
+  }
+}
+
+function describeBisection({ a, b, images, tolerance, layers, first }: Bisection): string {
+  const table = new Table({
+    head: ['layer', 'op', 'rel. error', 'max diff', ''],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  const number = (value: number | null) => value?.toExponential(1) ?? 'other shape';
+  for (const row of layers)
+    table.push([row.layer, row.op, number(row.relError), number(row.maxAbsDiff), row === first ? '<- first beyond the tolerance' : '']);
+  const verdict = first ? `They part at ${first.layer} (${first.op}).` : 'No layer differs.';
+  return `A: ${a}\nB: ${b}\n${images} images, tolerance ${tolerance}\n${table.toString()}\n${verdict}\n`;
 }
 
 /** The backends named, all of which must be there; or with `all` those that this machine has. */

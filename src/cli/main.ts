@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, Row>> = {
   import: { summary: "convert a published network to the project's model file", load: () => import('./import.ts') },
   inspect: { summary: 'show layers, sizes, configuration and metadata of any of these files', load: () => import('./inspect.ts') },
   eval: { summary: 'accuracy and parity of an ONNX file on real images, on every runtime', load: () => import('./eval.ts') },
+  predict: { summary: 'top classes of image files', load: () => import('./predict.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
   doctor: { summary: 'show what this machine has, and what each missing piece needs', load: () => import('./doctor.ts') },
 };
@@ -43,4 +44,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(); // the reader, e.g. `head`, has seen enough
+});
 process.exitCode = await main(process.argv.slice(2));

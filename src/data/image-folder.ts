@@ -35,8 +35,9 @@ interface ClassFolder {
  * @throws InputError when a class has no image or something that is not an image; UsageError without a shape.
  */
 export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
-  const { shape } = options;
-  if (!shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to, got none`);
+  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to, got none`);
+  const { channels, height, width } = options.shape;
+  const shape = { channels, height, width };
   const { root, classLabels } = await findClasses(path, options.split);
   const classes = classLabels.length;
   checkFits(FORMAT, root, { ...shape, classes }, options);
@@ -50,7 +51,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
     length += count;
   }
 
-  const imageBytes = shape.channels * shape.height * shape.width;
+  const imageBytes = channels * height * width;
   return {
     ...shape,
     name: basename(resolve(path)),
