@@ -1,0 +1,109 @@
+/** Where two runs of a network part: every layer's output of both, compared in order of execution. */
+import { encodeModel, type ModelProto } from '../proto/onnx.ts';
+import { UsageError } from '../src/errors.ts';
+import { layers } from '../src/network/topology.ts';
+import type { BackendOptions } from './backends/backend.ts';
+import { type BackendName, backends } from './backends/table.ts';
+import { addDifference, noDifference, relativeError } from './metrics.ts';
+import { type ClassifierModel, readClassifier } from './model-input.ts';
+import type { Output } from './page/runtime.ts';
+
+/** A file on a backend. */
+export interface Side {
+  readonly name: string;
+  readonly model: Uint8Array;
+  readonly backend: BackendName;
+}
+
+export interface LayerDifference {
+  /** Name of the layer's output; in files of this project the name of the layer. */
+  readonly layer: string;
+  readonly op: string;
+  /** Null when the shapes differ. */
+  readonly relError: number | null;
+  readonly maxAbsDiff: number | null;
+}
+
+export interface Bisection {
+  readonly a: string;
+  readonly b: string;
+  readonly images: number;
+  readonly tolerance: number;
+  /** Every output that both sides have, in order of execution. */
+  readonly layers: readonly LayerDifference[];
+  /** The first layer beyond the tolerance; null when there is none. */
+  readonly first: LayerDifference | null;
+}
+
+export interface BisectOptions {
+  /** Raw pixels 0..255, shape [count, channels, height, width]. */
+  readonly imagesNCHW: Uint8Array;
+  readonly count: number;
+  /** Largest relative error of a layer's output. */
+  readonly tolerance: number;
+  readonly backendOptions: Omit<BackendOptions, 'batch'>;
+}
+
+/**
+ * Compares two sides layer by layer. The outputs of all layers are made outputs of the files, so that a runtime
+ * cannot fuse across them: what only a fusion does wrong is not seen.
+ * @throws UsageError when the sides share no layer
+ * @throws DeviceError when a backend is not available
+ */
+export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<Bisection> {
+  const [modelA, modelB] = [readClassifier(a.model), readClassifier(b.model)];
+  const namesB = new Set(outputsOf(modelB).map(({ name }) => name));
+  const shared = outputsOf(modelA).filter(({ name }) => namesB.has(name));
+  if (shared.length === 0) throw new UsageError(`${a.name} and ${b.name} have no layer of the same name`);
+  const names = shared.map(({ name }) => name);
+  const outputsA = await run(a, modelA, names, options);
+  const outputsB = await run(b, modelB, names, options);
+  const compared = shared.flatMap(({ name, op }) => {
+    const [x, y] = [outputsA[name], outputsB[name]];
+    return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // an output that is not float32 is not compared
+  });
+  const first = compared.find(({ relError }) => relError === null || !(relError <= options.tolerance)) ?? null;
+  return {
+    a: `${a.name} on ${a.backend}`,
+    b: `${b.name} on ${b.backend}`,
+    images: options.count,
+    tolerance: options.tolerance,
+    layers: compared,
+    first,
+  };
+}
+
+/** Outputs of the layers, in order: those of the topology in files of this project, every node's in others. */
+function outputsOf({ proto, metadata }: ClassifierModel): { name: string; op: string }[] {
+  const topology = metadata && new Set(layers(metadata.config).map(({ name }) => name));
+  const nodes = (proto.graph?.node ?? []).flatMap(({ output, op_type }) => (output ?? []).map((name) => ({ name, op: op_type ?? '' })));
+  return topology ? nodes.filter(({ name }) => topology.has(name)) : nodes.filter(({ name }) => name !== '');
+}
+
+async function run(
+  side: Side,
+  model: ClassifierModel,
+  names: readonly string[],
+  options: BisectOptions,
+): Promise<Readonly<Record<string, Output>>> {
+  const backendOptions = { ...options.backendOptions, batch: options.count };
+  const session = await backends[side.backend].open(withOutputs(model.proto, names), model.input, backendOptions);
+  try {
+    return (await session.run(options.imagesNCHW, options.count)).outputs;
+  } finally {
+    await session.close();
+  }
+}
+
+function withOutputs(proto: ModelProto, names: readonly string[]): Uint8Array {
+  const outputs = proto.graph?.output ?? [];
+  const there = new Set(outputs.map(({ name }) => name));
+  const added = names.filter((name) => !there.has(name)).map((name) => ({ name }));
+  return encodeModel({ ...proto, graph: { ...proto.graph, output: [...outputs, ...added] } });
+}
+
+function compare(x: Output, y: Output): { relError: number | null; maxAbsDiff: number | null } {
+  if (x.shape.join() !== y.shape.join()) return { relError: null, maxAbsDiff: null };
+  const difference = addDifference(noDifference, y.data, x.data);
+  return { relError: relativeError(difference), maxAbsDiff: difference.max };
+}

@@ -1,0 +1,29 @@
+/** Logits to probabilities. Safe for browsers. */
+
+export interface Prediction {
+  /** Index of the class. */
+  readonly index: number;
+  /** Its label; `class <index>` when the file has none. */
+  readonly label: string;
+  /** Softmax over all classes, 0 to 1. */
+  readonly probability: number;
+}
+
+/** exp(x - max) / sum, which neither overflows nor changes the result. */
+export function softmax(logits: ArrayLike<number>): Float64Array {
+  const values = Float64Array.from(logits);
+  const max = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const powers = values.map((x) => Math.exp(x - max));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((p) => p / sum);
+}
+
+/** The `count` most likely classes, most likely first; of equal ones the lower index first. */
+export function topK(logits: ArrayLike<number>, count: number, labels?: readonly string[]): Prediction[] {
+  const probabilities = [...softmax(logits)].map((probability, index) => ({
+    index,
+    label: labels?.[index] ?? `class ${index}`,
+    probability,
+  }));
+  return probabilities.sort((a, b) => b.probability - a.probability || a.index - b.index).slice(0, count);
+}

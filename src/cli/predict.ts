@@ -1,0 +1,59 @@
+import Table from 'cli-table3';
+import { Command, Option } from 'commander';
+import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
+import { readClassifier } from '../../eval/model-input.ts';
+import { topK } from '../../eval/page/softmax.ts';
+import { decodeImage } from '../data/decode-image.ts';
+import { naturalNumber } from './arguments.ts';
+import { readInput } from './input-file.ts';
+
+interface Flags {
+  readonly backend: BackendName;
+  readonly top: number;
+  readonly threads?: number;
+  readonly browser?: string;
+  readonly softwareGpu?: boolean;
+  readonly format: 'human' | 'json';
+}
+
+export function command(): Command {
+  return new Command('predict')
+    .argument('<file>', 'ONNX file that takes raw pixels 0..255')
+    .argument('<image...>', 'PNG, JPEG or WebP images; scaled to cover the size of the network and cut around their centre')
+    .addOption(new Option('--backend <name>', 'where to run').choices(backendNames).default('cpu'))
+    .addOption(new Option('--top <k>', 'classes to print').argParser(naturalNumber).default(5))
+    .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
+    .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
+    .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
+    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx predict wrn-20-10.onnx photo.jpg --top 3')
+    .action(run);
+}
+
+async function run(file: string, images: readonly string[], flags: Flags): Promise<void> {
+  const bytes = await readInput(file);
+  const { input, output, metadata } = readClassifier(bytes);
+  const { threads, browser, softwareGpu } = flags;
+  const batch = input.fixedBatch ?? 1;
+  const pixels = await Promise.all(images.map(async (image) => decodeImage(await readInput(image), input, image)));
+  const session = await backends[flags.backend].open(bytes, input, { threads, browser, softwareGpu, batch });
+  const results = [];
+  try {
+    for (const [i, image] of images.entries()) {
+      const { outputs } = await session.run(pixels[i] as Uint8Array, 1);
+      results.push({ image, classes: topK(outputs[output]?.data ?? [], flags.top, metadata?.about.classLabels) });
+    }
+  } finally {
+    await session.close();
+  }
+  if (flags.format === 'json') {
+    process.stdout.write(`${JSON.stringify({ model: file, backend: flags.backend, results })}\n`);
+    return;
+  }
+  const table = new Table({ head: ['image', 'class', 'probability'], style: { head: [], border: [] } });
+  for (const { image, classes } of results) {
+    const rows = classes.map(({ label, probability }) => [label, `${(probability * 100).toFixed(2)} %`]);
+    for (const [i, row] of rows.entries()) table.push(i === 0 ? [{ content: image, rowSpan: rows.length }, ...row] : row);
+  }
+  process.stdout.write(`${table.toString()}\n`);
+}

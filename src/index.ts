@@ -1,0 +1,30 @@
+/**
+ * The library: read a published network, convert it, evaluate it.
+ *
+ *     import { evaluate, openImageSet, readModel, toOnnx } from 'wrn-onnx';
+ *     const model = readModel(await readFile('CIFAR10_allparams.mat'));
+ *     const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
+ */
+export { type FormName, forms } from '../converters/onnx/forms.ts';
+export { readOnnxModel } from '../converters/onnx/from-onnx.ts';
+export type { InputLayout, Metadata } from '../converters/onnx/metadata.ts';
+export { type ExportOptions, toOnnx } from '../converters/onnx/to-onnx.ts';
+export { dialectNames, type ReadOptions, readModel } from '../converters/read-model.ts';
+export type { BackendOptions, BatchResult, Session } from '../eval/backends/backend.ts';
+export { type Availability, probe } from '../eval/backends/probe.ts';
+export { type BackendName, backendNames, backends } from '../eval/backends/table.ts';
+export { type Bisection, type BisectOptions, bisect, type LayerDifference, type Side } from '../eval/bisect.ts';
+export { type BackendResult, type EvaluateOptions, evaluate, type Report } from '../eval/evaluate.ts';
+export { type ClassifierModel, readClassifier } from '../eval/model-input.ts';
+export { defaultThresholds, type Thresholds, type Verdict } from '../eval/parity.ts';
+export { referenceLogits } from '../eval/reference.ts';
+export { type Verification, verifyExport } from '../eval/verify-export.ts';
+export type { ImageBatch, ImageSet, ImageShape, Split } from './data/image-set.ts';
+export { type OpenImageSetOptions, openImageSet } from './data/open.ts';
+export * from './errors.ts';
+export { defaultConfig, type NetworkConfig, networkName, readConfig } from './network/config.ts';
+export type { About, Model } from './network/model.ts';
+export { readModelFile, writeModelFile } from './network/model-file.ts';
+export type { BitTensor, FloatTensor, Tensor } from './network/tensor.ts';
+export { type Layer, layers, type Parameter, parameters, weightCount } from './network/topology.ts';
+export * from './web.ts';
