@@ -1,0 +1,38 @@
+/** What gradient descent changes, and how it starts. */
+import type { NetworkConfig } from '../network/config.ts';
+import { layers } from '../network/topology.ts';
+import type { Random } from './random.ts';
+
+export interface Variable {
+  /** Layer and field: `stem.conv.kernel`, `input.norm.gamma`. */
+  readonly name: string;
+  /** Kernels HWIO; gamma and beta [channels]. */
+  readonly shape: readonly number[];
+  /** Standard deviation of the normal distribution that it starts from, or the value that it starts at. */
+  readonly start: { readonly deviation: number } | { readonly value: number };
+  /** Whether weight decay acts on it. */
+  readonly decays: boolean;
+}
+
+/** The learned variables of a network in order of execution. */
+export function learned(config: NetworkConfig): Variable[] {
+  return layers(config).flatMap((layer): Variable[] => {
+    const [channels] = layer.shape;
+    if (layer.op === 'conv') {
+      const shape = [layer.kernel, layer.kernel, layer.inputChannels, channels];
+      return [{ name: `${layer.name}.kernel`, shape, start: { deviation: layer.heScale }, decays: true }];
+    }
+    if (layer.op !== 'norm' || !layer.affine) return [];
+    const field = (name: string, value: number) => ({ name: `${layer.name}.${name}`, shape: [channels], start: { value }, decays: false });
+    return [field('gamma', 1), field('beta', 0)];
+  });
+}
+
+/** He-normal kernels; gamma 1, beta 0. */
+export function initialWeights(variables: readonly Variable[], random: Random): Float32Array[] {
+  return variables.map(({ shape, start }) => {
+    const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    if ('value' in start) return values.fill(start.value);
+    return values.map(() => random.normal() * start.deviation);
+  });
+}
