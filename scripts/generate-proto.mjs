@@ -1,7 +1,7 @@
 // Compiles proto/onnx.proto to a static module with types; the output is not kept in the repository.
 import { copyFileSync, mkdirSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import pbjs from 'protobufjs-cli/pbjs.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
