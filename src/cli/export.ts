@@ -2,30 +2,27 @@ import { Command, Option } from 'commander';
 import { forms } from '../../converters/onnx/forms.ts';
 import { inputLayouts } from '../../converters/onnx/metadata.ts';
 import { type ExportOptions, toOnnx } from '../../converters/onnx/to-onnx.ts';
-import { dialectNames, readModel } from '../../converters/read-model.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../eval/verify-export.ts';
 import { networkName } from '../network/config.ts';
 import { weightCount } from '../network/topology.ts';
 import { readInput } from './input-file.ts';
 import { refuseExisting, writeOutput } from './output-file.ts';
+import { addSourceOptions, readSource, type SourceFlags } from './source.ts';
 
-interface Flags extends ExportOptions {
+interface Flags extends ExportOptions, SourceFlags {
   readonly output: string;
-  readonly dialect?: string;
   readonly force: boolean;
   readonly format: 'human' | 'json';
 }
 
 export function command(): Command {
-  return new Command('export')
-    .argument('<source>', 'Keras or MATLAB .mat, PyTorch checkpoint or model file, recognised by its content')
+  return addSourceOptions(new Command('export'))
     .requiredOption('-o, --output <file>', 'ONNX file to write')
     .addOption(new Option('--form <form>', formHelp()).choices(Object.keys(forms)).default('packed'))
     .addOption(new Option('--input <layout>', 'how the file takes images, pixels 0..255').choices(inputLayouts).default('nchw-float'))
-    .addOption(new Option('--dialect <dialect>', 'read the source as this dialect').choices(dialectNames))
     .option('--force', 'replace an existing file', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
-    .addHelpText('after', '\nExample:\n  $ wrn-onnx export CIFAR10_allparams.mat -o wrn-20-10.onnx')
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx export CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.onnx')
     .action(run);
 }
 
@@ -35,7 +32,7 @@ function formHelp(): string {
 
 async function run(source: string, flags: Flags): Promise<void> {
   refuseExisting(flags.output, flags.force);
-  const model = readModel(await readInput(source), { dialect: flags.dialect });
+  const model = await readSource(source, flags);
   const file = toOnnx(model, flags);
   let verification: Verification | undefined;
   await writeOutput(flags.output, file, {
