@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InputError } from '../errors.ts';
+import { InputError, UsageError } from '../errors.ts';
 import { compressionOf, decompressed } from './decompress.ts';
 import { fileError } from './file-error.ts';
 
@@ -42,12 +42,14 @@ export async function openFile(path: string): Promise<RandomAccess> {
 
 /**
  * Writes a stream to a temporary file that has no name any more, so that nothing is left behind however the process ends.
- * @throws InputError when there are more than `limit` bytes.
+ * @throws InputError when there are more than `limit` bytes; UsageError when the temporary folder cannot be written.
  */
 export async function spool(path: string, content: AsyncIterable<Uint8Array>, limit: number): Promise<RandomAccess> {
-  const temporary = join(tmpdir(), `wrn-onnx-${randomUUID()}`);
-  const file = await open(temporary, 'wx+', 0o600);
+  const folder = tmpdir();
+  let file: FileHandle | undefined;
   try {
+    const temporary = join(folder, `wrn-onnx-${randomUUID()}`);
+    file = await open(temporary, 'wx+', 0o600);
     await rm(temporary);
     let size = 0;
     for await (const chunk of content) {
@@ -57,8 +59,11 @@ export async function spool(path: string, content: AsyncIterable<Uint8Array>, li
     }
     return await overHandle(path, file);
   } catch (error) {
-    await file.close();
-    throw error;
+    await file?.close();
+    if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error;
+    throw new UsageError(
+      `${path}: cannot be unpacked into ${folder} (${String(error.code)}). Unpack it yourself, or name another temporary folder`,
+    );
   }
 }
 

@@ -29,6 +29,12 @@ test('list: a row a data set, in words and in JSON', async () => {
   });
 });
 
+test.skipIf(process.platform !== 'linux')('without WRN_ONNX_DATA it is the cache folder', async () => {
+  const folder = await folderWith();
+  const { stdout } = await run(['data', 'list'], { env: { WRN_ONNX_DATA: '', XDG_CACHE_HOME: folder } });
+  expect(stdout).toContain(`in ${join(folder, 'wrn-onnx', 'data')}\n`);
+});
+
 testWith('data/mnist/t10k-labels-idx1-ubyte.gz', 'get --from, list, path and verify', async (file) => {
   const folder = await folderWith();
   const path = join(folder, 'mnist');

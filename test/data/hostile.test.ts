@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { openImageSet } from '../../src/data/open.ts';
 import { spool } from '../../src/data/random-access.ts';
-import { InputError } from '../../src/errors.ts';
+import { InputError, UsageError } from '../../src/errors.ts';
 import { cifarRecords, folderWith, idxImages, idxLabels, readAll, tar } from './crafted.ts';
 
 /** A tar.xz, made with Python's tarfile and lzma, of a test_batch.bin: class 7 with all pixels 200, class 2 with all pixels 9. */
@@ -83,6 +83,15 @@ test('unpacking stops at its limit', async () => {
   }
   await expect(spool('bomb.gz', endless(), 10_000)).rejects.toThrow('file bomb.gz: expected at most 10000 bytes when unpacked, got more');
   expect(produced).toBe(11);
+});
+
+test('a temporary folder that cannot be written', async () => {
+  const folder = await folderWith({ 'images.gz': gzipSync(idxImages(1, 2, 2)), 'labels.gz': gzipSync(idxLabels([1])) });
+  vi.stubEnv('TMPDIR', join(folder, 'none')).stubEnv('TEMP', join(folder, 'none'));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const opening = openImageSet(join(folder, 'images.gz'), { split: 'test' });
+  await expect(opening).rejects.toThrow(UsageError);
+  await expect(opening).rejects.toThrow(/images\.gz: cannot be unpacked into .*none \(ENOENT\)/);
 });
 
 test('an archive with a file twice is refused', async () => {
