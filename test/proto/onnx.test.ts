@@ -79,7 +79,7 @@ function filled(type: Type, depth: number): Record<string, unknown> {
 }
 
 test('every field of the schema survives reading and writing', () => {
-  const root = protobuf.loadSync(fileURLToPath(new URL('../../proto/onnx.proto', import.meta.url)));
+  const root = new protobuf.Root().loadSync(fileURLToPath(new URL('../../proto/onnx.proto', import.meta.url)), { keepCase: true });
   root.resolveAll();
   const type = root.lookupType('onnx.ModelProto');
   const file = type.encode(type.create(filled(type, 6))).finish();

@@ -1,0 +1,96 @@
+/**
+ * The independent judges of exported files: a Python virtual environment that the interop tests make themselves,
+ * once for each list of packages. The product needs no Python.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const PACKAGES = [
+  'numpy==2.4.6',
+  'onnx==1.23.2',
+  'onnxruntime==1.32.0',
+  'openvino==2026.4.1',
+  'opencv-python-headless==5.0.0.93',
+  'tract==0.23.9',
+  'qonnx==1.0.0',
+  'netron==9.3.3',
+];
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const folder = join(root, 'node_modules/.cache/wrn-onnx/python');
+const stamp = join(folder, 'packages.txt');
+const lock = `${folder}.lock`;
+
+/** Time to allow for the first run, which fetches about 400 MB. */
+export const SET_UP_TIMEOUT = 600_000;
+
+const exec = promisify(execFile);
+
+/** Path of the environment's interpreter; makes the environment when it is not there. Safe in several processes at once. */
+export async function python(): Promise<string> {
+  const interpreter = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  if (await isComplete()) return interpreter;
+  await takeLock();
+  try {
+    if (await isComplete()) return interpreter;
+    await rm(folder, { recursive: true, force: true });
+    await exec(process.platform === 'win32' ? 'python' : 'python3', ['-m', 'venv', folder]);
+    await exec(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
+    await writeFile(stamp, PACKAGES.join('\n'));
+  } finally {
+    await rm(lock, { recursive: true, force: true });
+  }
+  return interpreter;
+}
+
+/**
+ * Runs a script of this folder on JSON, and returns the JSON that it writes.
+ * Scripts write their answer to the file named last: libraries print what they like to stdout.
+ */
+export async function runPython<Answer>(script: string, question: unknown): Promise<Answer> {
+  const interpreter = await python();
+  const scratch = await mkdtemp(join(tmpdir(), 'wrn-onnx-interop-'));
+  const [asked, answered] = [join(scratch, 'question.json'), join(scratch, 'answer.json')];
+  try {
+    await writeFile(asked, JSON.stringify(question));
+    await exec(interpreter, [fileURLToPath(new URL(script, import.meta.url)), asked, answered], { maxBuffer: 2 ** 28 });
+    return JSON.parse(await readFile(answered, 'utf8')) as Answer;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function isComplete(): Promise<boolean> {
+  return existsSync(stamp) && (await readFile(stamp, 'utf8')) === PACKAGES.join('\n');
+}
+
+/** `mkdir` is atomic: who makes the folder holds the lock. A lock whose process is gone is taken over. */
+async function takeLock(): Promise<void> {
+  await mkdir(dirname(lock), { recursive: true });
+  const owner = join(lock, 'pid');
+  for (;;) {
+    try {
+      await mkdir(lock);
+      return await writeFile(owner, String(process.pid));
+    } catch {
+      const pid = existsSync(owner) ? Number(await readFile(owner, 'utf8').catch(() => '0')) : 0;
+      if (pid > 0 && !isRunning(pid)) await rm(lock, { recursive: true, force: true });
+      await sleep(500);
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
