@@ -16,7 +16,7 @@ const allowed: Record<string, readonly string[]> = {
   converters: ['src/errors.ts', 'src/network', 'proto'],
   eval: ['src/errors.ts', 'src/network', 'src/data', 'src/train', 'src/web.ts', 'proto', 'converters'],
   'src/web.ts': ['eval'],
-  'src/index.ts': ['src/errors.ts', 'src/network', 'src/data', 'src/train', 'proto', 'converters', 'eval'],
+  'src/index.ts': ['src/web.ts', 'src/errors.ts', 'src/network', 'src/data', 'src/train', 'proto', 'converters', 'eval'],
   'src/cli': ['src/errors.ts', 'src/network', 'src/data', 'src/train', 'proto', 'converters', 'eval'],
 };
 

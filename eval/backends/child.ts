@@ -9,24 +9,24 @@ type ReplyTo<K extends Kind> = Extract<Reply, { kind: K }>;
 const MAX_STDERR = 4000;
 
 export class Child {
-  readonly #process: ChildProcess;
+  readonly #child: ChildProcess;
   readonly #waiting: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
   #stderr = '';
   #exit: Error | undefined;
 
   constructor(env: Readonly<Record<string, string>> = {}) {
-    this.#process = fork(built('backends/node-worker.js'), {
+    this.#child = fork(built('backends/node-worker.js'), {
       serialization: 'advanced', // typed arrays cross as bytes
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, ...env },
       execArgv: [],
     });
-    this.#process.stderr?.on('data', (text: Buffer) => {
+    this.#child.stderr?.on('data', (text: Buffer) => {
       this.#stderr = (this.#stderr + text.toString()).slice(-MAX_STDERR);
     });
-    this.#process.on('message', (reply: Reply) => this.#waiting.shift()?.resolve(reply));
-    this.#process.on('error', (error) => this.#fail(error));
-    this.#process.on('exit', (code, signal) =>
+    this.#child.on('message', (reply: Reply) => this.#waiting.shift()?.resolve(reply));
+    this.#child.on('error', (error) => this.#fail(error));
+    this.#child.on('exit', (code, signal) =>
       this.#fail(new Error(`the process ended with ${signal ?? `code ${code}`}. ${this.#lastLine()}`)),
     );
   }
@@ -39,16 +39,16 @@ export class Child {
     if (this.#exit) throw this.#exit;
     const reply = await new Promise<Reply>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#process.send(request, (error) => error && this.#fail(error));
+      this.#child.send(request, (error) => error && this.#fail(error));
     });
     if (reply.kind === 'error') throw new Error(reply.message);
     return reply as ReplyTo<K>;
   }
 
   async close(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
-    this.#process.kill('SIGKILL'); // nothing to save, and a driver may hang on the way out
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL'); // nothing to save, and a driver may hang on the way out
     await ended;
   }
 
