@@ -20,6 +20,7 @@ const PACKAGES = [
   'tract==0.23.9',
   'qonnx==1.0.0',
   'netron==9.3.3',
+  'pillow==13.0.0',
 ];
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
