@@ -1,5 +1,5 @@
 /** The examples, each run as it stands there, on the same network and image: they agree with each other and with the reference. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -23,6 +23,7 @@ import { packedLength } from '../../src/network/sign.ts';
 import { bitTensor, elements, floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { parameters } from '../../src/network/topology.ts';
 import { folderWith, noise } from '../data/crafted.ts';
+import { python, SET_UP_TIMEOUT } from '../interop/environment.ts';
 import { models, testWith } from '../shared.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,14 +35,6 @@ async function lines(program: string, args: readonly string[]): Promise<string[]
   return stdout.trim().split('\n');
 }
 
-const python = ['node_modules/.cache/wrn-onnx/python/bin/python', 'python3'].find((candidate) => {
-  try {
-    execFileSync(candidate, ['-c', 'import onnxruntime, numpy, PIL'], { cwd: root, stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-});
 const browser = findBrowser();
 
 const contentTypes: Record<string, string> = {
@@ -134,26 +127,35 @@ test.each(cases)('node.mjs: $name', async (each) => {
   expect(await lines(process.execPath, ['examples/node.mjs', model, image])).toEqual(expected);
 });
 
-test.skipIf(!python).each(cases)('classify.py: $name [needs a python with onnxruntime, numpy and pillow]', async (each) => {
-  const { model, image, expected } = await prepare(each);
-  expect(await lines(python as string, ['examples/classify.py', model, image])).toEqual(expected);
-});
+test.each(cases)(
+  'classify.py: $name',
+  async (each) => {
+    const { model, image, expected } = await prepare(each);
+    expect(await lines(await python(), ['examples/classify.py', model, image])).toEqual(expected);
+  },
+  SET_UP_TIMEOUT,
+);
 
 test.skipIf(!browser).each(cases)('web/index.html: $name [needs a browser]', async (each) => {
   const { model, image, expected } = await prepare(each);
   expect(await inPage(model, image)).toEqual(expected);
 });
 
-testWith(models.keras, 'the author’s network sees a ship in the example image, in every example', async (source) => {
-  const model = readModel(readFileSync(source), {});
-  const classLabels = catalogEntry('cifar-10')?.classLabels as readonly string[];
-  const labelled = { ...model, about: { ...model.about, classLabels } };
-  const folder = await folderWith({ 'model.onnx': toOnnx(labelled, { form: 'packed', input: 'nhwc-uint8' }) });
-  const path = join(folder, 'model.onnx');
-  const answers = [
-    await lines(process.execPath, ['examples/node.mjs', path, ship]),
-    ...(python ? [await lines(python, ['examples/classify.py', path, ship])] : []),
-    ...(browser ? [await inPage(path)] : []),
-  ];
-  for (const [first] of answers) expect(first).toMatch(/^ship: [67]\d\.\d %$/);
-});
+testWith(
+  models.keras,
+  'the author’s network sees a ship in the example image, in every example',
+  async (source) => {
+    const model = readModel(readFileSync(source), {});
+    const classLabels = catalogEntry('cifar-10')?.classLabels as readonly string[];
+    const labelled = { ...model, about: { ...model.about, classLabels } };
+    const folder = await folderWith({ 'model.onnx': toOnnx(labelled, { form: 'packed', input: 'nhwc-uint8' }) });
+    const path = join(folder, 'model.onnx');
+    const answers = [
+      await lines(process.execPath, ['examples/node.mjs', path, ship]),
+      await lines(await python(), ['examples/classify.py', path, ship]),
+      ...(browser ? [await inPage(path)] : []),
+    ];
+    for (const [first] of answers) expect(first).toMatch(/^ship: [67]\d\.\d %$/);
+  },
+  SET_UP_TIMEOUT,
+);
