@@ -44,6 +44,8 @@ export function checkModel(model: Model, format: string): Model {
     const count = elements(tensor.shape);
     const length = tensor.dtype === 'bits' ? packedLength(count) : count;
     if (tensor.data.length !== length) throw new InputError(format, name, `expected ${length} values, got ${tensor.data.length}`);
+    if (tensor.dtype === 'bits' && count % 8 !== 0 && (tensor.data.at(-1) ?? 0) & (0xff >> (count % 8)))
+      throw new InputError(format, name, `expected zeros after the last of ${count} bits, got others`);
     if (tensor.dtype === 'float32') {
       const bad = tensor.data.findIndex((v) => !Number.isFinite(v));
       if (bad >= 0) throw new InputError(format, name, `expected finite values, got ${tensor.data[bad]} at index ${bad}`);
