@@ -16,6 +16,11 @@ export class ParityError extends WrnError {
   readonly exitCode = 1;
 }
 
+/** Training went astray: the loss is not a number any more. */
+export class TrainingError extends WrnError {
+  readonly exitCode = 1;
+}
+
 /** The command or the function was called with arguments that do not fit together. */
 export class UsageError extends WrnError {
   readonly exitCode = 2;

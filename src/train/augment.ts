@@ -1,0 +1,52 @@
+/** The paper's augmentation, on raw pixels. Each part can be left out. */
+import type { ImageShape } from '../data/image-set.ts';
+import type { Random } from './random.ts';
+
+export interface Augmentation {
+  /** Mirror left and right with probability 1/2. */
+  readonly flip: boolean;
+  /** Pixels of uniform random integers 0..255 around the image before a crop of its size at a uniform position; 0: no crop. */
+  readonly pad: number;
+  /** Side of a square of uniform random integers 0..255, placed so that every pixel is covered equally often; 0: none. */
+  readonly cutout: number;
+}
+
+export const noAugmentation: Augmentation = { flip: false, pad: 0, cutout: 0 };
+
+/**
+ * Writes one augmented image.
+ * @param imageNCHW raw pixels, shape [channels, height, width].
+ * @param targetNHWC gets pixels 0..255, shape [height, width, channels].
+ */
+export function augment(
+  imageNCHW: Uint8Array,
+  { channels, height, width }: ImageShape,
+  { flip, pad, cutout }: Augmentation,
+  random: Random,
+  targetNHWC: Float32Array,
+): void {
+  const mirrored = flip && random.integer(2) === 1;
+  const shiftY = random.integer(2 * pad + 1) - pad;
+  const shiftX = random.integer(2 * pad + 1) - pad;
+  const plane = height * width;
+  let at = 0;
+  for (let y = 0; y < height; y++) {
+    const fromY = y + shiftY;
+    for (let x = 0; x < width; x++) {
+      const shifted = x + shiftX;
+      const fromX = mirrored ? width - 1 - shifted : shifted;
+      const inside = fromY >= 0 && fromY < height && fromX >= 0 && fromX < width;
+      const from = fromY * width + fromX;
+      for (let c = 0; c < channels; c++) targetNHWC[at++] = inside ? (imageNCHW[c * plane + from] as number) : random.integer(256);
+    }
+  }
+  if (cutout === 0) return;
+  // the square's corner may lie outside, so far that each row and column is hit by `cutout` of the positions
+  const top = random.integer(height + cutout - 1) - cutout + 1;
+  const left = random.integer(width + cutout - 1) - cutout + 1;
+  for (let y = Math.max(top, 0); y < Math.min(top + cutout, height); y++) {
+    for (let x = Math.max(left, 0); x < Math.min(left + cutout, width); x++) {
+      for (let c = 0; c < channels; c++) targetNHWC[(y * width + x) * channels + c] = random.integer(256);
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/** Batches drawn in a worker thread, a few ahead of the training step. */
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Drawn, WorkerData } from './batch-worker.ts';
+import type { Draw, TrainingSet } from './training-set.ts';
+
+/** Batches being drawn or waiting: one in use, one ready, one in the making. */
+const BUFFERS = 3;
+
+/** The worker runs from the built files, also when this code itself runs from its TypeScript sources, as in the tests. */
+const WORKER = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/train/batch-worker.js' : 'batch-worker.js', import.meta.url),
+);
+
+/**
+ * Batches number `from` to `to` in order. A batch is valid until the next one is asked for.
+ * Leaving the loop ends the thread.
+ */
+export async function* drawBatches(set: TrainingSet, draw: Draw, from: number, to: number): AsyncGenerator<Drawn, void, undefined> {
+  const worker = new Worker(WORKER, { workerData: { set, draw } satisfies WorkerData });
+  const ready: Drawn[] = [];
+  let failure: unknown;
+  let wake = () => {};
+  worker.on('message', (drawn: Drawn) => {
+    ready.push(drawn);
+    wake();
+  });
+  worker.on('error', (error) => {
+    failure = error;
+    wake();
+  });
+  let asked = from;
+  const ask = (buffers: Omit<Drawn, 'number'>) => {
+    if (asked === to) return;
+    worker.postMessage({ number: asked++, ...buffers }, [buffers.imagesNHWC.buffer, buffers.labels.buffer]);
+  };
+  try {
+    const size = draw.batch * set.channels * set.height * set.width;
+    for (let i = 0; i < BUFFERS; i++) ask({ imagesNHWC: new Float32Array(size), labels: new Int32Array(draw.batch) });
+    for (let number = from; number < to; number++) {
+      while (ready.length === 0 && failure === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (failure !== undefined) throw failure;
+      const drawn = ready.shift() as Drawn;
+      yield drawn;
+      ask({ imagesNHWC: drawn.imagesNHWC, labels: drawn.labels });
+    }
+  } finally {
+    await worker.terminate();
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * A training run as a file: safetensors with the configuration and the recipe in its metadata. Latent weights,
+ * momenta and, once measured, moments; the position is the whole random state (random.ts). Kernels lie OIHW.
+ */
+import { InputError } from '../errors.ts';
+import { type NetworkConfig, readConfig } from '../network/config.ts';
+import { readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
+import { momentNames, type StoredMoments } from './inference.ts';
+import { toHWIO, toOIHW } from './kernel-layout.ts';
+import { type Recipe, readRecipe } from './recipe.ts';
+import { learned, type Variable } from './variables.ts';
+
+export interface Checkpoint {
+  readonly config: NetworkConfig;
+  readonly recipe: Recipe;
+  readonly progress: Progress;
+  /** Latent weights in the order of `learned`, kernels HWIO. */
+  readonly weights: readonly Float32Array[];
+  readonly momenta: readonly Float32Array[];
+  /** Of these weights, when they have been measured. */
+  readonly moments: StoredMoments | undefined;
+}
+
+/** Where a run stands. */
+export interface Progress {
+  /** Batches done since the start. */
+  readonly step: number;
+  /** Sums over the batches of the epoch that is under way. */
+  readonly epochLoss: number;
+  readonly epochErrors: number;
+}
+
+const FORMAT = 'checkpoint';
+const VERSION = '1';
+
+export function isCheckpoint(file: SafetensorsFile): boolean {
+  return file.metadata.has('wrn.checkpoint_version');
+}
+
+/** Encodes a checkpoint; the same state gives the same bytes. */
+export function writeCheckpoint({ config, recipe, progress, weights, momenta, moments }: Checkpoint): Uint8Array {
+  const metadata = new Map([
+    ['wrn.checkpoint_version', VERSION],
+    ['wrn.config', JSON.stringify(config)],
+    ['wrn.recipe', JSON.stringify(recipe)],
+    ['wrn.progress', JSON.stringify(progress)],
+  ]);
+  const tensors = new Map<string, StoredTensor>();
+  for (const [prefix, values] of [
+    ['weight', weights],
+    ['momentum', momenta],
+  ] as const) {
+    for (const [i, variable] of learned(config).entries())
+      tensors.set(`${prefix}.${variable.name}`, store(variable, values[i] as Float32Array));
+  }
+  for (const [name, values] of moments ?? [])
+    tensors.set(`moment.${name}`, { dtype: 'F32', shape: [values.length], bytes: bytesOf(values) });
+  return writeSafetensors({ metadata, tensors });
+}
+
+/**
+ * Decodes a checkpoint.
+ * @throws InputError when it is not one or anything is missing, left over or of the wrong shape.
+ */
+export function readCheckpoint(bytes: Uint8Array): Checkpoint {
+  const file = readSafetensors(bytes);
+  const version = file.metadata.get('wrn.checkpoint_version');
+  if (version !== VERSION) throw new InputError(FORMAT, 'wrn.checkpoint_version', `expected ${VERSION}, got ${version ?? 'nothing'}`);
+  const config = readConfig(parse(file, 'wrn.config'));
+  const variables = learned(config);
+  const names = momentNames(config);
+  const left = new Set(file.tensors.keys());
+  const take = (name: string, length: number): Float32Array => {
+    left.delete(name);
+    const tensor = file.tensors.get(name);
+    if (tensor?.dtype !== 'F32' || tensor.bytes.length !== length * Float32Array.BYTES_PER_ELEMENT)
+      throw new InputError(
+        FORMAT,
+        name,
+        `expected ${length} float32 values, got ${tensor ? `${tensor.bytes.length} bytes of ${tensor.dtype}` : 'nothing'}`,
+      );
+    const values = new Float32Array(length); // a copy: tensors of a file need not be aligned
+    new Uint8Array(values.buffer).set(tensor.bytes);
+    return values;
+  };
+  const load = (prefix: string) =>
+    variables.map(({ name, shape }) => {
+      const values = take(`${prefix}.${name}`, count(shape));
+      return shape.length === 4 ? toHWIO(values, shape) : values;
+    });
+  const weights = load('weight');
+  const momenta = load('momentum');
+  const measured = names.some((name) => left.has(`moment.${name}`));
+  const channels = (name: string) => (file.tensors.get(`moment.${name}`)?.bytes.length ?? 0) / Float32Array.BYTES_PER_ELEMENT;
+  const moments = measured ? new Map(names.map((name) => [name, take(`moment.${name}`, channels(name))])) : undefined;
+  const [extra] = left;
+  if (extra !== undefined) throw new InputError(FORMAT, extra, `expected no such tensor in this network, got ${left.size} left over`);
+  return {
+    config,
+    recipe: readRecipe(parse(file, 'wrn.recipe')),
+    progress: readProgress(parse(file, 'wrn.progress')),
+    weights,
+    momenta,
+    moments,
+  };
+}
+
+function store({ shape }: Variable, values: Float32Array): StoredTensor {
+  if (shape.length !== 4) return { dtype: 'F32', shape, bytes: bytesOf(values) };
+  const [height = 0, width = 0, inputs = 0, outputs = 0] = shape;
+  return { dtype: 'F32', shape: [outputs, inputs, height, width], bytes: bytesOf(toOIHW(values, shape)) };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function count(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function parse(file: SafetensorsFile, key: string): unknown {
+  try {
+    return JSON.parse(file.metadata.get(key) ?? '');
+  } catch {
+    throw new InputError(FORMAT, `metadata ${key}`, 'expected JSON, got something else');
+  }
+}
+
+function readProgress(json: unknown): Progress {
+  const value = (json ?? {}) as Partial<Record<keyof Progress, unknown>>;
+  const number = (key: keyof Progress): number => {
+    const found = value[key];
+    if (typeof found === 'number' && found >= 0) return found;
+    throw new InputError(FORMAT, `wrn.progress.${key}`, `expected a number of at least 0, got ${JSON.stringify(found)}`);
+  };
+  return { step: Math.floor(number('step')), epochLoss: number('epochLoss'), epochErrors: number('epochErrors') };
+}

@@ -1,0 +1,128 @@
+/** The network as it is used after training: with moments measured once, and kernels that do not change. */
+import type { ImageSet } from '../data/image-set.ts';
+import { InterruptedError } from '../errors.ts';
+import type { NetworkConfig } from '../network/config.ts';
+import { parameters } from '../network/topology.ts';
+import { drawBatches } from './batches.ts';
+import { graphFunction } from './graph/graph-function.ts';
+import { lower, measuringNorm, storedNorm } from './lower.ts';
+import type { Tensor, TensorFlow } from './tensorflow.ts';
+import type { Draw, TrainingSet } from './training-set.ts';
+import { learned } from './variables.ts';
+
+/** Moments of every batch norm by parameter, `input.norm.mean`; shape [channels]. */
+export type StoredMoments = ReadonlyMap<string, Float32Array>;
+
+/** Names of the moments in order of execution. */
+export function momentNames(config: NetworkConfig): string[] {
+  return parameters(config)
+    .map(({ name }) => name)
+    .filter((name) => name.endsWith('.mean') || name.endsWith('.variance'));
+}
+
+/**
+ * Moments for inference: the mean over `batches` augmented training batches of each batch's moments
+ * (McDonnell, ICLR 2018, section 3: computed once, after training).
+ * @param weights in the order of `learned`.
+ */
+export async function measureMoments(
+  tf: TensorFlow,
+  config: NetworkConfig,
+  weights: readonly Tensor[],
+  set: TrainingSet,
+  draw: Draw,
+  batches: number,
+  signal: AbortSignal,
+): Promise<StoredMoments> {
+  const names = momentNames(config);
+  const variables = learned(config);
+  const measure = graphFunction(tf, (images, ...values) => {
+    const found = new Map<string, Tensor>();
+    const forward = lower(
+      tf,
+      config,
+      measuringNorm((name, value) => found.set(name, value)),
+    );
+    forward(images as Tensor, new Map(variables.map(({ name }, i) => [name, values[i] as Tensor])));
+    return names.map((name) => found.get(name) as Tensor);
+  });
+  const sums = new Map<string, Float64Array>();
+  try {
+    for await (const { imagesNHWC } of drawBatches(set, draw, 0, batches)) {
+      if (signal.aborted) throw new InterruptedError('interrupted while measuring moments');
+      const images = tf.tensor(imagesNHWC, [draw.batch, set.height, set.width, set.channels], 'float32');
+      const found = measure(images, ...weights);
+      for (const [i, name] of names.entries()) {
+        const values = (found[i] as Tensor).dataSync();
+        const sum = sums.get(name) ?? new Float64Array(values.length);
+        sums.set(name, sum);
+        for (const [c, value] of values.entries()) sum[c] = (sum[c] as number) + value;
+      }
+      tf.dispose([images, ...found]);
+    }
+  } finally {
+    measure.dispose();
+  }
+  return new Map([...sums].map(([name, sum]) => [name, Float32Array.from(sum, (value) => value / batches)]));
+}
+
+export interface Classifier {
+  /** Logits [count, classes] of raw pixels 0..255, shape [count, height, width, channels]. */
+  logits(imagesNHWC: Float32Array, count: number): Float32Array;
+  dispose(): void;
+}
+
+/** The network with stored moments as a graph. */
+export function classifier(tf: TensorFlow, config: NetworkConfig, weights: readonly Tensor[], moments: StoredMoments): Classifier {
+  const { height, width, channels } = config.input;
+  const variables = learned(config);
+  const stored = [...moments].map(([, values]) => tf.tensor(values, [values.length], 'float32'));
+  const names = [...variables.map(({ name }) => name), ...moments.keys()];
+  const forward = lower(tf, config, storedNorm);
+  const run = graphFunction(tf, (images, ...values) => [
+    forward(images as Tensor, new Map(names.map((name, i) => [name, values[i] as Tensor]))),
+  ]);
+  return {
+    logits(imagesNHWC, count) {
+      const images = tf.tensor(imagesNHWC, [count, height, width, channels], 'float32');
+      const results = run(images, ...weights, ...stored);
+      const values = Float32Array.from((results[0] as Tensor).dataSync());
+      tf.dispose([images, ...results]);
+      return values;
+    },
+    dispose() {
+      run.dispose();
+      tf.dispose(stored);
+    },
+  };
+}
+
+/** Fraction of a set that the network classifies wrong. */
+export async function errorRate(network: Classifier, set: ImageSet, batch: number, signal: AbortSignal): Promise<number> {
+  let errors = 0;
+  for await (const { count, imagesNCHW, labels } of set.batches(batch)) {
+    if (signal.aborted) throw new InterruptedError('interrupted while testing');
+    const logits = network.logits(toNHWC(imagesNCHW, count, set.channels), count);
+    for (let i = 0; i < count; i++) if (largest(logits, i * set.classes, set.classes) !== labels[i]) errors++;
+  }
+  return errors / set.length;
+}
+
+/** Raw pixels [count, channels, height, width] to values [count, height, width, channels]. */
+export function toNHWC(imagesNCHW: Uint8Array, count: number, channels: number): Float32Array {
+  const plane = imagesNCHW.length / (count * channels);
+  const out = new Float32Array(imagesNCHW.length);
+  for (let i = 0; i < count; i++) {
+    for (let c = 0; c < channels; c++) {
+      const from = (i * channels + c) * plane;
+      for (let p = 0; p < plane; p++) out[(i * plane + p) * channels + c] = imagesNCHW[from + p] as number;
+    }
+  }
+  return out;
+}
+
+function largest(values: Float32Array, from: number, count: number): number {
+  let best = 0;
+  for (let i = 1; i < count; i++) if ((values[from + i] as number) > (values[from + best] as number)) best = i;
+  return best;
+}

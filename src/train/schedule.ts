@@ -1,0 +1,44 @@
+/** Learning rates. Time is counted in epochs and moves with every batch. */
+export type Schedule =
+  | {
+      /** Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5: cosine from `high` to `low`, restarted; each cycle twice as long. */
+      readonly kind: 'warm-restarts';
+      readonly high: number;
+      readonly low: number;
+      /** Epochs of the first cycle: 2 gives cycles that end after 2, 6, 14, 30, 62 ... epochs. */
+      readonly firstCycle: number;
+    }
+  | {
+      /** Equal parts of the whole training, one rate each. */
+      readonly kind: 'steps';
+      readonly rates: readonly number[];
+      readonly epochs: number;
+    };
+
+/** Rate of the batch that begins at `time` epochs. */
+export function learningRate(schedule: Schedule, time: number): number {
+  if (schedule.kind === 'steps') {
+    const part = Math.floor((time / schedule.epochs) * schedule.rates.length);
+    return schedule.rates[Math.min(part, schedule.rates.length - 1)] as number;
+  }
+  const { high, low, firstCycle } = schedule;
+  const cycle = cycleAt(firstCycle, time);
+  const start = cycleStart(firstCycle, cycle);
+  const passed = (time - start) / (firstCycle * 2 ** cycle);
+  return low + ((high - low) / 2) * (1 + Math.cos(Math.PI * passed));
+}
+
+/** Whether training may be judged after this many epochs: a cosine cycle ends there. With steps, only the end counts. */
+export function isCycleEnd(schedule: Schedule, epochs: number): boolean {
+  if (schedule.kind === 'steps') return epochs === schedule.epochs;
+  return epochs > 0 && cycleStart(schedule.firstCycle, cycleAt(schedule.firstCycle, epochs)) === epochs;
+}
+
+/** Cycle c covers firstCycle * (2^c - 1) to firstCycle * (2^(c + 1) - 1). */
+function cycleAt(firstCycle: number, time: number): number {
+  return Math.floor(Math.log2(time / firstCycle + 1));
+}
+
+function cycleStart(firstCycle: number, cycle: number): number {
+  return firstCycle * (2 ** cycle - 1);
+}

@@ -1,0 +1,198 @@
+/** The training loop: epochs of steps, a checkpoint after each, a test at the end of every cycle. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ImageSet } from '../data/image-set.ts';
+import { InterruptedError, TrainingError, UsageError } from '../errors.ts';
+import { type NetworkConfig, networkName } from '../network/config.ts';
+import type { Model } from '../network/model.ts';
+import { drawBatches } from './batches.ts';
+import type { Checkpoint, Progress } from './checkpoint.ts';
+import { classifier, errorRate, measureMoments, type StoredMoments } from './inference.ts';
+import { randomStream } from './random.ts';
+import type { Recipe } from './recipe.ts';
+import type { LogEntry, RunFolder } from './run-folder.ts';
+import { isCycleEnd, learningRate } from './schedule.ts';
+import { Learner } from './step.ts';
+import type { TensorFlow } from './tensorflow.ts';
+import { toModel } from './to-model.ts';
+import { batchesPerEpoch, type Draw, type TrainingSet } from './training-set.ts';
+import { initialWeights, learned } from './variables.ts';
+
+export interface TrainOptions {
+  readonly config: NetworkConfig;
+  readonly recipe: Recipe;
+  readonly epochs: number;
+  readonly train: TrainingSet;
+  readonly test: ImageSet;
+  readonly folder: RunFolder;
+  /** Where to go on from; otherwise training begins. */
+  readonly checkpoint?: Checkpoint | undefined;
+  /** Stops after the step at hand, with a checkpoint. */
+  readonly signal: AbortSignal;
+  readonly onStep?: (report: StepReport) => void;
+  readonly onEntry?: (entry: LogEntry) => void;
+}
+
+export interface StepReport {
+  readonly epoch: number;
+  /** Batches since the start, and at the end of the run. */
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+  readonly rate: number;
+}
+
+/** Key of the random stream that the weights start from; `training-set.ts` has the others. */
+const PURPOSE_WEIGHTS = 0;
+
+/**
+ * Trains a network up to the end of an epoch.
+ * @returns the model, with its test accuracy in `about`.
+ * @throws UsageError when network, data and checkpoint do not fit together; InterruptedError when `signal` fires, after
+ *   a checkpoint; TrainingError when the loss is no longer a number: the last checkpoint stays.
+ */
+export async function train(tf: TensorFlow, options: TrainOptions): Promise<Model> {
+  checkFit(options);
+  const run = new Run(tf, options);
+  try {
+    return await run.toEnd();
+  } finally {
+    run.dispose();
+  }
+}
+
+class Run {
+  readonly #tf: TensorFlow;
+  readonly #options: TrainOptions;
+  readonly #learner: Learner;
+  readonly #draw: Draw;
+  readonly #perEpoch: number;
+  readonly #log: LogEntry[];
+  #progress: Progress;
+  /** Of the weights as they are; undefined when they have moved since. */
+  #moments: StoredMoments | undefined;
+
+  constructor(tf: TensorFlow, options: TrainOptions) {
+    const { config, recipe, train: set, checkpoint, folder } = options;
+    const weights = checkpoint?.weights ?? initialWeights(learned(config), randomStream(recipe.seed, PURPOSE_WEIGHTS));
+    const momenta = checkpoint?.momenta ?? weights.map(({ length }) => new Float32Array(length));
+    this.#tf = tf;
+    this.#options = options;
+    this.#learner = new Learner(tf, config, recipe, weights, momenta);
+    this.#draw = { seed: recipe.seed, batch: recipe.batch, augmentation: recipe.augmentation };
+    this.#perEpoch = batchesPerEpoch(set, recipe.batch);
+    this.#progress = checkpoint?.progress ?? { step: 0, epochLoss: 0, epochErrors: 0 };
+    this.#moments = checkpoint?.moments;
+    this.#log = folder.readLog(this.#progress.step);
+  }
+
+  async toEnd(): Promise<Model> {
+    const { epochs, recipe } = this.#options;
+    for (;;) {
+      const epoch = this.#progress.step / this.#perEpoch;
+      if (epoch > 0 && !this.#moments && (epoch === epochs || isCycleEnd(recipe.schedule, epoch))) await this.#test(epoch);
+      if (epoch >= epochs) return this.#model();
+      await this.#trainTo(Math.floor(epoch) + 1);
+    }
+  }
+
+  dispose(): void {
+    this.#learner.dispose();
+  }
+
+  /** Steps up to the end of an epoch, then a checkpoint. */
+  async #trainTo(epoch: number): Promise<void> {
+    const { recipe, epochs, train: set, signal, onStep } = this.#options;
+    const perEpoch = this.#perEpoch;
+    const shape = [recipe.batch, set.height, set.width, set.channels];
+    const start = { step: this.#progress.step, time: performance.now() };
+    let rate = 0;
+    for await (const { number, imagesNHWC, labels } of drawBatches(set, this.#draw, start.step, epoch * perEpoch)) {
+      if (signal.aborted) this.#interrupted();
+      rate = learningRate(recipe.schedule, number / perEpoch);
+      const { loss, errors } = this.#learner.step(imagesNHWC, shape, labels, rate);
+      if (!Number.isFinite(loss)) {
+        const where = `step ${number + 1} (epoch ${epoch}, learning rate ${rate.toPrecision(3)})`;
+        throw new TrainingError(`the loss became ${loss} at ${where}. The last checkpoint is from before that epoch or interruption`);
+      }
+      const { epochLoss, epochErrors } = this.#progress;
+      this.#progress = { step: number + 1, epochLoss: epochLoss + loss, epochErrors: epochErrors + errors };
+      this.#moments = undefined;
+      onStep?.({ epoch, step: number + 1, steps: epochs * perEpoch, loss, rate });
+    }
+    const { step, epochLoss, epochErrors } = this.#progress;
+    this.#note({
+      kind: 'epoch',
+      epoch,
+      step,
+      loss: epochLoss / perEpoch,
+      trainError: epochErrors / (perEpoch * recipe.batch),
+      rate,
+      imagesPerSecond: ((step - start.step) * recipe.batch * 1000) / (performance.now() - start.time),
+      tensors: this.#tf.memory().numTensors,
+      rssBytes: process.memoryUsage.rss(),
+    });
+    this.#progress = { step, epochLoss: 0, epochErrors: 0 };
+    this.#save();
+  }
+
+  async #test(epoch: number): Promise<void> {
+    const { config, recipe, train: set, test, signal } = this.#options;
+    const { weights } = this.#learner;
+    const moments = await measureMoments(this.#tf, config, weights, set, this.#draw, recipe.momentBatches, signal);
+    const network = classifier(this.#tf, config, weights, moments);
+    try {
+      const testError = await errorRate(network, test, recipe.batch, signal);
+      this.#moments = moments;
+      this.#note({ kind: 'test', epoch, step: this.#progress.step, testError });
+      this.#save();
+    } finally {
+      network.dispose();
+    }
+  }
+
+  #interrupted(): never {
+    this.#save();
+    throw new InterruptedError(`interrupted after ${this.#progress.step} steps. Go on with --resume`);
+  }
+
+  #note(entry: LogEntry): void {
+    this.#log.push(entry);
+    this.#options.onEntry?.(entry);
+  }
+
+  #save(): void {
+    const { config, recipe, folder } = this.#options;
+    folder.saveCheckpoint({ config, recipe, progress: this.#progress, ...this.#learner.read(), moments: this.#moments });
+    folder.writeLog(this.#log);
+  }
+
+  #model(): Model {
+    const { config, train: set } = this.#options;
+    const last = this.#log.findLast((entry) => entry.kind === 'test');
+    return toModel(config, this.#learner.read().weights, this.#moments as StoredMoments, {
+      dialect: 'wrn-onnx',
+      dataset: set.name,
+      ...(set.classLabels ? { classLabels: set.classLabels } : {}),
+      ...(last ? { testAccuracy: 1 - last.testError } : {}),
+    });
+  }
+}
+
+/** @throws UsageError before any time is wasted. */
+function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainOptions): void {
+  for (const data of [set, test]) {
+    const got = `${data.channels}x${data.height}x${data.width} in ${data.classes} classes`;
+    const expected = `${config.input.channels}x${config.input.height}x${config.input.width} in ${config.classes} classes`;
+    if (got !== expected) throw new UsageError(`data ${data.name}: expected images of ${expected} for this network, got ${got}`);
+  }
+  if (recipe.batch > set.length)
+    throw new UsageError(`batch size: expected at most the ${set.length} training images, got ${recipe.batch}`);
+  if (!checkpoint) return;
+  if (!isDeepStrictEqual(checkpoint.config, config))
+    throw new UsageError(
+      `checkpoint: expected ${networkName(config)} of this configuration, got another (${networkName(checkpoint.config)})`,
+    );
+  if (!isDeepStrictEqual(checkpoint.recipe, recipe)) throw new UsageError('checkpoint: expected the recipe of this run, got another');
+  const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
+  if (done > epochs) throw new UsageError(`epochs: expected more than the ${done.toFixed(1)} that are done, got ${epochs}`);
+}
