@@ -1,7 +1,6 @@
 /** `dense`: float32 weights +-s, for WebGL, old runtimes and debugging. */
 import { packSigns, scaledSigns } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
-import { storedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
 import { checkShape, dimsOf, floatsOf } from './initializer.ts';
 
@@ -11,7 +10,6 @@ export const dense: Form = {
   kernel(graph, name, bits, scale) {
     return { weights: graph.floats(`${name}.kernel`, bits.shape, scaledSigns(bits.data, elements(bits.shape), scale.data)) };
   },
-  vector: storedVector,
   read(initializers, name, shape) {
     const tensor = initializers.get(`${name}.kernel`);
     if (!tensor) return undefined;

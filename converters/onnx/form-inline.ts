@@ -22,6 +22,5 @@ export const inline: Form = {
     graph.floats(`${name}.scale`, scale.shape, scale.data);
     return { weights: graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.kernel`) };
   },
-  vector: packed.vector,
   read: packed.read,
 };

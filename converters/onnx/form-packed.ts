@@ -4,7 +4,6 @@
  * the one-bit layers in every viewer and let a compiler with a one-bit kernel match them.
  */
 import type { FunctionProto } from '../../proto/onnx.ts';
-import { generatedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
 import { int64s, node } from './graph.ts';
 import { bytesOf, checkShape, floatsOf, int64sOf } from './initializer.ts';
@@ -56,7 +55,6 @@ export const packed: Form = {
     graph.node('UnpackSign', [`${name}.bits`, `${name}.shape`], `${name}.sign`, {}, DOMAIN);
     return { weights: graph.node('Scale', [`${name}.sign`, `${name}.scale`], `${name}.kernel`, {}, DOMAIN) };
   },
-  vector: generatedVector,
   read(initializers, name, shape) {
     const [bits, stored, scale] = ['bits', 'shape', 'scale'].map((field) => initializers.get(`${name}.${field}`));
     if (!bits || !stored || !scale) return undefined;

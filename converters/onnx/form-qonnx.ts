@@ -9,7 +9,6 @@
 import type { FunctionProto } from '../../proto/onnx.ts';
 import { packSigns, unpackSigns } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
-import { storedVector } from './constant-vector.ts';
 import type { Form } from './forms.ts';
 import { floats, node } from './graph.ts';
 import { checkShape, dimsOf, floatsOf } from './initializer.ts';
@@ -39,7 +38,6 @@ export const qonnx: Form = {
     const weights = graph.node('BipolarQuant', [`${name}.sign`, unit], `${name}.kernel`, {}, QONNX_DOMAIN);
     return { weights, outputScale: graph.floats(`${name}.scale`, scale.data.length === 1 ? [1] : [scale.data.length, 1, 1], scale.data) };
   },
-  vector: storedVector,
   read(initializers, name, shape) {
     const [sign, scale] = [initializers.get(`${name}.sign`), initializers.get(`${name}.scale`)];
     if (!sign || !scale) return undefined;

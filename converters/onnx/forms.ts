@@ -19,8 +19,6 @@ export interface Form {
   readonly title: string;
   /** Adds what makes the weights of the convolution `name`: +-s, or +-1 and an output scale. */
   kernel(graph: Graph, name: string, bits: BitTensor, scale: FloatTensor): Kernel;
-  /** Adds a vector of `size` equal values, shared by all who ask for it, and returns its name. */
-  vector(graph: Graph, name: string, value: number, size: number): string;
   /** Model-local functions that the nodes call. */
   readonly functions: readonly FunctionProto[];
   /** Reads the bits and the scale of the convolution `name` back; undefined when it is not stored in this form. */

@@ -18,13 +18,7 @@ export class Graph {
   /** Appends a node named after its output, and returns that name. */
   node(opType: string, inputs: readonly string[], output: string, attributes: Attributes = {}, domain = ''): string {
     this.nodes.push(node(opType, inputs, output, attributes, domain));
-    this.#names.add(output);
     return output;
-  }
-
-  /** Whether a node or a constant of this name is there. */
-  has(name: string): boolean {
-    return this.#names.has(name);
   }
 
   /** Adds a constant unless one of this name is there already, and returns its name. */

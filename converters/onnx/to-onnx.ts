@@ -79,11 +79,14 @@ type Lower<Op extends Layer['op']> = (layer: Extract<Layer, { op: Op }>, inputs:
 
 /** One row a kind of layer; each writes a tensor of the layer's name. */
 const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
-  norm(layer, inputs, { graph, model, form }) {
+  norm(layer, inputs, { graph, model }) {
     const [channels] = layer.shape;
+    // Shared by all layers of one size: stored once, and without edges in a viewer.
+    const constant = (name: string, v: number) =>
+      graph.constant(`${name}.${channels}`, () => floats([channels], new Float32Array(channels).fill(v)));
     const parameter = (field: string) => graph.floats(`${layer.name}.${field}`, [channels], float(model, `${layer.name}.${field}`).data);
-    const gamma = layer.affine ? parameter('gamma') : form.vector(graph, 'one', 1, channels);
-    const beta = layer.affine ? parameter('beta') : form.vector(graph, 'zero', 0, channels);
+    const gamma = layer.affine ? parameter('gamma') : constant('one', 1);
+    const beta = layer.affine ? parameter('beta') : constant('zero', 0);
     const moments = [parameter('mean'), parameter('variance')];
     graph.node('BatchNormalization', [...inputs, gamma, beta, ...moments], layer.name, { epsilon: new Float(layer.epsilon) });
   },
