@@ -89,8 +89,7 @@ function fromWheel() {
     const library = join(home, 'deps', 'lib');
     rmSync(join(home, 'deps'), { recursive: true, force: true });
     mkdirSync(library, { recursive: true });
-    for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'])
-      quietly('mv', [join(work, 'tensorflow', name), library]);
+    for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']) quietly('mv', [join(work, 'tensorflow', name), library]);
     compile(join(work, 'tensorflow', 'include'), library, work);
   } finally {
     rmSync(work, { recursive: true, force: true });

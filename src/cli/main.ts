@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, Row>> = {
   inspect: { summary: 'show layers, sizes, configuration and metadata of any of these files', load: () => import('./inspect.ts') },
   eval: { summary: 'accuracy and parity of an ONNX file on real images, on every runtime', load: () => import('./eval.ts') },
   predict: { summary: 'top classes of image files', load: () => import('./predict.ts') },
+  train: { summary: 'train a network in tfjs-node', load: () => import('./train.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
   doctor: { summary: 'show what this machine has, and what each missing piece needs', load: () => import('./doctor.ts') },
 };

@@ -1,0 +1,219 @@
+import { Command, Option } from 'commander';
+import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { verifyExport } from '../../eval/verify-export.ts';
+import type { ImageSet } from '../data/image-set.ts';
+import { type OpenImageSetOptions, openImageSet } from '../data/open.ts';
+import { UsageError } from '../errors.ts';
+import { defaultConfig, type NetworkConfig, networkName, readConfig } from '../network/config.ts';
+import { writeModelFile } from '../network/model-file.ts';
+import type { Checkpoint } from '../train/checkpoint.ts';
+import { type Preset, paperRecipe, presets, type Recipe } from '../train/recipe.ts';
+import { type LogEntry, RunFolder } from '../train/run-folder.ts';
+import { loadTensorFlow } from '../train/tensorflow.ts';
+import { type StepReport, train } from '../train/train.ts';
+import { readAll } from '../train/training-set.ts';
+import { naturalNumber } from './arguments.ts';
+import { dataFolder } from './data-folder.ts';
+
+interface Flags {
+  readonly preset?: string;
+  readonly data?: string;
+  readonly output: string;
+  readonly epochs?: number;
+  readonly resume: boolean;
+  readonly depth?: number;
+  readonly width?: number;
+  readonly bits?: 1 | 32;
+  readonly scale?: NetworkConfig['scale'];
+  readonly norm?: 'batch' | 'shifted-relu';
+  readonly learnNorm?: boolean;
+  readonly inputRelu?: boolean;
+  readonly plain?: boolean;
+  readonly seed?: number;
+  readonly batch?: number;
+  readonly schedule?: 'warm-restarts' | 'steps';
+  readonly weightDecay?: number;
+  readonly flip?: boolean;
+  readonly crop?: number;
+  readonly cutout?: number;
+  readonly format: 'human' | 'json';
+}
+
+const DEFAULT_EPOCHS = 62;
+/** The rates of a step schedule (McDonnell, ICLR 2018, section 4). */
+const STEP_RATES = [0.1, 0.01, 0.001];
+/** Logits of a network without batch norm are this many times too large for a softmax to start from (arXiv 1907.06916). */
+const UNNORMED_LOGITS_DIVISOR = 10;
+/** What --resume takes from the command line; all else comes from the checkpoint. */
+const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format'];
+
+export function command(): Command {
+  const number = (text: string) => Number(text);
+  const wholeNumber = (text: string) => (text === '0' ? 0 : naturalNumber(text));
+  return new Command('train')
+    .addOption(new Option('--preset <name>', 'experiment of the paper to start from').choices(Object.keys(presets)))
+    .option('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
+    .requiredOption('-o, --output <folder>', 'where checkpoint, log, model file and ONNX file go')
+    .addOption(
+      new Option('--epochs <n>', `train up to this epoch; cycles end at 2, 6, 14, 30, 62 (default: ${DEFAULT_EPOCHS})`).argParser(
+        naturalNumber,
+      ),
+    )
+    .option('--resume', 'go on from the checkpoint in the folder', false)
+    .addOption(new Option('--depth <n>', '6n + 2').argParser(naturalNumber))
+    .addOption(new Option('--width <k>', 'widening factor').argParser(number))
+    .addOption(new Option('--bits <n>', 'bits of a weight').choices(['1', '32']).argParser((text) => (text === '32' ? 32 : 1)))
+    .addOption(new Option('--scale <rule>', 'of 1-bit weights').choices(['he', 'mean-layer', 'mean-channel']))
+    .addOption(new Option('--norm <kind>', 'before each convolution').choices(['batch', 'shifted-relu']))
+    .option('--learn-norm', 'learn the scale and offset of every batch norm')
+    .option('--input-relu', 'ReLU after the first batch norm, which then learns its scale and offset')
+    .option('--plain', 'no shortcuts')
+    .addOption(new Option('--seed <n>', 'of weights, order and augmentation').argParser(naturalNumber))
+    .addOption(new Option('--batch <n>', 'images a batch').argParser(naturalNumber))
+    .addOption(new Option('--schedule <kind>', 'of the learning rate').choices(['warm-restarts', 'steps']))
+    .addOption(new Option('--weight-decay <x>', 'of convolution kernels').argParser(number))
+    .option('--no-flip', 'do not mirror images')
+    .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
+    .addOption(new Option('--cutout <n>', 'side of the square of random pixels; 0: none').argParser(wholeNumber))
+    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx train --data fashion-mnist --width 1 --epochs 2 -o run')
+    .action(run);
+}
+
+async function run(flags: Flags, self: Command): Promise<void> {
+  const given = (name: string) => self.getOptionValueSource(name) === 'cli';
+  const folder = new RunFolder(flags.output);
+  const checkpoint = chooseCheckpoint(folder, flags, self.options.map((option) => option.attributeName()).filter(given));
+  const preset = flags.preset === undefined ? undefined : presets[flags.preset];
+  const source = flags.data ?? preset?.data;
+  if (source === undefined) throw new UsageError('expected --data or --preset, got neither');
+  const epochs = flags.epochs ?? preset?.epochs ?? DEFAULT_EPOCHS;
+  const tf = loadTensorFlow(); // before minutes are spent on data
+
+  const recipe = checkpoint?.recipe ?? chooseRecipe(flags, given('flip'), preset, epochs);
+  const open = (split: OpenImageSetOptions['split']) =>
+    openImageSet(source, { split, dataFolder: dataFolder(), ...(checkpoint ? { shape: checkpoint.config.input } : {}) });
+  const [trainImages, test] = [await open('train'), await open('test')];
+  const interrupt = new AbortController();
+  const onInterrupt = () => interrupt.abort();
+  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  const show = new Show();
+  try {
+    const config = checkpoint?.config ?? chooseConfig(flags, preset, trainImages);
+    process.stderr.write(`${networkName(config)}, ${config.bits} bit, ${trainImages.name}, to epoch ${epochs}, seed ${recipe.seed}\n`);
+    const model = await train(tf, {
+      config,
+      recipe,
+      epochs,
+      train: await readAll(trainImages),
+      test,
+      folder,
+      checkpoint,
+      signal: interrupt.signal,
+      onStep: (report) => show.step(report, recipe.batch),
+      onEntry: (entry) => show.entry(entry),
+    });
+    folder.write('model.safetensors', writeModelFile(model));
+    const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
+    const verification = await verifyExport(file, model, { form: 'packed', input: 'nchw-float' });
+    folder.write('model.onnx', file);
+    const result = {
+      network: networkName(config),
+      bits: config.bits,
+      epochs,
+      testAccuracy: model.about.testAccuracy,
+      model: folder.path('model.safetensors'),
+      onnx: folder.path('model.onnx'),
+      verification,
+    };
+    process.stdout.write(
+      flags.format === 'json'
+        ? `${JSON.stringify(result)}\n`
+        : `${result.network}, ${config.bits} bit: test error ${percent(1 - (model.about.testAccuracy ?? 0))} after ${epochs} epochs\n  ${result.model}\n  ${result.onnx}\n`,
+    );
+  } finally {
+    show.end();
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    await trainImages.close();
+    await test.close();
+  }
+}
+
+function chooseCheckpoint(folder: RunFolder, { resume }: Flags, given: readonly string[]): Checkpoint | undefined {
+  if (!resume) {
+    if (folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} exists. Use --resume to go on from it, or another folder`);
+    return undefined;
+  }
+  const extra = given.find((name) => !RESUMABLE.includes(name));
+  if (extra !== undefined) throw new UsageError(`--resume takes network and recipe from the checkpoint: leave out ${extra}`);
+  return folder.readCheckpoint();
+}
+
+function chooseConfig(flags: Flags, preset: Preset | undefined, { channels, height, width, classes }: ImageSet): NetworkConfig {
+  const bits = flags.bits ?? preset?.network.bits ?? defaultConfig.bits;
+  const shifted = flags.norm === 'shifted-relu';
+  const inputRelu = flags.inputRelu ?? false;
+  const affine: Partial<NetworkConfig> = flags.learnNorm ? { affine: 'all' } : inputRelu ? { affine: 'first' } : {};
+  return readConfig({
+    ...defaultConfig,
+    ...preset?.network,
+    bits,
+    endBits: bits,
+    ...affine,
+    classes,
+    input: { channels, height, width },
+    inputRelu,
+    residual: !flags.plain,
+    ...(shifted ? { activation: 'shifted-relu', logitsDivisor: UNNORMED_LOGITS_DIVISOR } : {}),
+    ...(flags.depth === undefined ? {} : { depth: flags.depth }),
+    ...(flags.width === undefined ? {} : { width: flags.width }),
+    ...(flags.scale === undefined ? {} : { scale: flags.scale }),
+  });
+}
+
+function chooseRecipe(flags: Flags, flipGiven: boolean, preset: Preset | undefined, epochs: number): Recipe {
+  const base: Recipe = { ...paperRecipe, ...preset?.recipe };
+  const { flip, pad, cutout } = base.augmentation;
+  return {
+    ...base,
+    seed: flags.seed ?? base.seed,
+    batch: flags.batch ?? base.batch,
+    weightDecay: flags.weightDecay ?? base.weightDecay,
+    schedule: flags.schedule === 'steps' ? { kind: 'steps', rates: STEP_RATES, epochs } : base.schedule,
+    augmentation: { flip: flipGiven ? (flags.flip ?? flip) : flip, pad: flags.crop ?? pad, cutout: flags.cutout ?? cutout },
+  };
+}
+
+function percent(fraction: number): string {
+  return `${(fraction * 100).toFixed(2)} %`;
+}
+
+/** Progress on stderr: one line that is rewritten in a terminal, and one line an epoch and a test. */
+class Show {
+  #start: { readonly step: number; readonly time: number } | undefined;
+  #open = false;
+
+  step({ epoch, step, steps, loss, rate }: StepReport, batch: number): void {
+    if (!process.stderr.isTTY) return;
+    this.#start ??= { step: step - 1, time: performance.now() };
+    const perSecond = ((step - this.#start.step) * 1000) / (performance.now() - this.#start.time);
+    const minutes = Math.ceil((steps - step) / perSecond / 60);
+    const speed = `${(perSecond * batch).toFixed(0)} images/s, ${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+    process.stderr.write(`\r\x1b[Kepoch ${epoch}, step ${step}/${steps}, loss ${loss.toFixed(4)}, rate ${rate.toPrecision(3)}, ${speed}`);
+    this.#open = true;
+  }
+
+  entry(entry: LogEntry): void {
+    this.end();
+    process.stderr.write(
+      entry.kind === 'epoch'
+        ? `epoch ${entry.epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${entry.rate.toPrecision(3)}, ${entry.imagesPerSecond.toFixed(0)} images/s\n`
+        : `epoch ${entry.epoch}: test error ${percent(entry.testError)}\n`,
+    );
+  }
+
+  end(): void {
+    if (this.#open) process.stderr.write('\n');
+    this.#open = false;
+  }
+}
