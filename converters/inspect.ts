@@ -33,7 +33,7 @@ export interface Totals {
   /** Parameters as stored. */
   readonly bytes: number;
   readonly float32Bytes: number;
-  /** Size of the whole file over the number of weights; null without weights. */
+  /** Size of the whole file over the number of weights; null for other files, whose weights may not all be found. */
   readonly bitsPerWeight: number | null;
   /** How many times smaller the file is than its parameters as float32. */
   readonly compression: number | null;
@@ -85,7 +85,7 @@ function describe(
     oneBitMultiplyAccumulates: macs(oneBit),
     bytes: sum(layers, 'bytes'),
     float32Bytes,
-    bitsPerWeight: weights > 0 ? (bytes * 8) / weights : null,
+    bitsPerWeight: config ? (bytes * 8) / weights : null,
     compression: bytes > 0 ? float32Bytes / bytes : null,
   };
   return { bytes, network: config && networkName(config), kind, layers, totals, config, about, onnx };

@@ -49,11 +49,12 @@ export function summarizeOnnx(proto: ModelProto): OnnxSummary {
   const inner = (proto.functions ?? []).flatMap((f) => f.node ?? []);
   const foreign = [...nodes, ...inner].filter((node) => !KNOWN_DOMAINS.has(node.domain ?? '') && !local.has(qualified(node)));
   const tensors = graphs.flatMap(storedTensors);
+  const stored = new Set(proto.graph?.initializer?.map(({ name }) => name)); // before IR 4 these stand among the inputs too
   return {
     irVersion: toNumber(proto.ir_version, 'ir_version'),
     producer: [proto.producer_name, proto.producer_version].filter(Boolean).join(' '),
     opsets: Object.fromEntries((proto.opset_import ?? []).map((o) => [o.domain || 'ai.onnx', toNumber(o.version, 'opset version')])),
-    inputs: (proto.graph?.input ?? []).map(describeValue),
+    inputs: (proto.graph?.input ?? []).filter(({ name }) => !stored.has(name)).map(describeValue),
     outputs: (proto.graph?.output ?? []).map(describeValue),
     nodes: nodes.length,
     ops,
@@ -79,42 +80,67 @@ export function bytesPerLayer(proto: ModelProto): (layer: string) => number {
   return (layer) => sums.get(layer) ?? 0;
 }
 
-/** The nodes of any file that read stored tensors, as rows of the same table as our layers. */
+/** The nodes of any file that read stored tensors or multiply with weights, as rows of the same table as our layers. */
 export function weightedNodes(proto: ModelProto): LayerSummary[] {
   return (proto.graph ? allGraphs(proto.graph) : []).flatMap((graph) => {
     const tensors = new Map(storedTensors(graph).map((tensor) => [tensor.name ?? '', tensor]));
+    const producers = new Map((graph.node ?? []).flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
     const shapes = new Map([...(graph.value_info ?? []), ...(graph.output ?? [])].map((v) => [v.name ?? '', describeValue(v).shape]));
     return (graph.node ?? []).flatMap((node) => {
       const own = (node.input ?? []).flatMap((name) => tensors.get(name) ?? []);
-      return own.length === 0 ? [] : [describeNode(node, own, shapes.get(node.output?.[0] ?? '') ?? null)];
+      const weights = WEIGHTED.has(node.op_type ?? '') ? weightsOf(node, tensors, producers) : undefined;
+      return own.length === 0 && !weights ? [] : [describeNode(node, own, weights, shapes.get(node.output?.[0] ?? '') ?? null)];
     });
   });
 }
 
-/** Operators whose second input, or first stored one, holds weights, and what one of them is multiplied with. */
+/** Operators that multiply with a matrix or a kernel of weights. */
 const WEIGHTED = new Set(['Conv', 'ConvTranspose', 'ConvInteger', 'QLinearConv', 'Gemm', 'MatMul', 'MatMulInteger', 'QLinearMatMul']);
+/** Operators that may stand between stored weights and their use without changing their shape. */
+const TRANSPARENT = new Set(['Identity', 'Cast', 'QuantizeLinear', 'DequantizeLinear', 'Quant', 'BipolarQuant']);
+/** Longest chain of those that makes sense; a hostile file may hold a cycle. */
+const MAX_CHAIN = 8;
 
-function describeNode(node: NodeProto, tensors: readonly TensorProto[], shape: Value['shape']): LayerSummary {
-  const matrix = WEIGHTED.has(node.op_type ?? '') ? tensors.find((tensor) => (tensor.dims?.length ?? 0) >= 2) : undefined;
+/** The first input that is a stored matrix or kernel, or comes from one through transparent operators. */
+function weightsOf(
+  node: NodeProto,
+  tensors: ReadonlyMap<string, TensorProto>,
+  producers: ReadonlyMap<string, NodeProto>,
+): TensorProto | undefined {
+  for (const input of node.input ?? []) {
+    let name = input;
+    for (let step = 0; step < MAX_CHAIN && !tensors.has(name); step++) {
+      const producer = producers.get(name);
+      if (!producer || !TRANSPARENT.has(producer.op_type ?? '')) break;
+      name = producer.input?.[0] ?? '';
+    }
+    const tensor = tensors.get(name);
+    if (tensor && (tensor.dims?.length ?? 0) >= 2) return tensor;
+  }
+  return undefined;
+}
+
+function describeNode(node: NodeProto, own: readonly TensorProto[], matrix: TensorProto | undefined, shape: Value['shape']): LayerSummary {
   const dims = matrix ? dimsOf(matrix) : [];
+  const weights = matrix ? elements(dims) : 0;
   const convolves = node.op_type?.includes('Conv') ?? false;
   const [outputs, inputs] = convolves || attribute(node, 'transB')?.i ? dims : [...dims].reverse();
   const size = shape && shape.length > 2 && shape.slice(2).every((s) => typeof s === 'number') ? (shape.slice(2) as number[]) : null;
-  const weights = elements(dims);
   const ints = (name: string) => attribute(node, name)?.ints?.map((i) => toNumber(i, name)) ?? null;
+  const groups = toNumber(attribute(node, 'group')?.i ?? 1, 'group');
   return {
     name: node.name || node.output?.[0] || '',
     op: qualified(node),
     kernel: ints('kernel_shape') ?? (convolves && matrix ? dims.slice(2) : null),
     stride: ints('strides'),
-    inputChannels: convolves ? (inputs ?? 0) * toNumber(attribute(node, 'group')?.i ?? 1, 'group') || null : (inputs ?? null),
+    inputChannels: convolves && inputs !== undefined ? inputs * groups : (inputs ?? null),
     outputChannels: outputs ?? null,
     output: size,
-    weights: matrix ? weights : 0,
+    weights,
     bits: matrix ? bitsOfType(matrix.data_type) : null,
     multiplyAccumulates: !matrix ? 0 : convolves ? size && weights * elements(size) : weights,
-    bytes: tensors.reduce((sum, tensor) => sum + storedBytes(tensor), 0),
-    float32Bytes: 4 * tensors.reduce((sum, tensor) => sum + elements(dimsOf(tensor)), 0),
+    bytes: own.reduce((sum, tensor) => sum + storedBytes(tensor), 0),
+    float32Bytes: 4 * own.reduce((sum, tensor) => sum + elements(dimsOf(tensor)), 0),
   };
 }
 

@@ -79,7 +79,7 @@ function layerTable(layers: readonly LayerSummary[], totals: Inspection['totals'
 
 function totalsTable(fileBytes: number, totals: Inspection['totals']): string {
   const { weights, oneBitWeights, multiplyAccumulates, oneBitMultiplyAccumulates, float32Bytes, bitsPerWeight, compression } = totals;
-  if (weights === 0 || bitsPerWeight === null || compression === null) return '';
+  if (bitsPerWeight === null || compression === null) return ''; // of other files the last row of the layers says it
   const table = new Table({
     head: ['', 'this file', 'float32', 'ratio'],
     colAligns: ['left', right, right, right],

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { folderWith } from '../data/crafted.ts';
+import { randomModel } from '../network/random-model.ts';
+import { run } from './run.ts';
+
+const model = { ...randomModel(), about: { dialect: 'keras', dataset: 'cifar-10', testAccuracy: 0.9625 } };
+const bytes = toOnnx(model, { form: 'packed', input: 'nchw-float' });
+
+const small = async () => join(await folderWith({ 'small.onnx': bytes }), 'small.onnx');
+
+test('a table of layers, totals compared with float32, configuration and metadata', async () => {
+  const file = await small();
+  const { status, stdout, stderr } = await run(['inspect', file]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const cells = (name: string) =>
+    stdout
+      .split('\n')
+      .find((line) => line.includes(` ${name} `))
+      ?.split('│')
+      .map((cell) => cell.trim())
+      .filter(Boolean);
+  expect(stdout).toContain(`${file}: WRN-8-0.25, packed, ${bytes.length.toLocaleString('en-US')} bytes\n`);
+  expect(cells('stem.conv')).toEqual(['stem.conv', 'conv', '3x3', '1x1', '3 to 4', '8x8', '1', '108', '6,912', '50', '432', '8.64x']);
+  expect(cells('total')?.slice(0, 3)).toEqual(['total', '4,876', '53,632']);
+  expect(cells('bits per weight')?.[1]).toBe(((bytes.length * 8) / 4876).toFixed(3));
+  for (const words of [
+    'depth 8',
+    'testAccuracy 0.9625',
+    'operator sets ai.onnx 17, wrn.onebit 1',
+    'function wrn.onebit::UnpackSign: 10 nodes, called 8 times',
+    'input images: float32 [batch, 3, 8, 8]',
+  ]) {
+    expect(stdout).toContain(words);
+  }
+});
+
+test('--format json prints one object', async () => {
+  const file = await small();
+  const { status, stdout } = await run(['inspect', file, '--format', 'json']);
+  const { layers, ...rest } = JSON.parse(stdout);
+  expect(status).toBe(0);
+  expect(rest).toMatchObject({
+    file,
+    bytes: bytes.length,
+    network: 'WRN-8-0.25',
+    kind: 'packed',
+    config: model.config,
+    about: model.about,
+    totals: { weights: 4876 },
+  });
+  expect(layers).toHaveLength(32);
+});
+
+test('a file that is nothing of this ends in one line and exit 3', async () => {
+  const folder = await folderWith({ 'notes.txt': 'not a model\n' });
+  const { status, stdout, stderr } = await run(['inspect', join(folder, 'notes.txt')]);
+  expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+  expect(stderr).toMatch(/^wrn-onnx: file: expected an ONNX model, .* got none of them .*\n$/);
+});
