@@ -40,6 +40,13 @@ export function record(tf: TensorFlow, body: TensorFunction, examples: readonly 
     names.set(tensor.dataId, name);
     return name;
   };
+  /** TensorFlow refuses a result that is fed. */
+  const notAnInput = (name: string, { dtype }: Tensor): string => {
+    if (!inputs.includes(name)) return name;
+    const copy = `Identity${nodes.length}`;
+    nodes.push({ name: copy, op: 'Identity', input: [name], attr: { T: { type: typeCode(backend, dtype) } } });
+    return copy;
+  };
   const note = (op: string, attributes: readonly Attribute[], opInputs: readonly Tensor[], results: readonly Tensor[]) => {
     const input = opInputs.map(nameOf);
     const name = `${op}${nodes.length}`;
@@ -67,7 +74,7 @@ export function record(tf: TensorFlow, body: TensorFunction, examples: readonly 
   try {
     let outputs: string[] = [];
     tf.tidy(() => {
-      outputs = body(...examples).map(nameOf);
+      outputs = body(...examples).map((result) => notAnInput(nameOf(result), result));
     });
     return { nodes, inputs, outputs };
   } finally {
