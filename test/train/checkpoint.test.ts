@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/errors.ts';
+import { defaultConfig } from '../../src/network/config.ts';
+import { readSafetensors, writeSafetensors } from '../../src/network/safetensors.ts';
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
+import { momentNames } from '../../src/train/inference.ts';
+import { toHWIO, toOIHW } from '../../src/train/kernel-layout.ts';
+import { randomStream } from '../../src/train/random.ts';
+import { paperRecipe } from '../../src/train/recipe.ts';
+import { initialWeights, learned } from '../../src/train/variables.ts';
+
+const config = { ...defaultConfig, depth: 8, width: 0.5, affine: 'all' as const };
+const variables = learned(config);
+const checkpoint: Checkpoint = {
+  config,
+  recipe: { ...paperRecipe, schedule: { kind: 'steps', rates: [0.1, 0.01], epochs: 4 } },
+  progress: { step: 123, epochLoss: 4.5, epochErrors: 67 },
+  weights: initialWeights(variables, randomStream(1)),
+  momenta: initialWeights(variables, randomStream(2)),
+  moments: new Map(momentNames(config).map((name, i) => [name, Float32Array.of(i, i + 1)])),
+};
+const bytes = writeCheckpoint(checkpoint);
+
+test.each([
+  ['with moments', checkpoint],
+  ['without moments', { ...checkpoint, moments: undefined }],
+])('comes back as it was, %s', (_, original) => {
+  const written = writeCheckpoint(original);
+  expect(readCheckpoint(written)).toEqual(original);
+  expect(Buffer.from(writeCheckpoint(readCheckpoint(written))).equals(written)).toBe(true);
+});
+
+test('kernels lie OIHW in the file', () => {
+  const index = variables.findIndex(({ name }) => name === 'stem.conv.kernel');
+  const stored = readSafetensors(bytes).tensors.get('weight.stem.conv.kernel');
+  expect(stored?.shape).toEqual([8, 3, 3, 3]);
+  const values = new Float32Array(Uint8Array.from(stored?.bytes ?? []).buffer);
+  // HWIO [3, 3, 3, 8] at (1, 2, 0, 5) is OIHW [8, 3, 3, 3] at (5, 0, 1, 2)
+  expect(values[((5 * 3 + 0) * 3 + 1) * 3 + 2]).toBe(checkpoint.weights[index]?.[((1 * 3 + 2) * 3 + 0) * 8 + 5]);
+});
+
+test('OIHW and HWIO are inverse', () => {
+  const shape = [2, 3, 4, 5];
+  const kernel = Float32Array.from({ length: 120 }, (_, i) => i);
+  expect(toHWIO(toOIHW(kernel, shape), shape)).toEqual(kernel);
+});
+
+describe('is refused when', () => {
+  const { metadata, tensors } = readSafetensors(bytes);
+  const without = <V>(map: ReadonlyMap<string, V>, key: string) => new Map([...map].filter(([name]) => name !== key));
+  test.each([
+    ['it is another file', { metadata: new Map(), tensors }, 'wrn.checkpoint_version'],
+    ['a weight is missing', { metadata, tensors: without(tensors, 'weight.stem.conv.kernel') }, 'weight.stem.conv.kernel'],
+    ['a momentum is missing', { metadata, tensors: without(tensors, 'momentum.head.conv.kernel') }, 'momentum.head.conv.kernel'],
+    ['one moment is missing', { metadata, tensors: without(tensors, 'moment.input.norm.mean') }, 'moment.input.norm.mean'],
+    [
+      'a tensor is left over',
+      { metadata, tensors: new Map([...tensors, ['extra', { dtype: 'F32', shape: [1], bytes: new Uint8Array(4) }] as const]) },
+      'extra',
+    ],
+    ['the recipe is not JSON', { metadata: new Map([...metadata, ['wrn.recipe', '{'] as const]), tensors }, 'wrn.recipe'],
+    [
+      'the position is negative',
+      { metadata: new Map([...metadata, ['wrn.progress', '{"step":-1}'] as const]), tensors },
+      'wrn.progress.step',
+    ],
+  ])('%s', (_, file, where) => {
+    const read = () => readCheckpoint(writeSafetensors(file));
+    expect(read).toThrow(InputError);
+    expect(read).toThrow(where);
+  });
+
+  test('it ends early, wherever', () => {
+    for (let length = 0; length < bytes.length; length += 1009) expect(() => readCheckpoint(bytes.subarray(0, length))).toThrow(InputError);
+  });
+});

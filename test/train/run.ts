@@ -1,0 +1,52 @@
+/** A training run that takes a second: 4 channels, 8 layers, 8x8 images of one colour in 4 classes. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { cli } from '../cli/run.ts';
+import { bigEndian, folderWith, noise } from '../data/crafted.ts';
+
+/** A folder in the layout of MNIST: `images` training images and a third of them to test, each class a brightness of its own. */
+export async function smallData(images: number): Promise<string> {
+  const set = (count: number, seed: number) => {
+    const labels = Buffer.from(Array.from({ length: count }, (_, i) => i % 4));
+    const pixels = noise(count * 64, seed).map((value, i) => (value >> 2) + 48 * ((i >> 6) % 4));
+    return { images: Buffer.concat([bigEndian(0x803, count, 8, 8), pixels]), labels: Buffer.concat([bigEndian(0x801, count), labels]) };
+  };
+  const train = set(images, 1);
+  const test = set(Math.floor(images / 3), 2);
+  return folderWith({
+    'train-images-idx3-ubyte': train.images,
+    'train-labels-idx1-ubyte': train.labels,
+    't10k-images-idx3-ubyte': test.images,
+    't10k-labels-idx1-ubyte': test.labels,
+  });
+}
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+}
+
+/** Trains in a process of its own, on one thread, so that sums have one order; `killAfter` milliseconds it gets `signal`. */
+export function trainProcess(
+  args: readonly string[],
+  kill?: { readonly after: number; readonly signal: NodeJS.Signals },
+): Promise<Outcome> {
+  const env = { ...process.env, TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' };
+  const child = spawn(process.execPath, [cli, 'train', ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const timer = kill && setTimeout(() => child.kill(kill.signal), kill.after);
+  return new Promise((resolve) => {
+    child.once('close', (status, signal) => {
+      clearTimeout(timer);
+      resolve({ status, signal, stderr });
+    });
+  });
+}
+
+export const smallNetwork = ['--depth', '8', '--width', '0.25', '--batch', '20', '--crop', '1'];
+
+export const checkpointOf = (folder: string) => join(folder, 'checkpoint.safetensors');
