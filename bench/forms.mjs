@@ -1,0 +1,75 @@
+// Load time, run time and memory of every form, side by side: node bench/forms.mjs SOURCE [ROUNDS]
+// Each measurement is a process of its own; the forms take turns, so that a busy machine disturbs all alike.
+// CPU time is steadier than time when something else runs. Needs the build (npm run build).
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Table from 'cli-table3';
+
+const IMAGES = 12;
+const [source, rounds = '10', measured] = process.argv.slice(2);
+
+if (measured) await measure(measured);
+else await compare();
+
+/** In the child: one file loaded, images run one by one; prints milliseconds and megabytes. */
+async function measure(file) {
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const bytes = readFileSync(file);
+  const [started, used] = [performance.now(), process.cpuUsage()];
+  const session = await InferenceSession.create(bytes);
+  const load = performance.now() - started;
+  const { user, system } = process.cpuUsage(used);
+  const [, channels, height, width] = session.inputMetadata[0].shape;
+  const data = Float32Array.from({ length: channels * height * width }, (_, i) => (i * 7919) % 256);
+  const images = new Tensor('float32', data, [1, channels, height, width]);
+  const runs = [];
+  for (let i = 0; i < IMAGES; i++) {
+    const begin = performance.now();
+    await session.run({ images });
+    runs.push(performance.now() - begin);
+  }
+  const loadCpu = (user + system) / 1000;
+  console.log(JSON.stringify({ load, loadCpu, first: runs[0], run: median(runs.slice(1)), memory: process.resourceUsage().maxRSS / 1000 }));
+}
+
+async function compare() {
+  const { forms, readModel, toOnnx } = await import('../dist/src/index.js');
+  const model = readModel(readFileSync(source));
+  const folder = mkdtempSync(join(tmpdir(), 'wrn-onnx-bench-'));
+  try {
+    const names = Object.keys(forms);
+    const sizes = new Map();
+    for (const form of names) {
+      const bytes = toOnnx(model, { form, input: 'nchw-float' });
+      sizes.set(form, bytes.length);
+      writeFileSync(join(folder, form), bytes);
+    }
+    const results = new Map(names.map((form) => [form, []]));
+    for (let round = 0; round < Number(rounds); round++) {
+      for (const form of names) {
+        const output = execFileSync(process.execPath, [fileURLToPath(import.meta.url), source, rounds, join(folder, form)]);
+        results.get(form).push(JSON.parse(output.toString()));
+      }
+    }
+    const columns = ['load', 'loadCpu', 'first', 'run', 'memory'];
+    const middle = (form, column) => median(results.get(form).map((result) => result[column]));
+    const table = new Table({
+      head: ['form', 'bytes', 'load ms', 'load CPU ms', 'first run ms', 'run ms', 'peak MB'],
+      style: { head: [], border: [] },
+    });
+    for (const form of names) {
+      const cells = columns.map((c) => `${middle(form, c).toFixed(1)} (${(middle(form, c) / middle('dense', c)).toFixed(2)})`);
+      table.push([form, sizes.get(form).toLocaleString('en-US'), ...cells]);
+    }
+    console.log(`${table}\nMedians of ${rounds} processes a form; in brackets the ratio to dense.`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
