@@ -1,6 +1,6 @@
 // The main job on a fresh clone, with nothing but the package registries: a network of ours to ONNX, its accuracy and
 // parity on real images wherever this machine can run it, and a short training. What is missing is named and left out.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -9,7 +9,8 @@ const out = `${root}quickstart`;
 const images = `${root}examples/fashion-mnist`;
 const source = readdirSync(`${root}models`, { recursive: true }).find((path) => path.endsWith('.safetensors'));
 
-execFileSync(process.execPath, [`${root}scripts/set-up.mjs`], { stdio: 'inherit' });
+const setUp = spawnSync(process.execPath, [`${root}scripts/set-up.mjs`], { stdio: 'inherit' });
+if (setUp.status !== 0) process.exit(1);
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out);

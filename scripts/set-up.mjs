@@ -1,5 +1,5 @@
 // Brings a fresh clone to a state in which everything runs: packages, build. Idempotent; needs only Node and npm.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
