@@ -9,8 +9,13 @@ const stamp = `${root}node_modules/.cache-lock-hash`;
 const lock = createHash('sha256')
   .update(readFileSync(`${root}package-lock.json`))
   .digest('hex');
-const npm = (...args) =>
-  execFileSync('npm', args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], shell: process.platform === 'win32' });
+
+function npm(...args) {
+  const { status } = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], shell: process.platform === 'win32' });
+  if (status === 0) return;
+  console.error(`set-up: npm ${args[0]} failed, see above`);
+  process.exit(1);
+}
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   console.log('set-up: installing packages');
