@@ -2,7 +2,7 @@
  * The independent judges of exported files: a Python virtual environment that the interop tests make themselves,
  * once for each list of packages. The product needs no Python.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,12 @@ const folder = join(root, 'node_modules/.cache/wrn-onnx/python');
 const stamp = join(folder, 'packages.txt');
 const lock = `${folder}.lock`;
 
+const systemPython = process.platform === 'win32' ? 'python' : 'python3';
+const PROBE = 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))';
+
+/** Whether this machine can make the environment; without Python the interop tests are skipped, and their names say why. */
+export const hasPython = spawnSync(systemPython, ['-c', PROBE]).status === 0;
+
 /** Time to allow for the first run, which fetches about 400 MB. */
 export const SET_UP_TIMEOUT = 600_000;
 
@@ -41,7 +47,7 @@ export async function python(): Promise<string> {
   try {
     if (await isComplete()) return interpreter;
     await rm(folder, { recursive: true, force: true });
-    await exec(process.platform === 'win32' ? 'python' : 'python3', ['-m', 'venv', folder]);
+    await exec(systemPython, ['-m', 'venv', folder]);
     await exec(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
     await writeFile(stamp, PACKAGES.join('\n'));
   } finally {

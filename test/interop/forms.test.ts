@@ -12,7 +12,7 @@ import { layers } from '../../src/network/topology.ts';
 import { randomImages, randomModel, variants } from '../network/random-model.ts';
 import { reference, relativeError } from '../network/reference.ts';
 import { models, shared, testWith } from '../shared.ts';
-import { runPython, SET_UP_TIMEOUT } from './environment.ts';
+import { hasPython, runPython, SET_UP_TIMEOUT } from './environment.ts';
 
 interface Job {
   readonly file: string;
@@ -65,76 +65,78 @@ function expectLogits(answer: Answer | undefined, runtime: string, expected: Arr
   expect(relativeError(answer?.[runtime]?.logits ?? [], expected)).toBeLessThan(TOLERANCE);
 }
 
-/** One Python process for all files: its imports take longer than its work. */
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-forms-'));
-  const jobs = new Map<string, Job>();
-  for (const { variant, model, images } of cases) {
-    for (const form of formNames) {
-      jobs.set(`${variant} ${form}`, job(await write(variant, model, form, 'nchw-float'), model, images, runtimesFor(form, model)));
-    }
-    const raw = await write(variant, model, 'inline', 'nhwc-uint8');
-    jobs.set(`${variant} raw`, job(raw, model, images, ['onnxruntime', 'reference_evaluator', 'openvino', 'tract'], 'nhwc-uint8'));
-  }
-  const [ran, checked] = await Promise.all([
-    runPython<Answer[]>('runtimes.py', [...jobs.values()]),
-    runPython<Check[]>(
-      'check.py',
-      [...jobs.values()].map(({ file }) => file),
-    ),
-  ]);
-  for (const [i, key] of [...jobs.keys()].entries()) {
-    answers.set(key, ran[i] as Answer);
-    checks.set(key, checked[i] as Check);
-  }
-}, SET_UP_TIMEOUT);
-
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-describe.each(cases.map((c) => [c.variant, c] as const))('%s', (variant, { model, expected }) => {
-  describe.each(formNames)('%s', (form) => {
-    test('passes the full check; inferred shapes are those of the topology', () => {
-      const { shapes, error } = checks.get(`${variant} ${form}`) as Check;
-      expect(error).toBeUndefined();
-      for (const { name, shape } of layers(model.config)) expect(shapes?.[name]).toEqual(['batch', ...shape]);
-      expect(shapes?.['logits']).toEqual(['batch', model.config.classes]);
-    });
-
-    test.each(runtimes[form])('runs in %s', (runtime) => {
-      if (runtime === 'qonnx_cleanup' && model.config.bits === 32)
-        return expect(answers.get(`${variant} ${form}`)?.[runtime]).toBeUndefined();
-      expectLogits(answers.get(`${variant} ${form}`), runtime, expected);
-    });
-  });
-
-  test.each(['onnxruntime', 'reference_evaluator', 'openvino', 'tract'])('takes raw pixels in %s', (runtime) => {
-    expectLogits(answers.get(`${variant} raw`), runtime, expected);
-  });
-});
-
-describe("the author's CIFAR-10 network", () => {
-  let real: { packed: Answer; inline: Answer };
-
+describe.skipIf(!hasPython)('runtimes and checkers of other makers [needs Python 3.11 with venv]', () => {
+  /** One Python process for all files: its imports take longer than its work. */
   beforeAll(async () => {
-    const path = shared(models.keras);
-    if (path === undefined) return;
-    const model = readModel(await readFile(path));
-    const images = randomImages(model.config, 1);
-    const [packed, inline] = await Promise.all((['packed', 'inline'] as const).map((form) => write('keras', model, form, 'nchw-float')));
-    const [one, other] = await runPython<[Answer, Answer]>('runtimes.py', [
-      job(packed as string, model, images, ['onnxruntime', 'reference_evaluator']),
-      job(inline as string, model, images, ['openvino', 'opencv', 'tract']),
+    folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-forms-'));
+    const jobs = new Map<string, Job>();
+    for (const { variant, model, images } of cases) {
+      for (const form of formNames) {
+        jobs.set(`${variant} ${form}`, job(await write(variant, model, form, 'nchw-float'), model, images, runtimesFor(form, model)));
+      }
+      const raw = await write(variant, model, 'inline', 'nhwc-uint8');
+      jobs.set(`${variant} raw`, job(raw, model, images, ['onnxruntime', 'reference_evaluator', 'openvino', 'tract'], 'nhwc-uint8'));
+    }
+    const [ran, checked] = await Promise.all([
+      runPython<Answer[]>('runtimes.py', [...jobs.values()]),
+      runPython<Check[]>(
+        'check.py',
+        [...jobs.values()].map(({ file }) => file),
+      ),
     ]);
-    real = { packed: one, inline: other };
+    for (const [i, key] of [...jobs.keys()].entries()) {
+      answers.set(key, ran[i] as Answer);
+      checks.set(key, checked[i] as Check);
+    }
   }, SET_UP_TIMEOUT);
 
-  testWith(models.keras, 'packed: the same in ReferenceEvaluator as in onnxruntime', () => {
-    expectLogits(real.packed, 'reference_evaluator', real.packed['onnxruntime']?.logits ?? []);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  describe.each(cases.map((c) => [c.variant, c] as const))('%s', (variant, { model, expected }) => {
+    describe.each(formNames)('%s', (form) => {
+      test('passes the full check; inferred shapes are those of the topology', () => {
+        const { shapes, error } = checks.get(`${variant} ${form}`) as Check;
+        expect(error).toBeUndefined();
+        for (const { name, shape } of layers(model.config)) expect(shapes?.[name]).toEqual(['batch', ...shape]);
+        expect(shapes?.['logits']).toEqual(['batch', model.config.classes]);
+      });
+
+      test.each(runtimes[form])('runs in %s', (runtime) => {
+        if (runtime === 'qonnx_cleanup' && model.config.bits === 32)
+          return expect(answers.get(`${variant} ${form}`)?.[runtime]).toBeUndefined();
+        expectLogits(answers.get(`${variant} ${form}`), runtime, expected);
+      });
+    });
+
+    test.each(['onnxruntime', 'reference_evaluator', 'openvino', 'tract'])('takes raw pixels in %s', (runtime) => {
+      expectLogits(answers.get(`${variant} raw`), runtime, expected);
+    });
   });
 
-  for (const runtime of ['openvino', 'opencv', 'tract']) {
-    testWith(models.keras, `inline: the same in ${runtime}`, () => {
-      expectLogits(real.inline, runtime, real.packed['onnxruntime']?.logits ?? []);
+  describe("the author's CIFAR-10 network", () => {
+    let real: { packed: Answer; inline: Answer };
+
+    beforeAll(async () => {
+      const path = shared(models.keras);
+      if (path === undefined) return;
+      const model = readModel(await readFile(path));
+      const images = randomImages(model.config, 1);
+      const [packed, inline] = await Promise.all((['packed', 'inline'] as const).map((form) => write('keras', model, form, 'nchw-float')));
+      const [one, other] = await runPython<[Answer, Answer]>('runtimes.py', [
+        job(packed as string, model, images, ['onnxruntime', 'reference_evaluator']),
+        job(inline as string, model, images, ['openvino', 'opencv', 'tract']),
+      ]);
+      real = { packed: one, inline: other };
+    }, SET_UP_TIMEOUT);
+
+    testWith(models.keras, 'packed: the same in ReferenceEvaluator as in onnxruntime', () => {
+      expectLogits(real.packed, 'reference_evaluator', real.packed['onnxruntime']?.logits ?? []);
     });
-  }
+
+    for (const runtime of ['openvino', 'opencv', 'tract']) {
+      testWith(models.keras, `inline: the same in ${runtime}`, () => {
+        expectLogits(real.inline, runtime, real.packed['onnxruntime']?.logits ?? []);
+      });
+    }
+  });
 });

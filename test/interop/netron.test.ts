@@ -10,7 +10,7 @@ import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { findBrowser } from '../../eval/browser/find.ts';
 import { layers } from '../../src/network/topology.ts';
 import { randomModel } from '../network/random-model.ts';
-import { python, SET_UP_TIMEOUT } from './environment.ts';
+import { hasPython, python, SET_UP_TIMEOUT } from './environment.ts';
 
 /** The picture stays here for whoever wants to look. */
 const folder = fileURLToPath(new URL('../../node_modules/.cache/wrn-onnx/netron', import.meta.url));
@@ -20,8 +20,8 @@ const browserPath = findBrowser();
 /** Netron turns `eval` off; playwright reads pages with it. */
 const KEEP_EVAL = '{ const kept = window.eval; Object.defineProperty(window, "eval", { get: () => kept, set() {} }); }';
 
-test.skipIf(browserPath === undefined)(
-  'Netron shows the one-bit layers as such, with readable names [needs Chrome or Chromium]',
+test.skipIf(browserPath === undefined || !hasPython)(
+  'Netron shows the one-bit layers as such, with readable names [needs Chrome or Chromium, Python 3.11 with venv]',
   async () => {
     const model = randomModel();
     const convolutions = layers(model.config).filter((layer) => layer.op === 'conv');
