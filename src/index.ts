@@ -5,6 +5,7 @@
  *     const model = readModel(await readFile('CIFAR10_allparams.mat'));
  *     const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
  */
+export { type Inspection, inspect } from '../converters/inspect.ts';
 export { type FormName, forms } from '../converters/onnx/forms.ts';
 export { readOnnxModel } from '../converters/onnx/from-onnx.ts';
 export type { InputLayout, Metadata } from '../converters/onnx/metadata.ts';
