@@ -128,7 +128,8 @@ function attempt(action) {
 
 if (!existsSync(join(home, 'package.json'))) {
   console.log(`set-up: installing @tensorflow/tfjs-node ${VERSION}`);
-  const install = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  // --save-dev: npm does not install what the package names as an optional peer; --no-save keeps package.json as it is
+  const install = ['install', '--no-save', '--save-dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const { reason } = attempt(() => quietly('npm', [...install, `@tensorflow/tfjs-node@${VERSION}`]));
   if (reason) {
     console.error(`set-up: @tensorflow/tfjs-node could not be installed: ${reason}`);
