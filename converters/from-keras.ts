@@ -1,10 +1,10 @@
 /**
- * The author's Keras networks, saved by scipy as `*_allparams.mat`: `conv2d*` holds 0/1 kernels shaped
- * [1, height, width, inputs, outputs], `batch_normalization*` two rows (mean, variance) or four (gamma, beta,
+ * The author's Keras networks, saved by scipy as `*_allparams.mat`: `*conv2d*` holds 0/1 kernels shaped
+ * [1, height, width, inputs, outputs], `*batch_normalization*` two rows (mean, variance) or four (gamma, beta,
  * mean, variance). Variables stand in order of execution; their numbers count on from earlier networks.
  */
 import { InputError } from '../src/errors.ts';
-import { defaultConfig, type NetworkConfig } from '../src/network/config.ts';
+import { defaultConfig, type NetworkConfig, readConfig } from '../src/network/config.ts';
 import { type About, checkModel, type Model } from '../src/network/model.ts';
 import { floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { type ConvLayer, type Layer, layers, type NormLayer } from '../src/network/topology.ts';
@@ -15,9 +15,13 @@ const FORMAT = 'keras .mat';
 type Numeric = Extract<MatArray, { kind: 'numeric' }>;
 type Named = { name: string; array: Numeric };
 
+/** Names of Keras' layers: `conv2d_3`, `binary_conv2d_3`, `batch_normalization_v1_84`. */
+const isConv = (name: string) => name.includes('conv2d');
+const isNorm = (name: string) => name.includes('batch_normalization');
+
 /** Whether the variables are named as Keras names layers. */
 export function isKeras(file: MatFile): boolean {
-  return [...file.keys()].some((name) => name.startsWith('conv2d'));
+  return [...file.keys()].some(isConv);
 }
 
 /**
@@ -28,9 +32,9 @@ export function fromKeras(file: MatFile, about: Omit<About, 'dialect'>): Model {
   const convs: Named[] = [];
   const norms: Named[] = [];
   for (const [name, array] of file) {
-    const list = name.startsWith('conv2d') ? convs : name.startsWith('batch_normalization') ? norms : undefined;
+    const list = isConv(name) ? convs : isNorm(name) ? norms : undefined;
     if (!list || array.kind !== 'numeric')
-      throw new InputError(FORMAT, `variable ${name}`, 'expected kernels and batch norms only, got something else');
+      throw new InputError(FORMAT, `variable ${name}`, `expected kernels and batch norms only, got ${array.kind}`);
     list.push({ name, array });
   }
   if (norms.length === 0) {
@@ -74,7 +78,8 @@ function configOf(convs: readonly Named[], norms: readonly Named[]): NetworkConf
   const rows = (norm: Named | undefined) => norm?.array.dims[0];
   const affine = rows(norms[0]) !== 4 ? 'none' : rows(norms[1]) === 4 ? 'all' : 'first';
   const size = channels === 1 ? 28 : 32;
-  return { ...defaultConfig, depth, width: stemOutputs / 16, classes, input: { channels, height: size, width: size }, affine };
+  const input = { channels, height: size, width: size };
+  return readConfig({ ...defaultConfig, depth, width: stemOutputs / 16, classes, input, affine });
 }
 
 function pair<L extends Layer>(expected: readonly L[], got: readonly Named[], read: (layer: L, variable: Named) => void): void {

@@ -5,7 +5,7 @@
  * their variables differently.
  */
 import { InputError } from '../src/errors.ts';
-import { defaultConfig, type NetworkConfig, type Pads } from '../src/network/config.ts';
+import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../src/network/config.ts';
 import { type About, checkModel, type Model } from '../src/network/model.ts';
 import { floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { layers } from '../src/network/topology.ts';
@@ -116,7 +116,7 @@ function configOf(file: MatFile, kernels: Numeric[], gammas: Numeric[], betas: N
   const firstHalving = 1 + (depth - 2) / 3;
   const pad = file.has('Padding') ? (numbers(file, 'Padding')[firstHalving] ?? 1) : 1;
   const pads: Pads = [pad, pad, pad, pad];
-  return {
+  return readConfig({
     ...defaultConfig,
     depth,
     width: stemOutputs / 16,
@@ -127,7 +127,7 @@ function configOf(file: MatFile, kernels: Numeric[], gammas: Numeric[], betas: N
     affine: affineOf(gammas, betas),
     epsilon: 0,
     downsample: { convPads: pads, poolPads: pads, poolCountsPads: false },
-  };
+  });
 }
 
 /** Every layer stores a scale and an offset; those that were not learned are 1 and 0. */

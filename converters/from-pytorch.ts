@@ -4,12 +4,12 @@
  * last batch norm's scale and offset are float32.
  */
 import { InputError } from '../src/errors.ts';
-import { defaultConfig, type NetworkConfig, type Pads } from '../src/network/config.ts';
+import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../src/network/config.ts';
 import { type About, checkModel, type Model } from '../src/network/model.ts';
 import { packSigns } from '../src/network/sign.ts';
 import { bitTensor, floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { type ConvLayer, layers, type NormLayer } from '../src/network/topology.ts';
-import type { PickleValue } from './formats/pickle.ts';
+import { type PickleValue, unexpected } from './formats/pickle.ts';
 import { TorchTensor } from './formats/torch.ts';
 
 const FORMAT = 'pytorch';
@@ -124,9 +124,11 @@ function stateDict(checkpoint: PickleValue): StateDict {
   if (!(state instanceof Map)) throw new InputError(FORMAT, 'checkpoint', 'expected a state dict, got something else');
   const tensors = new Map<string, TorchTensor>();
   for (const [key, value] of state as Map<PickleValue, PickleValue>) {
-    if (typeof key !== 'string' || !(value instanceof TorchTensor))
-      throw new InputError(FORMAT, `parameter ${String(key).slice(0, 60)}`, 'expected a tensor, got something else');
-    tensors.set(key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key, value);
+    if (typeof key !== 'string') throw unexpected(FORMAT, 'state dict', 'names of parameters', key);
+    if (!(value instanceof TorchTensor)) throw unexpected(FORMAT, `parameter ${key}`, 'a tensor', value);
+    const name = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key;
+    if (tensors.has(name)) throw new InputError(FORMAT, `parameter ${name}`, 'expected it once, got it twice');
+    tensors.set(name, value);
   }
   return tensors;
 }
@@ -137,7 +139,7 @@ function configOf(state: StateDict, bits: 1 | 32): NetworkConfig {
   const [classes] = state.get('conv_last')?.shape ?? [];
   if (!stemOutputs || !channels || !classes)
     throw new InputError(FORMAT, 'conv0 and conv_last', 'expected the first and the last convolution, got none');
-  return {
+  return readConfig({
     ...defaultConfig,
     depth: 6 * blocks + 2,
     width: stemOutputs / 16,
@@ -148,5 +150,5 @@ function configOf(state: StateDict, bits: 1 | 32): NetworkConfig {
     inputNorm: { mean: [125.3, 123.0, 113.9], std: [63.0, 62.1, 66.7] },
     affine: 'last',
     downsample: { convPads: PADS, poolPads: PADS, poolCountsPads: true },
-  };
+  });
 }

@@ -80,7 +80,7 @@ export function readModel(bytes: Uint8Array, { dialect }: ReadOptions = {}): Mod
   const chosen = dialect ?? names.find((name) => container.dialects[name]?.recognises(opened));
   if (chosen === undefined)
     throw new InputError('source', 'file', `expected a ${container.title} of a dialect (${names.join(', ')}), got none of them`);
-  const row = container.dialects[chosen];
+  const row = Object.hasOwn(container.dialects, chosen) ? container.dialects[chosen] : undefined;
   if (!row) throw new UsageError(`dialect ${chosen} does not fit a ${container.title}: expected ${names.join(' or ')}`);
   return row.read(opened, { sourceSha256: createHash('sha256').update(bytes).digest('hex') });
 }

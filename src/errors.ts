@@ -37,8 +37,15 @@ export class InputError extends WrnError {
     readonly where: string,
     readonly problem: string,
   ) {
-    super(`${format} ${where}: ${problem}`.replace(/ +:/, ':'));
+    super(printable(`${format} ${where.slice(0, MAX_WHERE)}: ${problem}`.replace(/ +:/, ':')));
   }
+}
+
+/** Names come from files: one that is too long, or that would steer a terminal, must not reach it. */
+const MAX_WHERE = 300;
+
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
 }
 
 /** A backend, device, browser or native library is not available; the message says what to install. */

@@ -50,11 +50,6 @@ export class Cursor {
     this.#offset = offset;
   }
 
-  /** Skips the padding up to a multiple of `alignment` bytes; the end of the file counts as aligned. */
-  align(alignment: number): void {
-    this.#offset = Math.min(this.bytes.length, Math.ceil(this.#offset / alignment) * alignment);
-  }
-
   uint8(): number {
     return this.take(1)[0] as number;
   }

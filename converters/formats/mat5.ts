@@ -4,6 +4,7 @@
  */
 import { inflateSync } from 'node:zlib';
 import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/network/tensor.ts';
 import { Cursor, latin1 } from './cursor.ts';
 
 export type NumericData = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array;
@@ -20,13 +21,24 @@ export type MatArray =
 export type MatFile = ReadonlyMap<string, MatArray>;
 
 const HEADER_BYTES = 128;
+const VERSION_5 = 0x0100;
+const VERSION_7_3 = 0x0200;
 const MATRIX = 14;
 const COMPRESSED = 15;
-/** Bits stored as bytes compress 8:1 and constant arrays further; more than this over the whole file is a bomb. */
-const MAX_INFLATION = 256;
+const COMPLEX = 0x0800;
+/** Kernels of bits stored as bytes compress 8:1, only small arrays of ones much further; more than this over the whole file is a bomb. */
+const MAX_INFLATION = 64;
 const INFLATION_SLACK = 1 << 20;
 /** Cells and structs of published networks nest two deep. */
 const MAX_DEPTH = 16;
+/** A network of 1200 layers has 5000 arrays; one takes 56 bytes of the file and ten times that in memory. */
+const MAX_ARRAYS = 100_000;
+
+/** What is left of the limits while a file is read. */
+interface Budget {
+  inflatedBytes: number;
+  arrays: number;
+}
 
 type Decode = (cursor: Cursor, count: number) => NumericData;
 
@@ -63,8 +75,10 @@ const classes: Readonly<Record<number, string>> = {
 };
 const FIRST_NUMERIC_CLASS = 6;
 const LAST_NUMERIC_CLASS = 15;
+const OPAQUE_CLASS = 17;
+const EMPTY: MatArray = { kind: 'numeric', dims: [0, 0], data: new Float64Array(0) };
 
-/** Whether the bytes begin like a MAT 5 file. */
+/** Whether the bytes begin like a MAT file of level 5 or 7.3. */
 export function isMat5(bytes: Uint8Array): boolean {
   if (bytes.length < HEADER_BYTES) return false;
   const mark = latin1(bytes.subarray(126, 128));
@@ -78,34 +92,43 @@ export function isMat5(bytes: Uint8Array): boolean {
 export function readMat5(bytes: Uint8Array): MatFile {
   if (!isMat5(bytes)) throw new InputError('mat5', 'header', 'expected a MAT 5 file, got none of its marks');
   const cursor = new Cursor(bytes, 'mat5', bytes[126] === 'I'.charCodeAt(0));
+  cursor.seek(HEADER_BYTES - 4);
+  const version = cursor.uint16();
+  if (version === VERSION_7_3)
+    throw new InputError(
+      'mat5',
+      'header',
+      "expected a MAT 5 file, got MAT 7.3, which is HDF5. Save it again in MATLAB with the option '-v7'",
+    );
+  if (version !== VERSION_5) throw new InputError('mat5', 'header', `expected version ${VERSION_5}, got ${version}`);
   cursor.seek(HEADER_BYTES);
   const variables = new Map<string, MatArray>();
-  let budget = bytes.length * MAX_INFLATION + INFLATION_SLACK;
+  const budget: Budget = { inflatedBytes: bytes.length * MAX_INFLATION + INFLATION_SLACK, arrays: MAX_ARRAYS };
   while (cursor.left > 0) {
-    const element = readTag(cursor);
-    let body = new Cursor(cursor.take(element.bytes, 'a variable'), 'mat5', cursor.littleEndian);
-    if (element.type === COMPRESSED) {
-      const inflated = inflate(body, budget);
-      budget -= inflated.length;
-      const inner = new Cursor(inflated, 'mat5', cursor.littleEndian);
-      const tag = readTag(inner);
-      if (tag.type !== MATRIX) throw inner.error(`expected an array in the compressed variable, got element type ${tag.type}`);
-      body = new Cursor(inner.take(tag.bytes, 'a variable'), 'mat5', cursor.littleEndian);
-    } else {
-      cursor.align(8);
-      if (element.type !== MATRIX) continue;
-    }
+    const body = readVariable(cursor, budget);
     if (body.left === 0) continue;
-    const { name, array } = readArray(body, 0);
+    const { name, array } = readArray(body, budget, 0);
     if (variables.has(name)) throw new InputError('mat5', `variable ${name}`, 'expected it once, got it twice');
     variables.set(name, array);
   }
   return variables;
 }
 
-function inflate(body: Cursor, budget: number): Uint8Array {
+/** A cursor over the array of the next variable, inflated where it is compressed. */
+function readVariable(cursor: Cursor, budget: Budget): Cursor {
+  const { type, data } = readElement(cursor);
+  if (type === MATRIX) return data;
+  if (type !== COMPRESSED) throw cursor.error(`expected a variable, got element type ${type}`);
+  const inner = readElement(new Cursor(inflate(data, budget), 'mat5', cursor.littleEndian));
+  if (inner.type !== MATRIX) throw cursor.error(`expected an array in the compressed variable, got element type ${inner.type}`);
+  return inner.data;
+}
+
+function inflate(data: Cursor, budget: Budget): Uint8Array {
   try {
-    return inflateSync(body.take(body.left), { maxOutputLength: Math.max(1, budget) });
+    const inflated = inflateSync(data.take(data.left), { maxOutputLength: Math.max(1, budget.inflatedBytes) });
+    budget.inflatedBytes -= inflated.length;
+    return inflated;
   } catch (error) {
     const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     const problem = tooLarge
@@ -124,11 +147,11 @@ function readTag(cursor: Cursor): { type: number; bytes: number; small?: Uint8Ar
   return { type: word & 0xffff, bytes, small: cursor.take(4).subarray(0, bytes) };
 }
 
-/** A cursor over the data of the next element, and its type; the cursor moves past the padding. */
+/** A cursor over the data of the next element, and its type; the cursor moves past the padding, which compressed data has not. */
 function readElement(cursor: Cursor): { type: number; data: Cursor } {
   const { type, bytes, small } = readTag(cursor);
   const data = small ?? cursor.take(bytes, 'an element');
-  if (!small) cursor.align(8);
+  if (!small && type !== COMPRESSED) cursor.take(Math.min(cursor.left, -bytes & 7));
   return { type, data: new Cursor(data, 'mat5', cursor.littleEndian) };
 }
 
@@ -144,23 +167,27 @@ function readText(cursor: Cursor): string {
   return latin1(readElement(cursor).data.bytes);
 }
 
-function readArray(cursor: Cursor, depth: number): { name: string; array: MatArray } {
+function readArray(cursor: Cursor, budget: Budget, depth: number): { name: string; array: MatArray } {
   if (depth > MAX_DEPTH) throw cursor.error(`expected at most ${MAX_DEPTH} nested arrays, got more`);
+  if (budget.arrays-- === 0) throw cursor.error(`expected at most ${MAX_ARRAYS} arrays, got more`);
   const flags = readNumbers(cursor)[0] ?? 0;
+  const classId = flags & 0xff;
+  if (classId === OPAQUE_CLASS) return { name: readText(cursor), array: { kind: 'unsupported', dims: [], className: 'opaque' } };
   const dims = Array.from(readNumbers(cursor));
-  const count = dims.reduce((product, size) => product * size, 1);
-  if (dims.length < 2 || dims.some((size) => size < 0) || !Number.isSafeInteger(count)) {
+  const count = elements(dims);
+  if (dims.length < 2 || !dims.every((size) => Number.isSafeInteger(size) && size >= 0) || !Number.isSafeInteger(count)) {
     throw cursor.error(`expected at least two sizes, got [${dims.slice(0, 8).join(', ')}]`);
   }
   const name = readText(cursor);
-  return { name, array: readBody(cursor, flags & 0xff, dims, count, depth) };
+  if (flags & COMPLEX) return { name, array: { kind: 'unsupported', dims, className: 'complex' } };
+  return { name, array: readBody(cursor, classId, dims, count, budget, depth) };
 }
 
-function readBody(cursor: Cursor, classId: number, dims: readonly number[], count: number, depth: number): MatArray {
+function readBody(cursor: Cursor, classId: number, dims: readonly number[], count: number, budget: Budget, depth: number): MatArray {
   const kind = classes[classId];
   if (kind === undefined) throw cursor.error(`expected an array class from 1 to 17, got ${classId}`);
-  if (kind === 'cell') return { kind, dims, cells: readArrays(cursor, count, depth) };
-  if (kind === 'struct') return { kind, dims, fields: readFields(cursor, count, depth) };
+  if (kind === 'cell') return { kind, dims, cells: readArrays(cursor, count, budget, depth) };
+  if (kind === 'struct') return { kind, dims, fields: readFields(cursor, count, budget, depth) };
   if (kind === 'char') return { kind, dims, text: readCharacters(cursor) };
   if (classId < FIRST_NUMERIC_CLASS || classId > LAST_NUMERIC_CLASS) return { kind: 'unsupported', dims, className: kind };
   const data = readNumbers(cursor);
@@ -176,16 +203,16 @@ function readCharacters(cursor: Cursor): string {
   return (encoding === 'utf16le' && !cursor.littleEndian && bytes.length % 2 === 0 ? bytes.swap16() : bytes).toString(encoding);
 }
 
-function readArrays(cursor: Cursor, count: number, depth: number): MatArray[] {
+function readArrays(cursor: Cursor, count: number, budget: Budget, depth: number): MatArray[] {
   if (count > cursor.left / 8) throw cursor.error(`expected ${count} arrays, got ${cursor.left} bytes left`);
   return Array.from({ length: count }, () => {
     const { type, data } = readElement(cursor);
     if (type !== MATRIX) throw cursor.error(`expected an array, got element type ${type}`);
-    return data.left === 0 ? { kind: 'numeric', dims: [0, 0], data: new Float64Array(0) } : readArray(data, depth + 1).array;
+    return data.left === 0 ? EMPTY : readArray(data, budget, depth + 1).array;
   });
 }
 
-function readFields(cursor: Cursor, count: number, depth: number): Map<string, MatArray[]> {
+function readFields(cursor: Cursor, count: number, budget: Budget, depth: number): Map<string, MatArray[]> {
   const nameLength = readNumbers(cursor)[0] ?? 0;
   const names = readText(cursor);
   if (nameLength < 1 || names.length % nameLength !== 0)
@@ -195,7 +222,7 @@ function readFields(cursor: Cursor, count: number, depth: number): Map<string, M
     return name.slice(0, name.indexOf('\0') >>> 0);
   });
   const fields = new Map(fieldNames.map((name) => [name, [] as MatArray[]]));
-  const values = readArrays(cursor, count * fieldNames.length, depth);
+  const values = readArrays(cursor, count * fieldNames.length, budget, depth);
   for (const [i, value] of values.entries()) fields.get(fieldNames[i % fieldNames.length] as string)?.push(value);
   return fields;
 }

@@ -1,5 +1,5 @@
 /**
- * Python pickles, protocols 0 to 5 as far as PyTorch writes them. Nothing is executed: a pickle may name only
+ * Python pickles, protocols 2 to 5 as far as PyTorch writes them. Nothing is executed: a pickle may name only
  * the globals of an allow-list, and calling one calls the function given here.
  * Source: CPython, Lib/pickletools.py.
  */
@@ -36,6 +36,8 @@ export class Global {
 class Mark {}
 
 const MAX_PROTOCOL = 5;
+/** A training checkpoint of 1200 layers takes 200,000; each makes an object of up to 200 bytes from one byte. */
+const MAX_OPERATIONS = 2_000_000;
 
 /**
  * Decodes one pickle from the cursor, which then stands behind it.
@@ -55,13 +57,14 @@ class Machine {
   ) {}
 
   run(): PickleValue {
-    for (;;) {
+    for (let count = 0; count < MAX_OPERATIONS; count++) {
       const opcode = String.fromCharCode(this.cursor.uint8());
       if (opcode === '.') return this.#pop();
       const operation = operations[opcode];
       if (!operation) throw this.cursor.error(`expected an opcode that PyTorch writes, got ${JSON.stringify(opcode)}`);
       operation(this);
     }
+    throw this.cursor.error(`expected at most ${MAX_OPERATIONS} operations, got more`);
   }
 
   push(value: PickleValue | Mark): void {
@@ -178,7 +181,8 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   c: (m) => m.global(m.line(), m.line()),
   '\x93': (m) => {
     const [name, module] = [m.pop(), m.pop()];
-    m.global(String(module), String(name));
+    if (typeof module !== 'string' || typeof name !== 'string') throw m.cursor.error('expected the name of a global, got something else');
+    m.global(module, name);
   },
   R: (m) => {
     const [args, callable] = [m.pop(), m.pop()];

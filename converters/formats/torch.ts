@@ -32,14 +32,30 @@ const storageTypes: ReadonlyMap<string, ElementType> = new Map(
   }),
 );
 
-/** A storage whose bytes are known once the file is read. */
+/** A storage, named by the pickle before its bytes are found. */
 class Storage {
-  bytes: Uint8Array | undefined;
+  #bytes: Uint8Array = new Uint8Array();
   constructor(
     readonly type: string,
     readonly key: string,
     readonly count: number,
   ) {}
+
+  get element(): ElementType {
+    return storageTypes.get(this.type) as ElementType;
+  }
+
+  get view(): DataView {
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+  }
+
+  /** Gives the storage its bytes, which must be as many as its count says. */
+  fill(bytes: Uint8Array | undefined): void {
+    const size = this.count * this.element.bytes;
+    if (bytes?.length !== size)
+      throw new InputError(FORMAT, `storage ${this.key}`, `expected ${size} bytes, got ${bytes?.length ?? 'nothing'}`);
+    this.#bytes = bytes;
+  }
 }
 
 /** A tensor of a checkpoint; values are read when asked for. */
@@ -61,16 +77,13 @@ export class TorchTensor {
    * @throws InputError when the tensor reaches beyond its storage
    */
   values(): Float64Array {
-    const { type, key, bytes } = this.storage;
-    const element = storageTypes.get(type) as ElementType;
+    const { key, element, view } = this.storage;
     const count = elements(this.shape);
     const last = this.shape.reduce((at, size, axis) => at + (size - 1) * (this.strides[axis] as number), this.offset);
-    if (!bytes || (count > 0 && (last + 1) * element.bytes > bytes.length)) {
-      throw new InputError(FORMAT, `storage ${key}`, `expected ${last + 1} values, got ${(bytes?.length ?? 0) / element.bytes}`);
-    }
-    if (count > this.storage.count)
-      throw new InputError(FORMAT, `storage ${key}`, `expected at least ${count} values, got ${this.storage.count}`);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // Strides of 0 repeat a value: what they repeat it to must be no more than what is stored either.
+    const needed = count === 0 ? 0 : Math.max(count, last + 1);
+    if (!(needed <= this.storage.count))
+      throw new InputError(FORMAT, `storage ${key}`, `expected at least ${needed} values, got ${this.storage.count}`);
     const values = new Float64Array(count);
     const index = this.shape.map(() => 0);
     let at = this.offset;
@@ -111,7 +124,7 @@ function readArchive(bytes: Uint8Array): PickleValue {
     throw new InputError(FORMAT, 'archive', `expected little-endian data, got ${latin1(order).slice(0, 20)}`);
   const storages = new Map<string, Storage>();
   const value = readPickle(new Cursor(zip.read(pickle) as Uint8Array, FORMAT), options(storages));
-  for (const storage of storages.values()) storage.bytes = zip.read(`${folder}data/${storage.key}`);
+  for (const storage of storages.values()) storage.fill(zip.read(`${folder}data/${storage.key}`));
   return value;
 }
 
@@ -122,7 +135,7 @@ function readStream(bytes: Uint8Array): PickleValue {
   const magic = readPickle(cursor, plain);
   const protocol = readPickle(cursor, plain);
   if (magic !== MAGIC || protocol !== PROTOCOL)
-    throw new InputError(FORMAT, 'header', `expected protocol ${PROTOCOL}, got ${String(protocol).slice(0, 20)}`);
+    throw new InputError(FORMAT, 'header', `expected the magic number and protocol ${PROTOCOL}, got others`);
   const system = readPickle(cursor, plain);
   if (system instanceof Map && system.get('little_endian') === false)
     throw new InputError(FORMAT, 'header', 'expected little-endian data, got big-endian');
@@ -130,16 +143,18 @@ function readStream(bytes: Uint8Array): PickleValue {
   const keys = readPickle(cursor, plain);
   if (!Array.isArray(keys)) throw unexpected(FORMAT, 'storages', 'a list of keys', keys);
   for (const key of keys) {
-    const storage = storages.get(String(key));
-    if (!storage) throw new InputError(FORMAT, `storage ${String(key).slice(0, 40)}`, 'expected a tensor that uses it, got none');
+    const storage = typeof key === 'string' ? storages.get(key) : undefined;
+    if (!storage) throw unexpected(FORMAT, 'storages', 'keys of tensors, each once', key);
     const count = cursor.uint64();
     if (count !== storage.count) throw new InputError(FORMAT, `storage ${storage.key}`, `expected ${storage.count} values, got ${count}`);
-    storage.bytes = cursor.take(count * (storageTypes.get(storage.type) as ElementType).bytes, `storage ${storage.key}`);
+    storage.fill(cursor.take(count * storage.element.bytes, `storage ${storage.key}`));
+    storages.delete(storage.key);
   }
+  for (const { key } of storages.values()) throw new InputError(FORMAT, `storage ${key}`, 'expected it in the file, got nothing');
   return value;
 }
 
-/** The allow-list: ordered dicts, tensors, parameters and storage types. */
+/** The allow-list: ordered dicts, tensors, parameters and storage types; NumPy's scalars, which checkpoints log accuracies in, as null. */
 function options(storages: Map<string, Storage>): PickleOptions {
   const globals = new Map<string, (args: readonly PickleValue[]) => PickleValue>([
     ['collections.OrderedDict', () => new Map()],
@@ -148,6 +163,9 @@ function options(storages: Map<string, Storage>): PickleOptions {
     ['torch._utils._rebuild_tensor', rebuildTensor],
     ['torch._utils._rebuild_tensor_v2', rebuildTensor],
     ['torch._utils._rebuild_parameter', ([data = null]) => data],
+    ...['numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar', 'numpy.dtype', '_codecs.encode'].map(
+      (name) => [name, () => null] as const,
+    ),
     ...[...storageTypes.keys()].map((name) => [`torch.${name}`, () => null] as const),
   ]);
   return { globals, persistent: (id) => persistent(storages, id) };
@@ -159,26 +177,23 @@ function persistent(storages: Map<string, Storage>, id: PickleValue): Storage {
   const [, type, key, , count, view] = id as PickleValue[];
   const name = type instanceof Global ? type.name.replace('torch.', '') : '';
   if (!storageTypes.has(name)) throw unexpected(FORMAT, 'persistent id', 'a storage type', type);
-  if (typeof key !== 'string' || typeof count !== 'number' || count < 0)
-    throw unexpected(FORMAT, 'persistent id', 'a key and a count', key);
+  if (typeof key !== 'string' || !isNatural(count)) throw unexpected(FORMAT, 'persistent id', 'a key and a count', key);
   if (view !== undefined && view !== null) throw new InputError(FORMAT, `storage ${key}`, 'expected a whole storage, got a view of one');
   const storage = storages.get(key) ?? new Storage(name, key, count);
+  if (storage.type !== name || storage.count !== count)
+    throw new InputError(FORMAT, `storage ${key}`, `expected ${storage.count} values of ${storage.type}, got ${count} of ${name}`);
   storages.set(key, storage);
   return storage;
 }
 
+function isNatural(value: PickleValue | undefined): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
 /** (storage, offset, size, stride, ...) */
 function rebuildTensor([storage, offset, size, stride]: readonly PickleValue[]): TorchTensor {
-  const naturals = (value: PickleValue | undefined): value is number[] =>
-    Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && (v as number) >= 0);
-  if (
-    !(storage instanceof Storage) ||
-    !naturals([offset ?? null]) ||
-    !naturals(size) ||
-    !naturals(stride) ||
-    size.length !== stride.length
-  ) {
-    throw unexpected(FORMAT, 'tensor', 'a storage, an offset, sizes and strides', size);
-  }
-  return new TorchTensor(storage, offset as number, size, stride);
+  const naturals = (value: PickleValue | undefined): value is number[] => Array.isArray(value) && value.every(isNatural);
+  const fits = naturals(size) && naturals(stride) && size.length === stride.length;
+  if (storage instanceof Storage && isNatural(offset) && fits) return new TorchTensor(storage, offset, size, stride);
+  throw unexpected(FORMAT, 'tensor', 'a storage, an offset, sizes and strides', size);
 }

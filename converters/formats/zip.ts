@@ -19,8 +19,8 @@ const IN_EXTRA_16 = 0xffff;
 const IN_EXTRA_32 = 0xffffffff;
 const ZIP64_EXTRA = 1;
 const ENCRYPTED = 1;
-/** Weights hardly compress; more than this over a whole member is a bomb. */
-const MAX_INFLATION = 256;
+/** Weights hardly compress; more than this over the whole archive, be it inflated or named by many members, is a bomb. */
+const MAX_INFLATION = 64;
 
 interface Member {
   readonly method: number;
@@ -30,7 +30,7 @@ interface Member {
   readonly offset: number;
 }
 
-/** Members of an archive by name; decompressed when asked for. */
+/** Members of an archive by name; decompressed when asked for, which is once. */
 export interface ZipFile {
   readonly names: readonly string[];
   /**
@@ -59,11 +59,16 @@ export function readZip(bytes: Uint8Array): ZipFile {
     if (members.has(name)) throw new InputError('zip', `member ${name}`, 'expected it once, got it twice');
     members.set(name, member);
   }
+  let budget = bytes.length * MAX_INFLATION;
   return {
     names: [...members.keys()],
     read(name) {
       const member = members.get(name);
-      return member && extract(bytes, name, member);
+      if (member === undefined) return undefined;
+      budget -= member.size;
+      if (budget < 0)
+        throw new InputError('zip', `member ${name}`, `expected members of at most ${MAX_INFLATION} times the file, got more`);
+      return extract(bytes, name, member);
     },
   };
 }
@@ -139,8 +144,6 @@ function extract(bytes: Uint8Array, name: string, { method, crc, compressed, siz
 
 function inflate(stored: Uint8Array, method: number, size: number, where: string): Uint8Array {
   if (method !== 8) throw new InputError('zip', where, `expected a stored or deflated member, got method ${method}`);
-  if (size > stored.length * MAX_INFLATION)
-    throw new InputError('zip', where, `expected at most ${MAX_INFLATION} times its compressed size, got ${size} bytes`);
   try {
     return inflateRawSync(stored, { maxOutputLength: Math.max(1, size) });
   } catch (error) {

@@ -3,6 +3,7 @@
  * of these fields, never a branch elsewhere.
  */
 import { InputError } from '../errors.ts';
+import { describeJson } from './json.ts';
 
 /** Padding as [top, left, bottom, right], in pixels. */
 export type Pads = readonly [number, number, number, number];
@@ -87,7 +88,7 @@ const MAX_CLASSES = 1_000_000;
  */
 export function readConfig(json: unknown): NetworkConfig {
   const fail = (field: string, expected: string, got: unknown): never => {
-    throw new InputError('configuration', field, `expected ${expected}, got ${JSON.stringify(got)?.slice(0, 60)}`);
+    throw new InputError('configuration', field, `expected ${expected}, got ${describeJson(got)}`);
   };
   const record = (value: unknown, field: string, keys: readonly string[]): Record<string, unknown> => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(field, 'an object', value);

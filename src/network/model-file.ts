@@ -4,6 +4,7 @@
  */
 import { InputError } from '../errors.ts';
 import { networkName, readConfig } from './config.ts';
+import { describeJson } from './json.ts';
 import { type About, checkModel, type Model } from './model.ts';
 import { readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from './safetensors.ts';
 import { bitTensor, floatTensor, type Tensor } from './tensor.ts';
@@ -49,7 +50,7 @@ export function fromSafetensors(file: SafetensorsFile): Model {
     else if (dtype === 'U8') tensors.set(name, bitTensor(shapes.get(name)?.shape ?? shape, bytes));
     else throw new InputError(FORMAT, `tensor ${name}`, `expected F32 or U8, got ${dtype}`);
   }
-  return checkModel({ config, tensors, about: readAbout(parse(file, 'wrn.about')) }, FORMAT);
+  return checkModel({ config, tensors, about: readAbout(parse(file, 'wrn.about'), config.classes) }, FORMAT);
 }
 
 function store(tensor: Tensor): StoredTensor {
@@ -72,16 +73,24 @@ function parse(file: SafetensorsFile, key: string): unknown {
   }
 }
 
-function readAbout(json: unknown): About {
-  const about = json as Partial<Record<keyof About, unknown>> | null;
-  const text = (key: keyof About) => (typeof about?.[key] === 'string' ? { [key]: about[key] } : {});
-  const labels = about?.classLabels;
-  return {
-    dialect: 'unknown',
-    ...text('dialect'),
-    ...text('dataset'),
-    ...(Array.isArray(labels) && labels.every((label) => typeof label === 'string') ? { classLabels: labels } : {}),
-    ...(typeof about?.testAccuracy === 'number' ? { testAccuracy: about.testAccuracy } : {}),
-    ...text('sourceSha256'),
+function readAbout(json: unknown, classes: number): About {
+  const isText = (value: unknown) => typeof value === 'string';
+  const fields: Record<keyof About, { expected: string; holds: (value: unknown) => boolean }> = {
+    dialect: { expected: 'text', holds: isText },
+    dataset: { expected: 'text', holds: isText },
+    classLabels: {
+      expected: `${classes} texts`,
+      holds: (value) => Array.isArray(value) && value.length === classes && value.every(isText),
+    },
+    testAccuracy: { expected: 'a number from 0 to 1', holds: (value) => typeof value === 'number' && value >= 0 && value <= 1 },
+    sourceSha256: { expected: 'text', holds: isText },
   };
+  if (typeof json !== 'object' || json === null)
+    throw new InputError(FORMAT, 'metadata wrn.about', `expected an object, got ${describeJson(json)}`);
+  const about = Object.fromEntries(Object.entries(json).filter(([key]) => Object.hasOwn(fields, key)));
+  for (const [key, { expected, holds }] of Object.entries(fields)) {
+    if (key in about && !holds(about[key]))
+      throw new InputError(FORMAT, `about.${key}`, `expected ${expected}, got ${describeJson(about[key])}`);
+  }
+  return { dialect: 'unknown', ...about };
 }

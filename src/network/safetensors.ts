@@ -3,6 +3,7 @@
  * the data, contiguous and without holes. Source: github.com/huggingface/safetensors, "Format".
  */
 import { InputError } from '../errors.ts';
+import { describeJson } from './json.ts';
 import { elements } from './tensor.ts';
 
 export interface StoredTensor {
@@ -23,7 +24,7 @@ const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 
-/** Bits per element of the types that we know; a file with other types is refused. */
+/** Bytes per element of the types that we know; a file with other types is refused. */
 const dtypeBytes: ReadonlyMap<string, number> = new Map([
   ...['BOOL', 'U8', 'I8'].map((t) => [t, 1] as const),
   ...['F16', 'BF16', 'U16', 'I16'].map((t) => [t, 2] as const),
@@ -53,7 +54,7 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   const metadata = new Map<string, string>();
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of entries) {
-    if (name === '__metadata__') for (const [key, value] of Object.entries(objectOf(entry, name))) metadata.set(key, String(value));
+    if (name === '__metadata__') for (const [key, value] of Object.entries(objectOf(entry, name))) metadata.set(key, textOf(value, key));
     else tensors.set(name, readEntry(name, objectOf(entry, `tensor ${name}`), data));
   }
   const ranges = [...tensors.values()]
@@ -70,13 +71,13 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
 
 /** Encodes a file; the same tensors in the same order give the same bytes. */
 export function writeSafetensors({ metadata, tensors }: SafetensorsFile): Uint8Array {
-  const header: Record<string, unknown> = { __metadata__: Object.fromEntries(metadata) };
+  const header: [string, unknown][] = [['__metadata__', Object.fromEntries(metadata)]];
   let end = 0;
   for (const [name, { dtype, shape, bytes }] of tensors) {
-    header[name] = { dtype, shape, data_offsets: [end, end + bytes.length] };
+    header.push([name, { dtype, shape, data_offsets: [end, end + bytes.length] }]);
     end += bytes.length;
   }
-  let json = JSON.stringify(header);
+  let json = JSON.stringify(Object.fromEntries(header));
   json = json.padEnd(json.length + ((ALIGNMENT - (Buffer.byteLength(json) % ALIGNMENT)) % ALIGNMENT));
   const text = Buffer.from(json);
   const file = new Uint8Array(LENGTH_BYTES + text.length + end);
@@ -102,20 +103,25 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
 
 function objectOf(value: unknown, where: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new InputError(FORMAT, where, `expected a JSON object, got ${JSON.stringify(value)?.slice(0, 40)}`);
+  throw new InputError(FORMAT, where, `expected a JSON object, got ${describeJson(value)}`);
+}
+
+function textOf(value: unknown, key: string): string {
+  if (typeof value === 'string') return value;
+  throw new InputError(FORMAT, `metadata ${key}`, `expected text, got ${describeJson(value)}`);
 }
 
 function readEntry(name: string, entry: Record<string, unknown>, data: Uint8Array): StoredTensor {
   const { dtype, shape, data_offsets: offsets } = entry;
   const fail = (field: string, expected: string, got: unknown) =>
-    new InputError(FORMAT, `tensor ${name}`, `expected ${field} ${expected}, got ${JSON.stringify(got)?.slice(0, 60)}`);
-  const size = dtypeBytes.get(String(dtype));
-  if (size === undefined) throw fail('dtype', [...dtypeBytes.keys()].join(', '), dtype);
+    new InputError(FORMAT, `tensor ${name}`, `expected ${field} ${expected}, got ${describeJson(got)}`);
+  const size = typeof dtype === 'string' ? dtypeBytes.get(dtype) : undefined;
+  if (typeof dtype !== 'string' || size === undefined) throw fail('dtype', [...dtypeBytes.keys()].join(', '), dtype);
   const naturals = (value: unknown): value is number[] => Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && v >= 0);
   if (!naturals(shape)) throw fail('shape', 'of whole numbers', shape);
   if (!naturals(offsets) || offsets.length !== 2) throw fail('data_offsets', 'of two whole numbers', offsets);
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > data.length) throw fail('data_offsets', `within ${data.length} bytes`, offsets);
   if (elements(shape) * size !== end - begin) throw fail('data_offsets', `${elements(shape) * size} bytes apart`, offsets);
-  return { dtype: String(dtype), shape, bytes: data.subarray(begin, end) };
+  return { dtype, shape, bytes: data.subarray(begin, end) };
 }

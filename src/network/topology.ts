@@ -8,6 +8,7 @@
  * The shortcut is the identity; where the resolution halves, a 3x3 stride-2 average pool followed by
  * doubling the channels with zeros (McDonnell, ICLR 2018, section 3).
  */
+import { InputError } from '../errors.ts';
 import { blocksPerGroup, type NetworkConfig, type Pads } from './config.ts';
 import { heScale } from './sign.ts';
 
@@ -78,12 +79,17 @@ function convolve(size: number, kernel: number, stride: number, before: number, 
   return Math.floor((size + before + after - kernel) / stride) + 1;
 }
 
-/** Every layer of the network, in order of execution. The output of the last, shape [classes, 1, 1], flattened, is `logits`. */
+/**
+ * Every layer of the network, in order of execution. The output of the last, shape [classes, 1, 1], flattened, is `logits`.
+ * @throws InputError when the image is too small for the network, or paddings make the two paths of a block differ
+ */
 export function layers(config: NetworkConfig): Layer[] {
   const list: Layer[] = [];
   const shapes = new Map<string, Shape>([[IMAGES, [config.input.channels, config.input.height, config.input.width]]]);
   const shapeOf = (name: string): Shape => shapes.get(name) as Shape;
   const push = (layer: Layer): string => {
+    const [, height, width] = layer.shape;
+    if (height < 1 || width < 1) throw new InputError('configuration', layer.name, `expected at least one pixel, got ${height}x${width}`);
     list.push(layer);
     shapes.set(layer.name, layer.shape);
     return layer.name;
@@ -140,6 +146,9 @@ export function layers(config: NetworkConfig): Layer[] {
         const [, height, width] = shapeOf(x);
         x = plain(`${prefix}.widen`, 'widen', [x], [channels, height, width]);
       }
+      const [shortcut, branch] = [shapeOf(x).join(', '), shapeOf(y).join(', ')];
+      if (shortcut !== branch)
+        throw new InputError('configuration', `${prefix}.add`, `expected a shortcut of [${branch}], got [${shortcut}]`);
       x = plain(`${prefix}.add`, 'add', [x, y], shapeOf(y));
     }
   }

@@ -1,0 +1,10 @@
+const MAX_LENGTH = 60;
+
+/** What an error says of an untrusted JSON value: short whatever the value, and without descending into it. */
+export function describeJson(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value).slice(0, MAX_LENGTH);
+  if (!Array.isArray(value)) return 'an object';
+  const flat = value.length < MAX_LENGTH && value.every((item) => typeof item !== 'object');
+  return flat ? JSON.stringify(value).slice(0, MAX_LENGTH) : `an array of ${value.length}`;
+}
