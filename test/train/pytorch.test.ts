@@ -1,0 +1,138 @@
+/** The same training in PyTorch (reference.py, written for this comparison): losses and weights after 20 steps. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { defaultConfig, type NetworkConfig } from '../../src/network/config.ts';
+import { toNHWC } from '../../src/train/inference.ts';
+import { toOIHW } from '../../src/train/kernel-layout.ts';
+import { randomStream } from '../../src/train/random.ts';
+import { Learner } from '../../src/train/step.ts';
+import type { TensorFlow } from '../../src/train/tensorflow.ts';
+import { initialWeights, learned } from '../../src/train/variables.ts';
+import { folderWith } from '../data/crafted.ts';
+import { hasTensorFlow, testWithTensorFlow } from './tensorflow.ts';
+
+const STEPS = 20;
+const BATCH = 40;
+const SIZE = 8;
+const RATE = 0.003;
+const IMAGE = 3 * SIZE * SIZE;
+const TOLERANCE = 1e-4;
+/** In standard deviations of the initial weights. */
+const FLOOR = 0.1;
+
+/** The interpreter that has PyTorch: the one on the path, or Debian's. */
+const python = ['python3', '/usr/bin/python3'].find((interpreter) => {
+  try {
+    execFileSync(interpreter, ['-c', 'import numpy, torch'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+});
+
+const variants: Readonly<Record<string, Partial<NetworkConfig>>> = {
+  '1 bit': {},
+  'full precision': { bits: 32, endBits: 32 },
+  '1 bit, plain, ReLU at the input': { residual: false, inputRelu: true },
+  '1 bit, BWN scale of the layer': { scale: 'mean-layer' },
+  '1 bit, BWN scale of each channel': { scale: 'mean-channel' },
+  'shifted ReLU without batch norm': { activation: 'shifted-relu', logitsDivisor: 10 },
+};
+
+describe('20 steps equal PyTorch:', () => {
+  for (const [name, change] of Object.entries(variants)) {
+    if (hasTensorFlow && python === undefined) test.skip(`${name} [needs PyTorch for python3]`, () => {});
+    else
+      testWithTensorFlow(name, (tf) =>
+        compare(tf, { ...defaultConfig, depth: 8, width: 1, input: { channels: 3, height: SIZE, width: SIZE }, ...change }),
+      );
+  }
+});
+
+async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
+  const variables = learned(config);
+  const random = randomStream(5);
+  // A weight that crosses zero within rounding of it takes another sign here than there, and the networks part for good.
+  // Starting away from zero, so few weights cross in these steps that it does not happen, and enough that the loss falls.
+  const initial = initialWeights(variables, randomStream(1)).map((values, i) => {
+    const start = variables[i]?.start;
+    const floor = config.bits === 1 && start && 'deviation' in start ? FLOOR * start.deviation : 0;
+    return values.map((w) => w + Math.sign(w) * floor);
+  });
+  // four kinds of images, by brightness
+  const images = Uint8Array.from({ length: STEPS * BATCH * IMAGE }, (_, i) => random.integer(128) + (Math.floor(i / IMAGE) % 4) * 32);
+  const labels = Int32Array.from({ length: STEPS * BATCH }, (_, i) => i % 4);
+  const initialOIHW = initial.map((values, i) => toOIHW(values, variables[i]?.shape ?? []));
+  const folder = await folderWith({
+    'images.f32': bytes(Float32Array.from(images)),
+    'labels.i32': bytes(labels),
+    'weights.f32': bytes(flat(initialOIHW)),
+  });
+
+  const learner = new Learner(
+    tf,
+    config,
+    { momentum: 0.9, weightDecay: 5e-4 },
+    initial,
+    initial.map(({ length }) => new Float32Array(length)),
+  );
+  const losses: number[] = [];
+  for (let step = 0; step < STEPS; step++) {
+    const pixels = images.subarray(step * BATCH * IMAGE, (step + 1) * BATCH * IMAGE);
+    const input = toNHWC(pixels, BATCH, 3);
+    losses.push(learner.step(input, [BATCH, SIZE, SIZE, 3], labels.slice(step * BATCH, (step + 1) * BATCH), RATE).loss);
+  }
+  const weights = flat(learner.read().weights.map((values, i) => toOIHW(values, variables[i]?.shape ?? [])));
+  learner.dispose();
+
+  const file = (of: string) => join(folder, of);
+  const job = {
+    images: file('images.f32'),
+    images_shape: [STEPS, BATCH, 3, SIZE, SIZE],
+    labels: file('labels.i32'),
+    weights: file('weights.f32'),
+    final_weights: file('final.f32'),
+    losses: file('losses.json'),
+    kernel_shapes: variables.map(({ shape: [height, width, inputs, outputs] }) => [outputs, inputs, height, width]),
+    blocks: (config.depth - 2) / 6,
+    bits: config.bits,
+    scale: config.scale,
+    residual: config.residual,
+    input_relu: config.inputRelu,
+    shifted_relu: config.activation === 'shifted-relu',
+    logits_divisor: config.logitsDivisor,
+    rate: RATE,
+  };
+  writeFileSync(file('job.json'), JSON.stringify(job));
+  execFileSync(python as string, [fileURLToPath(new URL('reference.py', import.meta.url)), file('job.json')]);
+  const expected: number[] = JSON.parse(readFileSync(file('losses.json'), 'utf8'));
+  const expectedWeights = new Float32Array(Uint8Array.from(readFileSync(file('final.f32'))).buffer);
+
+  expect(relative(weights, flat(initialOIHW))).toBeGreaterThan(10 * TOLERANCE); // it moved by more than what is compared
+  for (const [step, loss] of losses.entries())
+    expect(relative([loss], [expected[step] as number]), `loss of step ${step}`).toBeLessThan(TOLERANCE);
+  expect(relative(weights, expectedWeights)).toBeLessThan(TOLERANCE);
+}
+
+/** |a - b| / |b| in the Euclidean norm. */
+function relative(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const norm = (of: (i: number) => number) => Math.sqrt(Array.from(b, (_, i) => of(i) ** 2).reduce((sum, square) => sum + square, 0));
+  return norm((i) => (a[i] as number) - (b[i] as number)) / norm((i) => b[i] as number);
+}
+
+function flat(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}
+
+function bytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
