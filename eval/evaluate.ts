@@ -138,7 +138,7 @@ async function runBackend(run: Run): Promise<BackendResult> {
   const inFlight: Promise<void>[] = [];
   for await (const batch of data.batches(run.backendOptions.batch, 0, total)) {
     if (run.signal?.aborted) break;
-    const pending = session.run(batch.imagesNCHW.slice(), batch.count); // the set uses its buffers again
+    const pending = session.run(new Uint8Array(batch.imagesNCHW), batch.count); // the set uses its buffers again
     inFlight.push(finish(batch.offset, batch.labels.slice(), pending));
     if (inFlight.length >= IN_FLIGHT) await inFlight.shift();
   }

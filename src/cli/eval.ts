@@ -125,7 +125,12 @@ async function runBisect(file: string, flags: Flags): Promise<void> {
         flags.against === undefined
           ? { ...a, backend: second }
           : { ...a, name: basename(flags.against), model: await readInput(flags.against) };
-      const result = await bisect(a, b, { imagesNCHW: imagesNCHW.slice(), count, tolerance: defaultThresholds.relError, backendOptions });
+      const result = await bisect(a, b, {
+        imagesNCHW: new Uint8Array(imagesNCHW),
+        count,
+        tolerance: defaultThresholds.relError,
+        backendOptions,
+      });
       process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : describeBisection(result));
       if (result.first) throw new ParityError(`the two part at ${result.first.layer} (${result.first.op})`);
       return;

@@ -49,7 +49,8 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   const length = Number(view.getBigUint64(0, true));
   const limit = Math.min(MAX_HEADER_BYTES, bytes.length - LENGTH_BYTES);
   if (length > limit) throw new InputError(FORMAT, 'header', `expected a length of at most ${limit}, got ${length}`);
-  const data = bytes.subarray(LENGTH_BYTES + length);
+  // a plain Uint8Array even where a Buffer was given: the slice of a Buffer does not copy
+  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + LENGTH_BYTES + length, bytes.length - LENGTH_BYTES - length);
   const entries = Object.entries(parseHeader(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length)));
   const metadata = new Map<string, string>();
   const tensors = new Map<string, StoredTensor>();

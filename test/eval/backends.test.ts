@@ -1,0 +1,98 @@
+/** Every backend of this machine on every form, against the naive interpreter; and what happens where a device is absent. */
+import { describe, expect, test } from 'vitest';
+import { type FormName, forms } from '../../converters/onnx/forms.ts';
+import { Graph } from '../../converters/onnx/graph.ts';
+import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { probe } from '../../eval/backends/probe.ts';
+import { type BackendName, backends } from '../../eval/backends/table.ts';
+import { findBrowser } from '../../eval/browser/find.ts';
+import { addDifference, noDifference, relativeError } from '../../eval/metrics.ts';
+import { readClassifier } from '../../eval/model-input.ts';
+import { DataType, encodeModel } from '../../proto/onnx.ts';
+import { DeviceError } from '../../src/errors.ts';
+import { randomImages, randomModel } from '../network/random-model.ts';
+import { reference } from '../network/reference.ts';
+
+const model = randomModel({ depth: 8, width: 1 });
+const COUNT = 3;
+const images = randomImages(model.config, COUNT);
+const expected = Float32Array.from(reference(model, images, COUNT).get('logits') as Float64Array);
+const browser = findBrowser();
+
+/** A browser runs the same code for every form: one form with functions, one without, and the one for old runtimes. */
+const cases: { backend: BackendName; needs: string; softwareGpu: boolean; formNames: FormName[] }[] = [
+  { backend: 'cpu', needs: '', softwareGpu: false, formNames: Object.keys(forms) as FormName[] },
+  { backend: 'wasm', needs: '', softwareGpu: false, formNames: Object.keys(forms) as FormName[] },
+  { backend: 'browser-wasm', needs: 'a browser', softwareGpu: false, formNames: ['packed', 'inline', 'dense'] },
+  { backend: 'webgpu', needs: 'a browser', softwareGpu: true, formNames: ['packed', 'inline'] },
+  { backend: 'browser-webgpu', needs: 'a browser', softwareGpu: true, formNames: ['packed'] },
+  { backend: 'browser-webgl', needs: 'a browser', softwareGpu: true, formNames: ['packed', 'dense'] },
+];
+
+describe.each(cases)('$backend', ({ backend, needs, softwareGpu, formNames }) => {
+  const there = needs === '' || browser !== undefined;
+  for (const form of formNames) {
+    (there ? test : test.skip)(
+      `${form} gives the logits of the naive interpreter${there ? '' : ` [needs ${needs}]`}`,
+      async () => {
+        const file = toOnnx(model, { form, input: form === 'packed' ? 'nhwc-uint8' : 'nchw-float' });
+        const session = await backends[backend].open(file, readClassifier(file).input, { batch: COUNT, softwareGpu });
+        try {
+          // both batches at once, as evaluate sends them, and the second one short
+          const [all, first] = await Promise.all([session.run(images, COUNT), session.run(images, 1)]);
+          const logits = all.outputs['logits']?.data as Float32Array;
+          expect(logits).toHaveLength(expected.length);
+          expect(relativeError(addDifference(noDifference, logits, expected))).toBeLessThan(1e-5);
+          const single = first.outputs['logits']?.data as Float32Array;
+          expect(relativeError(addDifference(noDifference, single, expected.subarray(0, 10)))).toBeLessThan(1e-5);
+          expect(session.loadSeconds).toBeGreaterThan(0);
+          if (process.platform === 'linux') expect(await session.peakMemoryBytes()).toBeGreaterThan(10e6);
+        } finally {
+          await session.close();
+        }
+      },
+      120_000,
+    );
+  }
+});
+
+test('a device that is absent is an error that says what to install, not a fallback', async () => {
+  const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
+  const { input } = readClassifier(file);
+  for (const name of ['cuda', 'webgpu'] as const) {
+    if ((await probe(name, {})).ok) continue;
+    await expect(backends[name].open(file, input, { batch: 1 })).rejects.toThrow(DeviceError);
+    await expect(backends[name].open(file, input, { batch: 1 })).rejects.toThrow(/needs an? (NVIDIA )?GPU/);
+  }
+  await expect(backends['browser-wasm'].open(file, input, { batch: 1, browser: '/nowhere/chrome' })).rejects.toThrow(
+    'no browser at /nowhere/chrome',
+  );
+});
+
+(browser ? test : test.skip)(`a node that WebGPU would leave to the CPU is an error${browser ? '' : ' [needs a browser]'}`, async () => {
+  const graph = new Graph();
+  graph.node('Det', ['images'], 'logits'); // WebGPU has no kernel for it, the CPU has
+  const value = (name: string, sizes: number[]) => ({
+    name,
+    type: { tensor_type: { elem_type: DataType.FLOAT, shape: { dim: sizes.map((dim_value) => ({ dim_value })) } } },
+  });
+  const file = encodeModel({
+    ir_version: 8,
+    opset_import: [{ domain: '', version: 17 }],
+    graph: { name: 'det', node: graph.nodes, input: [value('images', [1, 3, 8, 8])], output: [value('logits', [1, 3])] },
+  });
+  const { input } = readClassifier(file);
+  const session = await backends.cpu.open(file, input, { batch: 1 });
+  expect((await session.run(randomImages(model.config, 1), 1)).outputs['logits']?.data).toHaveLength(3);
+  await session.close();
+  await expect(backends.webgpu.open(file, input, { batch: 1, softwareGpu: true })).rejects.toThrow(DeviceError);
+  await expect(backends['browser-webgpu'].open(file, input, { batch: 1, softwareGpu: true })).rejects.toThrow(DeviceError);
+});
+
+test('a process that dies is an error, and the session can still be closed', async () => {
+  const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
+  const session = await backends.cpu.open(file, readClassifier(file).input, { batch: 1 });
+  await expect(session.run(images.subarray(0, 5), 1)).resolves.toBeDefined(); // too few pixels are zeros
+  await session.close();
+  await expect(session.run(images, 1)).rejects.toThrow('the process ended');
+});
