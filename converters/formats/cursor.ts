@@ -5,6 +5,8 @@
 import { InputError } from '../../src/errors.ts';
 
 export class Cursor {
+  /** All bytes; a plain Uint8Array even where a Buffer was given, and so are its parts. */
+  readonly bytes: Uint8Array;
   readonly #view: DataView;
   #offset = 0;
 
@@ -13,10 +15,11 @@ export class Cursor {
    * @param littleEndian byte order of multi-byte numbers; may be changed when the header tells
    */
   constructor(
-    readonly bytes: Uint8Array,
+    bytes: Uint8Array,
     readonly format: string,
     public littleEndian = true,
   ) {
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
