@@ -29,6 +29,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .description('1-bit wide residual networks: convert them to ONNX at about one bit per weight, prove parity on every runtime')
     .version(version)
     .exitOverride()
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .showHelpAfterError('(run with --help for the options and an example)');
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = argv[0] === name ? (await load()).command() : new Command(name);
