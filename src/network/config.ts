@@ -103,21 +103,21 @@ export function readConfig(json: unknown): NetworkConfig {
     typeof value === 'number' && value >= low && value <= high ? value : fail(field, `a number from ${low} to ${high}`, value);
   const oneOf = <T>(value: unknown, field: string, choices: readonly T[]): T =>
     choices.includes(value as T) ? (value as T) : fail(field, choices.map((c) => JSON.stringify(c)).join(' or '), value);
-  const numbers = (value: unknown, field: string, count: number, low: number, high: number): number[] =>
+  const list = (value: unknown, field: string, count: number, item: typeof number, low: number, high: number): number[] =>
     Array.isArray(value) && value.length === count
-      ? value.map((v, i) => number(v, `${field}[${i}]`, low, high))
+      ? value.map((v, i) => item(v, `${field}[${i}]`, low, high))
       : fail(field, `${count} numbers`, value);
 
   const c = record(json, 'root', Object.keys(defaultConfig));
   const input = record(c['input'], 'input', Object.keys(defaultConfig.input));
   const channels = integer(input['channels'], 'input.channels', 1, 1024);
   const down = record(c['downsample'], 'downsample', Object.keys(defaultConfig.downsample));
-  const pads = (key: 'convPads' | 'poolPads') => numbers(down[key], `downsample.${key}`, 4, 0, 2) as unknown as Pads;
+  const pads = (key: 'convPads' | 'poolPads') => list(down[key], `downsample.${key}`, 4, integer, 0, 2) as unknown as Pads;
   const constants = (): NetworkConfig['inputNorm'] => {
     const norm = record(c['inputNorm'], 'inputNorm', ['mean', 'std']);
     return {
-      mean: numbers(norm['mean'], 'inputNorm.mean', channels, -1e6, 1e6),
-      std: numbers(norm['std'], 'inputNorm.std', channels, 1e-6, 1e6),
+      mean: list(norm['mean'], 'inputNorm.mean', channels, number, -1e6, 1e6),
+      std: list(norm['std'], 'inputNorm.std', channels, number, 1e-6, 1e6),
     };
   };
   const config: NetworkConfig = {
