@@ -1,23 +1,22 @@
 import { basename } from 'node:path';
-import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { writeNpy } from '../../converters/formats/npy.ts';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
-import { type Availability, probe } from '../../eval/backends/probe.ts';
-import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
-import { type Bisection, bisect } from '../../eval/bisect.ts';
+import { type BackendName, backendNames } from '../../eval/backends/table.ts';
 import { evaluate, type Report } from '../../eval/evaluate.ts';
 import { readClassifier } from '../../eval/model-input.ts';
-import { defaultThresholds } from '../../eval/parity.ts';
 import { openImageSet } from '../data/open.ts';
-import { DeviceError, InterruptedError, ParityError, UsageError } from '../errors.ts';
+import { InterruptedError, ParityError, UsageError } from '../errors.ts';
 import { naturalNumber } from './arguments.ts';
+import { runBisect } from './bisect.ts';
+import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
 import { readInput } from './input-file.ts';
 import { refuseExisting, writeOutput } from './output-file.ts';
+import { parityTable } from './parity-table.ts';
 import { Progress } from './progress.ts';
 
-interface Flags {
+export interface EvalFlags {
   readonly data: string;
   readonly backend: string;
   readonly reference?: BackendName;
@@ -53,7 +52,7 @@ export function command(): Command {
     .action(run);
 }
 
-async function run(file: string, flags: Flags): Promise<void> {
+async function run(file: string, flags: EvalFlags): Promise<void> {
   if (flags.bisect) return runBisect(file, flags);
   if (flags.against !== undefined) throw new UsageError('--against goes with --bisect');
   const model = await readInput(file);
@@ -99,78 +98,12 @@ async function run(file: string, flags: Flags): Promise<void> {
     const values = logits.get(backend)?.subarray(0, images * classes);
     if (path && values) await writeOutput(path, writeNpy([images, classes], values), { force: flags.force });
   }
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describe(report));
+  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : parityTable(report));
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
   if (report.verdict === 'fail') throw new ParityError(`parity failed: ${failed(report).join(', ')} beyond the thresholds`);
 }
 
-/** Images that --bisect runs when no --limit is given. */
-const BISECT_IMAGES = 2;
-
-async function runBisect(file: string, flags: Flags): Promise<void> {
-  const model = await readInput(file);
-  const { input, classes } = readClassifier(model);
-  const { threads, browser, softwareGpu } = flags;
-  const backendOptions: BackendOptions = { threads, browser, softwareGpu, batch: 1 };
-  const names = await chooseBackends(flags, backendOptions);
-  const [first, second = first] = names;
-  if (!first || !second || names.length !== (flags.against === undefined ? 2 : 1)) {
-    throw new UsageError('--bisect compares two backends (--backend cpu,wasm), or two files on one backend (--against OTHER.onnx)');
-  }
-  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, dataFolder: dataFolder() });
-  try {
-    for await (const { imagesNCHW, count } of data.batches(flags.limit ?? BISECT_IMAGES)) {
-      const a = { name: basename(file), model, backend: first };
-      const b =
-        flags.against === undefined
-          ? { ...a, backend: second }
-          : { ...a, name: basename(flags.against), model: await readInput(flags.against) };
-      const result = await bisect(a, b, {
-        imagesNCHW: new Uint8Array(imagesNCHW),
-        count,
-        tolerance: defaultThresholds.relError,
-        backendOptions,
-      });
-      process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : describeBisection(result));
-      if (result.first) throw new ParityError(`the two part at ${result.first.layer} (${result.first.op})`);
-      return;
-    }
-  } finally {
-    await data.close();
-  }
-}
-
-function describeBisection({ a, b, images, tolerance, layers, first }: Bisection): string {
-  const table = new Table({
-    head: ['layer', 'op', 'rel. error', 'max diff', ''],
-    style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-  });
-  const number = (value: number | null) => value?.toExponential(1) ?? 'other shape';
-  for (const row of layers)
-    table.push([row.layer, row.op, number(row.relError), number(row.maxAbsDiff), row === first ? '<- first beyond the tolerance' : '']);
-  const verdict = first ? `They part at ${first.layer} (${first.op}).` : 'No layer differs.';
-  return `A: ${a}\nB: ${b}\n${images} images, tolerance ${tolerance}\n${table.toString()}\n${verdict}\n`;
-}
-
-/** The backends named, all of which must be there; or with `all` those that this machine has. */
-async function chooseBackends(flags: Flags, options: BackendOptions): Promise<BackendName[]> {
-  const all = flags.backend === 'all';
-  const names = all ? backendNames : [...new Set(flags.backend.split(',').map((name) => name.trim() as BackendName))];
-  for (const name of names)
-    if (!(name in backends)) throw new UsageError(`unknown backend ${name}. Known: ${backendNames.join(', ')}, or all`);
-  if (flags.reference && !names.includes(flags.reference)) names.unshift(flags.reference);
-  const available: BackendName[] = [];
-  for (const name of names) {
-    const answer: Availability = names.length === 1 ? { ok: true, detail: '' } : await probe(name, options);
-    if (answer.ok) available.push(name);
-    else if (!all || name === flags.reference) throw new DeviceError(answer.reason);
-    else process.stderr.write(`not on this machine: ${name}: ${answer.reason}\n`);
-  }
-  return available;
-}
-
-function logitFiles({ saveLogits }: Flags, names: readonly BackendName[]): Map<BackendName, string> {
+function logitFiles({ saveLogits }: EvalFlags, names: readonly BackendName[]): Map<BackendName, string> {
   if (saveLogits === undefined) return new Map();
   const stem = saveLogits.replace(/\.npy$/, '');
   return new Map(names.map((name) => [name, names.length === 1 ? saveLogits : `${stem}.${name}.npy`]));
@@ -178,53 +111,4 @@ function logitFiles({ saveLogits }: Flags, names: readonly BackendName[]): Map<B
 
 function failed({ results }: Report): string[] {
   return results.filter(({ verdict }) => verdict === 'fail').map(({ backend }) => backend);
-}
-
-function describe({ model, data, images, reference, thresholds, results, verdict }: Report): string {
-  const percent = (value: number | null) => (value === null ? '-' : `${(value * 100).toFixed(2)} %`);
-  const small = (value: number | null) => (value === null ? '-' : value.toExponential(1));
-  const hasTop5 = results.some(({ top5 }) => top5 !== null);
-  const table = new Table({
-    head: [
-      'backend',
-      'images',
-      'top-1',
-      ...(hasTop5 ? ['top-5'] : []),
-      'agreement',
-      'flips',
-      'max diff',
-      'mean diff',
-      'rel. error',
-      'images/s',
-      'load',
-      'memory',
-      'verdict',
-    ],
-    style: { head: [], border: [] },
-  });
-  for (const r of results) {
-    table.push([
-      r.backend,
-      r.images.toLocaleString('en-US'),
-      percent(r.top1),
-      ...(hasTop5 ? [percent(r.top5)] : []),
-      percent(r.agreement),
-      r.flips ?? '-',
-      small(r.maxAbsDiff),
-      small(r.meanAbsDiff),
-      small(r.relError),
-      r.imagesPerSecond?.toFixed(1) ?? '-',
-      `${r.loadSeconds.toFixed(2)} s`,
-      r.peakMemoryBytes === null ? '-' : `${Math.round(r.peakMemoryBytes / 1e6)} MB`,
-      r.verdict,
-    ]);
-  }
-  const limits = `agreement at least ${percent(thresholds.agreement)}, relative error at most ${thresholds.relError}`;
-  return [
-    `${model} on ${images.toLocaleString('en-US')} images of ${data}`,
-    table.toString(),
-    ...results.map(({ backend, detail }) => `  ${backend}: ${detail}`),
-    results.length > 1 ? `parity with ${reference}: ${verdict} (${limits})` : 'one backend: nothing to compare with',
-    '',
-  ].join('\n');
 }

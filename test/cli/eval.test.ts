@@ -175,12 +175,17 @@ test('predict: the classes that eval counts, from PNG files of the same images',
 
 const cifar = shared('data/cifar-10-binary.tar.xz');
 if (cifar) {
-  testWith(models.keras, "the author's network on the first real test images of CIFAR-10, read from the archive", async (file) => {
-    await run(['export', file, '-o', at('keras.onnx'), '--dataset', 'cifar-10']);
-    const { stdout } = await run(['eval', at('keras.onnx'), '--data', cifar, '--limit', '200', '--format', 'json']);
-    // 191 of the first 200: counted by an evaluation of the same weights in python onnxruntime
-    expect(JSON.parse(stdout).results[0].top1).toBe(191 / 200);
-    const { stdout: predicted } = await run(['predict', at('keras.onnx'), `${root}examples/ship.png`, '--top', '1']);
-    expect(predicted).toContain('ship');
-  });
+  testWith(
+    models.keras,
+    "the author's network on the first real test images of CIFAR-10, read from the archive",
+    async (file) => {
+      await run(['export', file, '-o', at('keras.onnx'), '--dataset', 'cifar-10']);
+      const { stdout } = await run(['eval', at('keras.onnx'), '--data', cifar, '--limit', '200', '--format', 'json']);
+      // 191 of the first 200: counted by an evaluation of the same weights in python onnxruntime
+      expect(JSON.parse(stdout).results[0].top1).toBe(191 / 200);
+      const { stdout: predicted } = await run(['predict', at('keras.onnx'), `${root}examples/ship.png`, '--top', '1']);
+      expect(predicted).toContain('ship');
+    },
+    180_000,
+  );
 }

@@ -1,0 +1,24 @@
+import type { BackendOptions } from '../../eval/backends/backend.ts';
+import { type Availability, probe } from '../../eval/backends/probe.ts';
+import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
+import { DeviceError, UsageError } from '../errors.ts';
+
+/** The backends named, all of which must be there; or with `all` those that this machine has. */
+export async function chooseBackends(
+  flags: { readonly backend: string; readonly reference?: BackendName },
+  options: BackendOptions,
+): Promise<BackendName[]> {
+  const all = flags.backend === 'all';
+  const names = all ? backendNames : [...new Set(flags.backend.split(',').map((name) => name.trim() as BackendName))];
+  for (const name of names)
+    if (!(name in backends)) throw new UsageError(`unknown backend ${name}. Known: ${backendNames.join(', ')}, or all`);
+  if (flags.reference && !names.includes(flags.reference)) names.unshift(flags.reference);
+  const available: BackendName[] = [];
+  for (const name of names) {
+    const answer: Availability = names.length === 1 ? { ok: true, detail: '' } : await probe(name, options);
+    if (answer.ok) available.push(name);
+    else if (!all || name === flags.reference) throw new DeviceError(answer.reason);
+    else process.stderr.write(`not on this machine: ${name}: ${answer.reason}\n`);
+  }
+  return available;
+}
