@@ -162,11 +162,11 @@ function cells(file: MatFile, name: string): Numeric[] {
   });
 }
 
-function numbers(file: MatFile, name: string): number[] {
+function numbers(file: MatFile, name: string): NumericData {
   const variable = file.get(name);
   if (variable?.kind !== 'numeric')
     throw new InputError(FORMAT, `variable ${name}`, `expected numbers, got ${variable?.kind ?? 'nothing'}`);
-  return Array.from(variable.data);
+  return variable.data;
 }
 
 function dimensions(array: Numeric | undefined, count: number): readonly number[] {

@@ -37,12 +37,12 @@ export class InputError extends WrnError {
     readonly where: string,
     readonly problem: string,
   ) {
-    super(printable(`${format} ${where.slice(0, MAX_WHERE)}: ${problem}`.replace(/ +:/, ':')));
+    super(printable(`${format} ${where.slice(0, MAX_LENGTH)}: ${problem.slice(0, MAX_LENGTH)}`.replace(/ +:/, ':')));
   }
 }
 
 /** Names come from files: one that is too long, or that would steer a terminal, must not reach it. */
-const MAX_WHERE = 300;
+const MAX_LENGTH = 400;
 
 function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');

@@ -2,6 +2,7 @@
  * MAT-file level 5: variables that MATLAB and scipy save.
  * Source: "MAT-File Format", The MathWorks, chapter 1.
  */
+import { kMaxLength } from 'node:buffer';
 import { inflateSync } from 'node:zlib';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/network/tensor.ts';
@@ -31,8 +32,12 @@ const MAX_INFLATION = 64;
 const INFLATION_SLACK = 1 << 20;
 /** Cells and structs of published networks nest two deep. */
 const MAX_DEPTH = 16;
-/** A network of 1200 layers has 5000 arrays; one takes 56 bytes of the file and ten times that in memory. */
+/** A network of 1200 layers has 5000 arrays; one takes 56 bytes of the file and ten times that in memory, and so does a struct's field. */
 const MAX_ARRAYS = 100_000;
+/** Kernels have four or five. */
+const MAX_DIMENSIONS = 32;
+/** Names are words. */
+const MAX_TEXT_BYTES = 1 << 20;
 
 /** What is left of the limits while a file is read. */
 interface Budget {
@@ -126,7 +131,8 @@ function readVariable(cursor: Cursor, budget: Budget): Cursor {
 
 function inflate(data: Cursor, budget: Budget): Uint8Array {
   try {
-    const inflated = inflateSync(data.take(data.left), { maxOutputLength: Math.max(1, budget.inflatedBytes) });
+    const maxOutputLength = Math.max(1, Math.min(budget.inflatedBytes, kMaxLength));
+    const inflated = inflateSync(data.take(data.left), { maxOutputLength });
     budget.inflatedBytes -= inflated.length;
     return inflated;
   } catch (error) {
@@ -163,17 +169,32 @@ function readNumbers(cursor: Cursor): NumericData {
   return reader.decode(data, data.left / reader.size);
 }
 
+/** An element of text, which is short. */
+function readTextElement(cursor: Cursor): { type: number; bytes: Uint8Array } {
+  const { type, data } = readElement(cursor);
+  if (data.left > MAX_TEXT_BYTES) throw cursor.error(`expected at most ${MAX_TEXT_BYTES} bytes of text, got ${data.left}`);
+  return { type, bytes: data.bytes };
+}
+
 function readText(cursor: Cursor): string {
-  return latin1(readElement(cursor).data.bytes);
+  return latin1(readTextElement(cursor).bytes);
+}
+
+/** Counts arrays and fields of structs against their limit. */
+function spend(cursor: Cursor, budget: Budget, count: number): void {
+  budget.arrays -= count;
+  if (budget.arrays < 0) throw cursor.error(`expected at most ${MAX_ARRAYS} arrays and fields, got more`);
 }
 
 function readArray(cursor: Cursor, budget: Budget, depth: number): { name: string; array: MatArray } {
   if (depth > MAX_DEPTH) throw cursor.error(`expected at most ${MAX_DEPTH} nested arrays, got more`);
-  if (budget.arrays-- === 0) throw cursor.error(`expected at most ${MAX_ARRAYS} arrays, got more`);
+  spend(cursor, budget, 1);
   const flags = readNumbers(cursor)[0] ?? 0;
   const classId = flags & 0xff;
   if (classId === OPAQUE_CLASS) return { name: readText(cursor), array: { kind: 'unsupported', dims: [], className: 'opaque' } };
-  const dims = Array.from(readNumbers(cursor));
+  const sizes = readNumbers(cursor);
+  if (sizes.length > MAX_DIMENSIONS) throw cursor.error(`expected at most ${MAX_DIMENSIONS} sizes, got ${sizes.length}`);
+  const dims = Array.from(sizes);
   const count = elements(dims);
   if (dims.length < 2 || !dims.every((size) => Number.isSafeInteger(size) && size >= 0) || !Number.isSafeInteger(count)) {
     throw cursor.error(`expected at least two sizes, got [${dims.slice(0, 8).join(', ')}]`);
@@ -196,10 +217,10 @@ function readBody(cursor: Cursor, classId: number, dims: readonly number[], coun
 }
 
 function readCharacters(cursor: Cursor): string {
-  const { type, data } = readElement(cursor);
+  const { type, bytes: stored } = readTextElement(cursor);
   const encoding = characterTypes[type];
   if (!encoding) throw cursor.error(`expected characters, got element type ${type}`);
-  const bytes = Buffer.from(data.bytes);
+  const bytes = Buffer.from(stored);
   return (encoding === 'utf16le' && !cursor.littleEndian && bytes.length % 2 === 0 ? bytes.swap16() : bytes).toString(encoding);
 }
 
@@ -217,6 +238,7 @@ function readFields(cursor: Cursor, count: number, budget: Budget, depth: number
   const names = readText(cursor);
   if (nameLength < 1 || names.length % nameLength !== 0)
     throw cursor.error(`expected field names of ${nameLength} bytes, got ${names.length} bytes`);
+  spend(cursor, budget, names.length / nameLength);
   const fieldNames = Array.from({ length: names.length / nameLength }, (_, i) => {
     const name = names.slice(i * nameLength, (i + 1) * nameLength);
     return name.slice(0, name.indexOf('\0') >>> 0);

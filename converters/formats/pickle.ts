@@ -38,6 +38,8 @@ class Mark {}
 const MAX_PROTOCOL = 5;
 /** A training checkpoint of 1200 layers takes 200,000; each makes an object of up to 200 bytes from one byte. */
 const MAX_OPERATIONS = 2_000_000;
+/** Names of parameters and of globals, and what a training notes. */
+const MAX_TEXT_BYTES = 1 << 20;
 
 /**
  * Decodes one pickle from the cursor, which then stands behind it.
@@ -118,13 +120,18 @@ class Machine {
     const { bytes, offset } = this.cursor;
     const end = bytes.indexOf('\n'.charCodeAt(0), offset);
     if (end < 0) throw this.cursor.error('expected a line, got the end of the file');
-    const text = latin1(this.cursor.take(end - offset));
+    const text = latin1(this.bytesOfText(end - offset));
     this.cursor.take(1);
     return text;
   }
 
+  bytesOfText(length: number): Uint8Array {
+    if (length > MAX_TEXT_BYTES) throw this.cursor.error(`expected at most ${MAX_TEXT_BYTES} bytes of text, got ${length}`);
+    return this.cursor.take(length, 'text');
+  }
+
   text(length: number): string {
-    return new TextDecoder().decode(this.cursor.take(length, 'text'));
+    return new TextDecoder().decode(this.bytesOfText(length));
   }
 
   #pop(): PickleValue {
@@ -155,8 +162,8 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   X: (m) => m.push(m.text(m.cursor.uint32())),
   '\x8c': (m) => m.push(m.text(m.cursor.uint8())),
   '\x8d': (m) => m.push(m.text(m.cursor.uint64())),
-  T: (m) => m.push(latin1(m.cursor.take(m.cursor.uint32(), 'text'))),
-  U: (m) => m.push(latin1(m.cursor.take(m.cursor.uint8(), 'text'))),
+  T: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint32()))),
+  U: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint8()))),
   B: (m) => m.push(m.cursor.take(m.cursor.uint32(), 'bytes')),
   C: (m) => m.push(m.cursor.take(m.cursor.uint8(), 'bytes')),
   '}': (m) => m.push(new Map()),

@@ -51,8 +51,10 @@ describe.each(Object.entries(layouts))('%s', (_, write) => {
 async function logits(model: Model, images: Uint8Array, form: 'packed' | 'dense'): Promise<number[]> {
   const session = await InferenceSession.create(toOnnx(model, { form, input: 'nchw-float' }));
   try {
-    const result = await session.run({ images: new OrtTensor('float32', Float32Array.from(images), [images.length / 3072, 3, 32, 32]) });
-    return [...(result['logits']?.data as Float32Array)];
+    const { logits } = await session.run({
+      images: new OrtTensor('float32', Float32Array.from(images), [images.length / 3072, 3, 32, 32]),
+    });
+    return Array.from(logits?.data as Float32Array);
   } finally {
     await session.release();
   }

@@ -184,9 +184,22 @@ describe('what is not read', () => {
     expect(() => readMat5(matFile({ x: value }))).toThrow('expected at most 16 nested arrays, got more');
   });
 
+  test.each<[string, Uint8Array, string]>([
+    ['sizes', raw(6, Array(33).fill(1)), 'expected at most 32 sizes, got 33'],
+    ['text', matFile({ x: { kind: 'char', text: 'x'.repeat(2 ** 20 + 1) } }), 'expected at most 1048576 bytes of text, got 1048577'],
+    ['a name', matFile({ ['x'.repeat(2 ** 20 + 1)]: one }), 'expected at most 1048576 bytes of text, got 1048577'],
+    [
+      'fields',
+      raw(2, [0, 0], Buffer.concat([little.element(5, little.words(4, [1])), little.element(1, Buffer.alloc(100_001))])),
+      'expected at most 100000 arrays and fields, got more',
+    ],
+  ])('%s without end', (_, bytes, message) => {
+    expect(() => readMat5(bytes)).toThrow(message);
+  });
+
   test('arrays without end', () => {
     const many: Value = { kind: 'cell', dims: [1, 100_000], cells: Array(100_000).fill(one) };
-    expect(() => readMat5(matFile({ x: many }))).toThrow('expected at most 100000 arrays, got more');
+    expect(() => readMat5(matFile({ x: many }))).toThrow('expected at most 100000 arrays and fields, got more');
   });
 
   test('a decompression bomb stops at its limit, of one variable and of many', () => {

@@ -131,7 +131,8 @@ describe('what is not a pickle', () => {
     ['items of a list', '](NNu.', 'expected a dict and pairs, got something else'],
     ['appends to a dict', '}(Ne.', 'expected a list to append to, got something else'],
     ['a line without end', 'cposix', 'expected a line, got the end of the file'],
-    ['text beyond the end', 'X\xff\xff\xff\xffa', 'expected 4294967295 bytes of text, got 1 left in the file'],
+    ['text beyond the end', 'X\xff\xff\x00\x00a', 'expected 65535 bytes of text, got 1 left in the file'],
+    ['text without end', 'X\xff\xff\xff\xffa', 'expected at most 1048576 bytes of text, got 4294967295'],
     ['a length beyond 2^53', '\x8d\xff\xff\xff\xff\xff\xff\xff\xffa', 'expected a number below 2^53'],
   ])('%s', (_, bytes, message) => {
     expect(() => read(bytes)).toThrow(message);
