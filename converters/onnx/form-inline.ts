@@ -1,8 +1,8 @@
 /** `inline`: the same bits as `packed`, unpacked by standard operators in the graph itself, for tools without local functions. */
 import { packedLength } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
+import type { Form } from './form.ts';
 import { packed } from './form-packed.ts';
-import type { Form } from './forms.ts';
 import { lookUp, signTable, toKernel } from './unpack.ts';
 
 export const inline: Form = {

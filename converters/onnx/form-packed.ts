@@ -4,7 +4,7 @@
  * the one-bit layers in every viewer and let a compiler with a one-bit kernel match them.
  */
 import type { FunctionProto } from '../../proto/onnx.ts';
-import type { Form } from './forms.ts';
+import type { Form } from './form.ts';
 import { int64s, node } from './graph.ts';
 import { bytesOf, checkShape, floatsOf, int64sOf } from './initializer.ts';
 import { lookUp, signTable, toKernel } from './unpack.ts';

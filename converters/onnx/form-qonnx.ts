@@ -9,7 +9,7 @@
 import type { FunctionProto } from '../../proto/onnx.ts';
 import { packSigns, unpackSigns } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
-import type { Form } from './forms.ts';
+import type { Form } from './form.ts';
 import { floats, node } from './graph.ts';
 import { checkShape, dimsOf, floatsOf } from './initializer.ts';
 

@@ -4,7 +4,8 @@ import { networkName } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
 import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.ts';
-import { type Form, type FormName, forms, type Kernel } from './forms.ts';
+import type { Form, Kernel } from './form.ts';
+import { type FormName, forms } from './forms.ts';
 import { Float, floats, Graph } from './graph.ts';
 import { type InputLayout, writeMetadata } from './metadata.ts';
 

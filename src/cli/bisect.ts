@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import Table from 'cli-table3';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
+import type { BackendName } from '../../eval/backends/table.ts';
 import { type Bisection, bisect } from '../../eval/bisect.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import { defaultThresholds } from '../../eval/parity.ts';
@@ -9,13 +10,21 @@ import { openImageSet } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
-import type { EvalFlags } from './eval.ts';
 import { readInput } from './input-file.ts';
+
+export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
+  readonly data: string;
+  readonly backend: string;
+  readonly reference?: BackendName;
+  readonly against?: string;
+  readonly limit?: number;
+  readonly format: 'human' | 'json';
+}
 
 /** Images that --bisect runs when no --limit is given. */
 const BISECT_IMAGES = 2;
 
-export async function runBisect(file: string, flags: EvalFlags): Promise<void> {
+export async function runBisect(file: string, flags: BisectFlags): Promise<void> {
   const model = await readInput(file);
   const { input, classes } = readClassifier(model);
   const { threads, browser, softwareGpu } = flags;

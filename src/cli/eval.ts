@@ -16,7 +16,7 @@ import { refuseExisting, writeOutput } from './output-file.ts';
 import { parityTable } from './parity-table.ts';
 import { Progress } from './progress.ts';
 
-export interface EvalFlags {
+interface Flags {
   readonly data: string;
   readonly backend: string;
   readonly reference?: BackendName;
@@ -52,7 +52,7 @@ export function command(): Command {
     .action(run);
 }
 
-async function run(file: string, flags: EvalFlags): Promise<void> {
+async function run(file: string, flags: Flags): Promise<void> {
   if (flags.bisect) return runBisect(file, flags);
   if (flags.against !== undefined) throw new UsageError('--against goes with --bisect');
   const model = await readInput(file);
@@ -103,7 +103,7 @@ async function run(file: string, flags: EvalFlags): Promise<void> {
   if (report.verdict === 'fail') throw new ParityError(`parity failed: ${failed(report).join(', ')} beyond the thresholds`);
 }
 
-function logitFiles({ saveLogits }: EvalFlags, names: readonly BackendName[]): Map<BackendName, string> {
+function logitFiles({ saveLogits }: Flags, names: readonly BackendName[]): Map<BackendName, string> {
   if (saveLogits === undefined) return new Map();
   const stem = saveLogits.replace(/\.npy$/, '');
   return new Map(names.map((name) => [name, names.length === 1 ? saveLogits : `${stem}.${name}.npy`]));
