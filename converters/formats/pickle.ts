@@ -37,7 +37,7 @@ class Mark {}
 
 const MAX_PROTOCOL = 5;
 /** A training checkpoint of 1200 layers takes 200,000; each makes an object of up to 200 bytes from one byte. */
-const MAX_OPERATIONS = 2_000_000;
+const MAX_OPERATIONS = 1_000_000;
 /** Names of parameters and of globals, and what a training notes. */
 const MAX_TEXT_BYTES = 1 << 20;
 

@@ -139,7 +139,7 @@ describe('what is not a pickle', () => {
   });
 
   test('objects without end', () => {
-    expect(() => read('}0'.repeat(1_000_001))).toThrow('expected at most 2000000 operations, got more');
+    expect(() => read('}0'.repeat(500_001))).toThrow('expected at most 1000000 operations, got more');
   });
 
   test('a list that contains itself, nested without end, is not descended into', () => {
