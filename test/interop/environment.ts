@@ -21,6 +21,7 @@ const PACKAGES = [
   'qonnx==1.0.0',
   'netron==9.3.3',
   'pillow==13.0.0',
+  'safetensors==0.8.0',
 ];
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
