@@ -21,7 +21,6 @@ export interface PageResult {
 export interface Page {
   open(options: PageOpen): Promise<{ seconds: number; detail: string }>;
   run(imagesBase64: string, count: number): Promise<PageResult>;
-  progress(done: number, total: number): void;
 }
 
 interface WebRuntime extends Runtime {
@@ -61,19 +60,18 @@ const page: Page = {
     const encoded = Object.entries(outputs).map(([name, { shape, data }]) => [name, { shape, base64: toBase64(data) }] as const);
     return { outputs: Object.fromEntries(encoded), seconds };
   },
-  progress(done, total) {
-    show('done', `${done.toLocaleString()} of ${total.toLocaleString()} images`);
-    const bar = document.querySelector('progress');
-    if (bar) Object.assign(bar, { value: done, max: total });
-  },
 };
 
 /** Calls come while one runs, but a session of onnxruntime-web runs one batch at a time. */
 let last: Promise<unknown> = Promise.resolve();
+let done = 0;
 
 async function runInTurn(images: Uint8Array, count: number) {
   if (!running) throw new Error('no model is open');
-  return runBatch(running.ort, running.session, running.input, images, count);
+  const result = await runBatch(running.ort, running.session, running.input, images, count);
+  done += count;
+  show('done', `${done.toLocaleString()} images classified`);
+  return result;
 }
 
 /** Name of the GPU or renderer; empty for wasm. */
