@@ -1,0 +1,77 @@
+/** Tensors whose values stand in another file beside the model (onnx, docs/ExternalData.md). */
+import type { GraphProto, ModelProto, NodeProto, TensorProto } from '../../proto/onnx.ts';
+import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/network/tensor.ts';
+import { bitsOfType, dimsOf } from './initializer.ts';
+
+/**
+ * Reads `length` bytes at `offset` of the file `location`, a path relative to the model's folder.
+ * @throws InputError when there is no such file, it is too short, or the path leaves the folder
+ */
+export type ReadExternal = (location: string, offset: number, length: number) => Uint8Array;
+
+/** Values start at pages, so that runtimes can map the file into memory. */
+const PAGE = 4096;
+
+export function isExternal(tensor: TensorProto): boolean {
+  return (tensor.external_data?.length ?? 0) > 0;
+}
+
+/**
+ * The bytes of an external tensor.
+ * @throws InputError when its place is not stated as the format asks, or cannot be read
+ */
+export function readExternal(tensor: TensorProto, read: ReadExternal | undefined): Uint8Array {
+  const where = `tensor ${tensor.name}`;
+  const entries = new Map((tensor.external_data ?? []).map(({ key, value }) => [key, value ?? '']));
+  const location = entries.get('location');
+  if (!location) throw new InputError('onnx', where, 'expected the location of its external data, got none');
+  if (!read) throw new InputError('onnx', where, `expected its values in the file, got a reference to ${location}`);
+  const bits = bitsOfType(tensor.data_type);
+  if (bits === null) throw new InputError('onnx', where, `expected numbers in external data, got data type ${tensor.data_type}`);
+  const size = Math.ceil((elements(dimsOf(tensor)) * bits) / 8);
+  const offset = Number(entries.get('offset') ?? 0);
+  const length = Number(entries.get('length') ?? size);
+  if (!Number.isSafeInteger(offset) || offset < 0) throw new InputError('onnx', where, `expected an offset, got ${entries.get('offset')}`);
+  if (length !== size) throw new InputError('onnx', where, `expected ${size} bytes of external data, got ${entries.get('length')}`);
+  return read(location, offset, size);
+}
+
+/**
+ * Gathers what the model's external tensors hold in one new file, and makes them refer to it. Changes `model`.
+ * @returns the bytes of that file; undefined when no tensor is external
+ */
+export function relocate(model: ModelProto, location: string, read: ReadExternal | undefined): Uint8Array | undefined {
+  const tensors = tensorsOf(model).filter(isExternal);
+  if (tensors.length === 0) return undefined;
+  let end = 0;
+  const places = tensors.map((tensor) => {
+    const bytes = readExternal(tensor, read);
+    const offset = Math.ceil(end / PAGE) * PAGE;
+    end = offset + bytes.length;
+    return { tensor, bytes, offset };
+  });
+  const file = new Uint8Array(end);
+  for (const { tensor, bytes, offset } of places) {
+    file.set(bytes, offset);
+    const entries = { location, offset: String(offset), length: String(bytes.length) };
+    tensor.external_data = Object.entries(entries).map(([key, value]) => ({ key, value }));
+  }
+  return file;
+}
+
+/** Every tensor of a model: of graphs, of graphs inside nodes, of attributes, of functions. */
+function tensorsOf(model: ModelProto): TensorProto[] {
+  return [...(model.graph ? ofGraph(model.graph) : []), ...(model.functions ?? []).flatMap(({ node }) => ofNodes(node))];
+}
+
+function ofGraph({ initializer, sparse_initializer, node }: GraphProto): TensorProto[] {
+  const sparse = (sparse_initializer ?? []).flatMap(({ values, indices }) => [...(values ? [values] : []), ...(indices ? [indices] : [])]);
+  return [...(initializer ?? []), ...sparse, ...ofNodes(node)];
+}
+
+function ofNodes(nodes: readonly NodeProto[] | null | undefined): TensorProto[] {
+  return (nodes ?? [])
+    .flatMap(({ attribute }) => attribute ?? [])
+    .flatMap((a) => [...(a.t ? [a.t] : []), ...(a.tensors ?? []), ...[...(a.g ? [a.g] : []), ...(a.graphs ?? [])].flatMap(ofGraph)]);
+}

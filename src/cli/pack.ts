@@ -1,0 +1,129 @@
+import Table from 'cli-table3';
+import { Command, Option } from 'commander';
+import { type PackedFile, packOnnx } from '../../converters/onnx/pack.ts';
+import { readClassifier } from '../../eval/model-input.ts';
+import { type PackData, type PackVerification, verifyPack } from '../../eval/verify-pack.ts';
+import { openImageSet } from '../data/open.ts';
+import { UsageError } from '../errors.ts';
+import { naturalNumber } from './arguments.ts';
+import { dataFolder } from './data-folder.ts';
+import { readInput } from './input-file.ts';
+import { dataNameOf, externalReader, refuseExistingModel, writeModel } from './model-files.ts';
+import { Progress } from './progress.ts';
+
+interface Flags {
+  readonly output: string;
+  readonly inline: boolean;
+  readonly data?: string;
+  readonly limit?: number;
+  readonly force: boolean;
+  readonly format: 'human' | 'json';
+}
+
+export function command(): Command {
+  return new Command('pack')
+    .argument('<model>', 'ONNX file of any network with weights of two opposite values')
+    .requiredOption('-o, --output <file>', 'ONNX file to write')
+    .option('--inline', 'unpack by standard operators: for tools without local functions', false)
+    .option('--data <source>', 'compare with the original on these images too: a data set by name, or a folder or archive of one')
+    .addOption(new Option('--limit <n>', 'compare the first n images').argParser(naturalNumber))
+    .option('--force', 'replace an existing file', false)
+    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx pack dense.onnx -o packed.onnx --data cifar-10 --limit 500')
+    .action(run);
+}
+
+async function run(source: string, flags: Flags): Promise<void> {
+  const { output, force, inline, format } = flags;
+  if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit goes with --data');
+  refuseExistingModel(output, force);
+  const file = await readInput(source);
+  const external = countingReader(source);
+  const result = packOnnx(file, { inline, external: external.read, dataName: dataNameOf(output) });
+  let verification: PackVerification | undefined;
+  const verify = async (data?: PackData) =>
+    writeModel(output, result, {
+      force,
+      verify: async (path) => {
+        verification = await verifyPack(source, path, data);
+      },
+    });
+  if (flags.data === undefined) await verify();
+  else await withData(file, flags.data, flags.limit ?? Number.POSITIVE_INFINITY, verify);
+
+  const bytesBefore = file.length + external.bytes();
+  const bytesAfter = result.model.length + (result.data?.length ?? 0);
+  const { packed, kept } = result;
+  const report = { source, output, inline, bytesBefore, bytesAfter, packed, kept, verification };
+  process.stdout.write(format === 'json' ? `${JSON.stringify(report)}\n` : describe(report));
+}
+
+/** Counts every piece of external data once. */
+function countingReader(source: string) {
+  const reader = externalReader(source);
+  const pieces = new Map<string, number>();
+  return {
+    read: (location: string, offset: number, length: number) => {
+      const bytes = reader(location, offset, length);
+      pieces.set(`${location}\0${offset}`, length);
+      return bytes;
+    },
+    bytes: () => [...pieces.values()].reduce((sum, length) => sum + length, 0),
+  };
+}
+
+async function withData(file: Uint8Array, source: string, limit: number, use: (data: PackData) => Promise<void>): Promise<void> {
+  const classifier = readClassifier(file);
+  const { input, classes } = classifier;
+  const images = await openImageSet(source, { split: 'test', shape: input, classes, dataFolder: dataFolder() });
+  const progress = new Progress();
+  const total = Math.min(limit, images.length);
+  try {
+    await use({ images, classifier, limit: total, onProgress: (done) => progress.update('both files', done, total) });
+  } finally {
+    progress.stop();
+    await images.close();
+  }
+}
+
+type Report = Pick<PackedFile, 'packed' | 'kept'> & {
+  readonly output: string;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly verification: PackVerification | undefined;
+};
+
+const grouped = (n: number) => n.toLocaleString('en-US');
+
+function describe({ output, packed, kept, bytesBefore, bytesAfter, verification }: Report): string {
+  const plain = { style: { head: [], border: [], compact: true } };
+  const left = 'left' as const;
+  const right = 'right' as const;
+  const table = new Table({
+    ...plain,
+    head: ['packed layer', 'op', 'shape', 'weights', 'scales', 'bytes', 'packed bytes'],
+    colAligns: [left, left, right, right, right, right, right],
+  });
+  for (const row of packed) {
+    const numbers = [row.weights, row.scales, row.bytesBefore, row.bytesAfter].map(grouped);
+    table.push([printable(row.layer), row.op, row.shape.join('x'), ...numbers]);
+  }
+  const others = new Table({ ...plain, head: ['layer left as it is', 'op', 'tensor', 'why'] });
+  for (const { layer, op, tensor, reason } of kept) others.push([layer, op, tensor, reason].map(printable));
+  const { relError = 0, data } = verification ?? {};
+  return [
+    table.toString(),
+    ...(kept.length > 0 ? ['', others.toString()] : []),
+    '',
+    `${output}: ${packed.length} of ${packed.length + kept.length} layers packed`,
+    `  ${grouped(bytesAfter)} bytes instead of ${grouped(bytesBefore)}, ${(bytesBefore / bytesAfter).toFixed(2)}x smaller`,
+    `  verified: outputs on random inputs within ${relError.toExponential(1)} of the original's in onnxruntime`,
+    ...(data ? [`  ${grouped(data.images)} images: every decision the same, logits within ${data.relError.toExponential(1)}`] : []),
+    '',
+  ].join('\n');
+}
+
+/** Names come from files and must not steer a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?').slice(0, 80);
+}

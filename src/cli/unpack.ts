@@ -1,0 +1,46 @@
+import { Command, Option } from 'commander';
+import { unpackOnnx } from '../../converters/onnx/unpack-model.ts';
+import { type PackVerification, verifyPack } from '../../eval/verify-pack.ts';
+import { readInput } from './input-file.ts';
+import { dataNameOf, externalReader, refuseExistingModel, writeModel } from './model-files.ts';
+
+interface Flags {
+  readonly output: string;
+  readonly force: boolean;
+  readonly format: 'human' | 'json';
+}
+
+export function command(): Command {
+  return new Command('unpack')
+    .argument('<model>', 'ONNX file whose weights are stored as bits')
+    .requiredOption('-o, --output <file>', 'ONNX file to write')
+    .option('--force', 'replace an existing file', false)
+    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx unpack packed.onnx -o dense.onnx')
+    .action(run);
+}
+
+async function run(source: string, { output, force, format }: Flags): Promise<void> {
+  refuseExistingModel(output, force);
+  const file = await readInput(source);
+  const result = unpackOnnx(file, { external: externalReader(source), dataName: dataNameOf(output) });
+  let verification: PackVerification | undefined;
+  await writeModel(output, result, {
+    force,
+    verify: async (path) => {
+      verification = await verifyPack(source, path);
+    },
+  });
+  const { unpacked, model, data } = result;
+  const bytesAfter = model.length + (data?.length ?? 0);
+  const weights = unpacked.reduce((sum, row) => sum + row.weights, 0);
+  if (format === 'json') {
+    process.stdout.write(`${JSON.stringify({ source, output, weights, bytesAfter, unpacked, verification })}\n`);
+    return;
+  }
+  const lines = [
+    `${output}: ${weights.toLocaleString('en-US')} weights of ${unpacked.length} layers as float32, ${bytesAfter.toLocaleString('en-US')} bytes`,
+    `  verified: outputs on random inputs within ${(verification?.relError ?? 0).toExponential(1)} of the original's in onnxruntime`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
