@@ -54,7 +54,11 @@ export class Constants {
    * @throws InputError when a stored tensor is damaged
    */
   value(name: string): Constant | Unknown {
-    return this.#value(name, new Map(), 0);
+    const known = new Map<string, Constant | Unknown>();
+    const value = this.#value(name, known, 0);
+    if (value.kind === 'unknown') return value;
+    const bytes = [...known.values()].reduce((sum, each) => sum + (each.kind === 'constant' ? each.bytes : 0), 0);
+    return { ...value, bytes };
   }
 
   #value(name: string, known: Map<string, Constant | Unknown>, depth: number): Constant | Unknown {
@@ -88,9 +92,8 @@ export class Constants {
     const compute = isStandard ? standard[node.op_type ?? ''] : quantizers[`${node.domain}::${node.op_type}`];
     const result = constants.length > 0 ? compute?.(constants, node) : undefined;
     if (!result) return constants.length > 0 ? unknown(`computed by ${node.op_type}`) : { kind: 'unknown' };
-    const bytes = constants.reduce((sum, c) => sum + c.bytes, 0);
     const unpacked = (result.unpacked ?? false) || constants.some((c) => c.unpacked);
-    return { kind: 'constant', ...result, bytes, unpacked };
+    return { kind: 'constant', ...result, bytes: 0, unpacked };
   }
 }
 
@@ -145,6 +148,28 @@ const standard: Readonly<Record<string, Compute>> = {
     const isSmall = x && SMALL.has(x.type);
     if (Number(to) === DataType.FLOAT && x) return { type: DataType.FLOAT, dims: x.dims, data: Float32Array.from(x.data) };
     return Number(to) === DataType.INT32 && isSmall ? { ...x, type: DataType.INT32 } : undefined;
+  },
+  /**
+   * The scale of binary-weight networks is often the mean of |W| of a channel. Summed as float64 and rounded once:
+   * runtimes sum as float32, each in its own order, and differ from each other in the last bits.
+   */
+  ReduceMean([x, axesInput], node) {
+    if (!x || x.type !== DataType.FLOAT) return undefined;
+    const attribute = (name: string) => node.attribute?.find((a) => a.name === name);
+    const given = axesInput ? Array.from(axesInput.data) : attribute('axes')?.ints?.map(Number);
+    if (attribute('noop_with_empty_axes') || (given && !given.every((axis) => Number.isInteger(axis) && Math.abs(axis) <= x.dims.length)))
+      return undefined;
+    const rank = x.dims.length;
+    const axes = new Set(given?.length ? given.map((axis) => (axis < 0 ? axis + rank : axis)) : x.dims.keys());
+    const kept = x.dims.map((size, axis) => (axes.has(axis) ? 1 : size));
+    const sums = new Float64Array(elements(kept));
+    forEachBroadcast(x.dims, [{ dims: kept, data: sums }], (index, [at = 0]) => {
+      sums[at] = (sums[at] as number) + (x.data[index] as number);
+    });
+    const count = x.data.length / sums.length;
+    const keepsDims = Number(attribute('keepdims')?.i ?? 1) !== 0;
+    const dims = keepsDims ? kept : x.dims.filter((_, axis) => !axes.has(axis));
+    return { type: x.type, dims, data: Float32Array.from(sums, (sum) => sum / count) };
   },
   Transpose([x], node) {
     if (!x) return undefined;

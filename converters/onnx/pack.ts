@@ -6,6 +6,7 @@ import { elements } from '../../src/network/tensor.ts';
 import { type ReadExternal, relocate } from './external-data.ts';
 import { inline } from './form-inline.ts';
 import { DOMAIN, packed } from './form-packed.ts';
+import { restateForm } from './metadata.ts';
 import { splitWeights } from './opposite-values.ts';
 import { type Kept, replaceWeights } from './replace-weights.ts';
 
@@ -84,6 +85,7 @@ export function packOnnx(file: Uint8Array, { inline: isInline = false, external,
   if (rows.length === 0) throw nothingToDo('weights of a Conv, ConvTranspose, Gemm or MatMul that take two opposite values', kept);
   liftIrVersion(model, isInline ? MIN_IR_VERSION.inline : MIN_IR_VERSION.functions);
   if (!isInline) addFunctions(model, opset);
+  restateForm(model, isInline ? 'inline' : 'packed');
   const data = relocate(model, dataName, external);
   return { model: encodeModel(model), data, packed: rows, kept };
 }

@@ -2,6 +2,7 @@
 import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from '../../proto/onnx.ts';
 import { relocate } from './external-data.ts';
 import { DOMAIN } from './form-packed.ts';
+import { restateForm } from './metadata.ts';
 import { type ModelFile, nothingToDo, type PackOptions } from './pack.ts';
 import { graphsOf, replaceWeights } from './replace-weights.ts';
 
@@ -32,6 +33,7 @@ export function unpackOnnx(file: Uint8Array, { external, dataName }: Omit<PackOp
   });
   if (unpacked.length === 0) throw nothingToDo('weights stored as bits', []);
   removeFunctions(model);
+  restateForm(model, 'dense');
   const data = relocate(model, dataName, external);
   return { model: encodeModel(model), data, unpacked };
 }

@@ -1,0 +1,106 @@
+/** `pack` and `unpack` as a user runs them. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InferenceSession } from 'onnxruntime-node';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decodeModel, encodeModel, type TensorProto } from '../../proto/onnx.ts';
+import { file, model, node, noise, type Parts, signs, value } from '../converters/onnx/foreign-model.ts';
+import { run } from './run.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wrn-pack-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const at = (name: string) => join(folder, name);
+const ours = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+beforeAll(async () => {
+  const source = ours('models/fashion-mnist-wrn-20-1/model.safetensors');
+  await Promise.all(['dense', 'packed'].map((form) => run(['export', source, '-o', at(`${form}.onnx`), '--form', form])));
+});
+
+test('our dense export: packed to the size of the packed one, compared on images, and back', async () => {
+  const images = ours('examples/fashion-mnist');
+  const packed = await run(['pack', at('dense.onnx'), '-o', at('again.onnx'), '--data', images, '--limit', '40', '--format', 'json']);
+  expect(packed).toMatchObject({ status: 0, stderr: '' });
+  const report = JSON.parse(packed.stdout);
+  expect(report).toMatchObject({ kept: [], verification: { relError: 0, data: { images: 40, agreement: 1, relError: 0 } } });
+  expect(report.packed).toHaveLength(20);
+  expect(report.bytesBefore).toBe(statSync(at('dense.onnx')).size);
+  expect(report.bytesAfter).toBe(statSync(at('again.onnx')).size);
+  expect(Math.abs(statSync(at('again.onnx')).size - statSync(at('packed.onnx')).size)).toBeLessThan(16);
+  const unpacked = await run(['unpack', at('again.onnx'), '-o', at('dense-again.onnx')]);
+  expect(unpacked.stdout).toMatch(/268,048 weights of 20 layers as float32/);
+  const byName = (path: string) => new Map(decodeModel(readFileSync(path)).graph?.initializer?.map((t) => [t.name, t]));
+  expect(byName(at('dense-again.onnx'))).toEqual(byName(at('dense.onnx')));
+});
+
+/** A model with the values of its tensors in files beside it. */
+function external(tensors: readonly TensorProto[], location: string): TensorProto[] {
+  let offset = 0;
+  return tensors.map(({ raw_data, ...tensor }) => {
+    const entries = { location, offset: String(offset), length: String(raw_data?.length ?? 0) };
+    offset += raw_data?.length ?? 0;
+    return { ...tensor, data_location: 1, external_data: Object.entries(entries).map(([key, text]) => ({ key, value: text })) };
+  });
+}
+
+const image = value('x', ['batch', 8, 9, 9]);
+const tensors = [signs('w', [16, 8, 3, 3]), noise('v', [8, 16, 1, 1])];
+const parts: Parts = { nodes: [node('Conv', ['x', 'w'], 'h'), node('Conv', ['h', 'v'], 'y')], tensors, inputs: [image] };
+
+test('external data: what stays external goes to a file beside the new model', async () => {
+  mkdirSync(at('there'));
+  const inside = external(tensors, 'weights.bin');
+  writeFileSync(at('there/weights.bin'), Buffer.concat(tensors.map(({ raw_data }) => raw_data ?? new Uint8Array())));
+  writeFileSync(at('there/model.onnx'), encodeModel(model({ ...parts, tensors: inside })));
+  mkdirSync(at('here'));
+  const done = await run(['pack', at('there/model.onnx'), '-o', at('here/out.onnx'), '--format', 'json']);
+  expect(done).toMatchObject({ status: 0, stderr: '' });
+  expect(readdirSync(at('here')).sort()).toEqual(['out.onnx', 'out.onnx.data']);
+  expect(readFileSync(at('here/out.onnx.data')).equals(tensors[1]?.raw_data as Uint8Array)).toBe(true);
+  await (await InferenceSession.create(at('here/out.onnx'))).release();
+  const refused = await run(['pack', at('there/model.onnx'), '-o', at('here/out.onnx')]);
+  expect(refused).toMatchObject({ status: 2, stderr: `wrn-onnx: ${at('here/out.onnx')} exists. Use --force to replace it\n` });
+});
+
+test.each([
+  { title: 'outside the folder', location: '../dense.onnx', message: "expected a path inside the model's folder, got one outside" },
+  { title: 'an absolute path', location: '/etc/passwd', message: 'external data' },
+  { title: 'missing', location: 'nothing.bin', message: 'expected a file beside the model, got no such file' },
+  { title: 'too short', location: 'short.bin', message: 'expected 4608 bytes at 0, got a file of 3 bytes' },
+])('external data $title: one line, exit code 3', async ({ location, message }) => {
+  mkdirSync(at('bad'), { recursive: true });
+  writeFileSync(at('bad/short.bin'), 'abc');
+  writeFileSync(at('bad/model.onnx'), encodeModel(model({ ...parts, tensors: external(tensors, location) })));
+  const { status, stdout, stderr } = await run(['pack', at('bad/model.onnx'), '-o', at('bad/out.onnx')]);
+  expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+  expect(stderr).toContain(message);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(readdirSync(at('bad')).sort()).toEqual(['model.onnx', 'short.bin']);
+});
+
+const broken = node('Conv', ['x', 'w'], 'y', { group: 3 });
+test.each([
+  { title: 'no ONNX file', bytes: Buffer.from('hello world'), status: 3, message: 'onnx' },
+  { title: 'nothing to pack', bytes: file({ ...parts, nodes: [node('Relu', ['x'], 'y')] }), status: 3, message: 'got none' },
+  { title: 'an old operator set', bytes: file({ ...parts, opset: 9 }), status: 3, message: 'expected operator set 10 or newer, got 9' },
+  {
+    title: 'a model that no runtime runs',
+    bytes: file({ ...parts, nodes: [broken] }),
+    status: 3,
+    message: 'expected a model that',
+  },
+])('$title: one line, exit code $status', async ({ bytes, status, message }) => {
+  writeFileSync(at('source.onnx'), bytes);
+  const result = await run(['pack', at('source.onnx'), '-o', at('never.onnx')]);
+  expect(result).toMatchObject({ status, stdout: '' });
+  expect(result.stderr).toContain(message);
+  expect(result.stderr.trim().split('\n')).toHaveLength(1);
+  expect(readdirSync(folder).filter((name) => name.includes('never'))).toEqual([]);
+});
+
+test('unpack refuses a file without packed weights', async () => {
+  const { status, stderr } = await run(['unpack', at('dense.onnx'), '-o', at('never.onnx')]);
+  expect({ status, stderr }).toEqual({ status: 3, stderr: 'wrn-onnx: onnx graph: expected weights stored as bits, got none\n' });
+});

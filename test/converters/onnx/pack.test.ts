@@ -1,0 +1,350 @@
+/** Packing of anybody's model, and back; the judge is onnxruntime, which runs the file before and after. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readOnnxModel } from '../../../converters/onnx/from-onnx.ts';
+import { packOnnx } from '../../../converters/onnx/pack.ts';
+import { toOnnx } from '../../../converters/onnx/to-onnx.ts';
+import { unpackOnnx } from '../../../converters/onnx/unpack-model.ts';
+import { verifyPack } from '../../../eval/verify-pack.ts';
+import { AttributeType, DataType, decodeModel, encodeModel, type ModelProto } from '../../../proto/onnx.ts';
+import { randomModel } from '../../network/random-model.ts';
+import { file, model, node, noise, type Parts, scalar, signs, value } from './foreign-model.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wrn-pack-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const dataName = 'packed.onnx.data';
+
+/** Packs in both ways, runs both files beside the original, unpacks, runs again; returns the packed file. */
+async function packed(original: Uint8Array) {
+  const [before, after] = [join(folder, 'before.onnx'), join(folder, 'after.onnx')];
+  writeFileSync(before, original);
+  for (const inline of [true, false]) {
+    const result = packOnnx(original, { inline, dataName });
+    writeFileSync(after, result.model);
+    const { relError } = await verifyPack(before, after);
+    expect(relError).toBeLessThan(1e-6);
+    writeFileSync(after, unpackOnnx(result.model, { dataName }).model);
+    expect((await verifyPack(before, after)).relError).toBeLessThan(1e-6);
+    if (!inline) return result;
+  }
+  throw new Error('unreachable');
+}
+
+const ops = (bytes: Uint8Array) => decodeModel(bytes).graph?.node?.map(({ op_type }) => op_type);
+const image = value('x', ['batch', 8, 9, 9]);
+const rows = value('x', ['batch', 64]);
+const perOutput = (dims: readonly number[]) => {
+  const size = dims.slice(1).reduce((a, b) => a * b, 1);
+  return (i: number) => 0.1 * (1 + Math.floor(i / size));
+};
+const perColumn = (columns: number) => (i: number) => 0.1 * (1 + (i % columns));
+
+const single: readonly ({ readonly title: string; readonly scales: number } & Parts)[] = [
+  { title: 'Conv', scales: 1, nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [signs('w', [16, 8, 3, 3])], inputs: [image] },
+  {
+    title: 'Conv, a count that is no multiple of eight',
+    scales: 1,
+    nodes: [node('Conv', ['x', 'w'], 'y')],
+    tensors: [signs('w', [17, 8, 3, 3])],
+    inputs: [image],
+  },
+  {
+    title: 'Conv, a scale for each channel',
+    scales: 32,
+    nodes: [node('Conv', ['x', 'w'], 'y')],
+    tensors: [signs('w', [32, 8, 3, 3], perOutput([32, 8, 3, 3]))],
+    inputs: [image],
+  },
+  {
+    title: 'grouped Conv, a scale for each channel',
+    scales: 32,
+    nodes: [node('Conv', ['x', 'w'], 'y', { group: 4 })],
+    tensors: [signs('w', [32, 2, 5, 5], perOutput([32, 2, 5, 5]))],
+    inputs: [image],
+  },
+  {
+    title: 'ConvTranspose, a scale for each channel',
+    scales: 16,
+    nodes: [node('ConvTranspose', ['x', 'w'], 'y')],
+    tensors: [signs('w', [8, 16, 3, 3], (i) => 0.1 * (1 + (Math.floor(i / 9) % 16)))],
+    inputs: [image],
+  },
+  {
+    title: 'Gemm, weights as [inputs, outputs]',
+    scales: 32,
+    nodes: [node('Gemm', ['x', 'w'], 'y')],
+    tensors: [signs('w', [64, 32], perColumn(32))],
+    inputs: [rows],
+  },
+  {
+    title: 'Gemm, transposed weights',
+    scales: 32,
+    nodes: [node('Gemm', ['x', 'w'], 'y', { transB: 1 })],
+    tensors: [signs('w', [32, 64], perOutput([32, 64]))],
+    inputs: [rows],
+  },
+  { title: 'MatMul', scales: 32, nodes: [node('MatMul', ['x', 'w'], 'y')], tensors: [signs('w', [64, 32], perColumn(32))], inputs: [rows] },
+  {
+    title: 'MatMul, weights on the left',
+    scales: 1,
+    nodes: [node('MatMul', ['w', 'x'], 'y')],
+    tensors: [signs('w', [64, 64])],
+    inputs: [value('x', [64, 3])],
+  },
+  {
+    title: 'MatMul of a stack of matrices',
+    scales: 1,
+    nodes: [node('MatMul', ['x', 'w'], 'y')],
+    tensors: [signs('w', [2, 64, 32])],
+    inputs: [value('x', [2, 5, 64])],
+  },
+  {
+    title: 'a Constant node',
+    scales: 1,
+    nodes: [node('Constant', [], 'w', { value: signs('', [64, 32]) }), node('MatMul', ['x', 'w'], 'y')],
+    tensors: [],
+    inputs: [rows],
+  },
+  {
+    title: 'Transpose of a tensor',
+    scales: 32,
+    nodes: [node('Transpose', ['v'], 'w', { perm: [1, 0] }), node('MatMul', ['x', 'w'], 'y')],
+    tensors: [signs('v', [32, 64], perOutput([32, 64]))],
+    inputs: [rows],
+  },
+  {
+    title: 'Sign times a scale for each channel',
+    scales: 16,
+    nodes: [node('Sign', ['v'], 's'), node('Mul', ['s', 'a'], 'w'), node('Conv', ['x', 'w'], 'y')],
+    tensors: [noise('v', [16, 8, 3, 3]), noise('a', [16, 1, 1, 1])],
+    inputs: [image],
+  },
+  {
+    title: 'Where',
+    scales: 1,
+    nodes: [node('GreaterOrEqual', ['v', 'zero'], 'c'), node('Where', ['c', 'p', 'n'], 'w'), node('Conv', ['x', 'w'], 'y')],
+    tensors: [noise('v', [16, 8, 3, 3]), scalar('zero', 0), scalar('p', 0.25), scalar('n', -0.25)],
+    inputs: [image],
+  },
+  {
+    title: '2 (w > 0) - 1',
+    scales: 1,
+    nodes: [
+      node('Greater', ['v', 'zero'], 'c'),
+      node('Cast', ['c'], 'f', { to: DataType.FLOAT }),
+      node('Mul', ['f', 'two'], 'd'),
+      node('Sub', ['d', 'one'], 'w'),
+      node('Conv', ['x', 'w'], 'y'),
+    ],
+    tensors: [noise('v', [16, 8, 3, 3]), scalar('zero', 0), scalar('two', 2), scalar('one', 1)],
+    inputs: [image],
+  },
+  {
+    title: 'names that packing would use are taken',
+    scales: 1,
+    nodes: [node('Conv', ['x', 'w'], 'w.sign'), node('Add', ['w.sign', 'w.bits'], 'sign_table'), node('Relu', ['sign_table'], 'y')],
+    tensors: [signs('w', [16, 8, 3, 3]), scalar('w.bits', 3)],
+    inputs: [image],
+  },
+];
+
+test.each(single)('$title', async ({ scales, ...parts }) => {
+  const original = file(parts);
+  const result = await packed(original);
+  expect(result.packed).toMatchObject([{ tensor: 'w', scales }]);
+  expect(result.kept).toEqual([]);
+  expect(result.model.length).toBeLessThan(original.length / 2 + 1400); // the functions take 1.2 kB
+  expect(decodeModel(result.model).graph?.initializer?.map(({ name }) => name)).not.toContain('w');
+});
+
+test('float_data is read as raw_data is', async () => {
+  const { raw_data, ...w } = signs('w', [16, 8, 3, 3]);
+  const values = new Float32Array(Uint8Array.from(raw_data ?? []).buffer);
+  const parts = { nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [{ ...w, float_data: [...values] }], inputs: [image] };
+  expect((await packed(file(parts))).packed).toHaveLength(1);
+});
+
+test.each([10, 11, 13, 15, 17, 18, 19, 21])('operator set %i', async (opset) => {
+  const parts = { nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [signs('w', [16, 8, 3, 3])], inputs: [image], opset, irVersion: 5 };
+  const { model: bytes } = await packed(file(parts));
+  const { ir_version, functions, opset_import } = decodeModel(bytes);
+  expect(Number(ir_version)).toBe(8);
+  expect(functions?.map(({ opset_import: own }) => Number(own?.[0]?.version))).toEqual([opset, opset]);
+  expect(opset_import?.map(({ domain }) => domain)).toEqual(['', 'wrn.onebit']);
+});
+
+test('stored tensors among the inputs: constants before IR version 4, defaults since', async () => {
+  const parts = {
+    nodes: [node('Conv', ['x', 'w', 'b'], 'y')],
+    tensors: [signs('w', [16, 8, 3, 3]), noise('b', [16])],
+    inputs: [image, value('w', [16, 8, 3, 3]), value('b', [16])],
+  };
+  const old = await packed(file({ ...parts, irVersion: 3 }));
+  expect(decodeModel(old.model).graph?.input?.map(({ name }) => name)).toEqual(['x']);
+  expect(() => packOnnx(file(parts), { dataName })).toThrow(/y: an input of the graph, which callers may replace/);
+});
+
+test('a tensor that two layers share, and that the graph gives out, keeps its name', async () => {
+  const parts = {
+    nodes: [node('Conv', ['x', 'w'], 'h'), node('Relu', ['h'], 'r'), node('Conv', ['r', 'w'], 'y'), node('Mul', ['w', 'two'], 'z')],
+    tensors: [signs('w', [8, 8, 3, 3]), scalar('two', 2)],
+    inputs: [image],
+    outputs: [value('y', []), value('w', []), value('z', [])],
+  };
+  const { packed: rowsPacked, model: bytes } = await packed(file(parts));
+  expect(rowsPacked).toHaveLength(1);
+  expect(ops(bytes)).toEqual(['UnpackSign', 'Scale', 'Conv', 'Relu', 'Conv', 'Mul']);
+});
+
+test('latent weights that something else reads stay', async () => {
+  const parts = {
+    nodes: [node('Sign', ['v'], 'w'), node('Conv', ['x', 'w'], 'y'), node('Identity', ['v'], 'z')],
+    tensors: [noise('v', [16, 8, 3, 3])],
+    inputs: [image],
+    outputs: [value('y', []), value('z', [])],
+  };
+  const { model: bytes } = await packed(file(parts));
+  expect(ops(bytes)).toEqual(['UnpackSign', 'Scale', 'Conv', 'Identity']);
+  expect(decodeModel(bytes).graph?.initializer?.map(({ name }) => name)).toContain('v');
+});
+
+function withIf(): ModelProto {
+  const branch = (name: string, weights: string, own: Parts['tensors']) => ({
+    name,
+    node: [node('Conv', ['x', weights], `${name}.y`)],
+    initializer: [...own],
+    output: [{ name: `${name}.y`, type: { tensor_type: { elem_type: DataType.FLOAT } } }],
+  });
+  const choose = node('If', ['c'], 'z');
+  choose.attribute = [
+    { name: 'then_branch', type: AttributeType.GRAPH, g: branch('then', 'w', []) },
+    { name: 'else_branch', type: AttributeType.GRAPH, g: branch('else', 'inner', [signs('inner', [16, 8, 3, 3])]) },
+  ];
+  return model({
+    nodes: [node('Conv', ['x', 'w'], 'y'), choose],
+    tensors: [signs('w', [16, 8, 3, 3])],
+    inputs: [image, value('c', [], DataType.BOOL)],
+    outputs: [value('y', []), value('z', [])],
+  });
+}
+
+test('graphs inside nodes are left alone, and still see the weights around them', async () => {
+  const { packed: done, kept } = await packed(encodeModel(withIf()));
+  expect(done).toMatchObject([{ layer: 'y' }]);
+  expect(kept).toEqual([{ tensor: 'inner', layer: 'else.y', op: 'Conv', reason: 'inside a graph of the If node z' }]);
+});
+
+test('what is not packed stays as it was, fields from the future included', async () => {
+  const before = model({
+    nodes: [node('Conv', ['x', 'w'], 'h'), node('Conv', ['h', 'v'], 'y')],
+    tensors: [signs('w', [16, 8, 3, 3]), noise('v', [8, 16, 1, 1])],
+    inputs: [image],
+  });
+  const future = Buffer.from('9a3f03010203', 'hex'); // field 1011, three bytes
+  const original = Buffer.concat([encodeModel(before), future]);
+  const { model: bytes, kept } = packOnnx(original, { dataName });
+  expect(Buffer.from(bytes).includes(future)).toBe(true);
+  expect(kept).toEqual([{ tensor: 'v', layer: 'y', op: 'Conv', reason: 'takes more than three values' }]);
+  const after = decodeModel(bytes).graph;
+  expect(after?.initializer?.find(({ name }) => name === 'v')).toEqual(decodeModel(original).graph?.initializer?.[1]);
+  expect(after?.node?.slice(2)).toEqual(decodeModel(original).graph?.node);
+});
+
+test.each([
+  { title: 'three values', tensor: signs('w', [16, 8, 3, 3], (i) => (i % 2 === 0 ? 0 : 1)), reason: 'takes the values -1, 0, 1' },
+  { title: 'all zero', tensor: signs('w', [16, 8, 3, 3], () => 0), reason: 'every weight is zero' },
+  { title: 'not a number', tensor: signs('w', [16, 8, 3, 3], () => Number.NaN), reason: 'takes the values NaN' },
+  { title: 'too few', tensor: signs('w', [4, 8, 1, 1]), reason: '32 weights are too few to gain' },
+  {
+    title: 'half precision',
+    tensor: { name: 'w', dims: [1, 8, 1, 1], data_type: DataType.FLOAT16, raw_data: new Uint8Array(16) },
+    reason: 'stored as float16',
+  },
+])('refused: $title', ({ tensor, reason }) => {
+  const original = file({ nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [tensor], inputs: [image] });
+  expect(() => packOnnx(original, { dataName })).toThrow(new RegExp(`got none \\(y: ${reason}\\)`));
+});
+
+test.each([
+  {
+    title: 'too few values',
+    tensor: { ...signs('w', [16, 8, 3, 3]), dims: [16, 8, 3, 4] },
+    message: /tensor w: expected 1536 values, got 1152/,
+  },
+  {
+    title: 'a size beyond any file',
+    tensor: { ...signs('w', [16, 8, 3, 3]), dims: [2 ** 40, 2 ** 40] },
+    message: /tensor w: expected .* values, got 1152/,
+  },
+  { title: 'a negative size', tensor: { ...signs('w', [16, 8, 3, 3]), dims: [-16, 8, 3, 3] }, message: /tensor w: expected -1152 values/ },
+  {
+    title: 'external data that cannot be read',
+    tensor: { ...signs('w', [16, 8, 3, 3]), raw_data: new Uint8Array(), external_data: [{ key: 'location', value: '../secret' }] },
+    message: /tensor w: expected its values in the file, got a reference to ..\/secret/,
+  },
+])('damaged: $title', ({ tensor, message }) => {
+  const original = file({ nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [tensor], inputs: [image] });
+  expect(() => packOnnx(original, { dataName })).toThrow(message);
+});
+
+describe('hostile chains end', () => {
+  const deep = (count: number) =>
+    Array.from({ length: count }, (_, i) => node('Neg', [i === 0 ? 'v' : `n${i - 1}`], i === count - 1 ? 'w' : `n${i}`));
+  test.each([
+    { title: 'a circle', nodes: [node('Neg', ['b'], 'w'), node('Neg', ['w'], 'b')], reason: 'computed in a circle' },
+    { title: 'depth', nodes: deep(10_000), reason: 'computed in more than 64 steps' },
+    {
+      title: 'doubling',
+      nodes: Array.from({ length: 60 }, (_, i) => node('Add', [`d${i}`, `d${i}`], i === 59 ? 'w' : `d${i + 1}`)),
+      reason: 'too few',
+    },
+    { title: 'an outer product', nodes: [node('Mul', ['column', 'row'], 'w')], reason: 'computed by Mul' },
+  ])('$title', ({ nodes, reason }) => {
+    const tensors = [signs('v', [2, 2]), signs('d0', [2, 2]), signs('column', [50_000, 1]), signs('row', [1, 50_000])];
+    expect(() => packOnnx(file({ nodes: [...nodes, node('MatMul', ['x', 'w'], 'y')], tensors, inputs: [rows] }), { dataName })).toThrow(
+      reason,
+    );
+  });
+});
+
+describe('files of this project', () => {
+  const source = randomModel({ depth: 8, width: 1 });
+  test.each(['dense', 'qonnx', 'inline'] as const)('%s: the packed size comes back', async (form) => {
+    const original = toOnnx(source, { form, input: 'nchw-float' });
+    const wanted = toOnnx(source, { form: 'packed', input: 'nchw-float' });
+    if (form === 'inline') return expect(() => packOnnx(original, { dataName })).toThrow('packed already');
+    const result = await packed(original);
+    expect(result.kept).toEqual([]);
+    expect(result.model.length / wanted.length).toBeLessThan(1.15);
+    expect(readOnnxModel(result.model).tensors).toEqual(source.tensors);
+  });
+
+  test.each(['packed', 'inline'] as const)('unpack gives the tensors of the dense export from %s', (form) => {
+    const dense = decodeModel(unpackOnnx(toOnnx(source, { form, input: 'nchw-float' }), { dataName }).model);
+    const expected = decodeModel(toOnnx(source, { form: 'dense', input: 'nchw-float' }));
+    const byName = (proto: ModelProto) => new Map(proto.graph?.initializer?.map((tensor) => [tensor.name, tensor]));
+    expect(byName(dense)).toEqual(byName(expected));
+    expect(dense.graph?.node).toEqual(expected.graph?.node);
+    expect(dense.functions ?? []).toEqual([]);
+    expect(dense.opset_import).toEqual(expected.opset_import);
+    expect(() => unpackOnnx(encodeModel(dense), { dataName })).toThrow('expected weights stored as bits, got none');
+  });
+});
+
+test('a network that PyTorch binarizes in the graph', async () => {
+  const original = readFileSync(fileURLToPath(new URL('fixtures/binary-torch.onnx', import.meta.url)));
+  const result = await packed(original);
+  expect(result.packed).toMatchObject([
+    { op: 'Conv', weights: 1152, scales: 32 },
+    { op: 'ConvTranspose', weights: 4608, scales: 1 },
+    { op: 'Gemm', weights: 1024, scales: 1 },
+  ]);
+  expect(result.kept.map(({ tensor, reason }) => [tensor, reason])).toEqual([
+    ['stem.weight', 'takes more than three values'],
+    ['last.weight', 'takes more than three values'],
+  ]);
+  expect(result.model.length).toBeLessThan(original.length / 2.5);
+});
