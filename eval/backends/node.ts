@@ -80,7 +80,7 @@ export const cuda = nodeBackend({
   runtime: 'onnxruntime-node',
   provider: 'cuda',
   advice:
-    'It needs an NVIDIA GPU with its driver, cuDNN, and the CUDA libraries: ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node',
+    'It needs an NVIDIA GPU with its driver, cuDNN, and the CUDA libraries: node node_modules/onnxruntime-node/script/install --onnxruntime-node-install',
   env: () => ({ NVIDIA_TF32_OVERRIDE: '0' }), // TF32 keeps 10 bits of mantissa: no parity
 });
 
