@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Graph } from '../../converters/onnx/graph.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
-import { encodeModel } from '../../proto/onnx.ts';
+import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { readModelFile } from '../../src/network/model-file.ts';
 import { pythonWith } from '../python.ts';
@@ -84,6 +85,37 @@ test.each([
   expect(result).toMatchObject({ status, stdout: '' });
   expect(result.stderr).toContain(message);
   expect(result.stderr).not.toMatch(/^\s+at /m);
+});
+
+test('a file that backends answer differently fails parity: exit code 1, and the table says so', async () => {
+  const graph = new Graph();
+  const value = (name: string, sizes: number[]) => ({
+    name,
+    type: {
+      tensor_type: { elem_type: DataType.FLOAT, shape: { dim: [{ dim_param: 'batch' }, ...sizes.map((dim_value) => ({ dim_value }))] } },
+    },
+  });
+  graph.node('Flatten', ['images'], 'flat', { axis: 1 });
+  graph.node('MatMul', ['flat', graph.floats('weights', [784, 10], new Float32Array(7840))], 'zeros');
+  graph.node('RandomNormalLike', ['zeros'], 'logits'); // without a seed: other numbers in every process
+  writeFileSync(
+    at('random.onnx'),
+    encodeModel({
+      ir_version: 8,
+      opset_import: [{ domain: '', version: 17 }],
+      graph: {
+        name: 'random',
+        node: graph.nodes,
+        initializer: graph.initializers,
+        input: [value('images', [1, 28, 28])],
+        output: [value('logits', [10])],
+      },
+    }),
+  );
+  const result = await run(['eval', at('random.onnx'), '--data', images, '--backend', 'cpu,wasm', '--limit', '40']);
+  expect(result.status).toBe(1);
+  expect(result.stdout).toContain('parity with cpu: fail');
+  expect(result.stderr).toBe('wrn-onnx: parity failed: wasm beyond the thresholds\n');
 });
 
 test('all takes what is here and lists what is missing and why', async () => {
