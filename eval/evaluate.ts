@@ -139,7 +139,9 @@ async function runBackend(run: Run): Promise<BackendResult> {
   for await (const batch of data.batches(run.backendOptions.batch, 0, total)) {
     if (run.signal?.aborted) break;
     const pending = session.run(new Uint8Array(batch.imagesNCHW), batch.count); // the set uses its buffers again
-    inFlight.push(finish(batch.offset, batch.labels.slice(), pending));
+    const done = finish(batch.offset, batch.labels.slice(), pending);
+    done.catch(() => {}); // a failure is thrown where it is awaited, below, even when that is not yet
+    inFlight.push(done);
     if (inFlight.length >= IN_FLIGHT) await inFlight.shift();
   }
   await Promise.all(inFlight);

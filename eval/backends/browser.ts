@@ -51,10 +51,11 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
           detail: [`Chromium ${browser.version()}`, detail, prepared?.done].filter(Boolean).join(', '),
           async run(imagesNCHW, count) {
             const base64 = Buffer.from(imagesNCHW).toString('base64');
-            const result = await page.evaluate(([images, n]) => (globalThis as unknown as { wrn: PageApi }).wrn.run(images, n), [
-              base64,
-              count,
-            ] as const);
+            const result = await page
+              .evaluate(([images, n]) => (globalThis as unknown as { wrn: PageApi }).wrn.run(images, n), [base64, count] as const)
+              .catch((error: unknown) => {
+                throw new DeviceError(`${provider} in the browser stopped while it ran this model: ${reason(error)}`);
+              });
             return decode(result);
           },
           peakMemoryBytes: () => peakBrowserMemory(browser),

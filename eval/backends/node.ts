@@ -46,7 +46,10 @@ function nodeBackend({ title, runtime, provider, advice, env }: NodeRow): Backen
         return {
           loadSeconds: seconds,
           detail: `${runtime} ${version}${software}`,
-          run: (imagesNCHW, count) => child.ask<'run'>({ kind: 'run', imagesNCHW, count }),
+          run: (imagesNCHW, count) =>
+            child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch((error: unknown) => {
+              throw new DeviceError(`${provider} stopped while it ran this model: ${firstLine(error)}`);
+            }),
           peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' })).peakBytes,
           close: () => child.close(),
         };

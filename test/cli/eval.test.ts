@@ -118,6 +118,28 @@ test('a file that backends answer differently fails parity: exit code 1, and the
   expect(result.stderr).toBe('wrn-onnx: parity failed: wasm beyond the thresholds\n');
 });
 
+/** Kills the first child of a process as soon as there is one. */
+function killChildOf(pid: number): void {
+  const timer = setInterval(() => {
+    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+    if (child === undefined) return;
+    clearInterval(timer);
+    setTimeout(() => process.kill(Number(child), 'SIGKILL'), 700);
+  }, 20);
+}
+
+test.skipIf(process.platform !== 'linux')(
+  'a runtime that is killed is one line and exit code 4, not a failed parity [needs Linux]',
+  async () => {
+    const { status, stderr } = await run(['eval', at('model.onnx'), '--data', images, '--backend', 'wasm', '--batch', '1'], {
+      onStart: (child) => killChildOf(child.pid as number),
+    });
+    // on a slow machine it is killed while it loads
+    expect(stderr).toMatch(/^wrn-onnx: wasm (stopped while it ran|cannot run) this model: the process ended with SIGKILL.*\n$/);
+    expect(status).toBe(4);
+  },
+);
+
 test('all takes what is here and lists what is missing and why', async () => {
   const { status, stdout, stderr } = await run([
     'eval',
