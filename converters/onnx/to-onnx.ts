@@ -32,10 +32,13 @@ export function toOnnxProto(model: Model, { form: formName, input }: ExportOptio
   const form: Form = forms[formName];
   const graph = new Graph();
   const lowering: Lowering = { graph, model, form, images: imagesNCHW(graph, input) };
-  const all = layers(model.config);
-  for (const layer of all) lower(layer, lowering);
-  graph.node('Flatten', [(all.at(-1) as Layer).name], LOGITS, { axis: 1 });
+  for (const layer of layers(model.config)) lower(layer, lowering);
+  return toProto(lowering, formName, input);
+}
 
+/** The file of a graph whose nodes make the last layer of the topology; `formName` is what the metadata say. */
+export function toProto({ graph, model, form }: Lowering, formName: string, input: InputLayout): ModelProto {
+  graph.node('Flatten', [(layers(model.config).at(-1) as Layer).name], LOGITS, { axis: 1 });
   const { channels, height, width } = model.config.input;
   const imageShape = input === 'nchw-float' ? [channels, height, width] : [height, width, channels];
   const domains = new Set(form.functions.map((f) => f.domain as string));
@@ -62,13 +65,14 @@ function value(name: string, elemType: number, shape: readonly number[]): ValueI
 }
 
 /** Casts and transposes raw pixels where the file takes them; returns the name of the float NCHW images. */
-function imagesNCHW(graph: Graph, input: InputLayout): string {
+export function imagesNCHW(graph: Graph, input: InputLayout): string {
   if (input === 'nchw-float') return IMAGES;
   graph.node('Cast', [IMAGES], 'images.float', { to: DataType.FLOAT });
   return graph.node('Transpose', ['images.float'], 'images.nchw', { perm: [0, 3, 1, 2] });
 }
 
-interface Lowering {
+/** A graph in the making. */
+export interface Lowering {
   readonly graph: Graph;
   readonly model: Model;
   readonly form: Form;
@@ -142,7 +146,8 @@ const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
   },
 };
 
-function lower<Op extends Layer['op']>(layer: Extract<Layer, { op: Op }>, lowering: Lowering): void {
+/** Adds the nodes of one layer; they make a tensor of the layer's name from those of its inputs'. */
+export function lower<Op extends Layer['op']>(layer: Extract<Layer, { op: Op }>, lowering: Lowering): void {
   const inputs = layer.inputs.map((name) => (name === IMAGES ? lowering.images : name));
   (table[layer.op as Op] as Lower<Op>)(layer, inputs, lowering);
 }
