@@ -1,5 +1,4 @@
 /** Where two runs of a network part: every layer's output of both, compared in order of execution. */
-import { encodeModel, type ModelProto } from '../proto/onnx.ts';
 import { UsageError } from '../src/errors.ts';
 import { layers } from '../src/network/topology.ts';
 import type { BackendOptions } from './backends/backend.ts';
@@ -7,6 +6,7 @@ import { type BackendName, backends } from './backends/table.ts';
 import { addDifference, noDifference, relativeError } from './metrics.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
 import type { Output } from './page/runtime.ts';
+import { withOutputs } from './with-outputs.ts';
 
 /** A file on a backend. */
 export interface Side {
@@ -93,13 +93,6 @@ async function run(
   } finally {
     await session.close();
   }
-}
-
-function withOutputs(proto: ModelProto, names: readonly string[]): Uint8Array {
-  const outputs = proto.graph?.output ?? [];
-  const there = new Set(outputs.map(({ name }) => name));
-  const added = names.filter((name) => !there.has(name)).map((name) => ({ name }));
-  return encodeModel({ ...proto, graph: { ...proto.graph, output: [...outputs, ...added] } });
 }
 
 function compare(x: Output, y: Output): { relError: number | null; maxAbsDiff: number | null } {

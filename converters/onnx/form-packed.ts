@@ -7,7 +7,7 @@ import type { FunctionProto } from '../../proto/onnx.ts';
 import type { Form } from './form.ts';
 import { int64s, node } from './graph.ts';
 import { bytesOf, checkShape, floatsOf, int64sOf } from './initializer.ts';
-import { lookUp, signTable, toKernel } from './unpack.ts';
+import { lookUp, signTable, toFloat, toShape } from './unpack.ts';
 
 export const DOMAIN = 'wrn.onebit';
 const OPSET = 17;
@@ -31,7 +31,8 @@ const functions: FunctionProto[] = [
       constant('start', int64s([0])),
       node('ReduceProd', ['shape'], 'count', { keepdims: 1 }),
       node('Slice', ['signs', 'start', 'count'], 'unpadded'),
-      ...toKernel('unpadded', 'shape', 'kernel', 'kernel'),
+      toShape('unpadded', 'shape', 'kernel'),
+      toFloat('kernel.int8', 'kernel'),
     ],
   },
   {

@@ -23,7 +23,12 @@ export function lookUp(bits: string, table: string, prefix: string): NodeProto[]
   ];
 }
 
-/** Gives as many int8 signs as `shape` has elements that shape, and makes them float32: `<prefix>.int8`, then `output`. */
-export function toKernel(signs: string, shape: string, prefix: string, output: string): NodeProto[] {
-  return [node('Reshape', [signs, shape], `${prefix}.int8`), node('Cast', [`${prefix}.int8`], output, { to: DataType.FLOAT })];
+/** Gives as many int8 signs as `shape` has elements that shape: `<prefix>.int8`. */
+export function toShape(signs: string, shape: string, prefix: string): NodeProto {
+  return node('Reshape', [signs, shape], `${prefix}.int8`);
+}
+
+/** Makes int8 signs float32. */
+export function toFloat(signs: string, output: string): NodeProto {
+  return node('Cast', [signs], output, { to: DataType.FLOAT });
 }

@@ -7,3 +7,10 @@ export function naturalNumber(text: string): number {
     throw new InvalidArgumentError('expected a whole number of at least 1');
   return value;
 }
+
+/** Parses an option that takes a fraction, 0 to 1. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('expected a number from 0 to 1');
+  return value;
+}

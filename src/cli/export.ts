@@ -1,73 +1,122 @@
 import { Command, Option } from 'commander';
-import { forms } from '../../converters/onnx/forms.ts';
-import { inputLayouts } from '../../converters/onnx/metadata.ts';
-import { type ExportOptions, toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { type FormName, forms } from '../../converters/onnx/forms.ts';
+import { type InputLayout, inputLayouts } from '../../converters/onnx/metadata.ts';
+import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { methodNames } from '../../eval/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../eval/verify-export.ts';
+import { UsageError } from '../errors.ts';
 import { networkName } from '../network/config.ts';
+import type { Model } from '../network/model.ts';
 import { weightCount } from '../network/topology.ts';
+import { fraction, naturalNumber } from './arguments.ts';
+import { describeInt8, exportInt8, type Int8Flags } from './export-int8.ts';
 import { readInput } from './input-file.ts';
 import { refuseExisting, writeOutput } from './output-file.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './source.ts';
 
-interface Flags extends ExportOptions, SourceFlags {
+interface Flags extends Int8Flags, SourceFlags {
   readonly output: string;
+  readonly form: FormName | 'int8';
+  readonly input: InputLayout;
   readonly force: boolean;
   readonly format: 'human' | 'json';
 }
 
+const INT8_TITLE = '8-bit activations for speed on CPU and wasm; needs --calibrate';
+
 export function command(): Command {
   return addSourceOptions(new Command('export'))
     .requiredOption('-o, --output <file>', 'ONNX file to write')
-    .addOption(new Option('--form <form>', formHelp()).choices(Object.keys(forms)).default('packed'))
+    .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), 'int8']).default('packed'))
     .addOption(new Option('--input <layout>', 'how the file takes images, pixels 0..255').choices(inputLayouts).default('nchw-float'))
+    .option('--calibrate <source>', 'int8: data set whose training images set the ranges, and whose test images show what it costs')
+    .addOption(new Option('--calibration-images <n>', 'int8: training images to calibrate with').argParser(naturalNumber).default(256))
+    .addOption(
+      new Option('--method <name>', 'int8: how ranges follow from the activations seen').choices(methodNames).default('percentile'),
+    )
+    .addOption(
+      new Option('--min-agreement <fraction>', 'int8: fraction of images that must be decided as in float32')
+        .argParser(fraction)
+        .default(0.98),
+    )
     .option('--force', 'replace an existing file', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
-    .addHelpText('after', '\nExample:\n  $ wrn-onnx export CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.onnx')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ wrn-onnx export CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.onnx
+  $ wrn-onnx export CIFAR10_allparams.mat --form int8 --calibrate cifar-10 -o wrn-20-10.int8.onnx`,
+    )
     .action(run);
 }
 
 function formHelp(): string {
-  return ['how weights are stored:', ...Object.entries(forms).map(([name, form]) => `${name}: ${form.title}`)].join('\n');
+  const titles = [...Object.entries(forms).map(([name, { title }]) => `${name}: ${title}`), `int8: ${INT8_TITLE}`];
+  return ['how weights are stored:', ...titles].join('\n');
 }
 
-async function run(source: string, flags: Flags): Promise<void> {
+async function run(source: string, flags: Flags, self: Command): Promise<void> {
   refuseExisting(flags.output, flags.force);
+  for (const option of ['calibrate', 'calibrationImages', 'method', 'minAgreement']) {
+    if (flags.form !== 'int8' && self.getOptionValueSource(option) === 'cli') throw new UsageError(`${option} goes with --form int8`);
+  }
   const model = await readSource(source, flags);
-  const file = toOnnx(model, flags);
-  let verification: Verification | undefined;
-  await writeOutput(flags.output, file, {
-    force: flags.force,
-    verify: async (temporary) => {
-      verification = await verifyExport(await readInput(temporary), model, flags);
-    },
-  });
+  const { bytes, verification, lines } = flags.form === 'int8' ? await writeInt8(model, flags) : await writeFloat(model, flags.form, flags);
   const weights = weightCount(model.config);
+  const { dialect } = model.about;
+  const bitsPerWeight = (bytes * 8) / weights;
+  const network = networkName(model.config);
   const result = {
     source,
     output: flags.output,
-    network: networkName(model.config),
-    dialect: model.about.dialect,
+    network,
+    dialect,
     form: flags.form,
     input: flags.input,
     weights,
-    bytes: file.length,
-    bitsPerWeight: (file.length * 8) / weights,
+    bytes,
+    bitsPerWeight,
     verification,
   };
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : describe(result));
+  const grouped = (n: number) => n.toLocaleString('en-US');
+  const summary = [
+    `${flags.output}: ${network} (${dialect}), ${grouped(weights)} weights`,
+    `  ${flags.form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
+    ...lines,
+  ];
+  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : `${summary.join('\n')}\n`);
 }
 
-function describe(
-  result: { verification: Verification | undefined } & Record<'output' | 'network' | 'dialect' | 'form', string> &
-    Record<'weights' | 'bytes' | 'bitsPerWeight', number>,
-): string {
-  const { bits = 0, floats = 0, relError = 0 } = result.verification ?? {};
-  const grouped = (n: number) => n.toLocaleString('en-US');
-  return [
-    `${result.output}: ${result.network} (${result.dialect}), ${grouped(result.weights)} weights`,
-    `  ${result.form}, ${grouped(result.bytes)} bytes, ${result.bitsPerWeight.toFixed(3)} bits per weight`,
-    `  verified: ${grouped(bits)} bits and ${grouped(floats)} floats equal the source's;`,
-    `  logits of a batch within ${relError.toExponential(1)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
-    '',
-  ].join('\n');
+/** What was written, how it was proven, and the same in words. */
+interface Written {
+  readonly bytes: number;
+  readonly verification: unknown;
+  readonly lines: readonly string[];
+}
+
+async function writeFloat(model: Model, form: FormName, { output, input, force }: Flags): Promise<Written> {
+  const file = toOnnx(model, { form, input });
+  let verification: Verification | undefined;
+  await writeOutput(output, file, {
+    force,
+    verify: async (temporary) => {
+      verification = await verifyExport(await readInput(temporary), model, { form, input });
+    },
+  });
+  const { bits = 0, floats = 0, relError = 0 } = verification ?? {};
+  return {
+    bytes: file.length,
+    verification,
+    lines: [
+      `  verified: ${bits.toLocaleString('en-US')} bits and ${floats.toLocaleString('en-US')} floats equal the source's;`,
+      `  logits of a batch within ${relError.toExponential(1)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
+    ],
+  };
+}
+
+async function writeInt8(model: Model, flags: Flags): Promise<Written> {
+  const { file, verification } = await exportInt8(model, flags);
+  await writeOutput(flags.output, file, { force: flags.force });
+  return { bytes: file.length, verification, lines: describeInt8(verification) };
 }

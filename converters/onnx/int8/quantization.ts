@@ -1,0 +1,47 @@
+/**
+ * How real values are stored in 8 bits (ONNX QuantizeLinear, uint8):
+ *
+ *     q = clip(round(x / scale) + zeroPoint, 0, 255),   x ~ scale * (q - zeroPoint),   round half to even
+ */
+import { InputError } from '../../../src/errors.ts';
+import type { QuantizedTensor } from './plan.ts';
+
+export interface Quantization {
+  /** A float32 value. */
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** What a tensor's values are taken to lie in; those beyond are clipped. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+const LEVELS = 255;
+
+/**
+ * The quantization that covers a range, with 0 among its values: padding is exact. Where the layer clips at a floor,
+ * q = 0 is that floor exactly, so that the 8-bit output clips in its place.
+ * @throws InputError when there is nothing to cover: all activations seen are the same.
+ */
+export function quantizationOf({ name, floor }: QuantizedTensor, { low, high }: Range): Quantization {
+  const [from, to] = [Math.min(floor ?? low, 0), Math.max(high, 0)];
+  if (!(to > (floor ?? from)) || !(to - from > 0))
+    throw new InputError(
+      'calibration',
+      name,
+      `expected activations that vary, got only ${low === high ? low : `${low} to ${high}`}. Use other images`,
+    );
+  if (floor === -1) {
+    const zeroPoint = Math.max(1, Math.round(LEVELS / (to + 1)));
+    return { scale: Math.fround(1 / zeroPoint), zeroPoint };
+  }
+  const scale = Math.fround((to - from) / LEVELS);
+  return { scale, zeroPoint: Math.round(-from / scale) };
+}
+
+/** Stores one value and takes it back: what is left of it. */
+export function roundTrip(x: number, { scale, zeroPoint }: Quantization): number {
+  return scale * (Math.min(LEVELS, Math.max(0, Math.round(x / scale) + zeroPoint)) - zeroPoint);
+}

@@ -1,0 +1,109 @@
+/**
+ * Model to the `int8` form: one-bit kernels as int8 +-1, activations between them as uint8, in the standard QDQ form
+ * (QuantizeLinear and DequantizeLinear around float operators), which runtimes with integer kernels run in integers.
+ * Shortcuts and their sums stay float32; so do the first and the last convolution.
+ */
+import { DataType, encodeModel, type ModelProto, type TensorProto } from '../../../proto/onnx.ts';
+import type { Model } from '../../../src/network/model.ts';
+import type { BitTensor, FloatTensor } from '../../../src/network/tensor.ts';
+import { layers } from '../../../src/network/topology.ts';
+import { foldNorm } from '../fold-norm.ts';
+import { inline, int8Signs } from '../form-inline.ts';
+import { Graph } from '../graph.ts';
+import type { InputLayout } from '../metadata.ts';
+import { imagesNCHW, type Lowering, lower, toProto } from '../to-onnx.ts';
+import { type IntegerConv, planInt8 } from './plan.ts';
+import { type Quantization, quantizationOf, type Range } from './quantization.ts';
+
+/** Range of every tensor that `planInt8` names. */
+export type Ranges = ReadonlyMap<string, Range>;
+
+/**
+ * Encodes a model with 8-bit activations.
+ * @param ranges from calibration
+ * @throws InputError when the network has no one-bit weights, or a range is empty
+ */
+export function toInt8Onnx(model: Model, ranges: Ranges, input: InputLayout): Uint8Array {
+  return encodeModel(toInt8Proto(model, ranges, input));
+}
+
+export function toInt8Proto(model: Model, ranges: Ranges, input: InputLayout): ModelProto {
+  const plan = planInt8(model);
+  const quantizations = new Map(plan.tensors.map((tensor) => [tensor.name, quantizationOf(tensor, ranges.get(tensor.name) as Range)]));
+  const graph = new Graph();
+  const lowering: Lowering = { graph, model, form: inline, images: imagesNCHW(graph, input) };
+  for (const layer of layers(model.config)) {
+    const conv = plan.convs.get(layer.name);
+    if (conv) lowerConv(conv, lowering, quantizations, plan.folded);
+    else if (!plan.folded.has(layer.name)) lower(layer, lowering);
+  }
+  return toProto(lowering, 'int8', input);
+}
+
+function lowerConv(
+  { layer, input, folded }: IntegerConv,
+  { graph, model }: Lowering,
+  quantizations: ReadonlyMap<string, Quantization>,
+  allFolded: ReadonlySet<string>,
+): void {
+  const { name, kernel, stride, pads } = layer;
+  const of = (tensor: string) => quantizations.get(tensor) as Quantization;
+  // An activation that a convolution took in is 8-bit already.
+  const x = allFolded.has(input) ? input : quantize(graph, input, input, of(input), `${input}.dq`);
+  const { scale, bias } = scaleAndBias(model, folded?.norm, layer);
+  const inputs = [x, signKernel(graph, model, name, scale)];
+  if (bias) inputs.push(integerBias(graph, name, bias, scale, of(input).scale));
+  const made = folded ? (folded.norm?.name ?? `${name}.float`) : `${name}.float`;
+  graph.node('Conv', inputs, made, { kernel_shape: [kernel, kernel], strides: [stride, stride], pads, dilations: [1, 1], group: 1 });
+  const output = folded?.activation ?? name;
+  quantize(graph, made, output, of(output), output);
+}
+
+/**
+ * What turns the convolution of +-1 weights into the output: one scale for all channels or one a channel, and a bias a
+ * channel where a norm is taken in: factor * (s * acc) + offset.
+ */
+function scaleAndBias(model: Model, norm: NonNullable<IntegerConv['folded']>['norm'], { name }: IntegerConv['layer']) {
+  const scale = (model.tensors.get(`${name}.scale`) as FloatTensor).data;
+  if (!norm) return { scale, bias: undefined };
+  const { factor, offset } = foldNorm(model, norm);
+  return { scale: Float32Array.from(factor, (f, c) => f * (scale[scale.length === 1 ? 0 : c] as number)), bias: offset };
+}
+
+/** QuantizeLinear of tensor `x` and back, as `output`; the names of scale and zero point follow `stored`. */
+function quantize(graph: Graph, x: string, stored: string, { scale, zeroPoint }: Quantization, output: string): string {
+  const parameters = [
+    graph.floats(`${stored}.q_scale`, [], new Float32Array([scale])),
+    graph.constant(`${stored}.q_zero`, () => ({ dims: [], data_type: DataType.UINT8, raw_data: new Uint8Array([zeroPoint]) })),
+  ];
+  graph.node('QuantizeLinear', [x, ...parameters], `${stored}.q`);
+  return graph.node('DequantizeLinear', [`${stored}.q`, ...parameters], output);
+}
+
+/** int8 +-1 from the bits, times the scale. */
+function signKernel(graph: Graph, model: Model, name: string, scale: Float32Array): string {
+  const signs = int8Signs(graph, name, model.tensors.get(`${name}.kernel`) as BitTensor);
+  return dequantize(graph, signs, `${name}.kernel`, `${name}.kernel_scale`, scale, DataType.INT8);
+}
+
+/** int32, in units of what the accumulator counts: scale of the input times scale of the kernel. */
+function integerBias(graph: Graph, name: string, bias: Float64Array, scale: Float32Array, inputScale: number): string {
+  const units = Float32Array.from(scale, (s) => s * inputScale);
+  const values = Int32Array.from(bias, (b, c) => Math.round(b / (units[c] as number)));
+  graph.constant(`${name}.bias_int32`, () => integers(DataType.INT32, values));
+  return dequantize(graph, `${name}.bias_int32`, `${name}.bias`, `${name}.bias_scale`, units, DataType.INT32);
+}
+
+/** DequantizeLinear of a constant, by one scale or one a channel, with zero points 0. */
+function dequantize(graph: Graph, x: string, output: string, scaleName: string, scale: Float32Array, type: number): string {
+  const channels = scale.length;
+  const dims = channels === 1 ? [] : [channels];
+  const typeName = type === DataType.INT8 ? 'int8' : 'int32';
+  const zeros = type === DataType.INT8 ? new Int8Array(channels) : new Int32Array(channels);
+  const zero = graph.constant(`${typeName}_zero.${channels}`, () => integers(type, zeros, dims));
+  return graph.node('DequantizeLinear', [x, graph.floats(scaleName, dims, scale), zero], output, channels === 1 ? {} : { axis: 0 });
+}
+
+function integers(type: number, values: Int8Array | Int32Array, dims: readonly number[] = [values.length]): TensorProto {
+  return { dims: [...dims], data_type: type, raw_data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+}

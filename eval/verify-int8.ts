@@ -1,0 +1,168 @@
+/** What 8-bit activations cost and gain: an int8 file beside the float32 form of the same model, image by image. */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { bytesOf } from '../converters/onnx/initializer.ts';
+import { planInt8 } from '../converters/onnx/int8/plan.ts';
+import { quantizationOf, type Range, roundTrip } from '../converters/onnx/int8/quantization.ts';
+import type { Ranges } from '../converters/onnx/int8/to-int8.ts';
+import { type InputLayout, readMetadata } from '../converters/onnx/metadata.ts';
+import { toOnnx, toOnnxProto } from '../converters/onnx/to-onnx.ts';
+import { decodeModel } from '../proto/onnx.ts';
+import type { ImageSet } from '../src/data/image-set.ts';
+import { InterruptedError, ParityError } from '../src/errors.ts';
+import type { Model } from '../src/network/model.ts';
+import { elements } from '../src/network/tensor.ts';
+import { LOGITS } from '../src/network/topology.ts';
+import { wilsonInterval } from './interval.ts';
+import { addDifference, countTopK, noDifference, relativeError, top1 } from './metrics.ts';
+import { readClassifier } from './model-input.ts';
+import { type Output, runBatch } from './page/runtime.ts';
+import { withOutputs } from './with-outputs.ts';
+
+export interface Int8Options {
+  /** Labelled images that were not calibrated with. */
+  readonly data: ImageSet;
+  /** The first images of the data set are taken; all when there are fewer. */
+  readonly images: number;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A fraction of the images, with its 95 % confidence interval. */
+export interface Accuracy {
+  readonly top1: number;
+  readonly interval: readonly [low: number, high: number];
+}
+
+export interface LayerError {
+  readonly layer: string;
+  /** Relative error of storing the float network's values of this layer in 8 bits; nothing else is rounded. */
+  readonly own: number;
+  /** Relative error of this layer's values in the int8 file, with all that went before. */
+  readonly total: number;
+}
+
+export interface Int8Verification {
+  /** One-bit weights found equal to the source's. */
+  readonly bits: number;
+  readonly images: number;
+  /** Fraction of images whose most likely class is the float form's. */
+  readonly agreement: number;
+  readonly float: Accuracy;
+  readonly int8: Accuracy;
+  /** Every 8-bit tensor in order of execution. */
+  readonly layers: readonly LayerError[];
+  /** Milliseconds an image on this machine's CPU, batches of both forms in turn. */
+  readonly milliseconds: { readonly float: number; readonly int8: number };
+}
+
+const BATCH = 16;
+
+/**
+ * Runs both forms over the same images in turn on the CPU.
+ * @throws ParityError when the file's bits are not the model's
+ */
+export async function verifyInt8(file: Uint8Array, model: Model, ranges: Ranges, options: Int8Options): Promise<Int8Verification> {
+  const { data, onProgress, signal } = options;
+  const bits = compareBits(file, model);
+  const total = Math.min(options.images, data.length);
+  const layers = await layerErrors(file, model, ranges, data);
+  const input = readMetadata(decodeModel(file))?.input as InputLayout;
+  const sides = {
+    float: await openSide(toOnnx(model, { form: 'packed', input })),
+    int8: await openSide(file),
+  };
+  const counts = { images: 0, agree: 0, float: 0, int8: 0 };
+  const seconds: { float: number[]; int8: number[] } = { float: [], int8: [] };
+  try {
+    for await (const { imagesNCHW, labels, count } of data.batches(BATCH, 0, total)) {
+      if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
+      const [float, int8] = [await sides.float.run(imagesNCHW, count), await sides.int8.run(imagesNCHW, count)];
+      const { classes } = model.config;
+      const expected = top1(float.logits, classes);
+      counts.images += count;
+      counts.agree += top1(int8.logits, classes).filter((c, i) => c === expected[i]).length;
+      counts.float += countTopK(float.logits, labels, classes, 1);
+      counts.int8 += countTopK(int8.logits, labels, classes, 1);
+      if (count === BATCH || total < BATCH) {
+        seconds.float.push(float.seconds / count);
+        seconds.int8.push(int8.seconds / count);
+      }
+      onProgress?.(counts.images, total);
+    }
+  } finally {
+    await sides.float.session.release();
+    await sides.int8.session.release();
+  }
+  const accuracy = (right: number): Accuracy => ({ top1: right / counts.images, interval: wilsonInterval(right, counts.images) });
+  return {
+    bits,
+    images: counts.images,
+    agreement: counts.agree / counts.images,
+    float: accuracy(counts.float),
+    int8: accuracy(counts.int8),
+    layers,
+    milliseconds: { float: median(seconds.float) * 1000, int8: median(seconds.int8) * 1000 },
+  };
+}
+
+/** The 8-bit tensor that loses most by itself. */
+export function worstLayer({ layers }: Int8Verification): LayerError {
+  return layers.reduce((worst, layer) => (layer.own > worst.own ? layer : worst));
+}
+
+async function openSide(bytes: Uint8Array) {
+  const session = await InferenceSession.create(bytes);
+  const { input } = readClassifier(bytes);
+  return {
+    session,
+    async run(imagesNCHW: Uint8Array, count: number) {
+      const { outputs, seconds } = await runBatch({ InferenceSession, Tensor }, session, input, imagesNCHW, count);
+      return { outputs, logits: outputs[LOGITS]?.data as Float32Array, seconds };
+    },
+  };
+}
+
+function compareBits(file: Uint8Array, model: Model): number {
+  const initializers = new Map((decodeModel(file).graph?.initializer ?? []).map((tensor) => [tensor.name, tensor]));
+  let count = 0;
+  for (const [name, tensor] of model.tensors) {
+    if (tensor.dtype !== 'bits') continue;
+    const stored = initializers.get(name.replace(/kernel$/, 'bits'));
+    if (!stored || !Buffer.from(bytesOf(stored)).equals(tensor.data))
+      throw new ParityError(`read back from the file, ${name} differs from the source`);
+    count += elements(tensor.shape);
+  }
+  return count;
+}
+
+/** Both errors of every 8-bit tensor, over the first batch of images. */
+async function layerErrors(file: Uint8Array, model: Model, ranges: Ranges, data: ImageSet): Promise<LayerError[]> {
+  const { tensors } = planInt8(model);
+  const names = tensors.map(({ name }) => name);
+  const proto = decodeModel(file);
+  const float = await outputsOf(withOutputs(toOnnxProto(model, { form: 'packed', input: 'nchw-float' }), names), data);
+  const int8 = await outputsOf(withOutputs(proto, names), data);
+  return tensors.map((tensor) => {
+    const expected = float[tensor.name]?.data as Float32Array;
+    const quantization = quantizationOf(tensor, ranges.get(tensor.name) as Range);
+    const got = int8[tensor.name]?.data as Float32Array;
+    const error = (values: Float32Array) => relativeError(addDifference(noDifference, values, expected));
+    return { layer: tensor.name, own: error(expected.map((x) => roundTrip(x, quantization))), total: error(got) };
+  });
+}
+
+async function outputsOf(bytes: Uint8Array, data: ImageSet): Promise<Readonly<Record<string, Output>>> {
+  const side = await openSide(bytes);
+  try {
+    for await (const { imagesNCHW, count } of data.batches(BATCH, 0, Math.min(BATCH, data.length)))
+      return (await side.run(imagesNCHW, count)).outputs;
+    return {};
+  } finally {
+    await side.session.release();
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

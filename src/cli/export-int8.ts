@@ -1,0 +1,88 @@
+/** `export --form int8`: calibrates, exports, and measures what the 8-bit activations cost. */
+import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
+import type { InputLayout } from '../../converters/onnx/metadata.ts';
+import { calibrate, type Method } from '../../eval/calibrate.ts';
+import { type Accuracy, type Int8Verification, verifyInt8, worstLayer } from '../../eval/verify-int8.ts';
+import { openImageSet } from '../data/open.ts';
+import { ParityError, UsageError } from '../errors.ts';
+import type { Model } from '../network/model.ts';
+import { dataFolder } from './data-folder.ts';
+import { Progress } from './progress.ts';
+
+export interface Int8Flags {
+  readonly input: InputLayout;
+  readonly calibrate?: string;
+  readonly calibrationImages: number;
+  readonly method: Method;
+  readonly minAgreement: number;
+}
+
+export interface Int8Export {
+  readonly file: Uint8Array;
+  readonly verification: Int8Verification;
+}
+
+/** Test images that both forms are compared on. */
+const VERIFIED_IMAGES = 500;
+
+/**
+ * @throws UsageError without calibration data; ParityError when the forms decide too many images differently
+ */
+export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Export> {
+  const { calibrate: source, calibrationImages, method, minAgreement } = flags;
+  if (source === undefined) throw new UsageError('--form int8 needs images to calibrate with: --calibrate DATA');
+  const { input: shape, classes } = model.config;
+  const open = (split: 'train' | 'test') => openImageSet(source, { split, shape, classes, dataFolder: dataFolder() });
+  const interrupt = new AbortController();
+  const onInterrupt = () => interrupt.abort();
+  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  const progress = new Progress();
+  const { signal } = interrupt;
+  const [train, test] = [await open('train'), await open('test')];
+  try {
+    const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
+    const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });
+    const file = toInt8Onnx(model, ranges, flags.input);
+    const verification = await verifyInt8(file, model, ranges, {
+      data: test,
+      images: VERIFIED_IMAGES,
+      signal,
+      onProgress: onProgress('verify'),
+    });
+    if (verification.agreement < minAgreement) {
+      const { layer, own } = worstLayer(verification);
+      throw new ParityError(
+        `int8 agrees with float32 on ${percent(verification.agreement)} of ${verification.images} images: expected at least ${percent(minAgreement)}. ` +
+          `${layer} loses most, ${percent(own)} by itself: try another --method or more --calibration-images`,
+      );
+    }
+    return { file, verification };
+  } finally {
+    progress.stop();
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    await train.close();
+    await test.close();
+  }
+}
+
+/** Layers named in the summary. */
+const WORST = 3;
+
+/** The verification as lines for people. */
+export function describeInt8(verification: Int8Verification): string[] {
+  const { bits, images, agreement, float, int8, layers, milliseconds } = verification;
+  const accuracy = ({ top1, interval }: Accuracy) => `${percent(top1)} (${interval.map(percent).join(' to ')})`;
+  const worst = [...layers].sort((a, b) => b.own - a.own).slice(0, WORST);
+  return [
+    `  verified: ${bits.toLocaleString('en-US')} bits equal the source's; on ${images.toLocaleString('en-US')} test images`,
+    `  agreement with float32: ${percent(agreement)}`,
+    `  accuracy, 95 % interval: ${accuracy(int8)}, float32 ${accuracy(float)}`,
+    `  speed on this CPU: ${milliseconds.int8.toFixed(2)} ms an image, float32 ${milliseconds.float.toFixed(2)}: ${(milliseconds.float / milliseconds.int8).toFixed(2)}x`,
+    `  layers that lose most by themselves: ${worst.map(({ layer, own }) => `${layer} ${percent(own)}`).join(', ')}`,
+    `  error that reaches the last layer: ${percent(layers.at(-1)?.total ?? 0)}`,
+  ];
+}
+
+function percent(fraction: number): string {
+  return `${(fraction * 100).toFixed(2)} %`;
+}
