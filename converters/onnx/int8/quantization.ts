@@ -27,18 +27,16 @@ const LEVELS = 255;
  */
 export function quantizationOf({ name, floor }: QuantizedTensor, { low, high }: Range): Quantization {
   const [from, to] = [Math.min(floor ?? low, 0), Math.max(high, 0)];
-  if (!(to > (floor ?? from)) || !(to - from > 0))
-    throw new InputError(
-      'calibration',
-      name,
-      `expected activations that vary, got only ${low === high ? low : `${low} to ${high}`}. Use other images`,
-    );
+  if (low === high || !(to > (floor ?? from))) {
+    const got = low === high ? `only ${low}` : `${low} to ${high}`;
+    throw new InputError('calibration', name, `expected activations that vary, got ${got}. Use other images`);
+  }
   if (floor === -1) {
     const zeroPoint = Math.max(1, Math.round(LEVELS / (to + 1)));
     return { scale: Math.fround(1 / zeroPoint), zeroPoint };
   }
   const scale = Math.fround((to - from) / LEVELS);
-  return { scale, zeroPoint: Math.round(-from / scale) };
+  return { scale, zeroPoint: Math.round(Math.abs(from) / scale) };
 }
 
 /** Stores one value and takes it back: what is left of it. */

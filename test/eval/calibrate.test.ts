@@ -1,0 +1,149 @@
+/** Ranges from real images, and what they cost, on the network and the images that the repository ships. */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { planInt8 } from '../../converters/onnx/int8/plan.ts';
+import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
+import { calibrate, methodNames } from '../../eval/calibrate.ts';
+import { Histogram } from '../../eval/histogram.ts';
+import { wilsonInterval } from '../../eval/interval.ts';
+import { verifyInt8, worstLayer } from '../../eval/verify-int8.ts';
+import type { ImageSet } from '../../src/data/image-set.ts';
+import { openImageSet } from '../../src/data/open.ts';
+import { InterruptedError, ParityError, UsageError } from '../../src/errors.ts';
+import type { Model } from '../../src/network/model.ts';
+import { readModelFile } from '../../src/network/model-file.ts';
+import { random, randomImages, randomModel } from '../network/random-model.ts';
+import { reference } from '../network/reference.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let model: Model;
+let train: ImageSet;
+let data: ImageSet;
+beforeAll(async () => {
+  model = readModelFile(await readFile(`${root}models/fashion-mnist-wrn-20-1/model.safetensors`));
+  train = await openImageSet(`${root}examples/fashion-mnist`, { split: 'train' });
+  data = await openImageSet(`${root}examples/fashion-mnist`, { split: 'test' });
+});
+afterAll(async () => {
+  await train.close();
+  await data.close();
+});
+
+describe('histogram', () => {
+  const next = random(3);
+  // two humps and a far outlier, so that the limit doubles many times
+  const values = Float32Array.from({ length: 20_000 }, (_, i) => (i === 10_000 ? 900 : (next() + next() + next()) * (i % 2 ? 1 : -3)));
+  const seen = new Histogram();
+  for (let i = 0; i < values.length; i += 1000) seen.add(values.subarray(i, i + 1000));
+  const sorted = Float32Array.from(values).sort();
+
+  test.each([0.01, 0.25, 0.5, 0.9, 0.999])('quantile %s is that of the sorted values, to a bin', (fraction) => {
+    const bin = (2 * 1024) / 8192;
+    expect(Math.abs(seen.quantile(fraction) - (sorted[Math.ceil(fraction * values.length) - 1] as number))).toBeLessThanOrEqual(bin);
+  });
+
+  test('smallest and largest are exact, no value is lost', () => {
+    expect([seen.min, seen.max]).toEqual([sorted[0], 900]);
+    expect(seen.sum(() => 1)).toBe(values.length);
+    expect([seen.quantile(0), seen.quantile(1)]).toEqual([sorted[0], 900]);
+  });
+});
+
+test('the 95 % interval of a proportion', () => {
+  // scipy 1.16, binomtest(k, n).proportion_ci(0.95, 'wilson')
+  for (const [k, n, low, high] of [
+    [96, 100, 0.9016292856, 0.984336696],
+    [0, 20, 0, 0.1611251581],
+    [9625, 10000, 0.9585952728, 0.9660495287],
+  ] as const) {
+    const interval = wilsonInterval(k, n);
+    expect(interval[0]).toBeCloseTo(low, 8);
+    expect(interval[1]).toBeCloseTo(high, 8);
+  }
+});
+
+test('minmax finds the smallest and the largest value of the naive interpreter', async () => {
+  const IMAGES = 20;
+  const small = randomModel();
+  const images = randomImages(small.config, IMAGES);
+  const ranges = await calibrate(small, { data: memorySet(small, images, IMAGES), images: IMAGES, method: 'minmax' });
+  const values = reference(small, images, IMAGES);
+  for (const [name, { low, high }] of ranges) {
+    const expected = values.get(name) as Float64Array;
+    expect([low, high].map((v) => v.toFixed(4))).toEqual([Math.min(...expected), Math.max(...expected)].map((v) => v.toFixed(4)));
+  }
+});
+
+/** A data set that lies in memory; all labels 0. */
+function memorySet({ config }: Model, images: Uint8Array, count: number): ImageSet {
+  const size = images.length / count;
+  return {
+    ...config.input,
+    name: 'memory',
+    split: 'train',
+    classes: config.classes,
+    classLabels: undefined,
+    length: count,
+    async *batches(batch, from = 0, to = count) {
+      for (let offset = from; offset < to; offset += batch) {
+        const end = Math.min(offset + batch, to);
+        const imagesNCHW = images.subarray(offset * size, end * size);
+        yield { offset, count: end - offset, imagesNCHW, labels: new Int32Array(end - offset) };
+      }
+    },
+    close: async () => {},
+  };
+}
+
+test.each(methodNames)('%s: the int8 file decides real images as the float network does', async (method) => {
+  const ranges = await calibrate(model, { data: train, images: 64, method });
+  expect([...ranges.keys()]).toEqual(planInt8(model).tensors.map(({ name }) => name));
+  const got = await verifyInt8(toInt8Onnx(model, ranges, 'nhwc-uint8'), model, ranges, { data, images: 400 });
+  expect(got).toMatchObject({ images: 400 });
+  expect(got.agreement).toBeGreaterThan(0.97);
+  expect(Math.abs(got.int8.top1 - got.float.top1)).toBeLessThanOrEqual(1 - got.agreement + 1e-9);
+  expect(got.layers.map(({ layer }) => layer)).toEqual([...ranges.keys()]);
+  for (const { own, total } of got.layers) {
+    expect(own).toBeGreaterThan(0);
+    expect(own).toBeLessThan(0.1);
+    expect(total).toBeLessThan(0.3);
+  }
+});
+
+test('a range far too small shows as the layer to blame', async () => {
+  const layer = 'group1.block1.relu1';
+  const good = await calibrate(model, { data: train, images: 16, method: 'minmax' });
+  const ranges = new Map(good).set(layer, { low: 0, high: 0.01 });
+  const got = await verifyInt8(toInt8Onnx(model, ranges, 'nchw-float'), model, ranges, { data, images: 32 });
+  expect(worstLayer(got).layer).toBe(layer);
+  expect(worstLayer(got).own).toBeGreaterThan(0.9);
+});
+
+test('a file with other bits is refused', async () => {
+  const ranges = await calibrate(model, { data: train, images: 16, method: 'minmax' });
+  const file = toInt8Onnx(model, ranges, 'nchw-float');
+  const tensors = new Map(model.tensors);
+  const kernel = tensors.get('group0.block0.conv0.kernel');
+  if (kernel?.dtype !== 'bits') throw new Error('no bits');
+  tensors.set('group0.block0.conv0.kernel', { ...kernel, data: kernel.data.map((byte, i) => (i ? byte : byte ^ 1)) });
+  await expect(verifyInt8(file, { ...model, tensors }, ranges, { data, images: 16 })).rejects.toThrow(ParityError);
+});
+
+describe('refusals', () => {
+  test('too few images asked for', async () => {
+    await expect(calibrate(model, { data: train, images: 3, method: 'mse' })).rejects.toThrow(
+      new UsageError('calibration: expected at least 16 images, got 3'),
+    );
+  });
+  test('more images than there are', async () => {
+    await expect(calibrate(model, { data: train, images: 100_000, method: 'mse' })).rejects.toThrow(
+      /expected 100000 images in .*, got 2000/,
+    );
+  });
+  test('an interrupt', async () => {
+    await expect(calibrate(model, { data: train, images: 32, method: 'mse', signal: AbortSignal.abort() })).rejects.toThrow(
+      InterruptedError,
+    );
+  });
+});
