@@ -14,3 +14,8 @@ export function fraction(text: string): number {
   if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('expected a number from 0 to 1');
   return value;
 }
+
+/** Parses an option that takes whole numbers of at least 1, separated by commas. */
+export function naturalNumbers(text: string): number[] {
+  return text.split(',').map((part) => naturalNumber(part.trim()));
+}

@@ -1,0 +1,156 @@
+/** How fast files load and run, side by side: all files of a setting run in turn, so that a busy machine is fair to each. */
+import { InputError } from '../src/errors.ts';
+import type { BackendOptions, Session } from './backends/backend.ts';
+import { type BackendName, backends } from './backends/table.ts';
+import { readClassifier } from './model-input.ts';
+import type { ModelInput } from './page/runtime.ts';
+
+export interface BenchFile {
+  readonly name: string;
+  readonly model: Uint8Array;
+}
+
+export interface BenchOptions {
+  /** The first is what the others are compared with. */
+  readonly files: readonly BenchFile[];
+  readonly backends: readonly BackendName[];
+  /** Images at once. */
+  readonly batches: readonly number[];
+  /** Threads of CPU and wasm kernels; undefined: the runtime's default. */
+  readonly threads: readonly (number | undefined)[];
+  /** Timed runs of each file in each setting. */
+  readonly runs: number;
+  readonly backendOptions: Omit<BackendOptions, 'batch' | 'threads'>;
+  readonly onProgress?: (setting: string, done: number, total: number) => void;
+}
+
+/** Seconds of one run: the median, and the quartiles around it. */
+export interface Spread {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface Measurement {
+  readonly file: string;
+  readonly backend: BackendName;
+  readonly batch: number;
+  readonly threads: number | null;
+  readonly detail: string;
+  readonly fileBytes: number;
+  /** From bytes to ready, without the time to start a process or a browser. */
+  readonly loadSeconds: number;
+  readonly firstSeconds: number;
+  readonly seconds: Spread;
+  readonly imagesPerSecond: number;
+  /** Null where it cannot be known. */
+  readonly peakMemoryBytes: number | null;
+  /** Against the first file in the same setting: above 1 is faster. */
+  readonly speedup: number;
+  /** Load time and memory as parts of the first file's. */
+  readonly loadRatio: number;
+  readonly memoryRatio: number | null;
+}
+
+/** Runs that nobody counts, after the first: caches fill, clocks rise. */
+const WARM_UP = 1;
+
+/**
+ * Measures every file in every setting (backend, threads, batch).
+ * @throws InputError when a file does not take a batch of that size; DeviceError when a backend is not available
+ */
+export async function* bench(options: BenchOptions): AsyncGenerator<Measurement, void, undefined> {
+  for (const { name, model } of options.files) {
+    const { fixedBatch } = readClassifier(model).input;
+    for (const batch of options.batches)
+      if (fixedBatch !== undefined && fixedBatch !== batch)
+        throw new InputError('onnx', name, `expected any batch size, got a file for ${fixedBatch} images. Use --batch ${fixedBatch}`);
+  }
+  for (const backend of options.backends)
+    for (const threads of options.threads) for (const batch of options.batches) yield* benchSetting(options, backend, threads, batch);
+}
+
+interface Runner {
+  readonly file: BenchFile;
+  readonly session: Session;
+  readonly images: Uint8Array;
+  readonly firstSeconds: number;
+  readonly times: number[];
+}
+
+async function* benchSetting(
+  options: BenchOptions,
+  backend: BackendName,
+  threads: number | undefined,
+  batch: number,
+): AsyncGenerator<Measurement> {
+  const setting = [backend, threads && `${threads} threads`, `batch ${batch}`].filter(Boolean).join(', ');
+  const runners: Runner[] = [];
+  try {
+    for (const file of options.files) {
+      const { input } = readClassifier(file.model);
+      const session = await backends[backend].open(file.model, input, { ...options.backendOptions, batch, threads });
+      const images = noise(input, batch);
+      const first = await session.run(images, batch).catch(async (error: unknown) => {
+        await session.close();
+        throw error;
+      });
+      runners.push({ file, session, images, firstSeconds: first.seconds, times: [] });
+    }
+    for (let round = -WARM_UP; round < options.runs; round++) {
+      for (const [i] of runners.entries()) {
+        // another file begins each round: none always follows the same one
+        const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
+        const { seconds } = await runner.session.run(runner.images, batch);
+        if (round >= 0) runner.times.push(seconds);
+      }
+      options.onProgress?.(setting, Math.max(0, round + 1), options.runs);
+    }
+    const measured = await Promise.all(runners.map((runner) => measure(runner, backend, threads, batch)));
+    const [first] = measured;
+    if (!first) return;
+    for (const one of measured) {
+      yield {
+        ...one,
+        speedup: first.seconds.median / one.seconds.median,
+        loadRatio: one.loadSeconds / first.loadSeconds,
+        memoryRatio: one.peakMemoryBytes && first.peakMemoryBytes ? one.peakMemoryBytes / first.peakMemoryBytes : null,
+      };
+    }
+  } finally {
+    for (const { session } of runners) await session.close();
+  }
+}
+
+async function measure({ file, session, firstSeconds, times }: Runner, backend: BackendName, threads: number | undefined, batch: number) {
+  const seconds = spread(times);
+  return {
+    file: file.name,
+    backend,
+    batch,
+    threads: threads ?? null,
+    detail: session.detail,
+    fileBytes: file.model.length,
+    loadSeconds: session.loadSeconds,
+    firstSeconds,
+    seconds,
+    imagesPerSecond: batch / seconds.median,
+    peakMemoryBytes: (await session.peakMemoryBytes()) ?? null,
+  };
+}
+
+/** Median and quartiles, each a value that was measured. */
+export function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (fraction: number) => sorted[Math.floor(fraction * (sorted.length - 1) + 0.5)] ?? Number.NaN;
+  return { median: at(0.5), low: at(0.25), high: at(0.75) };
+}
+
+/** The same pixels on every machine: the high byte of a linear congruential generator (Numerical Recipes, 1992). */
+function noise({ channels, height, width }: ModelInput, count: number): Uint8Array {
+  let state = 1;
+  return Uint8Array.from({ length: count * channels * height * width }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  });
+}

@@ -1,0 +1,140 @@
+/** Where the time of a file goes on the CPU, by layer and by operator, from onnxruntime's own profiler. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { InputError } from '../src/errors.ts';
+import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../src/network/topology.ts';
+import { type ClassifierModel, readClassifier } from './model-input.ts';
+import { runBatch } from './page/runtime.ts';
+import { type Peak, peakOf } from './peak.ts';
+
+export interface ProfileOptions {
+  readonly batch: number;
+  readonly threads?: number | undefined;
+  readonly runs: number;
+}
+
+export interface ProfileRow {
+  /** Layer of the topology in files of this project; the node's name in others. */
+  readonly layer: string;
+  /** Operators that ran for it, in order, as onnxruntime's optimizer left them. */
+  readonly ops: readonly string[];
+  readonly microsecondsPerImage: number;
+  /** Of one image; 0 where none are known. */
+  readonly multiplyAccumulates: number;
+  /** Multiply-accumulates a second as a part of what a large matrix product of the same type reaches; null without any. */
+  readonly shareOfPeak: number | null;
+}
+
+export interface Profile {
+  readonly batch: number;
+  readonly runs: number;
+  /** Whole runs, the runtime's own work between nodes included. */
+  readonly microsecondsPerImage: number;
+  readonly peak: Peak;
+  readonly layers: readonly ProfileRow[];
+  /** Time by operator, longest first. */
+  readonly ops: readonly { readonly op: string; readonly microsecondsPerImage: number }[];
+}
+
+/** An event of onnxruntime's profile (Chrome trace event format). */
+interface Event {
+  readonly cat: string;
+  readonly name: string;
+  /** Microseconds. */
+  readonly dur: number;
+  readonly args?: { readonly op_name?: string };
+}
+
+/** Profiles a file on onnxruntime-node's CPU provider. */
+export async function profile(file: Uint8Array, { batch, threads, runs }: ProfileOptions): Promise<Profile> {
+  const model = readClassifier(file);
+  const peak = await peakOf(threads);
+  const events = await record(file, model, { batch, threads, runs });
+  const perImage = (microseconds: number) => microseconds / (runs * batch);
+  const nodes = events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(SUFFIX));
+  const topology = model.metadata ? layers(model.metadata.config) : [];
+  const byName = new Map(topology.map((layer) => [layer.name, layer]));
+  const rows = new Map<string, { ops: Set<string>; microseconds: number; integer: boolean }>();
+  const ops = new Map<string, number>();
+  for (const { name, dur, args } of nodes) {
+    const op = args?.op_name ?? '?';
+    const layer = layerOf(name.slice(0, -SUFFIX.length), byName);
+    const row = rows.get(layer) ?? { ops: new Set(), microseconds: 0, integer: false };
+    row.ops.add(op);
+    row.microseconds += dur;
+    row.integer ||= op.startsWith('QLinear');
+    rows.set(layer, row);
+    ops.set(op, (ops.get(op) ?? 0) + dur);
+  }
+  return {
+    batch,
+    runs,
+    microsecondsPerImage: perImage(
+      events
+        .filter(({ name }) => name === 'model_run')
+        .slice(-runs)
+        .reduce((sum, { dur }) => sum + dur, 0),
+    ),
+    peak,
+    layers: [...rows].map(([layer, { ops, microseconds, integer }]) => {
+      const time = perImage(microseconds);
+      const conv = [...ops].some((op) => op.endsWith('Conv')) ? convOf(layer, byName) : undefined;
+      const macs = conv && (conv.name === layer || !rows.has(conv.name)) ? multiplyAccumulates(conv) : 0;
+      const share = macs && time ? macs / (time * 1e-6) / (integer ? peak.int8 : peak.float32) : null;
+      return { layer, ops: [...ops], microsecondsPerImage: time, multiplyAccumulates: macs, shareOfPeak: share };
+    }),
+    ops: [...ops]
+      .map(([op, microseconds]) => ({ op, microsecondsPerImage: perImage(microseconds) }))
+      .sort((a, b) => b.microsecondsPerImage - a.microsecondsPerImage),
+  };
+}
+
+const SUFFIX = '_kernel_time';
+
+/** Runs the file and returns the events of the runs after a warm-up. */
+async function record(file: Uint8Array, { input }: ClassifierModel, { batch, threads, runs }: ProfileOptions): Promise<Event[]> {
+  if (input.fixedBatch !== undefined && input.fixedBatch !== batch)
+    throw new InputError('onnx', `input ${input.name}`, `expected any batch size, got ${input.fixedBatch}`);
+  const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-'));
+  try {
+    const session = await InferenceSession.create(file, {
+      enableProfiling: true,
+      profileFilePrefix: join(folder, 'trace'),
+      logSeverityLevel: 3,
+      ...(threads ? { intraOpNumThreads: threads } : {}),
+    });
+    const images = new Uint8Array(batch * input.channels * input.height * input.width).fill(128);
+    for (let i = 0; i < runs + 1; i++) await runBatch({ InferenceSession, Tensor }, session, input, images, batch);
+    session.endProfiling();
+    await session.release();
+    const [trace] = await readdir(folder);
+    const events = JSON.parse(await readFile(join(folder, trace as string), 'utf8')) as Event[];
+    const warmUp = events.findIndex(({ name }) => name === 'model_run'); // an event stands behind those that it holds
+    return events.slice(warmUp + 1);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The layer that a node belongs to: onnxruntime appends to names what it did to a node (`_nchwc`, `_token_12`). */
+function layerOf(node: string, byName: ReadonlyMap<string, Layer>): string {
+  let name = node;
+  while (!byName.has(name)) {
+    const cut = Math.max(name.lastIndexOf('_'), name.lastIndexOf('.'));
+    if (cut <= 0) return byName.size > 0 ? 'between layers' : node;
+    name = name.slice(0, cut);
+  }
+  return name;
+}
+
+/**
+ * The convolution that ran under a layer's name: its own, or that of the norm or activation fused behind it. A norm
+ * that stands alone is run as a convolution of each channel, too; the convolution before it then has a row of its own.
+ */
+function convOf(name: string, byName: ReadonlyMap<string, Layer>): ConvLayer | undefined {
+  let layer = byName.get(name);
+  while (layer?.op === 'norm' || layer?.op === 'relu' || layer?.op === 'shiftedRelu') layer = byName.get(layer.inputs[0] as string);
+  return layer?.op === 'conv' ? layer : undefined;
+}

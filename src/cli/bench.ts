@@ -1,0 +1,136 @@
+import { basename } from 'node:path';
+import Table from 'cli-table3';
+import { Command, Option } from 'commander';
+import { backendNames } from '../../eval/backends/table.ts';
+import { bench, type Measurement } from '../../eval/bench.ts';
+import { benchChart } from '../../eval/bench-chart.ts';
+import { type Profile, profile } from '../../eval/profile.ts';
+import { toPng, toSvg } from '../chart/chart.ts';
+import { UsageError } from '../errors.ts';
+import { naturalNumber, naturalNumbers } from './arguments.ts';
+import { chooseBackends } from './choose-backends.ts';
+import { readInput } from './input-file.ts';
+import { refuseExisting, writeOutput } from './output-file.ts';
+import { Progress } from './progress.ts';
+
+interface Flags {
+  readonly backend: string;
+  readonly batch: readonly number[];
+  readonly threads?: readonly number[];
+  readonly runs: number;
+  readonly browser?: string;
+  readonly softwareGpu?: boolean;
+  readonly profile?: boolean;
+  readonly chart?: string;
+  readonly force: boolean;
+  readonly format: 'human' | 'json';
+}
+
+export function command(): Command {
+  return new Command('bench')
+    .argument('<files...>', 'ONNX files; each is compared with the first')
+    .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
+    .addOption(new Option('--batch <sizes>', 'images at once, comma-separated').argParser(naturalNumbers).default([8], '8'))
+    .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
+    .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
+    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the share of the peak')
+    .option('--chart <name>', 'draw NAME.svg and NAME.png')
+    .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
+    .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
+    .option('--force', 'replace an existing chart', false)
+    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx bench dense.onnx packed.onnx int8.onnx --backend cpu,wasm --batch 1,8 --chart speed')
+    .action(run);
+}
+
+async function run(paths: readonly string[], flags: Flags): Promise<void> {
+  const charts = flags.chart === undefined ? [] : [`${flags.chart}.svg`, `${flags.chart}.png`];
+  for (const path of charts) refuseExisting(path, flags.force);
+  const names = paths.map((path) => basename(path));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
+  const files = await Promise.all(paths.map(async (path) => ({ name: basename(path), model: await readInput(path) })));
+  const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
+  const backends = await chooseBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
+  const threads = flags.threads ?? [undefined];
+  const progress = new Progress('runs');
+  const measurements: Measurement[] = [];
+  const profiles: { file: string; profile: Profile }[] = [];
+  try {
+    const options = { files, backends, batches: flags.batch, threads, runs: flags.runs, backendOptions };
+    for await (const one of bench({ ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
+      measurements.push(one);
+    }
+    if (flags.profile) {
+      for (const { name, model } of files) {
+        profiles.push({ file: name, profile: await profile(model, { batch: flags.batch[0] ?? 1, threads: threads[0], runs: flags.runs }) });
+      }
+    }
+  } finally {
+    progress.stop();
+  }
+  if (charts.length > 0) {
+    const { option, size } = benchChart(measurements);
+    const svg = toSvg(option, size);
+    const [svgPath, pngPath] = charts as [string, string];
+    await writeOutput(svgPath, Buffer.from(svg), flags);
+    await writeOutput(pngPath, toPng(svg), flags);
+  }
+  const text = [measurementTable(measurements), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
+  process.stdout.write(flags.format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text);
+}
+
+/** No lines between rows: a profile has a hundred. */
+const plain = { style: { head: [], border: [], compact: true } };
+
+function measurementTable(measurements: readonly Measurement[]): string {
+  const head = ['file', 'backend', 'threads', 'batch', 'ms/image', 'quartiles', 'images/s', 'speed', 'load', 'first', 'memory', 'size'];
+  const table = new Table({ head, ...plain });
+  const ratio = (value: number | null) => (value === null ? '' : ` (${value.toFixed(2)})`);
+  for (const one of measurements) {
+    const milliseconds = (seconds: number) => ((seconds * 1000) / one.batch).toPrecision(3);
+    const memory = one.peakMemoryBytes === null ? '-' : `${Math.round(one.peakMemoryBytes / 1e6)} MB${ratio(one.memoryRatio)}`;
+    const { median, low, high } = one.seconds;
+    table.push([
+      one.file,
+      one.backend,
+      one.threads ?? 'default',
+      one.batch,
+      milliseconds(median),
+      `${milliseconds(low)} to ${milliseconds(high)}`,
+      one.imagesPerSecond.toPrecision(3),
+      `${one.speedup.toFixed(2)}x`,
+      `${one.loadSeconds.toFixed(2)} s${ratio(one.loadRatio)}`,
+      `${one.firstSeconds.toFixed(3)} s`,
+      memory,
+      `${(one.fileBytes / 1e6).toFixed(2)} MB`,
+    ]);
+  }
+  const details = new Map(measurements.map(({ backend, detail }) => [backend, detail]));
+  const ran = [...details].map(([backend, detail]) => `  ${backend}: ${detail}\n`).join('');
+  return `${table}\n${ran}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
+}
+
+function profileTable(file: string, { batch, peak, layers, ops, microsecondsPerImage }: Profile): string {
+  const table = new Table({ head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'], ...plain });
+  const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;
+  for (const { layer, ops, microsecondsPerImage: time, multiplyAccumulates, shareOfPeak } of layers) {
+    const macs = multiplyAccumulates ? (multiplyAccumulates / 1e6).toFixed(1) : '-';
+    table.push([
+      layer,
+      ops.join(' '),
+      time.toFixed(1),
+      percent(time / microsecondsPerImage),
+      macs,
+      shareOfPeak === null ? '-' : percent(shareOfPeak),
+    ]);
+  }
+  const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
+  return [
+    `\n${file} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
+    table.toString(),
+    `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
+    `  peak, from products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
+    '',
+  ].join('\n');
+}
