@@ -9,6 +9,7 @@ import { writeModelFile } from '../network/model-file.ts';
 import type { Checkpoint } from '../train/checkpoint.ts';
 import { type Preset, paperRecipe, presets, type Recipe } from '../train/recipe.ts';
 import { type LogEntry, RunFolder } from '../train/run-folder.ts';
+import type { Schedule } from '../train/schedule.ts';
 import { loadTensorFlow } from '../train/tensorflow.ts';
 import { type StepReport, train } from '../train/train.ts';
 import { readAll } from '../train/training-set.ts';
@@ -32,6 +33,7 @@ interface Flags {
   readonly seed?: number;
   readonly batch?: number;
   readonly schedule?: 'warm-restarts' | 'steps';
+  readonly firstCycle?: number;
   readonly weightDecay?: number;
   readonly flip?: boolean;
   readonly crop?: number;
@@ -71,6 +73,11 @@ export function command(): Command {
     .addOption(new Option('--seed <n>', 'of weights, order and augmentation').argParser(naturalNumber))
     .addOption(new Option('--batch <n>', 'images a batch').argParser(naturalNumber))
     .addOption(new Option('--schedule <kind>', 'of the learning rate').choices(['warm-restarts', 'steps']))
+    .addOption(
+      new Option('--first-cycle <n>', 'epochs of the first warm-restart cycle; each next one is twice as long (default: 2)').argParser(
+        naturalNumber,
+      ),
+    )
     .addOption(new Option('--weight-decay <x>', 'of convolution kernels').argParser(number))
     .option('--no-flip', 'do not mirror images')
     .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
@@ -179,9 +186,17 @@ function chooseRecipe(flags: Flags, flipGiven: boolean, preset: Preset | undefin
     seed: flags.seed ?? base.seed,
     batch: flags.batch ?? base.batch,
     weightDecay: flags.weightDecay ?? base.weightDecay,
-    schedule: flags.schedule === 'steps' ? { kind: 'steps', rates: STEP_RATES, epochs } : base.schedule,
+    schedule: chooseSchedule(flags, base.schedule, epochs),
     augmentation: { flip: flipGiven ? (flags.flip ?? flip) : flip, pad: flags.crop ?? pad, cutout: flags.cutout ?? cutout },
   };
+}
+
+function chooseSchedule({ schedule, firstCycle }: Flags, base: Schedule, epochs: number): Schedule {
+  if (schedule === 'steps') {
+    if (firstCycle !== undefined) throw new UsageError('--first-cycle goes with the schedule warm-restarts');
+    return { kind: 'steps', rates: STEP_RATES, epochs };
+  }
+  return base.kind === 'warm-restarts' && firstCycle !== undefined ? { ...base, firstCycle } : base;
 }
 
 function percent(fraction: number): string {
