@@ -8,6 +8,8 @@
 export { type Inspection, inspect } from '../converters/inspect.ts';
 export { type FormName, forms } from '../converters/onnx/forms.ts';
 export { readOnnxModel } from '../converters/onnx/from-onnx.ts';
+export type { Quantization, Range } from '../converters/onnx/int8/quantization.ts';
+export { type Ranges, toInt8Onnx } from '../converters/onnx/int8/to-int8.ts';
 export type { InputLayout, Metadata } from '../converters/onnx/metadata.ts';
 export { type Packed, type PackedFile, type PackOptions, packOnnx } from '../converters/onnx/pack.ts';
 export { type ExportOptions, toOnnx } from '../converters/onnx/to-onnx.ts';
@@ -16,12 +18,16 @@ export { dialectNames, type ReadOptions, readModel } from '../converters/read-mo
 export type { BackendOptions, BatchResult, Session } from '../eval/backends/backend.ts';
 export { type Availability, probe } from '../eval/backends/probe.ts';
 export { type BackendName, backendNames, backends } from '../eval/backends/table.ts';
+export { type BenchOptions, bench, type Measurement } from '../eval/bench.ts';
 export { type Bisection, type BisectOptions, bisect, type LayerDifference, type Side } from '../eval/bisect.ts';
+export { type CalibrateOptions, calibrate, type Method, methodNames } from '../eval/calibrate.ts';
 export { type BackendResult, type EvaluateOptions, evaluate, type Report } from '../eval/evaluate.ts';
 export { type ClassifierModel, readClassifier } from '../eval/model-input.ts';
 export { defaultThresholds, type Thresholds, type Verdict } from '../eval/parity.ts';
+export { type Profile, type ProfileOptions, profile } from '../eval/profile.ts';
 export { referenceLogits } from '../eval/reference.ts';
 export { type Verification, verifyExport } from '../eval/verify-export.ts';
+export { type Int8Options, type Int8Verification, verifyInt8 } from '../eval/verify-int8.ts';
 export { type PackVerification, verifyPack } from '../eval/verify-pack.ts';
 export type { ImageBatch, ImageSet, ImageShape, Split } from './data/image-set.ts';
 export { type OpenImageSetOptions, openImageSet } from './data/open.ts';

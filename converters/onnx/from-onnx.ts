@@ -19,7 +19,11 @@ export function readOnnxModel(bytes: Uint8Array): Model {
 export function fromOnnx(proto: ModelProto): Model {
   const metadata = readMetadata(proto);
   if (!metadata) throw new InputError('onnx', 'metadata', 'expected a file exported by wrn-onnx, got none of its metadata');
-  const { config, about } = metadata;
+  const { config, about, form } = metadata;
+  if (!(form in forms)) {
+    const known = Object.keys(forms).join(', ');
+    throw new InputError('onnx', 'metadata wrn.form', `expected a form that keeps every number (${known}), got ${form}. Use its source`);
+  }
   const initializers = new Map((proto.graph?.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
   const tensors = new Map<string, Tensor>();
   for (const layer of layers(config)) {

@@ -4,6 +4,7 @@ import { networkName } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
 import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.ts';
+import { fixBatch } from './fix-batch.ts';
 import type { Form, Kernel } from './form.ts';
 import { type FormName, forms } from './forms.ts';
 import { Float, floats, Graph } from './graph.ts';
@@ -12,6 +13,8 @@ import { type InputLayout, writeMetadata } from './metadata.ts';
 export interface ExportOptions {
   readonly form: FormName;
   readonly input: InputLayout;
+  /** Fixes the number of images of a run; the caller's choice when absent. */
+  readonly batch?: number | undefined;
 }
 
 /** Old enough for every runtime at hand, new enough for local functions. */
@@ -28,12 +31,14 @@ export function toOnnx(model: Model, options: ExportOptions): Uint8Array {
   return encodeModel(toOnnxProto(model, options));
 }
 
-export function toOnnxProto(model: Model, { form: formName, input }: ExportOptions): ModelProto {
+export function toOnnxProto(model: Model, { form: formName, input, batch }: ExportOptions): ModelProto {
   const form: Form = forms[formName];
   const graph = new Graph();
   const lowering: Lowering = { graph, model, form, images: imagesNCHW(graph, input) };
   for (const layer of layers(model.config)) lower(layer, lowering);
-  return toProto(lowering, formName, input);
+  const proto = toProto(lowering, formName, input);
+  if (batch !== undefined) fixBatch(proto, batch);
+  return proto;
 }
 
 /** The file of a graph whose nodes make the last layer of the topology; `formName` is what the metadata say. */

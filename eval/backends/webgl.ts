@@ -2,10 +2,12 @@
  * WebGL in the browser, a legacy provider: it takes neither a dynamic batch nor integers, so that the file's batch is
  * fixed and a file of ours is rewritten in its dense form. The result says so.
  */
+
+import { fixBatch } from '../../converters/onnx/fix-batch.ts';
 import { fromOnnx } from '../../converters/onnx/from-onnx.ts';
 import { readMetadata } from '../../converters/onnx/metadata.ts';
 import { toOnnxProto } from '../../converters/onnx/to-onnx.ts';
-import { decodeModel, encodeModel, type ValueInfoProto } from '../../proto/onnx.ts';
+import { decodeModel, encodeModel } from '../../proto/onnx.ts';
 import { browserBackend } from './browser.ts';
 
 export const browserWebgl = browserBackend({
@@ -17,7 +19,7 @@ export const browserWebgl = browserBackend({
     const form = readMetadata(original)?.form;
     const rewritten = form !== undefined && (form !== 'dense' || input.type !== 'float32');
     const proto = rewritten ? toOnnxProto(fromOnnx(original), { form: 'dense', input: 'nchw-float' }) : original;
-    for (const value of [...(proto.graph?.input ?? []), ...(proto.graph?.output ?? [])]) fixBatch(value, batch);
+    fixBatch(proto, batch);
     const done = `${rewritten ? 'rewritten as dense, ' : ''}batch fixed to ${batch}`;
     return {
       model: encodeModel(proto),
@@ -26,8 +28,3 @@ export const browserWebgl = browserBackend({
     };
   },
 });
-
-function fixBatch(value: ValueInfoProto, batch: number): void {
-  const dim = value.type?.tensor_type?.shape?.dim;
-  if (dim?.[0]) dim[0] = { dim_value: batch };
-}

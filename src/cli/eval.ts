@@ -4,6 +4,7 @@ import { writeNpy } from '../../converters/formats/npy.ts';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
 import { type BackendName, backendNames } from '../../eval/backends/table.ts';
 import { evaluate, type Report } from '../../eval/evaluate.ts';
+import { misfit } from '../../eval/form-fit.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import { openImageSet } from '../data/open.ts';
 import { InterruptedError, ParityError, UsageError } from '../errors.ts';
@@ -56,7 +57,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   if (flags.bisect) return runBisect(file, flags);
   if (flags.against !== undefined) throw new UsageError('--against goes with --bisect');
   const model = await readInput(file);
-  const { input, classes } = readClassifier(model);
+  const { input, classes, metadata } = readClassifier(model);
   const backendOptions: BackendOptions = {
     threads: flags.threads,
     browser: flags.browser,
@@ -64,6 +65,10 @@ async function run(file: string, flags: Flags): Promise<void> {
     batch: input.fixedBatch ?? flags.batch,
   };
   const chosen = await chooseBackends(flags, backendOptions);
+  for (const backend of chosen) {
+    const note = metadata && misfit(metadata.form, backend);
+    if (note !== undefined) process.stderr.write(`${note}\n`);
+  }
   const outputs = logitFiles(flags, chosen);
   for (const path of outputs.values()) refuseExisting(path, flags.force);
   const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, dataFolder: dataFolder() });

@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander';
 import { type FormName, forms } from '../../converters/onnx/forms.ts';
 import { type InputLayout, inputLayouts } from '../../converters/onnx/metadata.ts';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { type ExportOptions, toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { methodNames } from '../../eval/calibrate.ts';
+import { type Target, type TargetName, targetNames, targets } from '../../eval/form-fit.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../eval/verify-export.ts';
 import { UsageError } from '../errors.ts';
 import { networkName } from '../network/config.ts';
@@ -17,6 +18,7 @@ import { addSourceOptions, readSource, type SourceFlags } from './source.ts';
 interface Flags extends Int8Flags, SourceFlags {
   readonly output: string;
   readonly form: FormName | 'int8';
+  readonly for?: TargetName;
   readonly input: InputLayout;
   readonly force: boolean;
   readonly format: 'human' | 'json';
@@ -28,6 +30,7 @@ export function command(): Command {
   return addSourceOptions(new Command('export'))
     .requiredOption('-o, --output <file>', 'ONNX file to write')
     .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), 'int8']).default('packed'))
+    .addOption(new Option('--for <target>', targetHelp()).choices(targetNames).conflicts('form'))
     .addOption(new Option('--input <layout>', 'how the file takes images, pixels 0..255').choices(inputLayouts).default('nchw-float'))
     .option('--calibrate <source>', 'int8: data set whose training images set the ranges, and whose test images show what it costs')
     .addOption(new Option('--calibration-images <n>', 'int8: training images to calibrate with').argParser(naturalNumber).default(256))
@@ -46,7 +49,7 @@ export function command(): Command {
       `
 Examples:
   $ wrn-onnx export CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.onnx
-  $ wrn-onnx export CIFAR10_allparams.mat --form int8 --calibrate cifar-10 -o wrn-20-10.int8.onnx`,
+  $ wrn-onnx export CIFAR10_allparams.mat --for wasm --calibrate cifar-10 -o wrn-20-10.int8.onnx`,
     )
     .action(run);
 }
@@ -56,13 +59,26 @@ function formHelp(): string {
   return ['how weights are stored:', ...titles].join('\n');
 }
 
+function targetHelp(): string {
+  return ['chooses the form that measures best:', ...Object.entries(targets).map(([name, { title }]) => `${name}: ${title}`)].join('\n');
+}
+
+/** The form and the number of images a run that were asked for, by name or by target. */
+function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefined } {
+  if (flags.for === undefined) return { form: flags.form, batch: undefined };
+  const { form, int8, batch }: Target = targets[flags.for];
+  return { form: int8 && flags.calibrate !== undefined ? 'int8' : form, batch };
+}
+
 async function run(source: string, flags: Flags, self: Command): Promise<void> {
   refuseExisting(flags.output, flags.force);
+  const { form, batch } = chooseForm(flags);
   for (const option of ['calibrate', 'calibrationImages', 'method', 'minAgreement']) {
-    if (flags.form !== 'int8' && self.getOptionValueSource(option) === 'cli') throw new UsageError(`${option} goes with --form int8`);
+    if (form !== 'int8' && self.getOptionValueSource(option) === 'cli') throw new UsageError(`${option} goes with --form int8`);
   }
   const model = await readSource(source, flags);
-  const { bytes, verification, lines } = flags.form === 'int8' ? await writeInt8(model, flags) : await writeFloat(model, flags.form, flags);
+  const { bytes, verification, lines } =
+    form === 'int8' ? await writeInt8(model, flags) : await writeFloat(model, { form, input: flags.input, batch }, flags);
   const weights = weightCount(model.config);
   const { dialect } = model.about;
   const bitsPerWeight = (bytes * 8) / weights;
@@ -72,7 +88,7 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
     output: flags.output,
     network,
     dialect,
-    form: flags.form,
+    form,
     input: flags.input,
     weights,
     bytes,
@@ -82,7 +98,7 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
   const grouped = (n: number) => n.toLocaleString('en-US');
   const summary = [
     `${flags.output}: ${network} (${dialect}), ${grouped(weights)} weights`,
-    `  ${flags.form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
+    `  ${form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
     ...lines,
   ];
   process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : `${summary.join('\n')}\n`);
@@ -95,13 +111,13 @@ interface Written {
   readonly lines: readonly string[];
 }
 
-async function writeFloat(model: Model, form: FormName, { output, input, force }: Flags): Promise<Written> {
-  const file = toOnnx(model, { form, input });
+async function writeFloat(model: Model, options: ExportOptions, { output, force, for: target }: Flags): Promise<Written> {
+  const file = toOnnx(model, options);
   let verification: Verification | undefined;
   await writeOutput(output, file, {
     force,
     verify: async (temporary) => {
-      verification = await verifyExport(await readInput(temporary), model, { form, input });
+      verification = await verifyExport(await readInput(temporary), model, options);
     },
   });
   const { bits = 0, floats = 0, relError = 0 } = verification ?? {};
@@ -111,6 +127,7 @@ async function writeFloat(model: Model, form: FormName, { output, input, force }
     lines: [
       `  verified: ${bits.toLocaleString('en-US')} bits and ${floats.toLocaleString('en-US')} floats equal the source's;`,
       `  logits of a batch within ${relError.toExponential(1)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
+      ...(target && targets[target].int8 ? ['  8-bit activations are faster there: --calibrate DATA'] : []),
     ],
   };
 }

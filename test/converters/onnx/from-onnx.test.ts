@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { inspect } from '../../../converters/inspect.ts';
 import { type FormName, forms } from '../../../converters/onnx/forms.ts';
 import { fromOnnx, readOnnxModel } from '../../../converters/onnx/from-onnx.ts';
+import { restateForm } from '../../../converters/onnx/metadata.ts';
 import { toOnnx, toOnnxProto } from '../../../converters/onnx/to-onnx.ts';
 import { decodeModel, encodeModel, type ModelProto, type TensorProto } from '../../../proto/onnx.ts';
 import { InputError } from '../../../src/errors.ts';
@@ -94,6 +95,12 @@ describe('a file that is not what it says', () => {
 
   test('a file of someone else', () => {
     expect(() => fromOnnx({ ...exported(), metadata_props: [] })).toThrow('onnx metadata: expected a file exported by wrn-onnx');
+  });
+
+  test('a form that rounds its numbers', () => {
+    const proto = exported();
+    restateForm(proto, 'int8');
+    expect(() => fromOnnx(proto)).toThrow(/onnx metadata wrn.form: expected a form that keeps every number \(packed, .*\), got int8/);
   });
 });
 

@@ -1,0 +1,147 @@
+/** `export --form int8` and `--for` as a user runs them, on the shipped network and images. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readMetadata } from '../../converters/onnx/metadata.ts';
+import { decodeModel } from '../../proto/onnx.ts';
+import { writeModelFile } from '../../src/network/model-file.ts';
+import { randomModel } from '../network/random-model.ts';
+import { run } from './run.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const shipped = `${root}models/fashion-mnist-wrn-20-1/model.safetensors`;
+const images = `${root}examples/fashion-mnist`;
+const folder = mkdtempSync(join(tmpdir(), 'wrn-int8-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const at = (name: string) => join(folder, name);
+
+const formOf = (file: string) => readMetadata(decodeModel(readFileSync(file)))?.form;
+const batchOf = (file: string) => decodeModel(readFileSync(file)).graph?.input?.[0]?.type?.tensor_type?.shape?.dim?.[0];
+
+test('int8: what it costs and gains is printed, and the file evaluates', async () => {
+  const source = [shipped, '--calibrate', images, '--calibration-images', '64'];
+  const exported = await run(['export', ...source, '--form', 'int8', '-o', at('int8.onnx')]);
+  expect(exported.stderr).toBe('');
+  expect(exported.status).toBe(0);
+  for (const words of [
+    'bits equal',
+    'agreement with float32',
+    'accuracy, 95 % interval',
+    'speed on this CPU',
+    'layers that lose most',
+    'bits per weight',
+  ])
+    expect(exported.stdout).toContain(words);
+  expect(formOf(at('int8.onnx'))).toBe('int8');
+
+  const again = await run(['export', ...source, '--form', 'int8', '-o', at('again.onnx'), '--format', 'json']);
+  expect(readFileSync(at('again.onnx')).equals(readFileSync(at('int8.onnx')))).toBe(true);
+  const { verification } = JSON.parse(again.stdout);
+  const evaluated = await run(['eval', at('int8.onnx'), '--data', images, '--limit', '500', '--format', 'json']);
+  expect(JSON.parse(evaluated.stdout).results[0].top1).toBeCloseTo(verification.int8.top1, 2);
+}, 60_000);
+
+describe('refusals: one line, the right exit code, nothing written', () => {
+  writeFileSync(at('float.safetensors'), writeModelFile(randomModel({ bits: 32, endBits: 32 })));
+  writeFileSync(at('colour.safetensors'), writeModelFile(randomModel({ input: { channels: 3, height: 32, width: 32 } })));
+  test.each([
+    { why: 'no calibration data', source: shipped, args: [], status: 2, message: 'needs images to calibrate with: --calibrate DATA' },
+    {
+      why: 'another shape',
+      source: at('colour.safetensors'),
+      args: ['--calibrate', images],
+      status: 3,
+      message: /expected .*3.*32.*, got .*28/,
+    },
+    {
+      why: 'too few images asked for',
+      source: shipped,
+      args: ['--calibrate', images, '--calibration-images', '3'],
+      status: 2,
+      message: 'expected at least 16 images, got 3',
+    },
+    {
+      why: 'too few images there',
+      source: shipped,
+      args: ['--calibrate', images, '--calibration-images', '9999999'],
+      status: 2,
+      message: /expected 9999999 images in .*, got/,
+    },
+    {
+      why: 'no one-bit weights',
+      source: at('float.safetensors'),
+      args: ['--calibrate', images],
+      status: 3,
+      message: 'one-bit convolutions',
+    },
+    {
+      why: 'an unknown method',
+      source: shipped,
+      args: ['--calibrate', images, '--method', 'entropy'],
+      status: 2,
+      message: "argument 'entropy' is invalid",
+    },
+    {
+      why: 'agreement that cannot be reached',
+      source: shipped,
+      args: ['--calibrate', images, '--calibration-images', '16', '--min-agreement', '1'],
+      status: 1,
+      message: /int8 agrees with float32 on .* expected at least 100.00 %. group\S+ loses most/,
+    },
+  ])('$why', async ({ source, args, status, message }) => {
+    const before = readdirSync(folder);
+    const result = await run(['export', source, '--form', 'int8', '-o', at('never.onnx'), ...args]);
+    expect(result.stderr).toMatch(message);
+    expect(result.stderr.trim().split('\n')).toHaveLength(1);
+    expect(result.status).toBe(status);
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  test('constant activations: every image is black', async () => {
+    const model = randomModel();
+    const black = new Map(model.tensors);
+    for (const [name, tensor] of black) {
+      // a norm whose offset is far below zero leaves its ReLU nothing
+      if (name === 'group0.block0.norm0.mean' && tensor.dtype !== 'bits') black.set(name, { ...tensor, data: tensor.data.map(() => 1e6) });
+    }
+    const { channels, height, width } = model.config.input;
+    expect([channels, height, width]).toHaveLength(3);
+    writeFileSync(at('dead.safetensors'), writeModelFile({ ...model, tensors: black }));
+    const result = await run(['export', at('dead.safetensors'), '--form', 'int8', '--calibrate', images, '-o', at('never.onnx')]);
+    expect(result.status).toBe(3);
+    expect(existsSync(at('never.onnx'))).toBe(false);
+  });
+
+  test('options of int8 with another form', async () => {
+    const result = await run(['export', shipped, '--form', 'packed', '--method', 'mse', '-o', at('never.onnx')]);
+    expect(result).toMatchObject({ status: 2, stdout: '' });
+    expect(result.stderr).toContain('method goes with --form int8');
+  });
+});
+
+describe('--for', () => {
+  test.each([
+    { target: 'cpu', args: [], form: 'packed', batch: { dim_param: 'batch' } },
+    { target: 'wasm', args: ['--calibrate', images, '--calibration-images', '32'], form: 'int8', batch: { dim_param: 'batch' } },
+    { target: 'webgpu', args: [], form: 'packed', batch: { dim_param: 'batch' } },
+    { target: 'webgl', args: [], form: 'dense', batch: { dim_value: 1 } },
+    { target: 'fpga', args: [], form: 'qonnx', batch: { dim_value: 1 } },
+  ])('$target $args.0 is $form', async ({ target, args, form, batch }) => {
+    const file = at(`${target}.onnx`);
+    const result = await run(['export', shipped, '--for', target, ...args, '-o', file]);
+    expect(result.stderr).toBe('');
+    expect(formOf(file)).toBe(form);
+    expect(batchOf(file)).toMatchObject(batch);
+    expect(result.stdout.includes('8-bit activations are faster there: --calibrate DATA')).toBe(target === 'cpu');
+    const evaluated = await run(['eval', file, '--data', images, '--limit', '20', '--format', 'json']);
+    expect(JSON.parse(evaluated.stdout).images).toBe(20);
+  });
+
+  test('not with --form', async () => {
+    const result = await run(['export', shipped, '--for', 'cpu', '--form', 'dense', '-o', at('never.onnx')]);
+    expect(result.status).toBe(2);
+    expect(result.stderr).toContain("option '--for <target>' cannot be used with option '--form <form>'");
+  });
+});
