@@ -4,9 +4,10 @@ import { checkFits } from '../src/data/kind.ts';
 import { InputError } from '../src/errors.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
-import { addDifference, countTopK, noDifference, relativeError, top1 } from './metrics.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
-import { defaultThresholds, judge, type Thresholds, type Verdict } from './parity.ts';
+import { defaultThresholds, type Thresholds } from './parity.ts';
+import { type BackendResult, type BackendRun, toResult } from './result.ts';
+import { Tally } from './tally.ts';
 
 export interface EvaluateOptions {
   /** Bytes of the ONNX file. */
@@ -27,29 +28,6 @@ export interface EvaluateOptions {
   readonly onLogits?: (backend: BackendName, offset: number, logits: Float32Array) => void;
   /** Ends the evaluation after the batches under way; the report holds what was done. */
   readonly signal?: AbortSignal;
-}
-
-/** Fractions are 0 to 1; a field that does not apply is null. */
-export interface BackendResult {
-  readonly backend: BackendName;
-  /** What really ran: runtime, version, device. */
-  readonly detail: string;
-  readonly images: number;
-  readonly top1: number | null;
-  /** Null for ten classes or fewer. */
-  readonly top5: number | null;
-  /** Fraction of images whose most likely class is the reference's. */
-  readonly agreement: number | null;
-  /** Images decided differently than the reference. */
-  readonly flips: number | null;
-  readonly maxAbsDiff: number | null;
-  readonly meanAbsDiff: number | null;
-  readonly relError: number | null;
-  /** From the first batch to the last result, reading and copying included. */
-  readonly imagesPerSecond: number | null;
-  readonly loadSeconds: number;
-  readonly peakMemoryBytes: number | null;
-  readonly verdict: Verdict;
 }
 
 export interface Report {
@@ -77,23 +55,25 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const total = Math.min(options.limit ?? data.length, data.length);
   const reference = options.reference ?? (options.backends[0] as BackendName);
   const referenceLogits = new Float32Array(total * model.classes);
-  const results = new Map<BackendName, BackendResult>();
+  const runs = new Map<BackendName, BackendRun>();
   for (const backend of [reference, ...options.backends.filter((name) => name !== reference)]) {
     if (options.signal?.aborted) break;
     const session = await backends[backend].open(options.model, model.input, options.backendOptions);
     try {
-      results.set(
+      runs.set(
         backend,
-        await runBackend({ ...options, model, backend, session, total, referenceLogits, isReference: backend === reference, thresholds }),
+        await runBackend({ ...options, model, backend, session, total, referenceLogits, isReference: backend === reference }),
       );
     } finally {
       await session.close();
     }
   }
-  const ordered = options.backends.flatMap((name) => results.get(name) ?? []);
-  const images = Math.min(...ordered.map((result) => result.images));
-  const verdict = ordered.some((result) => result.verdict === 'fail') ? 'fail' : 'pass';
-  return { model: modelName, data: `${data.name} ${data.split}`, images, reference, thresholds, results: ordered, verdict };
+  const results = options.backends
+    .flatMap((name) => runs.get(name) ?? [])
+    .map((run) => toResult(run, run.backend === reference, thresholds));
+  const images = Math.min(...results.map((result) => result.images));
+  const verdict = results.some((result) => result.verdict === 'fail') ? 'fail' : 'pass';
+  return { model: modelName, data: `${data.name} ${data.split}`, images, reference, thresholds, results, verdict };
 }
 
 interface Run extends Omit<EvaluateOptions, 'model' | 'reference'> {
@@ -103,14 +83,12 @@ interface Run extends Omit<EvaluateOptions, 'model' | 'reference'> {
   readonly total: number;
   readonly referenceLogits: Float32Array;
   readonly isReference: boolean;
-  readonly thresholds: Thresholds;
 }
 
-async function runBackend(run: Run): Promise<BackendResult> {
-  const { backend, session, model, data, total, referenceLogits, isReference, thresholds } = run;
+async function runBackend(run: Run): Promise<BackendRun> {
+  const { backend, session, model, data, total, referenceLogits, isReference } = run;
   const { classes } = model;
-  const counts = { images: 0, top1: 0, top5: 0, flips: 0 };
-  let differences = noDifference;
+  const tally = new Tally(classes);
 
   const finish = async (offset: number, labels: Int32Array, pending: ReturnType<Session['run']>) => {
     const logits = (await pending).outputs[model.output]?.data;
@@ -120,18 +98,11 @@ async function runBackend(run: Run): Promise<BackendResult> {
         `output ${model.output}`,
         `expected ${labels.length * classes} float32 logits, got ${logits?.length ?? 'none'}`,
       );
-    counts.images += labels.length;
-    counts.top1 += countTopK(logits, labels, classes, 1);
-    counts.top5 += countTopK(logits, labels, classes, 5);
     const range = referenceLogits.subarray(offset * classes, (offset + labels.length) * classes);
     if (isReference) range.set(logits);
-    else {
-      const expected = top1(range, classes);
-      counts.flips += top1(logits, classes).filter((c, i) => c !== expected[i]).length;
-      differences = addDifference(differences, logits, range);
-    }
+    tally.add({ offset, labels, logits, reference: isReference ? undefined : range });
     run.onLogits?.(backend, offset, logits);
-    run.onProgress?.(backend, counts.images, total);
+    run.onProgress?.(backend, tally.images, total);
   };
 
   const start = performance.now();
@@ -146,24 +117,12 @@ async function runBackend(run: Run): Promise<BackendResult> {
   }
   await Promise.all(inFlight);
   const seconds = (performance.now() - start) / 1000;
-
-  const { images } = counts;
-  const fraction = (count: number) => (images ? count / images : null);
-  const compared = isReference || images === 0 ? null : { agreement: 1 - counts.flips / images, relError: relativeError(differences) };
   return {
     backend,
     detail: session.detail,
-    images,
-    top1: fraction(counts.top1),
-    top5: classes > 10 ? fraction(counts.top5) : null,
-    agreement: compared?.agreement ?? null,
-    flips: compared && counts.flips,
-    maxAbsDiff: compared && differences.max,
-    meanAbsDiff: compared && differences.sum / differences.count,
-    relError: compared?.relError ?? null,
-    imagesPerSecond: images ? images / seconds : null,
+    tally,
+    seconds,
     loadSeconds: session.loadSeconds,
     peakMemoryBytes: (await session.peakMemoryBytes()) ?? null,
-    verdict: isReference ? 'reference' : compared ? judge(compared, thresholds) : 'fail',
   };
 }

@@ -52,6 +52,6 @@ export function addDifference(before: Difference, got: Float32Array, reference: 
 }
 
 /** Norm of the difference over the norm of the reference (Euclidean); NaN when either holds a NaN. */
-export function relativeError({ squaredDifference, squaredReference }: Difference): number {
+export function relativeError({ squaredDifference, squaredReference }: Pick<Difference, 'squaredDifference' | 'squaredReference'>): number {
   return squaredDifference === 0 ? 0 : Math.sqrt(squaredDifference / squaredReference);
 }

@@ -38,7 +38,7 @@ export function parityTable({ model, data, images, reference, thresholds, result
       r.imagesPerSecond?.toFixed(1) ?? '-',
       `${r.loadSeconds.toFixed(2)} s`,
       r.peakMemoryBytes === null ? '-' : `${Math.round(r.peakMemoryBytes / 1e6)} MB`,
-      r.verdict,
+      r.verdict ?? '-',
     ]);
   }
   const limits = `agreement at least ${percent(thresholds.agreement)}, relative error at most ${thresholds.relError}`;

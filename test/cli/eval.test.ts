@@ -55,6 +55,7 @@ test('the JSON report has every field, null where it does not apply', async () =
     'loadSeconds',
     'peakMemoryBytes',
     'verdict',
+    'tally',
   ];
   for (const result of report.results) expect(Object.keys(result)).toEqual(expect.arrayContaining(fields));
   expect(report.results[0]).toMatchObject({ backend: 'cpu', top5: null, agreement: null, relError: null, verdict: 'reference' });

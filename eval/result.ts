@@ -1,0 +1,65 @@
+/** The row of a parity table, from what a backend's run counted. */
+import type { BackendName } from './backends/table.ts';
+import { relativeError } from './metrics.ts';
+import { judge, type Thresholds, type Verdict } from './parity.ts';
+import type { Tally } from './tally.ts';
+
+/** A backend's run over the images. */
+export interface BackendRun {
+  readonly backend: BackendName;
+  /** What really ran: runtime, version, device. */
+  readonly detail: string;
+  readonly tally: Tally;
+  /** From the first batch to the last result, reading and copying included. */
+  readonly seconds: number;
+  readonly loadSeconds: number;
+  readonly peakMemoryBytes: number | null;
+}
+
+/** Fractions are 0 to 1; a field that does not apply is null. */
+export interface BackendResult extends BackendRun {
+  readonly images: number;
+  readonly top1: number | null;
+  /** Null for ten classes or fewer. */
+  readonly top5: number | null;
+  /** Fraction of images whose most likely class is the reference's. */
+  readonly agreement: number | null;
+  /** Images decided differently than the reference. */
+  readonly flips: number | null;
+  readonly maxAbsDiff: number | null;
+  readonly meanAbsDiff: number | null;
+  readonly relError: number | null;
+  readonly imagesPerSecond: number | null;
+  /** Null when there were no images to judge by. */
+  readonly verdict: Verdict | null;
+}
+
+/** @param isReference whether the others are compared with this run */
+export function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds): BackendResult {
+  const { backend, detail, tally, seconds, loadSeconds, peakMemoryBytes } = run;
+  const { images, classes } = tally;
+  const fraction = (count: number) => (images ? count / images : null);
+  const compared = isReference || images === 0 ? null : { agreement: 1 - tally.flips / images, relError: relativeErrorOf(tally) };
+  return {
+    backend,
+    detail,
+    images,
+    top1: fraction(tally.top1),
+    top5: classes > 10 ? fraction(tally.top5) : null,
+    agreement: compared?.agreement ?? null,
+    flips: compared && tally.flips,
+    maxAbsDiff: compared && tally.maxAbsDiff,
+    meanAbsDiff: compared && tally.absDiff.value / (images * classes),
+    relError: compared?.relError ?? null,
+    imagesPerSecond: images ? images / seconds : null,
+    seconds,
+    loadSeconds,
+    peakMemoryBytes,
+    verdict: isReference ? 'reference' : compared && judge(compared, thresholds),
+    tally,
+  };
+}
+
+function relativeErrorOf({ squaredDifference, squaredReference }: Tally): number {
+  return relativeError({ squaredDifference: squaredDifference.value, squaredReference: squaredReference.value });
+}
