@@ -90,7 +90,7 @@ async function runBackend(run: Run): Promise<BackendRun> {
   const { classes } = model;
   const tally = new Tally(classes);
 
-  const finish = async (offset: number, labels: Int32Array, pending: ReturnType<Session['run']>) => {
+  const finish = async (offset: number, imagesNCHW: Uint8Array, labels: Int32Array, pending: ReturnType<Session['run']>) => {
     const logits = (await pending).outputs[model.output]?.data;
     if (logits?.length !== labels.length * classes)
       throw new InputError(
@@ -100,7 +100,7 @@ async function runBackend(run: Run): Promise<BackendRun> {
       );
     const range = referenceLogits.subarray(offset * classes, (offset + labels.length) * classes);
     if (isReference) range.set(logits);
-    tally.add({ offset, labels, logits, reference: isReference ? undefined : range });
+    tally.add({ offset, shape: data, imagesNCHW, labels, logits, reference: isReference ? undefined : range });
     run.onLogits?.(backend, offset, logits);
     run.onProgress?.(backend, tally.images, total);
   };
@@ -109,8 +109,8 @@ async function runBackend(run: Run): Promise<BackendRun> {
   const inFlight: Promise<void>[] = [];
   for await (const batch of data.batches(run.backendOptions.batch, 0, total)) {
     if (run.signal?.aborted) break;
-    const pending = session.run(new Uint8Array(batch.imagesNCHW), batch.count); // the set uses its buffers again
-    const done = finish(batch.offset, batch.labels.slice(), pending);
+    const [images, labels] = [new Uint8Array(batch.imagesNCHW), batch.labels.slice()]; // the set uses its buffers again
+    const done = finish(batch.offset, images, labels, session.run(images, batch.count));
     done.catch(() => {}); // a failure is thrown where it is awaited, below, even when that is not yet
     inFlight.push(done);
     if (inFlight.length >= IN_FLIGHT) await inFlight.shift();

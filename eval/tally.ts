@@ -1,11 +1,18 @@
 /** What the run of a backend over images counts. */
+import type { ImageShape } from '../src/data/image-set.ts';
+import { Confusion } from './confusion.ts';
 import { ExactSum } from './exact-sum.ts';
+import { decide, type Flip, firstFlips, keepImage, MOST_FLIPS } from './flips.ts';
 import { addDifference, countTopK, noDifference, top1 } from './metrics.ts';
 
 /** One batch, as a backend answered it. */
 export interface Answers {
   /** Index of the first image in the data set. */
   readonly offset: number;
+  /** Of one image. */
+  readonly shape: ImageShape;
+  /** Raw pixels, shape [images, channels, height, width]; only those of images decided differently are kept. */
+  readonly imagesNCHW: Uint8Array;
   /** Class index of each image. */
   readonly labels: Int32Array;
   /** Shape [images, classes]. */
@@ -26,22 +33,35 @@ export class Tally {
   top5 = 0;
   /** Images whose most likely class is not the reference's. */
   flips = 0;
+  /** The first of them. */
+  flipped: readonly Flip[] = [];
   /** Of the logits against the reference's: NaN stays NaN. */
   maxAbsDiff = 0;
   readonly absDiff = new ExactSum();
   readonly squaredDifference = new ExactSum();
   readonly squaredReference = new ExactSum();
+  readonly confusion: Confusion;
 
-  constructor(readonly classes: number) {}
+  constructor(readonly classes: number) {
+    this.confusion = new Confusion(classes);
+  }
 
-  add({ labels, logits, reference }: Answers): void {
+  add(answers: Answers): void {
+    const { labels, logits, reference } = answers;
     const { classes } = this;
+    const decided = top1(logits, classes);
     this.images += labels.length;
     this.top1 += countTopK(logits, labels, classes, 1);
     this.top5 += countTopK(logits, labels, classes, 5);
+    for (const [i, label] of labels.entries()) this.confusion.add(label, decided[i] as number);
     if (!reference) return;
     const expected = top1(reference, classes);
-    this.flips += top1(logits, classes).filter((c, i) => c !== expected[i]).length;
+    const flips = [...decided.keys()].filter((i) => decided[i] !== expected[i]);
+    this.flips += flips.length;
+    this.flipped = firstFlips(
+      this.flipped,
+      flips.slice(0, MOST_FLIPS).map((i) => flip(answers, reference, i, classes)),
+    );
     for (let at = 0; at < logits.length; at += classes) {
       const image = addDifference(noDifference, logits.subarray(at, at + classes), reference.subarray(at, at + classes));
       this.maxAbsDiff = Math.max(this.maxAbsDiff, image.max);
@@ -57,14 +77,17 @@ export class Tally {
     this.top1 += other.top1;
     this.top5 += other.top5;
     this.flips += other.flips;
+    this.flipped = firstFlips(this.flipped, other.flipped);
+    this.confusion.merge(other.confusion);
     this.maxAbsDiff = Math.max(this.maxAbsDiff, other.maxAbsDiff);
     this.absDiff.merge(other.absDiff);
     this.squaredDifference.merge(other.squaredDifference);
     this.squaredReference.merge(other.squaredReference);
   }
+
   /** As JSON; a sum as the numbers that add up to it, so that nothing is lost. */
   toJSON() {
-    const { classes, images, top1, top5, flips } = this;
+    const { classes, images, top1, top5, flips, flipped } = this;
     const sum = (exact: ExactSum) => exact.summands().map(toJson);
     return {
       classes,
@@ -76,8 +99,17 @@ export class Tally {
       absDiff: sum(this.absDiff),
       squaredDifference: sum(this.squaredDifference),
       squaredReference: sum(this.squaredReference),
+      confusion: this.confusion.cells(),
+      flipped,
     };
   }
+}
+
+function flip({ offset, labels, logits, shape, imagesNCHW }: Answers, reference: Float32Array, i: number, classes: number): Flip {
+  const of = (values: Float32Array) => decide(values.subarray(i * classes, (i + 1) * classes));
+  const bytes = shape.channels * shape.height * shape.width;
+  const kept = keepImage(imagesNCHW.subarray(i * bytes, (i + 1) * bytes), shape);
+  return { index: offset + i, label: labels[i] as number, reference: of(reference), decision: of(logits), ...kept };
 }
 
 /** JSON has no word for what is not finite. */

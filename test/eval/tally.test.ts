@@ -3,8 +3,11 @@ import { expect, test } from 'vitest';
 import { Tally } from '../../eval/tally.ts';
 
 /** Three images of three classes: right, second best, wrong with another decision than the reference. */
+const shape = { channels: 1, height: 1, width: 2 };
 const batch = {
   offset: 0,
+  shape,
+  imagesNCHW: Uint8Array.of(0, 1, /**/ 2, 3, /**/ 4, 5),
   labels: Int32Array.of(1, 0, 2),
   logits: Float32Array.of(1, 4, 2, /**/ 5, 6, 0, /**/ -1, -2, -3),
   reference: Float32Array.of(1, 2, 2, /**/ 5, 6, 0, /**/ -3, -2, -3),
@@ -27,6 +30,22 @@ test('counts and sums of a batch', () => {
     absDiff: [4],
     squaredDifference: [8],
     squaredReference: [9 + 61 + 22],
+    confusion: [
+      [0, 1, 1],
+      [1, 1, 1],
+      [2, 0, 1],
+    ],
+    flipped: [
+      {
+        index: 2,
+        label: 2,
+        // e^-2 / (e^-3 + e^-2 + e^-3), and e^-1 / (e^-1 + e^-2 + e^-3)
+        reference: { class: 1, confidence: expect.closeTo(0.5761168847658291, 14) },
+        decision: { class: 0, confidence: expect.closeTo(0.6652409557748219, 14) },
+        ...shape,
+        pixels: Buffer.from([4, 5]).toString('base64'),
+      },
+    ],
   });
 });
 
@@ -42,7 +61,15 @@ function randomBatch(offset: number, images: number) {
   const logits = (scale: number) => Float32Array.from({ length: images * 3 }, () => (Math.random() - 0.5) * scale ** (Math.random() * 8));
   const reference = logits(1000);
   const difference = logits(0.01);
-  return { offset, labels: new Int32Array(images), logits: reference.map((x, i) => x + (difference[i] as number)), reference };
+  const imagesNCHW = Uint8Array.from({ length: images * 2 }, (_, i) => offset + i);
+  return {
+    offset,
+    shape,
+    imagesNCHW,
+    labels: Int32Array.from({ length: images }, (_, i) => (offset + i) % 3),
+    logits: reference.map((x, i) => x + (difference[i] as number)),
+    reference,
+  };
 }
 
 test('tallies of parts, merged in any order, are the tally of the whole bit for bit', () => {
@@ -56,6 +83,33 @@ test('tallies of parts, merged in any order, are the tally of the whole bit for 
       expect(JSON.stringify(merged)).toBe(whole);
     }
   }
+});
+
+test('of many flips the first of the data set are kept', () => {
+  const flips = (offset: number) => ({
+    ...randomBatch(offset, 10),
+    logits: Float32Array.from({ length: 30 }, (_, i) => i % 3),
+    reference: Float32Array.from({ length: 30 }, (_, i) => -(i % 3)),
+  });
+  const tally = tallyOf(...[40, 0, 30, 10, 20].map(flips));
+  expect(tally.flips).toBe(50);
+  expect(tally.flipped.map(({ index }) => index)).toEqual(Array.from({ length: 24 }, (_, i) => i));
+  expect(Buffer.from(tally.flipped[13]?.pixels ?? '', 'base64')).toEqual(Buffer.from([10 + 6, 10 + 7]));
+});
+
+test('a large image is kept reduced: means of squares', () => {
+  const imagesNCHW = Uint8Array.from({ length: 225 * 3 }, (_, i) => (i % 225) + Math.floor(i / 225)); // 3 rows of 225 pixels
+  const tally = tallyOf({
+    ...batch,
+    shape: { channels: 1, height: 3, width: 225 },
+    imagesNCHW,
+    labels: Int32Array.of(0),
+    logits: Float32Array.of(1, 0, 0),
+    reference: Float32Array.of(0, 1, 0),
+  });
+  const [kept] = tally.flipped;
+  expect(kept).toMatchObject({ channels: 1, height: 1, width: 75 });
+  expect([...Buffer.from(kept?.pixels ?? '', 'base64')]).toEqual(Array.from({ length: 75 }, (_, x) => 3 * x + 2));
 });
 
 test('a NaN stays one, also in JSON', () => {

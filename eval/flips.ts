@@ -1,0 +1,58 @@
+/** Images that a backend decides differently than the reference, kept to be drawn. */
+import type { ImageShape } from '../src/data/image-set.ts';
+import { top1 } from './metrics.ts';
+import { softmax } from './page/softmax.ts';
+
+export interface Decision {
+  /** Index of the most likely class. */
+  readonly class: number;
+  /** Its probability, 0 to 1: the softmax of the logits. Null when a logit is not finite. */
+  readonly confidence: number | null;
+}
+
+export interface Flip extends ImageShape {
+  /** Of the image in the data set. */
+  readonly index: number;
+  /** Index of the true class. */
+  readonly label: number;
+  readonly reference: Decision;
+  readonly decision: Decision;
+  /** Shape [channels, height, width], base64. */
+  readonly pixels: string;
+}
+
+/** So many are kept of each backend, the first of the data set. */
+export const MOST_FLIPS = 24;
+/** Larger images are kept reduced. */
+const LARGEST_SIDE = 112;
+
+/** Adds flips to those found before; in whatever order they come, the first of the data set remain. */
+export function firstFlips(before: readonly Flip[], more: readonly Flip[]): readonly Flip[] {
+  return more.length === 0 ? before : [...before, ...more].sort((a, b) => a.index - b.index).slice(0, MOST_FLIPS);
+}
+
+/** @param logits of one image */
+export function decide(logits: Float32Array): Decision {
+  const decided = top1(logits, logits.length)[0] as number;
+  const probability = softmax(logits)[decided] as number;
+  return { class: decided, confidence: Number.isFinite(probability) ? probability : null };
+}
+
+/** Pixels of one image for a flip: as they are, or, of a large one, means of squares. */
+export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & Pick<Flip, 'pixels'> {
+  const { channels } = shape;
+  const side = Math.ceil(Math.max(shape.height, shape.width) / LARGEST_SIDE);
+  const [height, width] = [Math.max(1, Math.floor(shape.height / side)), Math.max(1, Math.floor(shape.width / side))];
+  const kept = new Uint8Array(channels * height * width);
+  for (let i = 0; i < kept.length; i++) {
+    const [channel, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+    let [sum, count] = [0, 0];
+    for (let row = y * side; row < Math.min((y + 1) * side, shape.height); row++) {
+      const start = (channel * shape.height + row) * shape.width;
+      for (let column = x * side; column < Math.min((x + 1) * side, shape.width); column++, count++)
+        sum += pixels[start + column] as number;
+    }
+    kept[i] = Math.round(sum / count);
+  }
+  return { channels, height, width, pixels: Buffer.from(kept).toString('base64') };
+}
