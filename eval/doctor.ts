@@ -1,9 +1,6 @@
 /** What this machine has for the project, found by trying it, and what each missing piece needs. */
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
-import { promisify } from 'node:util';
 import { catalog } from '../src/data/catalog.ts';
 import { dataSetPath, isPresent } from '../src/data/stored.ts';
 import { DeviceError } from '../src/errors.ts';
@@ -30,8 +27,8 @@ export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, 
   yield await processor();
   yield { area: 'machine', name: 'memory', ok: true, detail: `${(totalmem() / 2 ** 30).toFixed(1)} GiB` };
   yield browser(options.browser);
-  for (const name of backendNames) yield await backend(name, options);
-  yield await tfjsNode();
+  for (const name of backendNames.filter((name) => name !== 'tfjs')) yield await backend(name, options);
+  yield { ...(await backend('tfjs', options)), area: 'training', name: 'tfjs-node' };
   for (const entry of catalog) {
     const ok = await isPresent(entry, options.dataFolder);
     yield {
@@ -88,25 +85,4 @@ function browser(chosen: string | undefined): Finding {
 async function backend(name: BackendName, options: DoctorOptions): Promise<Finding> {
   const tried = await probe(name, options);
   return { area: 'backend', name, ok: tried.ok, detail: tried.ok ? tried.detail : tried.reason };
-}
-
-/** Loads tfjs-node in a process of its own: its native library is large and prints what it likes. */
-async function tfjsNode(): Promise<Finding> {
-  const found = { area: 'training', name: 'tfjs-node' } as const;
-  const advice = 'Only training needs it: npm run setup:tfjs';
-  const path = resolve('@tensorflow/tfjs-node');
-  if (path === undefined) return { ...found, ok: false, detail: `not installed. ${advice}` };
-  const script = `console.log(require(${JSON.stringify(path)}).version['tfjs-node'])`;
-  return promisify(execFile)(process.execPath, ['-e', script], { env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' } }).then(
-    ({ stdout }) => ({ ...found, ok: true, detail: stdout.trim() }),
-    () => ({ ...found, ok: false, detail: `its native library does not load. ${advice}` }),
-  );
-}
-
-function resolve(name: string): string | undefined {
-  try {
-    return createRequire(import.meta.url).resolve(name);
-  } catch {
-    return undefined;
-  }
 }

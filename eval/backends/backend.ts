@@ -4,6 +4,8 @@ import type { ModelInput, Output } from '../page/runtime.ts';
 export interface Backend {
   /** One line for help and tables. */
   readonly title: string;
+  /** It runs `BackendOptions.source` and not the ONNX file that was exported from it. */
+  readonly runsSource?: boolean;
   /**
    * Loads a model. One session is open at a time: two WebGPU sessions in a process crash.
    * @throws DeviceError when the device is absent or the provider does not run the nodes: never a silent fallback
@@ -20,6 +22,8 @@ export interface BackendOptions {
   readonly softwareGpu?: boolean | undefined;
   /** Images a batch, for backends that fix it when they load. */
   readonly batch: number;
+  /** The checkpoint or model file that the ONNX file was exported from, for backends that run that. */
+  readonly source?: Uint8Array | undefined;
 }
 
 /** A loaded model. */

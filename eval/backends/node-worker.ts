@@ -1,18 +1,26 @@
 /**
- * A child process that holds one session of onnxruntime-node or onnxruntime-web: its memory can be measured,
+ * A child process that holds one session of onnxruntime-node, onnxruntime-web or tfjs-node: its memory can be measured,
  * a crash of a driver harms nobody, and what a runtime never frees goes with the process.
  */
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
-import { type ModelInput, type Output, type Runtime, runBatch } from '../page/runtime.ts';
+import { type ModelInput, type Output, runBatch } from '../page/runtime.ts';
+import type { BatchResult } from './backend.ts';
 
-export interface OpenRequest {
+export type OpenRequest = OpenOnnx | OpenTfjs;
+
+interface OpenOnnx {
   readonly kind: 'open';
   readonly runtime: 'onnxruntime-node' | 'onnxruntime-web';
   readonly options: InferenceSession.SessionOptions;
   readonly model: Uint8Array;
   readonly input: ModelInput;
   readonly threads: number | undefined;
+}
+interface OpenTfjs {
+  readonly kind: 'open';
+  readonly runtime: 'tfjs-node';
+  readonly source: Uint8Array;
 }
 export interface RunRequest {
   readonly kind: 'run';
@@ -24,30 +32,47 @@ export type Request = OpenRequest | RunRequest | { readonly kind: 'memory' };
 /** One reply a request, in order. */
 export type Reply =
   | { readonly kind: 'open'; readonly seconds: number; readonly version: string }
-  | { readonly kind: 'run'; readonly outputs: Record<string, Output>; readonly seconds: number }
+  | { readonly kind: 'run'; readonly outputs: Readonly<Record<string, Output>>; readonly seconds: number }
   | { readonly kind: 'memory'; readonly peakBytes: number }
   | { readonly kind: 'error'; readonly message: string };
 
-let running: { runtime: Runtime; session: InferenceSession; input: ModelInput } | undefined;
+/** A loaded model, as the runtime of this process runs it. */
+export interface Loaded {
+  readonly version: string;
+  /** @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width] */
+  run(imagesNCHW: Uint8Array, count: number): Promise<BatchResult>;
+}
+
+let loaded: Loaded | undefined;
 
 async function answer(request: Request): Promise<Reply> {
   if (request.kind === 'memory') return { kind: 'memory', peakBytes: process.resourceUsage().maxRSS * 1024 };
   if (request.kind === 'open') return open(request);
-  if (!running) throw new Error('no model is open');
-  const result = await runBatch(running.runtime, running.session, running.input, request.imagesNCHW, request.count);
-  return { kind: 'run', ...result };
+  if (!loaded) throw new Error('no model is open');
+  return { kind: 'run', ...(await loaded.run(request.imagesNCHW, request.count)) };
 }
 
-async function open({ runtime: name, options, model, input, threads }: OpenRequest): Promise<Reply> {
+async function open(request: OpenRequest): Promise<Reply> {
+  const load = await (request.runtime === 'tfjs-node' ? tfjs(request) : onnxruntime(request));
+  const start = performance.now();
+  loaded = await load();
+  return { kind: 'open', seconds: (performance.now() - start) / 1000, version: loaded.version };
+}
+
+async function tfjs({ source }: OpenTfjs): Promise<() => Promise<Loaded>> {
+  const { loadTrained } = await import('./tfjs-session.ts');
+  return loadTrained(source);
+}
+
+async function onnxruntime({ runtime: name, options, model, input, threads }: OpenOnnx): Promise<() => Promise<Loaded>> {
   const ort = name === 'onnxruntime-node' ? await import('onnxruntime-node') : await import('onnxruntime-web');
   // onnxruntime-web would take half of the cores
   if (name === 'onnxruntime-web') ort.env.wasm.numThreads = threads ?? availableParallelism();
-  const start = performance.now();
-  const session = await ort.InferenceSession.create(model, options);
-  const seconds = (performance.now() - start) / 1000;
-  running = { runtime: ort, session, input };
   const version = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
-  return { kind: 'open', seconds, version };
+  return async () => {
+    const session = await ort.InferenceSession.create(model, options);
+    return { version, run: (imagesNCHW, count) => runBatch(ort, session, input, imagesNCHW, count) };
+  };
 }
 
 let last: Promise<unknown> = Promise.resolve();

@@ -1,8 +1,9 @@
-/** The backends that run in a child process: onnxruntime-node's providers and onnxruntime-web's wasm. */
+/** The backends that run in a child process: onnxruntime-node's providers, onnxruntime-web's wasm, and tfjs-node. */
 import type { InferenceSession } from 'onnxruntime-web';
-import { DeviceError } from '../../src/errors.ts';
+import { DeviceError, UsageError } from '../../src/errors.ts';
 import { swiftShader } from '../browser/find.ts';
-import type { Backend, BackendOptions } from './backend.ts';
+import type { ModelInput } from '../page/runtime.ts';
+import type { Backend, BackendOptions, Session } from './backend.ts';
 import { Child } from './child.ts';
 import type { OpenRequest } from './node-worker.ts';
 
@@ -12,51 +13,64 @@ import type { OpenRequest } from './node-worker.ts';
  */
 const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
 
-interface NodeRow {
+interface ChildRow {
+  /** What error messages call it. */
+  readonly name: string;
+  /** What to install when it cannot be opened, where the error itself does not say it. */
+  readonly advice?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What stands behind the runtime's name and version, if anything. */
+  readonly note?: string;
+  readonly request: OpenRequest;
+}
+
+async function openChild({ name, advice, env, note = '', request }: ChildRow): Promise<Session> {
+  const child = new Child(env);
+  try {
+    const { seconds, version } = await child.ask<'open'>(request);
+    return {
+      loadSeconds: seconds,
+      detail: `${request.runtime} ${version}${note}`,
+      run: (imagesNCHW, count) =>
+        child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch((error: unknown) => {
+          throw new DeviceError(`${name} stopped while it ran this model: ${firstLine(error)}`);
+        }),
+      peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' })).peakBytes,
+      close: () => child.close(),
+    };
+  } catch (error) {
+    await child.close();
+    throw new DeviceError([`${name} cannot run this model: ${firstLine(error)}`, ...(advice ? [advice] : [])].join('. '));
+  }
+}
+
+interface OnnxRow {
   readonly title: string;
-  readonly runtime: OpenRequest['runtime'];
+  readonly runtime: 'onnxruntime-node' | 'onnxruntime-web';
   readonly provider: 'cpu' | 'cuda' | 'webgpu' | 'wasm';
-  /** What to install when it cannot be opened. */
   readonly advice: string;
   env?(options: BackendOptions): Record<string, string>;
 }
 
-function nodeBackend({ title, runtime, provider, advice, env }: NodeRow): Backend {
+function onnxBackend({ title, runtime, provider, advice, env }: OnnxRow): Backend {
+  const device = provider === 'cuda' || provider === 'webgpu';
   return {
     title,
-    async open(model, input, options) {
-      const device = provider === 'cuda' || provider === 'webgpu';
+    open(model: Uint8Array, input: ModelInput, options: BackendOptions) {
+      const { threads, softwareGpu } = options;
       const sessionOptions: InferenceSession.SessionOptions = {
         executionProviders: [provider],
         logSeverityLevel: 3,
         ...(device ? { extra: NO_FALLBACK } : {}),
-        ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
+        ...(threads ? { intraOpNumThreads: threads } : {}),
       };
-      const child = new Child(env?.(options));
-      try {
-        const { seconds, version } = await child.ask<'open'>({
-          kind: 'open',
-          runtime,
-          options: sessionOptions,
-          model,
-          input,
-          threads: options.threads,
-        });
-        const software = provider === 'webgpu' && options.softwareGpu ? ', software rendering (SwiftShader)' : '';
-        return {
-          loadSeconds: seconds,
-          detail: `${runtime} ${version}${software}`,
-          run: (imagesNCHW, count) =>
-            child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch((error: unknown) => {
-              throw new DeviceError(`${provider} stopped while it ran this model: ${firstLine(error)}`);
-            }),
-          peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' })).peakBytes,
-          close: () => child.close(),
-        };
-      } catch (error) {
-        await child.close();
-        throw new DeviceError(`${provider} cannot run this model: ${firstLine(error)}. ${advice}`);
-      }
+      return openChild({
+        name: provider,
+        advice,
+        ...(env ? { env: env(options) } : {}),
+        ...(provider === 'webgpu' && softwareGpu ? { note: ', software rendering (SwiftShader)' } : {}),
+        request: { kind: 'open', runtime, options: sessionOptions, model, input, threads },
+      });
     },
   };
 }
@@ -71,14 +85,14 @@ function firstLine(error: unknown): string {
   );
 }
 
-export const cpu = nodeBackend({
+export const cpu = onnxBackend({
   title: 'onnxruntime-node, CPU',
   runtime: 'onnxruntime-node',
   provider: 'cpu',
   advice: 'Reinstall onnxruntime-node for this platform',
 });
 
-export const cuda = nodeBackend({
+export const cuda = onnxBackend({
   title: 'onnxruntime-node, CUDA',
   runtime: 'onnxruntime-node',
   provider: 'cuda',
@@ -87,7 +101,7 @@ export const cuda = nodeBackend({
   env: () => ({ NVIDIA_TF32_OVERRIDE: '0' }), // TF32 keeps 10 bits of mantissa: no parity
 });
 
-export const webgpu = nodeBackend({
+export const webgpu = onnxBackend({
   title: 'onnxruntime-node, WebGPU',
   runtime: 'onnxruntime-node',
   provider: 'webgpu',
@@ -95,9 +109,22 @@ export const webgpu = nodeBackend({
   env: ({ softwareGpu, browser }) => (softwareGpu ? swiftShader(browser) : {}),
 });
 
-export const wasm = nodeBackend({
+export const wasm = onnxBackend({
   title: 'onnxruntime-web in Node, wasm',
   runtime: 'onnxruntime-web',
   provider: 'wasm',
   advice: 'Reinstall onnxruntime-web',
 });
+
+export const tfjs: Backend = {
+  title: 'tfjs-node, the training runtime, from a checkpoint or model file',
+  runsSource: true,
+  async open(_model, _input, { source, threads }) {
+    if (!source) throw new UsageError('tfjs runs a checkpoint or a model file, got an ONNX file');
+    return openChild({
+      name: 'tfjs',
+      ...(threads ? { env: { TF_NUM_INTRAOP_THREADS: `${threads}` } } : {}),
+      request: { kind: 'open', runtime: 'tfjs-node', source },
+    });
+  },
+};

@@ -1,7 +1,11 @@
-/** Whether this machine can run a backend, found out by running a model of one convolution on it. */
+/** Whether this machine can run a backend, found out by running a model of one convolution, or the smallest network, on it. */
 import { Float, Graph } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { DeviceError } from '../../src/errors.ts';
+import { defaultConfig } from '../../src/network/config.ts';
+import { writeModelFile } from '../../src/network/model-file.ts';
+import { elements, floatTensor } from '../../src/network/tensor.ts';
+import { parameters } from '../../src/network/topology.ts';
 import type { ModelInput } from '../page/runtime.ts';
 import type { BackendOptions } from './backend.ts';
 import { type BackendName, backends } from './table.ts';
@@ -11,9 +15,9 @@ export type Availability = { readonly ok: true; readonly detail: string } | { re
 const input: ModelInput = { name: 'images', type: 'float32', layout: 'nchw', channels: 1, height: 4, width: 4 };
 
 /** Runs the probe; a missing device is an answer, not an error. */
-export async function probe(name: BackendName, options: Omit<BackendOptions, 'batch'>): Promise<Availability> {
+export async function probe(name: BackendName, options: Omit<BackendOptions, 'batch' | 'source'>): Promise<Availability> {
   try {
-    const session = await backends[name].open(probeModel(), input, { ...options, batch: 1 });
+    const session = await backends[name].open(probeModel(), input, { ...options, batch: 1, source: probeSource() });
     try {
       await session.run(new Uint8Array(16), 1);
       return { ok: true, detail: session.detail };
@@ -40,4 +44,13 @@ function probeModel(): Uint8Array {
     opset_import: [{ domain: '', version: 17 }],
     graph: { name: 'probe', node: graph.nodes, initializer: graph.initializers, input: [value('images')], output: [value('logits')] },
   });
+}
+
+/** The smallest network of the topology, with ones for all parameters, as a model file. */
+function probeSource(): Uint8Array {
+  const config = { ...defaultConfig, depth: 8, width: 1 / 16, bits: 32, endBits: 32, input: { channels: 1, height: 4, width: 4 } } as const;
+  const tensors = parameters(config).map(
+    ({ name, shape }) => [name, floatTensor(shape, new Float32Array(elements(shape)).fill(1))] as const,
+  );
+  return writeModelFile({ config, tensors: new Map(tensors), about: { dialect: 'probe' } });
 }

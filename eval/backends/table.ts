@@ -1,7 +1,7 @@
 /** The backends, one row each. */
 import type { Backend } from './backend.ts';
 import { browserBackend } from './browser.ts';
-import { cpu, cuda, wasm, webgpu } from './node.ts';
+import { cpu, cuda, tfjs, wasm, webgpu } from './node.ts';
 import { browserWebgl } from './webgl.ts';
 
 export const backends = {
@@ -20,6 +20,7 @@ export const backends = {
     advice: 'It needs a GPU that the browser supports; or use --software-gpu',
   }),
   'browser-webgl': browserWebgl,
+  tfjs,
 } satisfies Record<string, Backend>;
 
 export type BackendName = keyof typeof backends;

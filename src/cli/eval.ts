@@ -12,10 +12,10 @@ import { naturalNumber } from './arguments.ts';
 import { runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
-import { readInput } from './input-file.ts';
 import { refuseExisting, writeOutput } from './output-file.ts';
 import { parityTable } from './parity-table.ts';
 import { Progress } from './progress.ts';
+import { readNetwork } from './source.ts';
 
 interface Flags {
   readonly data: string;
@@ -35,7 +35,7 @@ interface Flags {
 
 export function command(): Command {
   return new Command('eval')
-    .argument('<file>', 'ONNX file that takes raw pixels 0..255')
+    .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
     .requiredOption('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
     .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(new Option('--reference <name>', 'backend that the others are compared with (default: the first)').choices(backendNames))
@@ -49,20 +49,27 @@ export function command(): Command {
     .option('--save-logits <file>', 'write the logits, shape [images, classes], for numpy; one file a backend when there are several')
     .option('--force', 'replace an existing logits file', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
-    .addHelpText('after', '\nExample:\n  $ wrn-onnx eval wrn-20-10.onnx --data cifar-10 --backend cpu,wasm --limit 500')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ wrn-onnx eval wrn-20-10.onnx --data cifar-10 --backend cpu,wasm --limit 500
+  $ wrn-onnx eval run/checkpoint.safetensors --data fashion-mnist --backend tfjs,cpu,wasm`,
+    )
     .action(run);
 }
 
 async function run(file: string, flags: Flags): Promise<void> {
   if (flags.bisect) return runBisect(file, flags);
   if (flags.against !== undefined) throw new UsageError('--against goes with --bisect');
-  const model = await readInput(file);
+  const { model, source } = await readNetwork(file);
   const { input, classes, metadata } = readClassifier(model);
   const backendOptions: BackendOptions = {
     threads: flags.threads,
     browser: flags.browser,
     softwareGpu: flags.softwareGpu,
     batch: input.fixedBatch ?? flags.batch,
+    source,
   };
   const chosen = await chooseBackends(flags, backendOptions);
   for (const backend of chosen) {

@@ -6,6 +6,7 @@ import { topK } from '../../eval/page/softmax.ts';
 import { decodeImage } from '../data/decode-image.ts';
 import { naturalNumber } from './arguments.ts';
 import { readInput } from './input-file.ts';
+import { readNetwork } from './source.ts';
 
 interface Flags {
   readonly backend: BackendName;
@@ -18,7 +19,7 @@ interface Flags {
 
 export function command(): Command {
   return new Command('predict')
-    .argument('<file>', 'ONNX file that takes raw pixels 0..255')
+    .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
     .argument('<image...>', 'PNG, JPEG or WebP images; scaled to cover the size of the network and cut around their centre')
     .addOption(new Option('--backend <name>', 'where to run').choices(backendNames).default('cpu'))
     .addOption(new Option('--top <k>', 'classes to print').argParser(naturalNumber).default(5))
@@ -31,12 +32,12 @@ export function command(): Command {
 }
 
 async function run(file: string, images: readonly string[], flags: Flags): Promise<void> {
-  const bytes = await readInput(file);
-  const { input, output, metadata } = readClassifier(bytes);
+  const { model, source } = await readNetwork(file);
+  const { input, output, metadata } = readClassifier(model);
   const { threads, browser, softwareGpu } = flags;
   const batch = input.fixedBatch ?? 1;
   const pixels = await Promise.all(images.map(async (image) => decodeImage(await readInput(image), input, image)));
-  const session = await backends[flags.backend].open(bytes, input, { threads, browser, softwareGpu, batch });
+  const session = await backends[flags.backend].open(model, input, { threads, browser, softwareGpu, batch, source });
   const results = [];
   try {
     for (const [i, image] of images.entries()) {

@@ -1,9 +1,12 @@
-/** The source of a conversion: a published network that the user named, and what the user knows of it. */
+/** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
 import { type Command, Option } from 'commander';
-import { dialectNames, readModel } from '../../converters/read-model.ts';
+import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { dialectNames, isSource, readModel } from '../../converters/read-model.ts';
 import { catalog, catalogEntry } from '../data/catalog.ts';
 import { UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
+import { writeModelFile } from '../network/model-file.ts';
+import { checkpointToModel, isCheckpointFile } from '../train/trained.ts';
 import { readInput } from './input-file.ts';
 
 export interface SourceFlags {
@@ -13,7 +16,7 @@ export interface SourceFlags {
 
 export function addSourceOptions(command: Command): Command {
   return command
-    .argument('<source>', 'Keras or MATLAB .mat, PyTorch checkpoint or model file, recognised by its content')
+    .argument('<source>', 'Keras or MATLAB .mat, PyTorch checkpoint, model file or checkpoint of train, recognised by its content')
     .addOption(new Option('--dialect <dialect>', 'read the source as this dialect').choices(dialectNames))
     .addOption(
       new Option('--dataset <name>', 'data set of the network, whose name and class labels the file then carries').choices(
@@ -28,11 +31,36 @@ export function addSourceOptions(command: Command): Command {
  * @throws UsageError when the data set has another number of classes
  */
 export async function readSource(path: string, { dialect, dataset }: SourceFlags): Promise<Model> {
-  const model = readModel(await readInput(path), { dialect });
+  const model = toCanonical(await readInput(path), dialect);
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   if (!entry) return model;
   const { classes } = model.config;
   if (entry.classLabels.length !== classes)
     throw new UsageError(`--dataset ${dataset} has ${entry.classLabels.length} classes, the network ${classes}`);
   return { ...model, about: { ...model.about, dataset: entry.name, classLabels: entry.classLabels } };
+}
+
+function toCanonical(bytes: Uint8Array, dialect?: string): Model {
+  return dialect === undefined && isCheckpointFile(bytes) ? checkpointToModel(bytes) : readModel(bytes, { dialect });
+}
+
+export interface Network {
+  /** Bytes of an ONNX file. */
+  readonly model: Uint8Array;
+  /** The checkpoint or model file that it stands for; undefined when an ONNX file was named. */
+  readonly source: Uint8Array | undefined;
+}
+
+/**
+ * A network to run: an ONNX file as it is, or any source, exported in memory as `export` does by default.
+ * @throws InputError when it cannot be read
+ */
+export async function readNetwork(path: string): Promise<Network> {
+  const bytes = await readInput(path);
+  if (!isSource(bytes)) return { model: bytes, source: undefined };
+  const model = toCanonical(bytes);
+  return {
+    model: toOnnx(model, { form: 'packed', input: 'nchw-float' }),
+    source: isCheckpointFile(bytes) ? bytes : writeModelFile(model),
+  };
 }

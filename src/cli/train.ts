@@ -44,8 +44,6 @@ interface Flags {
 const DEFAULT_EPOCHS = 62;
 /** The rates of a step schedule (McDonnell, ICLR 2018, section 4). */
 const STEP_RATES = [0.1, 0.01, 0.001];
-/** Logits of a network without batch norm are this many times too large for a softmax to start from (arXiv 1907.06916). */
-const UNNORMED_LOGITS_DIVISOR = 10;
 /** What --resume takes from the command line; all else comes from the checkpoint. */
 const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format'];
 
@@ -66,7 +64,12 @@ export function command(): Command {
     .addOption(new Option('--width <k>', 'widening factor').argParser(number))
     .addOption(new Option('--bits <n>', 'bits of a weight').choices(['1', '32']).argParser((text) => (text === '32' ? 32 : 1)))
     .addOption(new Option('--scale <rule>', 'of 1-bit weights').choices(['he', 'mean-layer', 'mean-channel']))
-    .addOption(new Option('--norm <kind>', 'before each convolution').choices(['batch', 'shifted-relu']))
+    .addOption(
+      new Option(
+        '--norm <kind>',
+        'before each convolution: batch norm and ReLU, or max(-1, x) alone, whose authors train one cycle: --first-cycle 300 --epochs 300 --cutout 18',
+      ).choices(['batch', 'shifted-relu']),
+    )
     .option('--learn-norm', 'learn the scale and offset of every batch norm')
     .option('--input-relu', 'ReLU after the first batch norm, which then learns its scale and offset')
     .option('--plain', 'no shortcuts')
@@ -158,7 +161,6 @@ function chooseCheckpoint(folder: RunFolder, { resume }: Flags, given: readonly 
 
 function chooseConfig(flags: Flags, preset: Preset | undefined, { channels, height, width, classes }: ImageSet): NetworkConfig {
   const bits = flags.bits ?? preset?.network.bits ?? defaultConfig.bits;
-  const shifted = flags.norm === 'shifted-relu';
   const inputRelu = flags.inputRelu ?? false;
   const affine: Partial<NetworkConfig> = flags.learnNorm ? { affine: 'all' } : inputRelu ? { affine: 'first' } : {};
   return readConfig({
@@ -171,11 +173,21 @@ function chooseConfig(flags: Flags, preset: Preset | undefined, { channels, heig
     input: { channels, height, width },
     inputRelu,
     residual: !flags.plain,
-    ...(shifted ? { activation: 'shifted-relu', logitsDivisor: UNNORMED_LOGITS_DIVISOR } : {}),
+    ...(flags.norm === 'shifted-relu' ? shiftedRelu(bits, classes) : {}),
     ...(flags.depth === undefined ? {} : { depth: flags.depth }),
     ...(flags.width === undefined ? {} : { width: flags.width }),
     ...(flags.scale === undefined ? {} : { scale: flags.scale }),
   });
+}
+
+/**
+ * The network of arXiv 1907.06916: its one batch norm, at the input, learns scale and offset, and a constant divides the
+ * logits, which nothing else normalises. Source of the constants, chosen for WRN-20-10 on CIFAR-10 and CIFAR-100:
+ * github.com/McDonnell-Lab/1-bit-per-weight, `Temperature` in the notebooks *_shiftedReLU.ipynb.
+ */
+function shiftedRelu(bits: 1 | 32, classes: number): Partial<NetworkConfig> {
+  const ofTenClasses = bits === 1 ? 40 : 80;
+  return { activation: 'shifted-relu', affine: 'first', logitsDivisor: classes > 10 ? 25 : ofTenClasses };
 }
 
 function chooseRecipe(flags: Flags, flipGiven: boolean, preset: Preset | undefined, epochs: number): Recipe {

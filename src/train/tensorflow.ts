@@ -50,6 +50,8 @@ export interface Backend {
 type Numbers = number | readonly number[] | Float32Array | Int32Array | Uint8Array;
 
 export interface TensorFlow {
+  /** Versions of the packages of tfjs. */
+  readonly version: { readonly 'tfjs-node': string };
   backend(): Backend;
   /** Number of live tensors and their bytes. */
   memory(): { numTensors: number; numBytes: number };

@@ -7,6 +7,7 @@ import { findBrowser } from '../../eval/browser/find.ts';
 import type { Finding } from '../../eval/doctor.ts';
 import { catalogEntry } from '../../src/data/catalog.ts';
 import { folderWith } from '../data/crafted.ts';
+import { hasTensorFlow } from '../train/tensorflow.ts';
 import { run } from './run.ts';
 
 const browser = findBrowser();
@@ -31,6 +32,7 @@ test('doctor: what is reported as working has worked, and each missing piece say
   expect(findings.filter(({ area }) => area === 'backend').map(({ name }) => name)).toEqual(
     expect.arrayContaining(['cpu', 'cuda', 'webgpu', 'wasm', 'browser-wasm', 'browser-webgpu', 'browser-webgl']),
   );
+  expect(detail('tfjs-node')).toMatchObject({ area: 'training', ok: hasTensorFlow });
   expect(detail('mnist')).toEqual({ area: 'data', name: 'mnist', ok: true, detail: join(folder, 'mnist') });
   expect(detail('cifar-10')).toMatchObject({ ok: false, detail: 'not here. Get it with: wrn-onnx data get cifar-10' });
   for (const { ok, detail: words } of findings) {

@@ -10,8 +10,11 @@ import { addDifference, noDifference, relativeError } from '../../eval/metrics.t
 import { readClassifier } from '../../eval/model-input.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { DeviceError } from '../../src/errors.ts';
+import type { NetworkConfig } from '../../src/network/config.ts';
+import { writeModelFile } from '../../src/network/model-file.ts';
 import { randomImages, randomModel } from '../network/random-model.ts';
 import { reference } from '../network/reference.ts';
+import { testWithTensorFlow } from '../train/tensorflow.ts';
 
 const model = randomModel({ depth: 8, width: 1 });
 const COUNT = 3;
@@ -53,6 +56,33 @@ describe.each(cases)('$backend', ({ backend, needs, softwareGpu, formNames }) =>
       },
       120_000,
     );
+  }
+});
+
+/** Every field of the configuration that changes what a network computes. */
+const variants: readonly Partial<NetworkConfig>[] = [
+  {},
+  { bits: 32, endBits: 32, affine: 'all' },
+  { endBits: 32, scale: 'mean-channel', inputRelu: true, affine: 'first' },
+  { scale: 'mean-layer', residual: false, affine: 'last', epsilon: 0 },
+  { activation: 'shifted-relu', logitsDivisor: 40, inputNorm: { mean: [125, 123, 114], std: [63, 62, 67] } },
+  { downsample: { convPads: [1, 1, 1, 1], poolPads: [1, 1, 1, 1], poolCountsPads: true } },
+];
+
+testWithTensorFlow('tfjs: a model file of each variant gives the logits of the naive interpreter', async () => {
+  for (const variant of variants) {
+    const model = randomModel({ depth: 8, ...variant });
+    const [file, images] = [toOnnx(model, { form: 'dense', input: 'nchw-float' }), randomImages(model.config, COUNT)];
+    const session = await backends.tfjs.open(file, readClassifier(file).input, { batch: COUNT, source: writeModelFile(model) });
+    try {
+      const logits = (await session.run(images, COUNT)).outputs['logits']?.data as Float32Array;
+      const expected = Float32Array.from(reference(model, images, COUNT).get('logits') as Float64Array);
+      expect(logits).toHaveLength(expected.length);
+      expect(relativeError(addDifference(noDifference, logits, expected)), JSON.stringify(variant)).toBeLessThan(1e-5);
+      if (process.platform === 'linux') expect(await session.peakMemoryBytes()).toBeGreaterThan(10e6);
+    } finally {
+      await session.close();
+    }
   }
 });
 
