@@ -29,24 +29,26 @@ export function augment(
   const shiftY = random.integer(2 * pad + 1) - pad;
   const shiftX = random.integer(2 * pad + 1) - pad;
   const plane = height * width;
-  let at = 0;
-  for (let y = 0; y < height; y++) {
+  for (let y = 0, at = 0; y < height; y++) {
     const fromY = y + shiftY;
-    for (let x = 0; x < width; x++) {
-      const shifted = x + shiftX;
-      const fromX = mirrored ? width - 1 - shifted : shifted;
-      const inside = fromY >= 0 && fromY < height && fromX >= 0 && fromX < width;
-      const from = fromY * width + fromX;
-      for (let c = 0; c < channels; c++) targetNHWC[at++] = inside ? (imageNCHW[c * plane + from] as number) : random.integer(256);
+    const inside = fromY >= 0 && fromY < height;
+    // the columns that come from the image; what is left and right of them, or the whole row, is padding
+    const begin = inside ? Math.max(0, -shiftX) : width;
+    const end = inside ? Math.min(width, width - shiftX) : width;
+    random.bytes(targetNHWC, at, at + begin * channels);
+    at += begin * channels;
+    for (let x = begin; x < end; x++) {
+      const fromX = mirrored ? width - 1 - x - shiftX : x + shiftX;
+      for (let from = fromY * width + fromX, c = 0; c < channels; c++, from += plane) targetNHWC[at++] = imageNCHW[from] as number;
     }
+    random.bytes(targetNHWC, at, at + (width - end) * channels);
+    at += (width - end) * channels;
   }
   if (cutout === 0) return;
   // the square's corner may lie outside, so far that each row and column is hit by `cutout` of the positions
   const top = random.integer(height + cutout - 1) - cutout + 1;
   const left = random.integer(width + cutout - 1) - cutout + 1;
-  for (let y = Math.max(top, 0); y < Math.min(top + cutout, height); y++) {
-    for (let x = Math.max(left, 0); x < Math.min(left + cutout, width); x++) {
-      for (let c = 0; c < channels; c++) targetNHWC[(y * width + x) * channels + c] = random.integer(256);
-    }
-  }
+  const [begin, end] = [Math.max(left, 0), Math.min(left + cutout, width)];
+  for (let y = Math.max(top, 0); y < Math.min(top + cutout, height); y++)
+    random.bytes(targetNHWC, (y * width + begin) * channels, (y * width + end) * channels);
 }

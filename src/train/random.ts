@@ -10,6 +10,8 @@ export interface Random {
   uniform(): number;
   /** Standard normal. */
   normal(): number;
+  /** Fills `target` from index `from` to `to` with uniform integers 0..255; a draw of 32 bits gives four of them. */
+  bytes(target: Float32Array, from: number, to: number): void;
 }
 
 export function randomStream(...key: readonly number[]): Random {
@@ -41,6 +43,12 @@ export function randomStream(...key: readonly number[]): Random {
     },
     uniform: () => next() / RANGE,
     normal: () => Math.sqrt(-2 * Math.log(1 - next() / RANGE)) * Math.cos(2 * Math.PI * (next() / RANGE)), // Box and Muller 1958
+    bytes(target, from, to) {
+      for (let at = from, word = 0; at < to; at++) {
+        word = (at - from) % 4 === 0 ? next() : word >>> 8;
+        target[at] = word & 255;
+      }
+    },
   };
 }
 
