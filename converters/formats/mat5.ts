@@ -24,6 +24,7 @@ export type MatFile = ReadonlyMap<string, MatArray>;
 const HEADER_BYTES = 128;
 const VERSION_5 = 0x0100;
 const VERSION_7_3 = 0x0200;
+const UINT8 = 2;
 const MATRIX = 14;
 const COMPRESSED = 15;
 const COMPLEX = 0x0800;
@@ -95,6 +96,72 @@ export function isMat5(bytes: Uint8Array): boolean {
  * @throws InputError with the byte offset (of the inflated variable where it is compressed).
  */
 export function readMat5(bytes: Uint8Array): MatFile {
+  const cursor = readHeader(bytes);
+  const variables = new Map<string, MatArray>();
+  const budget: Budget = { inflatedBytes: bytes.length * MAX_INFLATION + INFLATION_SLACK, arrays: MAX_ARRAYS };
+  while (cursor.left > 0) {
+    const body = readVariable(cursor, budget);
+    if (body.left === 0) continue;
+    const { name, array } = readArray(body, budget, 0);
+    if (variables.has(name)) throw new InputError('mat5', `variable ${name}`, 'expected it once, got it twice');
+    variables.set(name, array);
+  }
+  return variables;
+}
+
+/** Bytes before the first variable. */
+export const MAT_HEADER_BYTES = HEADER_BYTES;
+/** More than the head of an array takes, whose name is a word. */
+export const MAT_ARRAY_HEAD_BYTES = 1024;
+
+/** What stands before the numbers of an array: enough to find them in a file that is too large to hold. */
+export interface MatArrayHead {
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** Whether the numbers are stored as unsigned bytes. */
+  readonly isBytes: boolean;
+  /** Of the numbers, behind the start of the variable. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * Byte order of a file, from its first MAT_HEADER_BYTES.
+ * @throws InputError when it is not a MAT 5 file.
+ */
+export function isLittleEndianMat5(header: Uint8Array): boolean {
+  return readHeader(header).littleEndian;
+}
+
+/**
+ * Decodes the tag of a variable, 8 bytes: whether it is compressed, and where it ends behind the tag. One that is not
+ * compressed begins with the tag itself.
+ * @throws InputError when it is the tag of something else.
+ */
+export function readMatVariableTag(tag: Uint8Array, littleEndian: boolean): { compressed: boolean; end: number } {
+  const cursor = new Cursor(tag, 'mat5', littleEndian);
+  const { type, bytes } = readTag(cursor);
+  if (type !== MATRIX && type !== COMPRESSED) throw cursor.error(`expected a variable, got element type ${type}`);
+  return { compressed: type === COMPRESSED, end: type === COMPRESSED ? bytes : bytes + (-bytes & 7) };
+}
+
+/**
+ * Decodes the head of an array.
+ * @param start the first MAT_ARRAY_HEAD_BYTES of the variable, inflated, or all of it.
+ * @throws InputError when it is not an array.
+ */
+export function readMatArrayHead(start: Uint8Array, littleEndian: boolean): MatArrayHead {
+  const cursor = new Cursor(start, 'mat5', littleEndian);
+  const { type } = readTag(cursor);
+  if (type !== MATRIX) throw cursor.error(`expected an array, got element type ${type}`);
+  readNumbers(cursor); // flags and class: what is stored decides
+  const { dims, name } = readDimsAndName(cursor);
+  const data = readTag(cursor);
+  return { name, dims, isBytes: data.type === UINT8, offset: data.small ? cursor.offset - 4 : cursor.offset, bytes: data.bytes };
+}
+
+/** A cursor behind the header, with the byte order of the file. */
+function readHeader(bytes: Uint8Array): Cursor {
   if (!isMat5(bytes)) throw new InputError('mat5', 'header', 'expected a MAT 5 file, got none of its marks');
   const cursor = new Cursor(bytes, 'mat5', bytes[126] === 'I'.charCodeAt(0));
   cursor.seek(HEADER_BYTES - 4);
@@ -107,16 +174,7 @@ export function readMat5(bytes: Uint8Array): MatFile {
     );
   if (version !== VERSION_5) throw new InputError('mat5', 'header', `expected version ${VERSION_5}, got ${version}`);
   cursor.seek(HEADER_BYTES);
-  const variables = new Map<string, MatArray>();
-  const budget: Budget = { inflatedBytes: bytes.length * MAX_INFLATION + INFLATION_SLACK, arrays: MAX_ARRAYS };
-  while (cursor.left > 0) {
-    const body = readVariable(cursor, budget);
-    if (body.left === 0) continue;
-    const { name, array } = readArray(body, budget, 0);
-    if (variables.has(name)) throw new InputError('mat5', `variable ${name}`, 'expected it once, got it twice');
-    variables.set(name, array);
-  }
-  return variables;
+  return cursor;
 }
 
 /** A cursor over the array of the next variable, inflated where it is compressed. */
@@ -192,6 +250,12 @@ function readArray(cursor: Cursor, budget: Budget, depth: number): { name: strin
   const flags = readNumbers(cursor)[0] ?? 0;
   const classId = flags & 0xff;
   if (classId === OPAQUE_CLASS) return { name: readText(cursor), array: { kind: 'unsupported', dims: [], className: 'opaque' } };
+  const { dims, count, name } = readDimsAndName(cursor);
+  if (flags & COMPLEX) return { name, array: { kind: 'unsupported', dims, className: 'complex' } };
+  return { name, array: readBody(cursor, classId, dims, count, budget, depth) };
+}
+
+function readDimsAndName(cursor: Cursor): { dims: number[]; count: number; name: string } {
   const sizes = readNumbers(cursor);
   if (sizes.length > MAX_DIMENSIONS) throw cursor.error(`expected at most ${MAX_DIMENSIONS} sizes, got ${sizes.length}`);
   const dims = Array.from(sizes);
@@ -199,9 +263,7 @@ function readArray(cursor: Cursor, budget: Budget, depth: number): { name: strin
   if (dims.length < 2 || !dims.every((size) => Number.isSafeInteger(size) && size >= 0) || !Number.isSafeInteger(count)) {
     throw cursor.error(`expected at least two sizes, got [${dims.slice(0, 8).join(', ')}]`);
   }
-  const name = readText(cursor);
-  if (flags & COMPLEX) return { name, array: { kind: 'unsupported', dims, className: 'complex' } };
-  return { name, array: readBody(cursor, classId, dims, count, budget, depth) };
+  return { dims, count, name: readText(cursor) };
 }
 
 function readBody(cursor: Cursor, classId: number, dims: readonly number[], count: number, budget: Budget, depth: number): MatArray {

@@ -21,7 +21,7 @@ export function command(): Command {
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data get fashion-mnist\n  $ wrn-onnx eval model.onnx --data fashion-mnist');
   data
     .command('list')
-    .description('the data sets that `get` brings, and whether they are here')
+    .description('the data sets that have a name, and whether they are here')
     .addOption(format())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data list')
     .action(list);
@@ -36,7 +36,7 @@ export function command(): Command {
   data
     .command('verify')
     .description('hash the files of data sets again (default: of all that are here)')
-    .addArgument(new Argument('[names...]').choices(names))
+    .addArgument(new Argument('[names...]').choices(catalog.filter(isPinned).map(({ name }) => name)))
     .addOption(format())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data verify')
     .action(verify);
@@ -58,7 +58,8 @@ async function list({ format }: Output): Promise<void> {
       trainImages: entry.images.train,
       testImages: entry.images.test,
       shape: [entry.channels, entry.height, entry.width],
-      classes: entry.classLabels.length,
+      classes: entry.classes,
+      byHand: entry.byHand !== undefined,
       downloadBytes: sum(entry.archives),
       bytes: sum(entry.files),
       license: entry.license,
@@ -79,8 +80,8 @@ async function list({ format }: Output): Promise<void> {
       images,
       row.shape.join(' x '),
       row.classes,
-      megabytes(row.downloadBytes),
-      megabytes(row.bytes),
+      row.byHand ? 'by hand' : megabytes(row.downloadBytes),
+      row.byHand ? '' : megabytes(row.bytes),
       row.license,
       present,
     ]);
@@ -103,7 +104,9 @@ async function get(names: string[], { format, from }: Output & { from?: string }
 async function verify(names: string[], { format }: Output): Promise<void> {
   const folder = dataFolder();
   const results = [];
-  for (const entry of names.length > 0 ? entries(names) : catalog.filter((each) => existsSync(dataSetPath(each, folder)))) {
+  for (const entry of names.length > 0
+    ? entries(names)
+    : catalog.filter((each) => isPinned(each) && existsSync(dataSetPath(each, folder)))) {
     const problem = await checkDataSet(entry, folder);
     results.push({ name: entry.name, path: dataSetPath(entry, folder), problem: problem ?? null });
     if (format === 'human') print(`${entry.name}: ${problem ?? 'all files are as pinned'}`);
@@ -122,6 +125,11 @@ async function path(name: string): Promise<void> {
     }
     print(dataSetPath(entry, folder));
   }
+}
+
+/** What is got by hand has no checksums here. */
+function isPinned({ byHand }: CatalogEntry): boolean {
+  return byHand === undefined;
 }
 
 function entries(names: readonly string[]): CatalogEntry[] {

@@ -35,9 +35,8 @@ export async function readSource(path: string, { dialect, dataset }: SourceFlags
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   if (!entry) return model;
   const { classes } = model.config;
-  if (entry.classLabels.length !== classes)
-    throw new UsageError(`--dataset ${dataset} has ${entry.classLabels.length} classes, the network ${classes}`);
-  return { ...model, about: { ...model.about, dataset: entry.name, classLabels: entry.classLabels } };
+  if (entry.classes !== classes) throw new UsageError(`--dataset ${dataset} has ${entry.classes} classes, the network ${classes}`);
+  return { ...model, about: { ...model.about, dataset: entry.name, ...(entry.classLabels && { classLabels: entry.classLabels }) } };
 }
 
 function toCanonical(bytes: Uint8Array, dialect?: string): Model {

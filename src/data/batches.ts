@@ -7,6 +7,27 @@ import type { ImageBatch } from './image-set.ts';
  */
 export type Load = (offset: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => Promise<void>;
 
+/** Fills images and labels with images `first` to `first + count` of one part. */
+export type LoadPart = (part: number, first: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => Promise<void>;
+
+/** Loads across parts of these numbers of images, one after the other: each part gives its piece. */
+export function acrossParts(counts: readonly number[], imageBytes: number, loadPart: LoadPart): Load {
+  return async (offset, count, images, labels) => {
+    let done = 0;
+    let start = 0;
+    for (const [part, inPart] of counts.entries()) {
+      const first = offset + done - start;
+      const take = Math.min(count - done, inPart - first);
+      if (take > 0) {
+        const piece = images.subarray(done * imageBytes, (done + take) * imageBytes);
+        await loadPart(part, first, take, piece, labels.subarray(done, done + take));
+        done += take;
+      }
+      start += inPart;
+    }
+  };
+}
+
 /** Images `from` to `to`, `size` at a time. */
 export interface Range {
   readonly size: number;

@@ -1,4 +1,4 @@
-/** The data sets that `data get` brings: where they come from and what their files must be. Adding one is one row. */
+/** The data sets that have a name: where they come from and what their files must be. Adding one is one row. */
 import type { ImageShape, Split } from './image-set.ts';
 
 export interface PinnedFile {
@@ -13,8 +13,12 @@ export interface CatalogEntry extends ImageShape {
   readonly title: string;
   /** Number of images. */
   readonly images: Readonly<Record<Split, number>>;
-  readonly classLabels: readonly string[];
+  readonly classes: number;
+  /** Undefined where the files name the classes, or nobody does. */
+  readonly classLabels: readonly string[] | undefined;
   readonly license: string;
+  /** What to do by hand, where the owner asks for an account: then nothing below is pinned, and FOLDER is the set's folder. */
+  readonly byHand?: string;
   /** Address of the folder that holds the archives, ending in a slash. */
   readonly address: string;
   /** What is downloaded: tar archives of the files, or the files themselves, gzipped. */
@@ -25,8 +29,15 @@ export interface CatalogEntry extends ImageShape {
 
 /*
  * Checksums: the archives' are those that TensorFlow Datasets pins (url_checksums/); those of CIFAR agree with the MD5 sums
- * on the official page. The files' were computed from bit-exact copies, CIFAR-100's are those that torchvision-ruby pins.
+ * on the official page. The files' were computed from bit-exact copies, CIFAR-100's are those that torchvision-ruby pins, SVHN's are its archives themselves.
  */
+const digits = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+const svhnFiles: readonly PinnedFile[] = [
+  { name: 'train_32x32.mat', bytes: 182_040_794, sha256: '435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8' },
+  { name: 'extra_32x32.mat', bytes: 1_329_278_602, sha256: 'a133a4beb38a00fcdda90c9489e0c04f900b660ce8a316a5e854838379a71eb3' },
+  { name: 'test_32x32.mat', bytes: 64_275_384, sha256: 'cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b' },
+];
+
 export const catalog: readonly CatalogEntry[] = [
   {
     name: 'cifar-10',
@@ -35,6 +46,7 @@ export const catalog: readonly CatalogEntry[] = [
     channels: 3,
     height: 32,
     width: 32,
+    classes: 10,
     classLabels: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
     license: 'none stated; cite Krizhevsky 2009',
     address: 'https://www.cs.toronto.edu/~kriz/',
@@ -57,6 +69,7 @@ export const catalog: readonly CatalogEntry[] = [
     channels: 3,
     height: 32,
     width: 32,
+    classes: 100,
     classLabels: `
       apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle caterpillar cattle
       chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house
@@ -83,7 +96,8 @@ export const catalog: readonly CatalogEntry[] = [
     channels: 1,
     height: 28,
     width: 28,
-    classLabels: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
+    classes: 10,
+    classLabels: digits,
     license: 'CC BY-SA 3.0',
     address: 'https://ossci-datasets.s3.amazonaws.com/mnist/',
     archives: [
@@ -106,6 +120,7 @@ export const catalog: readonly CatalogEntry[] = [
     channels: 1,
     height: 28,
     width: 28,
+    classes: 10,
     classLabels: ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],
     license: 'MIT',
     address: 'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/',
@@ -121,6 +136,54 @@ export const catalog: readonly CatalogEntry[] = [
       { name: 't10k-images-idx3-ubyte', bytes: 7_840_016, sha256: '5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b' },
       { name: 't10k-labels-idx1-ubyte', bytes: 10_008, sha256: '0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34' },
     ],
+  },
+  {
+    name: 'svhn',
+    title: 'SVHN, cropped digits',
+    images: { train: 604_388, test: 26_032 }, // training: 73,257 and 531,131 extra
+    channels: 3,
+    height: 32,
+    width: 32,
+    classes: 10,
+    classLabels: digits,
+    license: 'non-commercial use',
+    address: 'http://ufldl.stanford.edu/housenumbers/',
+    archives: svhnFiles,
+    files: svhnFiles,
+  },
+  {
+    name: 'imagenet32',
+    title: 'ImageNet32',
+    images: { train: 1_281_167, test: 50_000 },
+    channels: 3,
+    height: 32,
+    width: 32,
+    classes: 1000,
+    classLabels: undefined,
+    license: 'non-commercial research',
+    byHand:
+      'With an account at https://image-net.org get Imagenet32_train_npz.zip (SHA-256 94226337ecc1b0309d9fcd0167127aaadc931587035fbcb53925235edbaec4fc) ' +
+      'and Imagenet32_val_npz.zip (SHA-256 013990e6dec1237dcd1f9beadbab81ead6604cc119af5cacbfb59ae28148377a), and unpack their 11 npz files into FOLDER',
+    address: 'https://image-net.org/download-images.php',
+    archives: [],
+    files: [],
+  },
+  {
+    name: 'imagenet',
+    title: 'ImageNet, ILSVRC 2012',
+    images: { train: 1_281_167, test: 50_000 },
+    channels: 3,
+    height: 224,
+    width: 224,
+    classes: 1000,
+    classLabels: undefined,
+    license: 'non-commercial research',
+    byHand:
+      'With an account at https://image-net.org get ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, ' +
+      'and sort their images into FOLDER/train and FOLDER/val, a folder a class',
+    address: 'https://image-net.org/challenges/LSVRC/2012/',
+    archives: [],
+    files: [],
   },
 ];
 

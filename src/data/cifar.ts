@@ -3,7 +3,7 @@
  * channels first, row by row. Source of the format: https://www.cs.toronto.edu/~kriz/cifar.html
  */
 import { InputError } from '../errors.ts';
-import { range, readAhead } from './batches.ts';
+import { acrossParts, range, readAhead } from './batches.ts';
 import { catalogEntry } from './catalog.ts';
 import type { ImageSet, ImageShape, Split } from './image-set.ts';
 import { checkFits, type DataKind, type OpenOptions } from './kind.ts';
@@ -66,7 +66,7 @@ async function openCifar(cifar: Cifar, source: DataSource, options: OpenOptions)
     throw error;
   }
 
-  /** Reads records `first` to `first + count` of one file; images and labels are those of the batch from there on. */
+  /** Reads records `first` to `first + count` of one file. */
   async function readRecords(
     file: RandomAccess,
     first: number,
@@ -99,20 +99,9 @@ async function openCifar(cifar: Cifar, source: DataSource, options: OpenOptions)
     batches(size, from, to) {
       const asked = range(length, size, from, to);
       const records = new Uint8Array(Math.min(size, asked.to - asked.from) * recordBytes);
-      const load = async (offset: number, count: number, images: Uint8Array, labels: Int32Array) => {
-        let done = 0;
-        let fileStart = 0;
-        for (const [i, file] of files.entries()) {
-          const inFile = counts[i] as number;
-          const first = offset + done - fileStart;
-          const take = Math.min(count - done, inFile - first);
-          if (take > 0) {
-            await readRecords(file, first, records.subarray(0, take * recordBytes), images.subarray(done * PIXELS), labels.subarray(done));
-            done += take;
-          }
-          fileStart += inFile;
-        }
-      };
+      const load = acrossParts(counts, PIXELS, (part, first, count, images, labels) =>
+        readRecords(files[part] as RandomAccess, first, records.subarray(0, count * recordBytes), images, labels),
+      );
       return readAhead(load, PIXELS, asked);
     },
     close,

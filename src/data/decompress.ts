@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import xz from 'xz-decompress';
 import { InputError } from '../errors.ts';
 import { fileError } from './file-error.ts';
@@ -46,6 +46,27 @@ export async function* decompressed(path: string): AsyncGenerator<Uint8Array, vo
     throw new InputError(compression, path, `expected complete, undamaged data, got ${error.message}`);
   } finally {
     file.destroy();
+  }
+}
+
+/** Deflated data, with zlib's wrapping or raw (RFC 1950, RFC 1951), as it is inside other formats. */
+const inflaters = { zlib: createInflate, deflate: createInflateRaw } as const;
+
+/**
+ * Content of deflated data.
+ * @param path for messages.
+ * @throws InputError when it is damaged or cut short.
+ */
+export async function* inflated(
+  path: string,
+  content: AsyncIterable<Uint8Array>,
+  wrapping: keyof typeof inflaters,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* pipeline(Readable.from(content), inflaters[wrapping]({ chunkSize: 1 << 18 }), () => {}) as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
+    throw new InputError(wrapping, path, `expected complete, undamaged data, got ${error.message}`);
   }
 }
 

@@ -25,11 +25,15 @@ export interface GetOptions {
 /**
  * Brings one data set into the data folder. Its folder appears under its name when every file is there and verified, never before.
  * @returns false when it was there already.
- * @throws DownloadError when a file cannot be had or is not what is pinned; InterruptedError when the signal fires;
+ * @throws DownloadError when a file cannot be had or is not what is pinned, or the set is got by hand; InterruptedError when the signal fires;
  *   UsageError when the data folder cannot be written.
  */
 export async function getDataSet(entry: CatalogEntry, options: GetOptions): Promise<boolean> {
   const { dataFolder } = options;
+  if (entry.byHand !== undefined)
+    throw new DownloadError(
+      `${entry.name}: is not downloaded from here. ${entry.byHand.replaceAll('FOLDER', dataSetPath(entry, dataFolder))}`,
+    );
   if ((await checkDataSet(entry, dataFolder)) === undefined) return false;
   try {
     await bring(entry, options);

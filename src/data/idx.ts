@@ -90,7 +90,7 @@ async function openIdx(
   if (labelCount !== length) throw new InputError(FORMAT, labels.path, `expected ${length} labels, one an image, got ${labelCount}`);
 
   const { largest, known } = await scanLabels(labels);
-  const classes = known?.classLabels.length ?? options.classes ?? largest.label + 1;
+  const classes = known?.classes ?? options.classes ?? largest.label + 1;
   const set = { channels: 1, height, width, classes };
   checkFits(FORMAT, images.path, set, options);
   if (largest.label >= classes) {

@@ -5,14 +5,17 @@ import { catalogEntry } from './catalog.ts';
 import { cifar10, cifar100 } from './cifar.ts';
 import { decompressed } from './decompress.ts';
 import { fileError } from './file-error.ts';
+import { firstBytes } from './forward-access.ts';
 import { IMAGES_MAGIC, idx, labelsFileOf, openIdxPair } from './idx.ts';
 import { imageFolder } from './image-folder.ts';
 import type { ImageSet } from './image-set.ts';
+import { imagenet32 } from './imagenet32.ts';
 import type { DataKind, OpenOptions } from './kind.ts';
 import { archiveSource, type DataSource, folderSource } from './source.ts';
+import { svhn } from './svhn.ts';
 
 /** Every format that is read, one row each. The image folder is last: its layout is the least particular. */
-const kinds: readonly DataKind[] = [cifar10, cifar100, idx, imageFolder];
+const kinds: readonly DataKind[] = [cifar10, cifar100, idx, svhn, imagenet32, imageFolder];
 
 export interface OpenImageSetOptions extends OpenOptions {
   /** Where `data get` puts data sets; needed to open one by its name. */
@@ -22,7 +25,7 @@ export interface OpenImageSetOptions extends OpenOptions {
 /**
  * Opens labelled images, recognised by content and layout.
  * @param source name of a data set of the catalog (a folder of that name is opened as `./name`); or a folder or tar archive
- *   (plain, gzip, xz) of CIFAR binary batches or MNIST-style idx files; or one idx file of images whose labels lie beside it;
+ *   (plain, gzip, xz) of CIFAR binary batches, MNIST-style idx files, SVHN's .mat files or ImageNet32's .npz files; or one idx file of images whose labels lie beside it;
  *   or a folder with a subfolder of images a class.
  * @throws InputError when it is none of these, is damaged or does not fit the network.
  */
@@ -33,7 +36,7 @@ export async function openImageSet(source: string, options: OpenImageSetOptions)
   });
   if (about.isDirectory()) return openSource(await folderSource(source), options);
 
-  const start = await firstBytes(source, 512);
+  const start = await firstBytes(decompressed(source), 512);
   // POSIX.1-2017, pax, ustar interchange format: the magic field
   if (start.subarray(257, 262).toString('latin1') === 'ustar') {
     return openSource(await archiveSource(source, new Set(kinds.flatMap((kind) => kind.files(options.split)))), options);
@@ -63,13 +66,4 @@ async function openSource(source: DataSource, options: OpenOptions): Promise<Ima
   } finally {
     await source.close();
   }
-}
-
-async function firstBytes(path: string, count: number): Promise<Buffer> {
-  let start = Buffer.alloc(0);
-  for await (const chunk of decompressed(path)) {
-    start = Buffer.concat([start, chunk.subarray(0, count)]);
-    if (start.length >= count) break;
-  }
-  return start;
 }

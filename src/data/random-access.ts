@@ -21,7 +21,7 @@ export interface RandomAccess {
 }
 
 /**
- * Most that is unpacked for one data set, in bytes: several times the largest set in these formats,
+ * Most that is unpacked for one data set, in bytes: several times the largest set that is published as an archive,
  * and less than what a temporary folder has to spare. Stops decompression bombs.
  */
 export const MAX_UNPACKED_BYTES = 2 ** 31;

@@ -9,8 +9,9 @@ export function dataSetPath(entry: CatalogEntry, dataFolder: string): string {
   return join(dataFolder, entry.name);
 }
 
-/** Whether all files are there with their sizes; `checkDataSet` looks closer. */
+/** Whether all files are there with their sizes; `checkDataSet` looks closer. Of a set that is got by hand: whether its folder is there. */
 export async function isPresent(entry: CatalogEntry, dataFolder: string): Promise<boolean> {
+  if (entry.byHand !== undefined) return (await stat(dataSetPath(entry, dataFolder)).catch(() => undefined))?.isDirectory() ?? false;
   for (const file of entry.files) {
     const about = await stat(join(dataSetPath(entry, dataFolder), file.name)).catch(() => undefined);
     if (about?.size !== file.bytes) return false;

@@ -11,16 +11,18 @@ test('list: a row a data set, in words and in JSON', async () => {
   const folder = await folderWith();
   const human = await data(folder, 'list');
   expect(human).toMatchObject({ status: 0, stderr: '' });
-  for (const name of ['cifar-10', 'cifar-100', 'mnist', 'fashion-mnist']) expect(human.stdout).toContain(` ${name} `);
+  for (const name of ['cifar-10', 'cifar-100', 'mnist', 'fashion-mnist', 'svhn', 'imagenet32', 'imagenet'])
+    expect(human.stdout).toContain(` ${name} `);
   expect(human.stdout).toContain(folder);
   const rows: unknown = JSON.parse((await data(folder, 'list', '--format', 'json')).stdout);
-  expect(rows).toHaveLength(4);
+  expect(rows).toHaveLength(7);
   expect(rows).toContainEqual({
     name: 'mnist',
     trainImages: 60_000,
     testImages: 10_000,
     shape: [1, 28, 28],
     classes: 10,
+    byHand: false,
     downloadBytes: 11_594_722,
     bytes: 54_950_048,
     license: 'CC BY-SA 3.0',
@@ -66,7 +68,13 @@ test.each([
     3,
     /^wrn-onnx: data set mnist: expected it in .*, got nothing\. Get it with: wrn-onnx data get mnist\n$/,
   ],
-  ['an unknown name', ['get', 'imagenet'], 2, /Allowed choices are cifar-10, cifar-100, mnist, fashion-mnist/],
+  ['an unknown name', ['get', 'imagenette'], 2, /Allowed choices are cifar-10, cifar-100, mnist, fashion-mnist/],
+  [
+    'a set that needs an account',
+    ['get', 'imagenet'],
+    5,
+    /^wrn-onnx: imagenet: is not downloaded from here\. With an account .* into .*imagenet\/train and .*imagenet\/val, a folder a class\n$/,
+  ],
   ['no name', ['get'], 2, /missing required argument 'names'/],
   ['an unknown command', ['fetch', 'mnist'], 2, /unknown command|too many arguments|error: /],
   [

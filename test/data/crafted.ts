@@ -28,6 +28,13 @@ export function noise(length: number, seed: number): Buffer {
   return bytes;
 }
 
+/** Images 3x32x32 of a formula, [count, 3, 32, 32]: 31 i + 67 c + 7 y + 3 x, modulo 256, as fixtures/make.py has it. */
+export function formulaImages(first: number, count: number): Buffer {
+  const at = (k: number) =>
+    31 * (first + Math.floor(k / 3072)) + 67 * (Math.floor(k / 1024) % 3) + 7 * (Math.floor(k / 32) % 32) + 3 * (k % 32);
+  return Buffer.from(Array.from({ length: 3072 * count }, (_, k) => at(k) % 256));
+}
+
 /** CIFAR records: the label bytes of each image before its 3072 pixels. */
 export function cifarRecords(labels: readonly (readonly number[])[], seed: number): Buffer {
   return Buffer.concat(labels.flatMap((bytes, i) => [Buffer.from(bytes), noise(3072, seed + i)]));

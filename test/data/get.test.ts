@@ -43,6 +43,7 @@ const entry: CatalogEntry = {
   channels: 3,
   height: 32,
   width: 32,
+  classes: 100,
   classLabels: [],
   license: 'none',
   address: 'http://localhost:9/',

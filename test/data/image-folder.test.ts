@@ -95,7 +95,7 @@ test.each([
   [
     'neither folders nor known files',
     { 'a.txt': 'x' },
-    /expected CIFAR-10 binary, CIFAR-100 binary, MNIST-style idx, image folder, got none of these/,
+    /expected CIFAR-10 binary, CIFAR-100 binary, MNIST-style idx, SVHN, ImageNet32, image folder, got none of these/,
   ],
 ])('%s is refused', async (name, files, message) => {
   const good = await png(0);
