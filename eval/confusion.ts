@@ -1,4 +1,5 @@
 /** Counts of which class is taken for which. */
+import type { JsonReader } from '../src/network/json.ts';
 
 /** A cell of a confusion matrix: how many images of class `label` are decided as class `decision`. */
 export type ConfusionCell = readonly [label: number, decision: number, images: number];
@@ -23,4 +24,21 @@ export class Confusion {
     const { classes } = this;
     return [...this.#cells].sort(([a], [b]) => a - b).map(([cell, images]) => [Math.floor(cell / classes), cell % classes, images]);
   }
+}
+
+/**
+ * Reads a cell from JSON.
+ * @param field where it stands in the file
+ * @param limits of its numbers
+ * @throws InputError
+ */
+export function readCell(
+  json: unknown,
+  field: string,
+  { classes, images }: { readonly classes: number; readonly images: number },
+  read: JsonReader,
+): ConfusionCell {
+  const [label, decision, count] = read.list(json, field, (value) => value, 3);
+  const integer = (value: unknown, high: number) => read.integer(value, field, 0, high);
+  return [integer(label, classes - 1), integer(decision, classes - 1), integer(count, images)];
 }

@@ -1,12 +1,15 @@
 /** Runs a classifier over a labelled data set on several backends and compares them with one of them. */
+import { createHash } from 'node:crypto';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { checkFits } from '../src/data/kind.ts';
 import { InputError } from '../src/errors.ts';
+import { version } from '../src/version.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
 import { defaultThresholds, type Thresholds } from './parity.ts';
-import { type BackendResult, type BackendRun, toResult } from './result.ts';
+import { type BackendRun, type Report, toReport } from './result.ts';
+import { type Range, type Shard, shardRange, whole } from './shard.ts';
 import { Tally } from './tally.ts';
 
 export interface EvaluateOptions {
@@ -21,6 +24,8 @@ export interface EvaluateOptions {
   readonly reference?: BackendName | undefined;
   /** Images from the start of the data set; all by default. */
   readonly limit?: number | undefined;
+  /** The part of these images to evaluate; all by default. */
+  readonly shard?: Shard | undefined;
   readonly thresholds?: Thresholds | undefined;
   readonly backendOptions: BackendOptions;
   readonly onProgress?: (backend: BackendName, done: number, total: number) => void;
@@ -28,16 +33,6 @@ export interface EvaluateOptions {
   readonly onLogits?: (backend: BackendName, offset: number, logits: Float32Array) => void;
   /** Ends the evaluation after the batches under way; the report holds what was done. */
   readonly signal?: AbortSignal;
-}
-
-export interface Report {
-  readonly model: string;
-  readonly data: string;
-  readonly images: number;
-  readonly reference: BackendName;
-  readonly thresholds: Thresholds;
-  readonly results: readonly BackendResult[];
-  readonly verdict: 'pass' | 'fail';
 }
 
 /** Batches that a backend has at once: one runs while the next is read and copied. */
@@ -49,44 +44,54 @@ const IN_FLIGHT = 2;
  * @throws DeviceError when a backend is not available
  */
 export async function evaluate(options: EvaluateOptions): Promise<Report> {
-  const { data, modelName, thresholds = defaultThresholds } = options;
+  const { data, shard = whole, backendOptions } = options;
   const model = readClassifier(options.model);
   checkFits('data', data.name, data, { split: data.split, shape: model.input, classes: model.classes });
   const total = Math.min(options.limit ?? data.length, data.length);
+  const range = shardRange(total, backendOptions.batch, shard);
   const reference = options.reference ?? (options.backends[0] as BackendName);
-  const referenceLogits = new Float32Array(total * model.classes);
+  const referenceLogits = new Float32Array((range.to - range.from) * model.classes);
   const runs = new Map<BackendName, BackendRun>();
   for (const backend of [reference, ...options.backends.filter((name) => name !== reference)]) {
     if (options.signal?.aborted) break;
-    const session = await backends[backend].open(options.model, model.input, options.backendOptions);
+    const session = await backends[backend].open(options.model, model.input, backendOptions);
     try {
       runs.set(
         backend,
-        await runBackend({ ...options, model, backend, session, total, referenceLogits, isReference: backend === reference }),
+        await runBackend({ ...options, model, backend, session, range, referenceLogits, isReference: backend === reference }),
       );
     } finally {
       await session.close();
     }
   }
-  const results = options.backends
-    .flatMap((name) => runs.get(name) ?? [])
-    .map((run) => toResult(run, run.backend === reference, thresholds));
-  const images = Math.min(...results.map((result) => result.images));
-  const verdict = results.some((result) => result.verdict === 'fail') ? 'fail' : 'pass';
-  return { model: modelName, data: `${data.name} ${data.split}`, images, reference, thresholds, results, verdict };
+  return toReport(
+    {
+      version,
+      model: options.modelName,
+      sha256: createHash('sha256').update(options.model).digest('hex'),
+      data: `${data.name} ${data.split}`,
+      total,
+      batch: backendOptions.batch,
+      shard,
+      backends: options.backends,
+      reference,
+      thresholds: options.thresholds ?? defaultThresholds,
+    },
+    options.backends.flatMap((name) => runs.get(name) ?? []),
+  );
 }
 
 interface Run extends Omit<EvaluateOptions, 'model' | 'reference'> {
   readonly model: ClassifierModel;
   readonly backend: BackendName;
   readonly session: Session;
-  readonly total: number;
+  readonly range: Range;
   readonly referenceLogits: Float32Array;
   readonly isReference: boolean;
 }
 
 async function runBackend(run: Run): Promise<BackendRun> {
-  const { backend, session, model, data, total, referenceLogits, isReference } = run;
+  const { backend, session, model, data, range, referenceLogits, isReference } = run;
   const { classes } = model;
   const tally = new Tally(classes);
 
@@ -98,16 +103,17 @@ async function runBackend(run: Run): Promise<BackendRun> {
         `output ${model.output}`,
         `expected ${labels.length * classes} float32 logits, got ${logits?.length ?? 'none'}`,
       );
-    const range = referenceLogits.subarray(offset * classes, (offset + labels.length) * classes);
-    if (isReference) range.set(logits);
-    tally.add({ offset, shape: data, imagesNCHW, labels, logits, reference: isReference ? undefined : range });
+    const at = (offset - range.from) * classes;
+    const expected = referenceLogits.subarray(at, at + logits.length);
+    if (isReference) expected.set(logits);
+    tally.add({ offset, shape: data, imagesNCHW, labels, logits, reference: isReference ? undefined : expected });
     run.onLogits?.(backend, offset, logits);
-    run.onProgress?.(backend, tally.images, total);
+    run.onProgress?.(backend, tally.images, range.to - range.from);
   };
 
   const start = performance.now();
   const inFlight: Promise<void>[] = [];
-  for await (const batch of data.batches(run.backendOptions.batch, 0, total)) {
+  for await (const batch of data.batches(run.backendOptions.batch, range.from, range.to)) {
     if (run.signal?.aborted) break;
     const [images, labels] = [new Uint8Array(batch.imagesNCHW), batch.labels.slice()]; // the set uses its buffers again
     const done = finish(batch.offset, images, labels, session.run(images, batch.count));

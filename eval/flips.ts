@@ -1,5 +1,6 @@
 /** Images that a backend decides differently than the reference, kept to be drawn. */
 import type { ImageShape } from '../src/data/image-set.ts';
+import type { JsonReader } from '../src/network/json.ts';
 import { top1 } from './metrics.ts';
 import { softmax } from './page/softmax.ts';
 
@@ -25,6 +26,8 @@ export interface Flip extends ImageShape {
 export const MOST_FLIPS = 24;
 /** Larger images are kept reduced. */
 const LARGEST_SIDE = 112;
+/** As a network's configuration allows; bounds what is read. */
+const MAX_CHANNELS = 1024;
 
 /** Adds flips to those found before; in whatever order they come, the first of the data set remain. */
 export function firstFlips(before: readonly Flip[], more: readonly Flip[]): readonly Flip[] {
@@ -55,4 +58,35 @@ export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & P
     kept[i] = Math.round(sum / count);
   }
   return { channels, height, width, pixels: Buffer.from(kept).toString('base64') };
+}
+
+/**
+ * Reads a flip from JSON.
+ * @param field where it stands in the file
+ * @throws InputError
+ */
+export function readFlip(json: unknown, field: string, { classes }: { readonly classes: number }, read: JsonReader): Flip {
+  const flip = read.record(json, field);
+  const index = (key: string, low: number, high: number) => read.integer(flip[key], `${field}.${key}`, low, high);
+  const side = (key: string) => index(key, 1, LARGEST_SIDE);
+  const decision = (key: string): Decision => {
+    const { class: decided, confidence } = read.record(flip[key], `${field}.${key}`);
+    return {
+      class: read.integer(decided, `${field}.${key}.class`, 0, classes - 1),
+      confidence: confidence === null ? null : read.number(confidence, `${field}.${key}.confidence`, 0, 1),
+    };
+  };
+  const shape = { channels: index('channels', 1, MAX_CHANNELS), height: side('height'), width: side('width') };
+  const pixels = read.line(flip['pixels'], `${field}.pixels`);
+  const bytes = shape.channels * shape.height * shape.width;
+  if (Buffer.from(pixels, 'base64').toString('base64') !== pixels || Buffer.byteLength(pixels, 'base64') !== bytes)
+    read.fail(`${field}.pixels`, `${bytes} bytes in base64`, pixels);
+  return {
+    index: index('index', 0, Number.MAX_SAFE_INTEGER),
+    label: index('label', 0, classes - 1),
+    reference: decision('reference'),
+    decision: decision('decision'),
+    ...shape,
+    pixels,
+  };
 }

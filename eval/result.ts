@@ -1,7 +1,8 @@
-/** The row of a parity table, from what a backend's run counted. */
+/** The result of an evaluation, from what the runs of its backends counted. */
 import type { BackendName } from './backends/table.ts';
 import { relativeError } from './metrics.ts';
 import { judge, type Thresholds, type Verdict } from './parity.ts';
+import { type Shard, shardRange } from './shard.ts';
 import type { Tally } from './tally.ts';
 
 /** A backend's run over the images. */
@@ -16,7 +17,7 @@ export interface BackendRun {
   readonly peakMemoryBytes: number | null;
 }
 
-/** Fractions are 0 to 1; a field that does not apply is null. */
+/** A row of a parity table. Fractions are 0 to 1; a field that does not apply is null. */
 export interface BackendResult extends BackendRun {
   readonly images: number;
   readonly top1: number | null;
@@ -34,8 +35,47 @@ export interface BackendResult extends BackendRun {
   readonly verdict: Verdict | null;
 }
 
-/** @param isReference whether the others are compared with this run */
-export function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds): BackendResult {
+/** What is evaluated, and how. */
+export interface Subject {
+  /** Of this package. */
+  readonly version: string;
+  /** Name of the file. */
+  readonly model: string;
+  readonly sha256: string;
+  /** Name and split. */
+  readonly data: string;
+  /** Images of all shards. */
+  readonly total: number;
+  /** Images a batch. */
+  readonly batch: number;
+  readonly shard: Shard;
+  /** In the order of the report. */
+  readonly backends: readonly BackendName[];
+  readonly reference: BackendName;
+  readonly thresholds: Thresholds;
+}
+
+export interface Report extends Subject {
+  /** Images that every backend that ran has seen. */
+  readonly images: number;
+  /** Whether every backend has seen every image of the shard: an evaluation that was interrupted is not complete. */
+  readonly complete: boolean;
+  /** One a backend that ran. */
+  readonly results: readonly BackendResult[];
+  readonly verdict: 'pass' | 'fail';
+}
+
+/** @param runs in the order of the backends; those that an interruption left out are missing */
+export function toReport(subject: Subject, runs: readonly BackendRun[]): Report {
+  const results = runs.map((run) => toResult(run, run.backend === subject.reference, subject.thresholds));
+  const { from, to } = shardRange(subject.total, subject.batch, subject.shard);
+  const images = results.length ? Math.min(...results.map((result) => result.images)) : 0;
+  const complete = results.length === subject.backends.length && images === to - from;
+  const verdict = results.some((result) => result.verdict === 'fail') ? 'fail' : 'pass';
+  return { ...subject, images, complete, results, verdict };
+}
+
+function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds): BackendResult {
   const { backend, detail, tally, seconds, loadSeconds, peakMemoryBytes } = run;
   const { images, classes } = tally;
   const fraction = (count: number) => (images ? count / images : null);

@@ -1,8 +1,10 @@
 /** What the run of a backend over images counts. */
 import type { ImageShape } from '../src/data/image-set.ts';
-import { Confusion } from './confusion.ts';
+import { MAX_CLASSES } from '../src/network/config.ts';
+import type { JsonReader } from '../src/network/json.ts';
+import { Confusion, readCell } from './confusion.ts';
 import { ExactSum } from './exact-sum.ts';
-import { decide, type Flip, firstFlips, keepImage, MOST_FLIPS } from './flips.ts';
+import { decide, type Flip, firstFlips, keepImage, MOST_FLIPS, readFlip } from './flips.ts';
 import { addDifference, countTopK, noDifference, top1 } from './metrics.ts';
 
 /** One batch, as a backend answered it. */
@@ -103,6 +105,33 @@ export class Tally {
       flipped,
     };
   }
+
+  /**
+   * Reads what `toJSON` wrote.
+   * @param field of `json` in the file, for messages
+   * @throws InputError
+   */
+  static fromJSON(json: unknown, field: string, read: JsonReader): Tally {
+    const fields = read.record(json, field);
+    const count = (key: string, high: number) => read.integer(fields[key], `${field}.${key}`, 0, high);
+    const tally = new Tally(count('classes', MAX_CLASSES));
+    tally.images = count('images', Number.MAX_SAFE_INTEGER);
+    tally.top5 = count('top5', tally.images);
+    tally.top1 = count('top1', tally.images);
+    tally.flips = count('flips', tally.images);
+    const number = (value: unknown, at: string) =>
+      value === 'NaN' || value === 'Infinity' ? Number(value) : read.number(value, at, -MAX_SUM, MAX_SUM);
+    tally.maxAbsDiff = number(fields['maxAbsDiff'], `${field}.maxAbsDiff`);
+    for (const key of ['absDiff', 'squaredDifference', 'squaredReference'] as const)
+      for (const summand of read.list(fields[key], `${field}.${key}`, number)) tally[key].add(summand);
+    for (const cell of read.list(fields['confusion'], `${field}.confusion`, (value, at) => readCell(value, at, tally, read)))
+      tally.confusion.add(...cell);
+    tally.flipped = firstFlips(
+      [],
+      read.list(fields['flipped'], `${field}.flipped`, (value, at) => readFlip(value, at, tally, read)),
+    );
+    return tally;
+  }
 }
 
 function flip({ offset, labels, logits, shape, imagesNCHW }: Answers, reference: Float32Array, i: number, classes: number): Flip {
@@ -111,6 +140,9 @@ function flip({ offset, labels, logits, shape, imagesNCHW }: Answers, reference:
   const kept = keepImage(imagesNCHW.subarray(i * bytes, (i + 1) * bytes), shape);
   return { index: offset + i, label: labels[i] as number, reference: of(reference), decision: of(logits), ...kept };
 }
+
+/** More than the squares of any number of float32 values, and far from where float64 ends. */
+const MAX_SUM = 1e100;
 
 /** JSON has no word for what is not finite. */
 function toJson(value: number): number | string {

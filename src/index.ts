@@ -21,12 +21,14 @@ export { type BackendName, backendNames, backends } from '../eval/backends/table
 export { type BenchOptions, bench, type Measurement } from '../eval/bench.ts';
 export { type Bisection, type BisectOptions, bisect, type LayerDifference, type Side } from '../eval/bisect.ts';
 export { type CalibrateOptions, calibrate, type Method, methodNames } from '../eval/calibrate.ts';
-export { type EvaluateOptions, evaluate, type Report } from '../eval/evaluate.ts';
+export { type EvaluateOptions, evaluate } from '../eval/evaluate.ts';
+export { mergeParts, type Part, readPart } from '../eval/merge.ts';
 export { type ClassifierModel, readClassifier } from '../eval/model-input.ts';
 export { defaultThresholds, type Thresholds, type Verdict } from '../eval/parity.ts';
 export { type Profile, type ProfileOptions, profile } from '../eval/profile.ts';
 export { referenceLogits } from '../eval/reference.ts';
-export type { BackendResult } from '../eval/result.ts';
+export type { BackendResult, Report } from '../eval/result.ts';
+export type { Shard } from '../eval/shard.ts';
 export { Tally } from '../eval/tally.ts';
 export { type Verification, verifyExport } from '../eval/verify-export.ts';
 export { type Int8Options, type Int8Verification, verifyInt8 } from '../eval/verify-int8.ts';

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import type { Shard } from '../../eval/shard.ts';
 
 /** Parses an option that takes a whole number of at least 1. */
 export function naturalNumber(text: string): number {
@@ -18,4 +19,11 @@ export function fraction(text: string): number {
 /** Parses an option that takes whole numbers of at least 1, separated by commas. */
 export function naturalNumbers(text: string): number[] {
   return text.split(',').map((part) => naturalNumber(part.trim()));
+}
+
+/** Parses an option that takes one part of several, such as 2/7. */
+export function shard(text: string): Shard {
+  const [index = 0, count = 0] = /^\d{1,9}\/\d{1,9}$/.test(text) ? text.split('/').map(Number) : [];
+  if (index < 1 || index > count) throw new InvalidArgumentError('expected I/N with I from 1 to N, such as 2/7');
+  return { index, count };
 }

@@ -3,17 +3,19 @@ import { Command, Option } from 'commander';
 import { writeNpy } from '../../converters/formats/npy.ts';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
 import { type BackendName, backendNames } from '../../eval/backends/table.ts';
-import { evaluate, type Report } from '../../eval/evaluate.ts';
+import { evaluate } from '../../eval/evaluate.ts';
 import { misfit } from '../../eval/form-fit.ts';
 import { readClassifier } from '../../eval/model-input.ts';
+import type { Report } from '../../eval/result.ts';
+import { type Shard, shardRange } from '../../eval/shard.ts';
 import { openImageSet } from '../data/open.ts';
-import { InterruptedError, ParityError, UsageError } from '../errors.ts';
-import { naturalNumber } from './arguments.ts';
+import { InterruptedError, UsageError } from '../errors.ts';
+import { naturalNumber, shard } from './arguments.ts';
 import { runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
 import { refuseExisting, writeOutput } from './output-file.ts';
-import { parityTable } from './parity-table.ts';
+import { printReport, requireParity } from './parity-table.ts';
 import { Progress } from './progress.ts';
 import { readNetwork } from './source.ts';
 
@@ -22,6 +24,7 @@ interface Flags {
   readonly backend: string;
   readonly reference?: BackendName;
   readonly limit?: number;
+  readonly shard?: Shard;
   readonly batch: number;
   readonly threads?: number;
   readonly browser?: string;
@@ -40,6 +43,9 @@ export function command(): Command {
     .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(new Option('--reference <name>', 'backend that the others are compared with (default: the first)').choices(backendNames))
     .addOption(new Option('--limit <n>', 'evaluate the first n images').argParser(naturalNumber))
+    .addOption(
+      new Option('--shard <i/n>', 'evaluate part i of n, for wrn-onnx merge; its exit code says nothing of parity').argParser(shard),
+    )
     .addOption(new Option('--batch <n>', 'images a batch').argParser(naturalNumber).default(16))
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
@@ -87,7 +93,8 @@ async function run(file: string, flags: Flags): Promise<void> {
   let report: Report;
   try {
     const total = Math.min(flags.limit ?? data.length, data.length);
-    for (const backend of outputs.keys()) logits.set(backend, new Float32Array(total * classes));
+    const { from, to } = shardRange(total, backendOptions.batch, flags.shard);
+    for (const backend of outputs.keys()) logits.set(backend, new Float32Array((to - from) * classes));
     report = await evaluate({
       model,
       modelName: basename(file),
@@ -95,10 +102,11 @@ async function run(file: string, flags: Flags): Promise<void> {
       backends: chosen,
       reference: flags.reference,
       limit: flags.limit,
+      shard: flags.shard,
       backendOptions,
       signal: interrupt.signal,
-      onProgress: (backend, done) => progress.update(backend, done, total),
-      onLogits: (backend, offset, values) => logits.get(backend)?.set(values, offset * classes),
+      onProgress: (backend, done) => progress.update(backend, done, to - from),
+      onLogits: (backend, offset, values) => logits.get(backend)?.set(values, (offset - from) * classes),
     });
   } finally {
     progress.stop();
@@ -110,17 +118,13 @@ async function run(file: string, flags: Flags): Promise<void> {
     const values = logits.get(backend)?.subarray(0, images * classes);
     if (path && values) await writeOutput(path, writeNpy([images, classes], values), { force: flags.force });
   }
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : parityTable(report));
+  printReport(report, flags.format);
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
-  if (report.verdict === 'fail') throw new ParityError(`parity failed: ${failed(report).join(', ')} beyond the thresholds`);
+  if (flags.shard === undefined) requireParity(report);
 }
 
 function logitFiles({ saveLogits }: Flags, names: readonly BackendName[]): Map<BackendName, string> {
   if (saveLogits === undefined) return new Map();
   const stem = saveLogits.replace(/\.npy$/, '');
   return new Map(names.map((name) => [name, names.length === 1 ? saveLogits : `${stem}.${name}.npy`]));
-}
-
-function failed({ results }: Report): string[] {
-  return results.filter(({ verdict }) => verdict === 'fail').map(({ backend }) => backend);
 }

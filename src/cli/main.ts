@@ -2,7 +2,7 @@
 /** The command line: one thin file a command; errors become one line and an exit code here and nowhere else. */
 import { Command, CommanderError } from 'commander';
 import { WrnError } from '../errors.ts';
-import { version } from './version.ts';
+import { version } from '../version.ts';
 
 interface Row {
   readonly summary: string;
@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, Row>> = {
   pack: { summary: 'store the one-bit weights of any ONNX model as bits', load: () => import('./pack.ts') },
   unpack: { summary: 'store packed weights as float32 again', load: () => import('./unpack.ts') },
   eval: { summary: 'accuracy and parity of an ONNX file on real images, on every runtime', load: () => import('./eval.ts') },
+  merge: { summary: 'the result of a whole data set from those of its shards', load: () => import('./merge.ts') },
   bench: { summary: 'speed, load time and memory of ONNX files side by side', load: () => import('./bench.ts') },
   predict: { summary: 'top classes of image files', load: () => import('./predict.ts') },
   train: { summary: 'train a network in tfjs-node', load: () => import('./train.ts') },

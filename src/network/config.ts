@@ -2,8 +2,7 @@
  * The configuration of a network: every published dialect and every variant of the paper is a value
  * of these fields, never a branch elsewhere.
  */
-import { InputError } from '../errors.ts';
-import { describeJson } from './json.ts';
+import { jsonReader } from './json.ts';
 
 /** Padding as [top, left, bottom, right], in pixels. */
 export type Pads = readonly [number, number, number, number];
@@ -80,44 +79,25 @@ export function blocksPerGroup(config: NetworkConfig): number {
 const MAX_DEPTH = 1202;
 const MAX_CHANNELS = 65536;
 const MAX_IMAGE = 4096;
-const MAX_CLASSES = 1_000_000;
+export const MAX_CLASSES = 1_000_000;
 
 /**
  * Reads a configuration from untrusted JSON.
  * @throws InputError naming the first field that is missing, unknown or out of range.
  */
 export function readConfig(json: unknown): NetworkConfig {
-  const fail = (field: string, expected: string, got: unknown): never => {
-    throw new InputError('configuration', field, `expected ${expected}, got ${describeJson(got)}`);
-  };
-  const record = (value: unknown, field: string, keys: readonly string[]): Record<string, unknown> => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(field, 'an object', value);
-    for (const key of Object.keys(value)) if (!keys.includes(key)) fail(`${field}.${key}`, 'no such field', key);
-    return value as Record<string, unknown>;
-  };
-  const integer = (value: unknown, field: string, low: number, high: number): number =>
-    Number.isInteger(value) && (value as number) >= low && (value as number) <= high
-      ? (value as number)
-      : fail(field, `an integer from ${low} to ${high}`, value);
-  const number = (value: unknown, field: string, low: number, high: number): number =>
-    typeof value === 'number' && value >= low && value <= high ? value : fail(field, `a number from ${low} to ${high}`, value);
-  const oneOf = <T>(value: unknown, field: string, choices: readonly T[]): T =>
-    choices.includes(value as T) ? (value as T) : fail(field, choices.map((c) => JSON.stringify(c)).join(' or '), value);
-  const list = (value: unknown, field: string, count: number, item: typeof number, low: number, high: number): number[] =>
-    Array.isArray(value) && value.length === count
-      ? value.map((v, i) => item(v, `${field}[${i}]`, low, high))
-      : fail(field, `${count} numbers`, value);
-
+  const { fail, record, integer, number, oneOf, list } = jsonReader('configuration');
   const c = record(json, 'root', Object.keys(defaultConfig));
   const input = record(c['input'], 'input', Object.keys(defaultConfig.input));
   const channels = integer(input['channels'], 'input.channels', 1, 1024);
   const down = record(c['downsample'], 'downsample', Object.keys(defaultConfig.downsample));
-  const pads = (key: 'convPads' | 'poolPads') => list(down[key], `downsample.${key}`, 4, integer, 0, 2) as unknown as Pads;
+  const pads = (key: 'convPads' | 'poolPads') =>
+    list(down[key], `downsample.${key}`, (pad, field) => integer(pad, field, 0, 2), 4) as unknown as Pads;
   const constants = (): NetworkConfig['inputNorm'] => {
     const norm = record(c['inputNorm'], 'inputNorm', ['mean', 'std']);
     return {
-      mean: list(norm['mean'], 'inputNorm.mean', channels, number, -1e6, 1e6),
-      std: list(norm['std'], 'inputNorm.std', channels, number, 1e-6, 1e6),
+      mean: list(norm['mean'], 'inputNorm.mean', (mean, field) => number(mean, field, -1e6, 1e6), channels),
+      std: list(norm['std'], 'inputNorm.std', (std, field) => number(std, field, 1e-6, 1e6), channels),
     };
   };
   const config: NetworkConfig = {

@@ -1,3 +1,5 @@
+import { InputError } from '../errors.ts';
+
 const MAX_LENGTH = 60;
 
 /** What an error says of an untrusted JSON value: short whatever the value, and without descending into it. */
@@ -7,4 +9,47 @@ export function describeJson(value: unknown): string {
   if (!Array.isArray(value)) return 'an object';
   const flat = value.length < MAX_LENGTH && value.every((item) => typeof item !== 'object');
   return flat ? JSON.stringify(value).slice(0, MAX_LENGTH) : `an array of ${value.length}`;
+}
+
+/** Readers of the fields of untrusted JSON: each returns the value, or throws an InputError that names the field. */
+export interface JsonReader {
+  fail(field: string, expected: string, got: unknown): never;
+  /** @param keys the fields that may be there; any when undefined */
+  record(value: unknown, field: string, keys?: readonly string[]): Record<string, unknown>;
+  integer(value: unknown, field: string, low: number, high: number): number;
+  number(value: unknown, field: string, low: number, high: number): number;
+  /** Text that a terminal can be shown. */
+  line(value: unknown, field: string): string;
+  oneOf<T>(value: unknown, field: string, choices: readonly T[]): T;
+  /** @param count of the items; any when undefined */
+  list<T>(value: unknown, field: string, item: (value: unknown, field: string) => T, count?: number): T[];
+}
+
+/** @param file of the JSON, for messages */
+export function jsonReader(format: string, file = ''): JsonReader {
+  const fail = (field: string, expected: string, got: unknown): never => {
+    throw new InputError(format, `${file} ${field}`.trim(), `expected ${expected}, got ${describeJson(got)}`);
+  };
+  return {
+    fail,
+    record(value, field, keys) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(field, 'an object', value);
+      for (const key of Object.keys(value)) if (keys && !keys.includes(key)) fail(`${field}.${key}`, 'no such field', key);
+      return value as Record<string, unknown>;
+    },
+    integer: (value, field, low, high) =>
+      Number.isInteger(value) && (value as number) >= low && (value as number) <= high
+        ? (value as number)
+        : fail(field, `an integer from ${low} to ${high}`, value),
+    number: (value, field, low, high) =>
+      typeof value === 'number' && value >= low && value <= high ? value : fail(field, `a number from ${low} to ${high}`, value),
+    line: (value, field) => (typeof value === 'string' && !/\p{Cc}/u.test(value) ? value : fail(field, 'a line of text', value)),
+    oneOf: <T>(value: unknown, field: string, choices: readonly T[]) =>
+      choices.includes(value as T) ? (value as T) : fail(field, choices.map((c) => JSON.stringify(c)).join(' or '), value),
+    list(value, field, item, count) {
+      if (!Array.isArray(value) || (count !== undefined && value.length !== count))
+        return fail(field, count === undefined ? 'a list' : `${count} numbers`, value);
+      return value.map((v, i) => item(v, `${field}[${i}]`));
+    },
+  };
 }

@@ -73,6 +73,7 @@ test('the table names thresholds, verdict and what really ran', async () => {
 test.each([
   { title: 'an unknown backend', args: ['--backend', 'gpu'], status: 2, message: 'unknown backend gpu' },
   { title: 'a limit of zero', args: ['--limit', '0'], status: 2, message: 'whole number of at least 1' },
+  { title: 'a shard beyond the last', args: ['--shard', '3/2'], status: 2, message: 'expected I/N with I from 1 to N' },
   { title: '--against without --bisect', args: ['--against', 'x.onnx'], status: 2, message: '--against goes with --bisect' },
   { title: 'no such data', args: ['--data', '/nowhere'], status: 3, message: '/nowhere' },
   {
@@ -117,6 +118,59 @@ test('a file that backends answer differently fails parity: exit code 1, and the
   expect(result.status).toBe(1);
   expect(result.stdout).toContain('parity with cpu: fail');
   expect(result.stderr).toBe('wrn-onnx: parity failed: wasm beyond the thresholds\n');
+});
+
+test('shards merge to the report of the whole; a merged breach of parity exits 1, a part that is missing or cut off 3', async () => {
+  const args = ['eval', at('model.onnx'), '--data', images, '--limit', '40', '--batch', '8', '--format', 'json', '--backend', 'cpu,wasm'];
+  const files: string[] = [];
+  for (const shard of ['1/2', '2/2']) {
+    const { status, stdout } = await run([...args, '--shard', shard]);
+    expect(status).toBe(0);
+    files.push(at(`part-${shard[0]}.json`));
+    writeFileSync(files.at(-1) as string, stdout);
+  }
+  const merged = await run(['merge', ...files, '--format', 'json']);
+  expect(merged.status).toBe(0);
+  const { results } = JSON.parse(merged.stdout);
+  const whole = JSON.parse((await run(args)).stdout).results;
+  expect(results.map(({ tally }: { tally: unknown }) => tally)).toEqual(whole.map(({ tally }: { tally: unknown }) => tally));
+
+  for (const file of files) {
+    const part = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(`${file}.strict`, JSON.stringify({ ...part, thresholds: { agreement: 1, relError: 1e-12 } }));
+  }
+  const strict = await run(['merge', ...files.map((file) => `${file}.strict`)]);
+  expect(strict).toMatchObject({ status: 1, stderr: 'wrn-onnx: parity failed: wasm beyond the thresholds\n' });
+  expect(strict.stdout).toContain('model.onnx on 40 images of fashion-mnist test');
+  expect(await run(['merge', files[0] as string])).toEqual({
+    status: 3,
+    stdout: '',
+    stderr: 'wrn-onnx: report parts: expected all 2 shards, got 1. Missing: 2\n',
+  });
+  writeFileSync(at('cut.json'), readFileSync(files[1] as string).subarray(0, 900));
+  const cut = await run(['merge', files[0] as string, at('cut.json')]);
+  expect(cut).toMatchObject({ status: 3, stdout: '' });
+  expect(cut.stderr).toBe(
+    `wrn-onnx: report ${at('cut.json')}: expected the JSON of eval --format json, got something else or the start of it\n`,
+  );
+});
+
+test('a shard says so, and that its parity is for merge to judge', async () => {
+  const { status, stdout } = await run([
+    'eval',
+    at('model.onnx'),
+    '--data',
+    images,
+    '--backend',
+    'cpu,wasm',
+    '--limit',
+    '32',
+    '--shard',
+    '2/2',
+  ]);
+  expect(status).toBe(0);
+  expect(stdout).toContain('model.onnx on 16 images of fashion-mnist test, shard 2 of 2');
+  expect(stdout).toContain('parity with cpu: see wrn-onnx merge (');
 });
 
 /** Kills the first child of a process as soon as there is one. */

@@ -1,6 +1,7 @@
 /** What a run counts, on logits worked out by hand; and that parts add up to the whole. */
 import { expect, test } from 'vitest';
 import { Tally } from '../../eval/tally.ts';
+import { jsonReader } from '../../src/network/json.ts';
 
 /** Three images of three classes: right, second best, wrong with another decision than the reference. */
 const shape = { channels: 1, height: 1, width: 2 };
@@ -110,6 +111,33 @@ test('a large image is kept reduced: means of squares', () => {
   const [kept] = tally.flipped;
   expect(kept).toMatchObject({ channels: 1, height: 1, width: 75 });
   expect([...Buffer.from(kept?.pixels ?? '', 'base64')]).toEqual(Array.from({ length: 75 }, (_, x) => 3 * x + 2));
+});
+
+test('JSON gives the tally back', () => {
+  for (const logits of [batch.logits, batch.logits.map((x, i) => (i === 4 ? Number.NaN : x))]) {
+    const json = JSON.stringify(tallyOf({ ...batch, logits }, randomBatch(3, 40)));
+    expect(JSON.stringify(Tally.fromJSON(JSON.parse(json), 'tally', jsonReader('report')))).toBe(json);
+  }
+});
+
+test.each([
+  { change: { top1: 4 }, message: 'report tally.top1: expected an integer from 0 to 3, got 4' },
+  { change: { absDiff: [1e300] }, message: 'report tally.absDiff[0]: expected a number from -1e+100 to 1e+100, got 1e+300' },
+  { change: { confusion: [[0, 3, 1]] }, message: 'report tally.confusion[0]: expected an integer from 0 to 2, got 3' },
+  { change: { confusion: [[0, 1]] }, message: 'report tally.confusion[0]: expected 3 numbers, got [0,1]' },
+  { change: { flipped: [{ index: 1.5 }] }, message: 'report tally.flipped[0]' },
+  { change: { classes: 1e9 }, message: 'report tally.classes: expected an integer from 0 to 1000000, got 1000000000' },
+])('JSON with $change is refused', ({ change, message }) => {
+  const json = { ...tallyOf(batch).toJSON(), ...change };
+  expect(() => Tally.fromJSON(json, 'tally', jsonReader('report'))).toThrow(message);
+});
+
+test('pixels of another size than the image says are refused', () => {
+  const { flipped, ...json } = tallyOf(batch).toJSON();
+  for (const pixels of ['AAAA', '????', 'AA==', 7]) {
+    const changed = { ...json, flipped: flipped.map((flip) => ({ ...flip, pixels })) };
+    expect(() => Tally.fromJSON(changed, 'tally', jsonReader('report'))).toThrow('report tally.flipped[0].pixels: expected ');
+  }
 });
 
 test('a NaN stays one, also in JSON', () => {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** Version of the package; package.json stands two folders above dist/src/cli as well as above src/cli in the sources. */
+/** package.json stands one folder above src in the sources and two above dist/src. */
 function readVersion(): string {
-  for (const up of ['../../package.json', '../../../package.json']) {
+  for (const up of ['../package.json', '../../package.json']) {
     try {
       const json: unknown = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8'));
       if (typeof json === 'object' && json !== null && 'version' in json) return String(json.version);
@@ -11,4 +11,5 @@ function readVersion(): string {
   return 'unknown';
 }
 
+/** Version of the package. */
 export const version = readVersion();

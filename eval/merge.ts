@@ -1,0 +1,146 @@
+/** One report from the reports of all shards of an evaluation. */
+import { InputError } from '../src/errors.ts';
+import { jsonReader } from '../src/network/json.ts';
+import { version } from '../src/version.ts';
+import { backendNames } from './backends/table.ts';
+import { type BackendRun, type Report, type Subject, toReport } from './result.ts';
+import { shardRange, whole } from './shard.ts';
+import { Tally } from './tally.ts';
+
+const FORMAT = 'report';
+
+/** The report of a shard, without what follows from it. */
+export interface Part {
+  /** For messages. */
+  readonly file: string;
+  readonly subject: Subject;
+  readonly runs: readonly BackendRun[];
+}
+
+/**
+ * Reads a report as `eval --format json` prints it.
+ * @param file for messages
+ * @throws InputError when it is none, of another version of this package, or of an evaluation that was interrupted
+ */
+export function readPart(bytes: Uint8Array, file: string): Part {
+  const read = jsonReader(FORMAT, file);
+  const { record, integer, number, line, oneOf, list } = read;
+  const refuse = (problem: string): never => {
+    throw new InputError(FORMAT, file, problem);
+  };
+  const root = record(parse(bytes) ?? refuse('expected the JSON of eval --format json, got something else or the start of it'), 'root');
+  if (root['version'] !== version) read.fail('version', `${version}, the one that merges`, root['version']);
+  if (root['complete'] !== true) refuse('expected a complete evaluation, got one that was interrupted. Run it again');
+  const shard = record(root['shard'], 'shard');
+  const count = integer(shard['count'], 'shard.count', 1, 1e9);
+  const thresholds = record(root['thresholds'], 'thresholds');
+  const backends = list(root['backends'], 'backends', (name, field) => oneOf(name, field, backendNames));
+  const subject: Subject = {
+    version,
+    model: line(root['model'], 'model'),
+    sha256: line(root['sha256'], 'sha256'),
+    data: line(root['data'], 'data'),
+    total: integer(root['total'], 'total', 0, Number.MAX_SAFE_INTEGER),
+    batch: integer(root['batch'], 'batch', 1, Number.MAX_SAFE_INTEGER),
+    shard: { index: integer(shard['index'], 'shard.index', 1, count), count },
+    backends,
+    reference: oneOf(root['reference'], 'reference', backends),
+    thresholds: {
+      agreement: number(thresholds['agreement'], 'thresholds.agreement', 0, 1),
+      relError: number(thresholds['relError'], 'thresholds.relError', 0, Number.MAX_VALUE),
+    },
+  };
+  const { from, to } = shardRange(subject.total, subject.batch, subject.shard);
+  const runs = list(
+    root['results'],
+    'results',
+    (value, field): BackendRun => {
+      const run = record(value, field);
+      const tally = Tally.fromJSON(run['tally'], `${field}.tally`, read);
+      if (tally.images !== to - from) read.fail(`${field}.tally.images`, `the ${to - from} images of the shard`, tally.images);
+      const measured = (key: string) => number(run[key], `${field}.${key}`, 0, Number.MAX_SAFE_INTEGER);
+      return {
+        backend: oneOf(run['backend'], `${field}.backend`, backends),
+        detail: line(run['detail'], `${field}.detail`),
+        tally,
+        seconds: measured('seconds'),
+        loadSeconds: measured('loadSeconds'),
+        peakMemoryBytes: run['peakMemoryBytes'] === null ? null : measured('peakMemoryBytes'),
+      };
+    },
+    backends.length,
+  );
+  return { file, subject, runs };
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What must be the same in all parts. */
+const common: Readonly<Record<string, (part: Part) => string>> = {
+  'a file of SHA-256': ({ subject }) => subject.sha256,
+  'the data set': ({ subject }) => subject.data,
+  'images in all': ({ subject }) => String(subject.total),
+  'images a batch': ({ subject }) => String(subject.batch),
+  'shards in all': ({ subject }) => String(subject.shard.count),
+  backends: ({ runs }) => runs.map(({ backend, detail }) => `${backend} (${detail})`).join(', '),
+  'the reference': ({ subject }) => subject.reference,
+  thresholds: ({ subject: { thresholds } }) => `${thresholds.agreement} and ${thresholds.relError}`,
+  classes: ({ runs }) => runs.map(({ tally }) => tally.classes).join(', '),
+};
+
+/**
+ * Adds up the parts of an evaluation, each shard once, in any order. All but times and memory is exactly what an
+ * evaluation without shards finds on the same kind of machine. Of times, the images per second are those of all images
+ * in the sum of all seconds; load time and memory are the largest of a shard.
+ * @throws InputError when a part is missing, there twice, or of another evaluation
+ */
+export function mergeParts(parts: readonly Part[]): Report {
+  const sorted = [...parts].sort((a, b) => a.subject.shard.index - b.subject.shard.index);
+  const [first] = sorted;
+  if (!first) throw new InputError(FORMAT, 'parts', 'expected reports of shards, got none');
+  for (const part of sorted) {
+    for (const [what, of] of Object.entries(common))
+      if (of(part) !== of(first))
+        throw new InputError(FORMAT, part.file, `expected ${what}: ${of(first)}, as in ${first.file}, got ${of(part)}`);
+  }
+  requireEveryShard(sorted, first.subject.shard.count);
+  const runs = first.runs.map((_, i) => sorted.map((part) => part.runs[i] as BackendRun).reduce(add));
+  return toReport({ ...first.subject, shard: whole }, runs);
+}
+
+/** Missing shards that a message names. */
+const MAX_NAMED = 10;
+
+function requireEveryShard(sorted: readonly Part[], count: number): void {
+  const files = new Map<number, string>();
+  for (const { file, subject } of sorted) {
+    const { index } = subject.shard;
+    const other = files.get(index);
+    if (other !== undefined) throw new InputError(FORMAT, file, `expected every shard once, got shard ${index} here and in ${other}`);
+    files.set(index, file);
+  }
+  const missing: number[] = [];
+  for (let index = 1; index <= count && missing.length < MAX_NAMED; index++) if (!files.has(index)) missing.push(index);
+  if (missing.length === 0) return;
+  const more = count - files.size > missing.length ? ' and more' : '';
+  throw new InputError(FORMAT, 'parts', `expected all ${count} shards, got ${files.size}. Missing: ${missing.join(', ')}${more}`);
+}
+
+function add(a: BackendRun, b: BackendRun): BackendRun {
+  const tally = new Tally(a.tally.classes);
+  tally.merge(a.tally);
+  tally.merge(b.tally);
+  return {
+    ...a,
+    tally,
+    seconds: a.seconds + b.seconds,
+    loadSeconds: Math.max(a.loadSeconds, b.loadSeconds),
+    peakMemoryBytes: a.peakMemoryBytes === null || b.peakMemoryBytes === null ? null : Math.max(a.peakMemoryBytes, b.peakMemoryBytes),
+  };
+}
