@@ -9,6 +9,14 @@ export function naturalNumber(text: string): number {
   return value;
 }
 
+/** Parses an option that takes two whole numbers of at least 1, low and high, as `256-480`. */
+export function naturalRange(text: string): [low: number, high: number] {
+  const [low, high, ...more] = text.split('-').map(naturalNumber);
+  if (low === undefined || high === undefined || more.length > 0 || low > high)
+    throw new InvalidArgumentError('expected two whole numbers, low and high, as 256-480');
+  return [low, high];
+}
+
 /** Parses an option that takes a fraction, 0 to 1. */
 export function fraction(text: string): number {
   const value = Number(text);

@@ -25,6 +25,7 @@ interface Flags {
   readonly reference?: BackendName;
   readonly limit?: number;
   readonly shard?: Shard;
+  readonly shorterSide?: number;
   readonly batch: number;
   readonly threads?: number;
   readonly browser?: string;
@@ -45,6 +46,12 @@ export function command(): Command {
     .addOption(new Option('--limit <n>', 'evaluate the first n images').argParser(naturalNumber))
     .addOption(
       new Option('--shard <i/n>', 'evaluate part i of n, for wrn-onnx merge; its exit code says nothing of parity').argParser(shard),
+    )
+    .addOption(
+      new Option(
+        '--shorter-side <n>',
+        'scale image files until their shorter side has n pixels, then cut around the centre (default: until they cover the input)',
+      ).argParser(naturalNumber),
     )
     .addOption(new Option('--batch <n>', 'images a batch').argParser(naturalNumber).default(16))
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
@@ -84,7 +91,13 @@ async function run(file: string, flags: Flags): Promise<void> {
   }
   const outputs = logitFiles(flags, chosen);
   for (const path of outputs.values()) refuseExisting(path, flags.force);
-  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, dataFolder: dataFolder() });
+  const data = await openImageSet(flags.data, {
+    split: 'test',
+    shape: input,
+    classes,
+    shorterSide: flags.shorterSide,
+    dataFolder: dataFolder(),
+  });
   const interrupt = new AbortController();
   const onInterrupt = () => interrupt.abort();
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { verifyExport } from '../../eval/verify-export.ts';
-import type { ImageSet } from '../data/image-set.ts';
+import type { ImageSet, ImageShape } from '../data/image-set.ts';
 import { type OpenImageSetOptions, openImageSet } from '../data/open.ts';
 import { UsageError } from '../errors.ts';
 import { defaultConfig, type NetworkConfig, networkName, readConfig } from '../network/config.ts';
@@ -12,8 +12,8 @@ import { type LogEntry, RunFolder } from '../train/run-folder.ts';
 import type { Schedule } from '../train/schedule.ts';
 import { loadTensorFlow } from '../train/tensorflow.ts';
 import { type StepReport, train } from '../train/train.ts';
-import { readAll } from '../train/training-set.ts';
-import { naturalNumber } from './arguments.ts';
+import { trainingSet } from '../train/training-set.ts';
+import { naturalNumber, naturalRange } from './arguments.ts';
 import { dataFolder } from './data-folder.ts';
 
 interface Flags {
@@ -35,6 +35,8 @@ interface Flags {
   readonly schedule?: 'warm-restarts' | 'steps';
   readonly firstCycle?: number;
   readonly weightDecay?: number;
+  readonly imageSize?: number;
+  readonly shorterSide?: readonly [low: number, high: number];
   readonly flip?: boolean;
   readonly crop?: number;
   readonly cutout?: number;
@@ -82,6 +84,13 @@ export function command(): Command {
       ),
     )
     .addOption(new Option('--weight-decay <x>', 'of convolution kernels').argParser(number))
+    .addOption(new Option('--image-size <n>', 'side of the square that image files are brought to').argParser(naturalNumber))
+    .addOption(
+      new Option(
+        '--shorter-side <low-high>',
+        'scale image files until their shorter side is a random number of these, then crop at random',
+      ).argParser(naturalRange),
+    )
     .option('--no-flip', 'do not mirror images')
     .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
     .addOption(new Option('--cutout <n>', 'side of the square of random pixels; 0: none').argParser(wholeNumber))
@@ -101,8 +110,11 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const tf = loadTensorFlow(); // before minutes are spent on data
 
   const recipe = checkpoint?.recipe ?? chooseRecipe(flags, given('flip'), preset, epochs);
+  const shape = checkpoint?.config.input ?? chooseShape(flags, preset);
+  // images of any size are tested at the smallest of the scales that training sees, cut around the centre
+  const shorterSide = recipe.augmentation.shorterSide?.[0];
   const open = (split: OpenImageSetOptions['split']) =>
-    openImageSet(source, { split, dataFolder: dataFolder(), ...(checkpoint ? { shape: checkpoint.config.input } : {}) });
+    openImageSet(source, { split, dataFolder: dataFolder(), shorterSide, ...(shape && { shape }) });
   const [trainImages, test] = [await open('train'), await open('test')];
   const interrupt = new AbortController();
   const onInterrupt = () => interrupt.abort();
@@ -115,7 +127,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
       config,
       recipe,
       epochs,
-      train: await readAll(trainImages),
+      train: await trainingSet(trainImages, recipe.augmentation),
       test,
       folder,
       checkpoint,
@@ -159,16 +171,21 @@ function chooseCheckpoint(folder: RunFolder, { resume }: Flags, given: readonly 
   return folder.readCheckpoint();
 }
 
+/** Shape of the images where the data set leaves it open. */
+function chooseShape({ imageSize }: Flags, preset: Preset | undefined): ImageShape | undefined {
+  return imageSize === undefined ? preset?.network.input : { channels: 3, height: imageSize, width: imageSize };
+}
+
 function chooseConfig(flags: Flags, preset: Preset | undefined, { channels, height, width, classes }: ImageSet): NetworkConfig {
   const bits = flags.bits ?? preset?.network.bits ?? defaultConfig.bits;
   const inputRelu = flags.inputRelu ?? false;
-  const affine: Partial<NetworkConfig> = flags.learnNorm ? { affine: 'all' } : inputRelu ? { affine: 'first' } : {};
+  const affine = flags.learnNorm ? 'all' : (preset?.network.affine ?? (inputRelu ? 'first' : 'none'));
   return readConfig({
     ...defaultConfig,
     ...preset?.network,
     bits,
     endBits: bits,
-    ...affine,
+    affine,
     classes,
     input: { channels, height, width },
     inputRelu,
@@ -192,14 +209,19 @@ function shiftedRelu(bits: 1 | 32, classes: number): Partial<NetworkConfig> {
 
 function chooseRecipe(flags: Flags, flipGiven: boolean, preset: Preset | undefined, epochs: number): Recipe {
   const base: Recipe = { ...paperRecipe, ...preset?.recipe };
-  const { flip, pad, cutout } = base.augmentation;
+  const { shorterSide, flip, pad, cutout } = base.augmentation;
   return {
     ...base,
     seed: flags.seed ?? base.seed,
     batch: flags.batch ?? base.batch,
     weightDecay: flags.weightDecay ?? base.weightDecay,
     schedule: chooseSchedule(flags, base.schedule, epochs),
-    augmentation: { flip: flipGiven ? (flags.flip ?? flip) : flip, pad: flags.crop ?? pad, cutout: flags.cutout ?? cutout },
+    augmentation: {
+      shorterSide: flags.shorterSide ?? shorterSide,
+      flip: flipGiven ? (flags.flip ?? flip) : flip,
+      pad: flags.crop ?? pad,
+      cutout: flags.cutout ?? cutout,
+    },
   };
 }
 

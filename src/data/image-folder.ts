@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../errors.ts';
 import { range, readAhead } from './batches.ts';
 import { decodeImage } from './decode-image.ts';
-import type { ImageSet, Split } from './image-set.ts';
+import type { ImageFiles, ImageSet, Split } from './image-set.ts';
 import { checkFits, type DataKind, type OpenOptions } from './kind.ts';
 import { listFolder } from './source.ts';
 
@@ -37,6 +37,10 @@ interface ClassFolder {
 export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
   if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to, got none`);
   const { channels, height, width } = options.shape;
+  const { shorterSide } = options;
+  if (shorterSide !== undefined && shorterSide < Math.max(height, width))
+    throw new UsageError(`shorter side: expected at least the ${height} x ${width} that the network takes, got ${shorterSide}`);
+  const crop = shorterSide === undefined ? undefined : { shorterSide, top: 0.5, left: 0.5 };
   const shape = { channels, height, width };
   const { root, classLabels } = await findClasses(path, options.split);
   const classes = classLabels.length;
@@ -79,14 +83,45 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
         }
         await Promise.all(
           paths.map(async (image, i) => {
-            imagesNCHW.set(await decodeImage(image, shape, image), i * imageBytes);
+            imagesNCHW.set(await decodeImage(image, shape, image, crop), i * imageBytes);
           }),
         );
       };
       return readAhead(load, imageBytes, range(length, size, from, to));
     },
+    listFiles: () => listFiles(root, classLabels),
     async close() {},
   };
+}
+
+/** Path of a file on this machine. */
+export function pathOf({ folder, names, ends }: ImageFiles, index: number): string {
+  return join(folder, Buffer.from(names.subarray(ends[index - 1] ?? 0, ends[index])).toString());
+}
+
+async function listFiles(folder: string, classLabels: readonly string[]): Promise<ImageFiles> {
+  const names: Buffer[] = [];
+  const labels: number[] = [];
+  for (const [label, name] of classLabels.entries()) {
+    for (const image of await listImages(join(folder, name))) {
+      names.push(Buffer.from(join(name, image)));
+      labels.push(label);
+    }
+  }
+  const files = {
+    folder,
+    names: new Uint8Array(new SharedArrayBuffer(names.reduce((sum, { length }) => sum + length, 0))),
+    ends: new Uint32Array(new SharedArrayBuffer(names.length * Uint32Array.BYTES_PER_ELEMENT)),
+    labels: new Int32Array(new SharedArrayBuffer(labels.length * Int32Array.BYTES_PER_ELEMENT)),
+  };
+  files.labels.set(labels);
+  let end = 0;
+  for (const [i, name] of names.entries()) {
+    files.names.set(name, end);
+    end += name.length;
+    files.ends[i] = end;
+  }
+  return files;
 }
 
 /** The folder that holds the class folders of a split, and their names. */

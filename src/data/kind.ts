@@ -7,6 +7,8 @@ export interface OpenOptions {
   readonly split: Split;
   /** What the network takes: image folders are resized to it, a set of another shape is refused. */
   readonly shape?: ImageShape;
+  /** Image folders are scaled until their shorter side is this, then cut around the centre; default: until they cover the shape. */
+  readonly shorterSide?: number | undefined;
   /** Classes that the network tells apart: a set of another number is refused. */
   readonly classes?: number;
 }

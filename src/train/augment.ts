@@ -3,6 +3,11 @@ import type { ImageShape } from '../data/image-set.ts';
 import type { Random } from './random.ts';
 
 export interface Augmentation {
+  /**
+   * Image files are scaled until their shorter side is a uniform integer within these bounds, then cropped at a uniform
+   * position (He et al., CVPR 2016, section 3.4); null: they are brought to the network's size, cut around the centre.
+   */
+  readonly shorterSide: readonly [low: number, high: number] | null;
   /** Mirror left and right with probability 1/2. */
   readonly flip: boolean;
   /** Pixels of uniform random integers 0..255 around the image before a crop of its size at a uniform position; 0: no crop. */
@@ -11,10 +16,10 @@ export interface Augmentation {
   readonly cutout: number;
 }
 
-export const noAugmentation: Augmentation = { flip: false, pad: 0, cutout: 0 };
+export const noAugmentation: Augmentation = { shorterSide: null, flip: false, pad: 0, cutout: 0 };
 
 /**
- * Writes one augmented image.
+ * Writes one augmented image; what is done to files is done.
  * @param imageNCHW raw pixels, shape [channels, height, width].
  * @param targetNHWC gets pixels 0..255, shape [height, width, channels].
  */

@@ -1,5 +1,6 @@
 /** The thread that draws batches beside the training step. It gets the set once, then one number a batch. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { InputError } from '../errors.ts';
 import { type Draw, drawer, type TrainingSet } from './training-set.ts';
 
 export interface WorkerData {
@@ -15,10 +16,24 @@ export interface Drawn {
   readonly labels: Int32Array<ArrayBuffer>;
 }
 
+/** An image that cannot be read: the parts of its InputError, which loses its class between threads. */
+export type Failure = Pick<InputError, 'format' | 'where' | 'problem'>;
+
 const { set, draw } = workerData as WorkerData;
 const fill = drawer(set, draw);
+let last = Promise.resolve();
 
 parentPort?.on('message', (request: Drawn) => {
-  fill(request.number, request.imagesNHWC, request.labels);
-  parentPort?.postMessage(request, [request.imagesNHWC.buffer, request.labels.buffer]);
+  last = last.then(() => answer(request)); // one batch at a time, in order
 });
+
+async function answer(request: Drawn): Promise<void> {
+  try {
+    await fill(request.number, request.imagesNHWC, request.labels);
+    parentPort?.postMessage(request, [request.imagesNHWC.buffer, request.labels.buffer]);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { format, where, problem } = error;
+    parentPort?.postMessage({ format, where, problem } satisfies Failure);
+  }
+}

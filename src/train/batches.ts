@@ -1,7 +1,8 @@
 /** Batches drawn in a worker thread, a few ahead of the training step. */
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { Drawn, WorkerData } from './batch-worker.ts';
+import { InputError } from '../errors.ts';
+import type { Drawn, Failure, WorkerData } from './batch-worker.ts';
 import type { Draw, TrainingSet } from './training-set.ts';
 
 /** Batches being drawn or waiting: one in use, one ready, one in the making. */
@@ -15,14 +16,16 @@ const WORKER = fileURLToPath(
 /**
  * Batches number `from` to `to` in order. A batch is valid until the next one is asked for.
  * Leaving the loop ends the thread.
+ * @throws InputError at the first batch with an image that cannot be read.
  */
 export async function* drawBatches(set: TrainingSet, draw: Draw, from: number, to: number): AsyncGenerator<Drawn, void, undefined> {
   const worker = new Worker(WORKER, { workerData: { set, draw } satisfies WorkerData });
   const ready: Drawn[] = [];
   let failure: unknown;
   let wake = () => {};
-  worker.on('message', (drawn: Drawn) => {
-    ready.push(drawn);
+  worker.on('message', (answer: Drawn | Failure) => {
+    if ('problem' in answer) failure ??= new InputError(answer.format, answer.where, answer.problem);
+    else ready.push(answer);
     wake();
   });
   worker.on('error', (error) => {
@@ -43,8 +46,8 @@ export async function* drawBatches(set: TrainingSet, draw: Draw, from: number, t
           wake = resolve;
         });
       }
-      if (failure !== undefined) throw failure;
-      const drawn = ready.shift() as Drawn;
+      const drawn = ready.shift();
+      if (!drawn) throw failure;
       yield drawn;
       ask({ imagesNHWC: drawn.imagesNHWC, labels: drawn.labels });
     }

@@ -1,16 +1,18 @@
-/** A training set in memory, and the batches that are drawn from it: each a pure function of (seed, number). */
-import type { ImageSet, ImageShape } from '../data/image-set.ts';
+/** A training set, in memory or in files, and the batches that are drawn from it: each a pure function of (seed, number). */
+import { decodeImage } from '../data/decode-image.ts';
+import { pathOf } from '../data/image-folder.ts';
+import type { ImageFiles, ImageSet, ImageShape } from '../data/image-set.ts';
 import { UsageError } from '../errors.ts';
 import { type Augmentation, augment } from './augment.ts';
-import { permutation, randomStream } from './random.ts';
+import { permutation, type Random, randomStream } from './random.ts';
 
 export interface TrainingSet extends ImageShape {
   readonly name: string;
   readonly classes: number;
   readonly classLabels: readonly string[] | undefined;
   readonly length: number;
-  /** Raw pixels, shape [length, channels, height, width], in memory that threads share. */
-  readonly imagesNCHW: Uint8Array;
+  /** Files, decoded anew in each epoch, or raw pixels, shape [length, channels, height, width]; both in memory that threads share. */
+  readonly images: ImageFiles | Uint8Array;
   readonly labels: Int32Array;
 }
 
@@ -22,23 +24,32 @@ const READ_BATCH = 1000;
 export const MAX_BYTES = 8 * 2 ** 30;
 
 /**
- * Reads a whole set into memory.
- * @throws UsageError when it is larger than MAX_BYTES.
+ * Reads a set into memory, or lists its files where they are too large for that, or every epoch scales them anew.
+ * @throws UsageError when it is larger than MAX_BYTES, or to be scaled, and not in files.
  */
-export async function readAll(set: ImageSet): Promise<TrainingSet> {
+export async function trainingSet(set: ImageSet, { shorterSide }: Augmentation): Promise<TrainingSet> {
   const { name, classes, classLabels, channels, height, width, length } = set;
+  const about = { name, classes, classLabels, channels, height, width, length };
   const imageBytes = channels * height * width;
-  if (length * imageBytes > MAX_BYTES)
+  if (shorterSide && shorterSide[0] < Math.max(height, width))
+    throw new UsageError(`shorter side: expected at least the ${height} x ${width} that the network takes, got ${shorterSide[0]}`);
+  if (shorterSide || length * imageBytes > MAX_BYTES) {
+    if (set.listFiles) {
+      const images = await set.listFiles();
+      return { ...about, images, labels: images.labels };
+    }
+    if (shorterSide) throw new UsageError(`data ${name}: expected image files to scale (shorter side), got another format`);
     throw new UsageError(
       `data ${name}: expected at most ${MAX_BYTES} bytes of pixels, which are kept in memory, got ${length * imageBytes}`,
     );
-  const imagesNCHW = new Uint8Array(new SharedArrayBuffer(length * imageBytes));
+  }
+  const images = new Uint8Array(new SharedArrayBuffer(length * imageBytes));
   const labels = new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
   for await (const batch of set.batches(READ_BATCH)) {
-    imagesNCHW.set(batch.imagesNCHW, batch.offset * imageBytes);
+    images.set(batch.imagesNCHW, batch.offset * imageBytes);
     labels.set(batch.labels, batch.offset);
   }
-  return { name, classes, classLabels, channels, height, width, length, imagesNCHW, labels };
+  return { ...about, images, labels };
 }
 
 /** Batches of an epoch: whole ones, what is left over waits for another shuffle. */
@@ -60,17 +71,32 @@ export interface Draw {
 export function drawer(set: TrainingSet, { seed, batch, augmentation }: Draw) {
   const size = set.channels * set.height * set.width;
   const perEpoch = batchesPerEpoch(set, batch);
+  const load = loader(set, augmentation);
   let shuffled: { epoch: number; order: Uint32Array } = { epoch: -1, order: new Uint32Array() };
-  return (number: number, imagesNHWC: Float32Array, labels: Int32Array): void => {
+  return async (number: number, imagesNHWC: Float32Array, labels: Int32Array): Promise<void> => {
     const epoch = Math.floor(number / perEpoch);
     if (shuffled.epoch !== epoch) shuffled = { epoch, order: permutation(set.length, randomStream(seed, PURPOSE.order, epoch)) };
-    const random = randomStream(seed, PURPOSE.augmentation, number);
     const first = (number % perEpoch) * batch;
-    for (let i = 0; i < batch; i++) {
-      const index = shuffled.order[first + i] as number;
-      const image = set.imagesNCHW.subarray(index * size, (index + 1) * size);
-      augment(image, set, augmentation, random, imagesNHWC.subarray(i * size, (i + 1) * size));
+    const chosen = shuffled.order.subarray(first, first + batch);
+    const draw = async (index: number, i: number) => {
+      const random = randomStream(seed, PURPOSE.augmentation, number, i); // of its own, since files come in any order
+      augment(await load(index, random), set, augmentation, random, imagesNHWC.subarray(i * size, (i + 1) * size));
       labels[i] = set.labels[index] as number;
-    }
+    };
+    await Promise.all(Array.from(chosen, draw));
+  };
+}
+
+/** Gets an image, shape [channels, height, width]: from memory, or decoded, with scale and crop where they are random. */
+function loader(set: TrainingSet, { shorterSide }: Augmentation): (index: number, random: Random) => Promise<Uint8Array> | Uint8Array {
+  const { images } = set;
+  const size = set.channels * set.height * set.width;
+  if (images instanceof Uint8Array) return (index) => images.subarray(index * size, (index + 1) * size);
+  return (index, random) => {
+    const path = pathOf(images, index);
+    if (!shorterSide) return decodeImage(path, set, path);
+    const [low, high] = shorterSide;
+    const crop = { shorterSide: low + random.integer(high - low + 1), top: random.uniform(), left: random.uniform() };
+    return decodeImage(path, set, path, crop);
   };
 }

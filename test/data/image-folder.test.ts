@@ -180,6 +180,28 @@ test('a wide image is cut around its centre', async () => {
   ]);
 });
 
+test.each([
+  ['as it is', 10, 12, 10],
+  ['twice as large', 20, 24, 20],
+])('scaled until its shorter side is given, %s, an image is cut around the centre', async (_, shorterSide, width, height) => {
+  const pixels = noise(12 * 10 * 3, 1);
+  const folder = await folderWith({ 'a/1.png': await image(pixels, 12, 10, 3).png().toBuffer() });
+  const set = await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 8, width: 8 }, shorterSide });
+  const scaled = await image(pixels, 12, 10, 3).resize(width, height, { fit: 'fill' }).raw().toBuffer();
+  const [top, left] = [(height - 8) / 2, (width - 8) / 2];
+  const centre = Array.from({ length: 8 }, (_, y) => {
+    const from = ((top + y) * width + left) * 3;
+    return scaled.subarray(from, from + 24);
+  });
+  expect([...(await readAll(set)).images]).toEqual(planes(Buffer.concat(centre)));
+});
+
+test('a shorter side below the network’s is refused', async () => {
+  const opening = openImageSet(await folderWith(await classes()), { split: 'test', shape, shorterSide: 3 });
+  await expect(opening).rejects.toThrow(UsageError);
+  await expect(opening).rejects.toThrow('shorter side: expected at least the 4 x 4 that the network takes, got 3');
+});
+
 test('another size is scaled: a flat image stays flat', async () => {
   const bytes = await image(Buffer.alloc(60 * 40 * 3, 77), 60, 40, 3)
     .jpeg({ quality: 100 })
