@@ -6,6 +6,7 @@ import { InputError } from '../src/errors.ts';
 import { version } from '../src/version.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
+import { LogitSpool } from './logit-spool.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
 import { defaultThresholds, type Thresholds } from './parity.ts';
 import { type BackendRun, type Report, toReport } from './result.ts';
@@ -39,9 +40,11 @@ export interface EvaluateOptions {
 const IN_FLIGHT = 2;
 
 /**
- * Evaluates. Images are streamed; only the reference's logits are kept (4 bytes a class and image).
+ * Evaluates, one backend after the other, so that none disturbs the speed of another. Images are streamed; the logits of
+ * the reference lie in a temporary file, 4 bytes a class and image: memory does not depend on the number of images.
  * @throws InputError when the file is no classifier or does not fit the data
  * @throws DeviceError when a backend is not available
+ * @throws UsageError when the temporary folder cannot be written
  */
 export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const { data, shard = whole, backendOptions } = options;
@@ -50,19 +53,21 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const total = Math.min(options.limit ?? data.length, data.length);
   const range = shardRange(total, backendOptions.batch, shard);
   const reference = options.reference ?? (options.backends[0] as BackendName);
-  const referenceLogits = new Float32Array((range.to - range.from) * model.classes);
+  const referenceLogits = await LogitSpool.open(model.classes, range.from);
   const runs = new Map<BackendName, BackendRun>();
-  for (const backend of [reference, ...options.backends.filter((name) => name !== reference)]) {
-    if (options.signal?.aborted) break;
-    const session = await backends[backend].open(options.model, model.input, backendOptions);
-    try {
-      runs.set(
-        backend,
-        await runBackend({ ...options, model, backend, session, range, referenceLogits, isReference: backend === reference }),
-      );
-    } finally {
-      await session.close();
+  try {
+    for (const backend of [reference, ...options.backends.filter((name) => name !== reference)]) {
+      if (options.signal?.aborted) break;
+      const session = await backends[backend].open(options.model, model.input, backendOptions);
+      try {
+        const isReference = backend === reference;
+        runs.set(backend, await runBackend({ ...options, model, backend, session, range, referenceLogits, isReference }));
+      } finally {
+        await session.close();
+      }
     }
+  } finally {
+    await referenceLogits.close();
   }
   return toReport(
     {
@@ -86,7 +91,8 @@ interface Run extends Omit<EvaluateOptions, 'model' | 'reference'> {
   readonly backend: BackendName;
   readonly session: Session;
   readonly range: Range;
-  readonly referenceLogits: Float32Array;
+  /** Written by the reference, read by the others. */
+  readonly referenceLogits: LogitSpool;
   readonly isReference: boolean;
 }
 
@@ -94,19 +100,21 @@ async function runBackend(run: Run): Promise<BackendRun> {
   const { backend, session, model, data, range, referenceLogits, isReference } = run;
   const { classes } = model;
   const tally = new Tally(classes);
+  let runtimeSeconds = 0;
 
   const finish = async (offset: number, imagesNCHW: Uint8Array, labels: Int32Array, pending: ReturnType<Session['run']>) => {
-    const logits = (await pending).outputs[model.output]?.data;
+    const { outputs, seconds } = await pending;
+    const logits = outputs[model.output]?.data;
     if (logits?.length !== labels.length * classes)
       throw new InputError(
         'onnx',
         `output ${model.output}`,
         `expected ${labels.length * classes} float32 logits, got ${logits?.length ?? 'none'}`,
       );
-    const at = (offset - range.from) * classes;
-    const expected = referenceLogits.subarray(at, at + logits.length);
-    if (isReference) expected.set(logits);
-    tally.add({ offset, shape: data, imagesNCHW, labels, logits, reference: isReference ? undefined : expected });
+    runtimeSeconds += seconds;
+    const reference = isReference ? undefined : referenceLogits.read(offset, labels.length);
+    if (isReference) referenceLogits.write(offset, logits);
+    tally.add({ offset, shape: data, imagesNCHW, labels, logits, reference });
     run.onLogits?.(backend, offset, logits);
     run.onProgress?.(backend, tally.images, range.to - range.from);
   };
@@ -128,6 +136,7 @@ async function runBackend(run: Run): Promise<BackendRun> {
     detail: session.detail,
     tally,
     seconds,
+    runtimeSeconds,
     loadSeconds: session.loadSeconds,
     peakMemoryBytes: (await session.peakMemoryBytes()) ?? null,
   };

@@ -64,6 +64,7 @@ export function readPart(bytes: Uint8Array, file: string): Part {
         detail: line(run['detail'], `${field}.detail`),
         tally,
         seconds: measured('seconds'),
+        runtimeSeconds: measured('runtimeSeconds'),
         loadSeconds: measured('loadSeconds'),
         peakMemoryBytes: run['peakMemoryBytes'] === null ? null : measured('peakMemoryBytes'),
       };
@@ -140,6 +141,7 @@ function add(a: BackendRun, b: BackendRun): BackendRun {
     ...a,
     tally,
     seconds: a.seconds + b.seconds,
+    runtimeSeconds: a.runtimeSeconds + b.runtimeSeconds,
     loadSeconds: Math.max(a.loadSeconds, b.loadSeconds),
     peakMemoryBytes: a.peakMemoryBytes === null || b.peakMemoryBytes === null ? null : Math.max(a.peakMemoryBytes, b.peakMemoryBytes),
   };

@@ -13,6 +13,8 @@ export interface BackendRun {
   readonly tally: Tally;
   /** From the first batch to the last result, reading and copying included. */
   readonly seconds: number;
+  /** Of these, the seconds of the runtime itself. */
+  readonly runtimeSeconds: number;
   readonly loadSeconds: number;
   readonly peakMemoryBytes: number | null;
 }
@@ -76,7 +78,7 @@ export function toReport(subject: Subject, runs: readonly BackendRun[]): Report 
 }
 
 function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds): BackendResult {
-  const { backend, detail, tally, seconds, loadSeconds, peakMemoryBytes } = run;
+  const { backend, detail, tally, seconds, runtimeSeconds, loadSeconds, peakMemoryBytes } = run;
   const { images, classes } = tally;
   const fraction = (count: number) => (images ? count / images : null);
   const compared = isReference || images === 0 ? null : { agreement: 1 - tally.flips / images, relError: relativeErrorOf(tally) };
@@ -93,6 +95,7 @@ function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds)
     relError: compared?.relError ?? null,
     imagesPerSecond: images ? images / seconds : null,
     seconds,
+    runtimeSeconds,
     loadSeconds,
     peakMemoryBytes,
     verdict: isReference ? 'reference' : compared && judge(compared, thresholds),

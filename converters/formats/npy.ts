@@ -11,17 +11,20 @@ export const NPY_HEADER_BYTES = 4096;
 const ALIGNMENT = 64;
 const PREFIX_BYTES = 10;
 
-/** Encodes a float32 array in C order; `numpy.load` reads it. */
-export function writeNpy(shape: readonly number[], data: Float32Array): Uint8Array {
+/**
+ * Encodes a float32 array in C order, piece by piece; `numpy.load` reads it.
+ * @param data its elements as they lie in memory, in pieces of any length
+ */
+export function* writeNpy(shape: readonly number[], data: Iterable<Uint8Array>): Generator<Uint8Array, void, undefined> {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const literal = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}, }`;
   const length = Math.ceil((PREFIX_BYTES + literal.length + 1) / ALIGNMENT) * ALIGNMENT - PREFIX_BYTES;
-  const file = Buffer.alloc(PREFIX_BYTES + length + data.byteLength);
-  file.write(`${MAGIC}\x01\x00`, 'latin1');
-  file.writeUInt16LE(length, 8);
-  file.write(`${literal.padEnd(length - 1)}\n`, PREFIX_BYTES, 'latin1');
-  file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), PREFIX_BYTES + length);
-  return file;
+  const header = Buffer.alloc(PREFIX_BYTES + length);
+  header.write(`${MAGIC}\x01\x00`, 'latin1');
+  header.writeUInt16LE(length, 8);
+  header.write(`${literal.padEnd(length - 1)}\n`, PREFIX_BYTES, 'latin1');
+  yield header;
+  yield* data;
 }
 
 /** What a file says of its array. */

@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import { writeNpy } from '../../converters/formats/npy.ts';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
 import { type BackendName, backendNames } from '../../eval/backends/table.ts';
 import { evaluate } from '../../eval/evaluate.ts';
@@ -14,7 +13,7 @@ import { naturalNumber, shard } from './arguments.ts';
 import { runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
-import { refuseExisting, writeOutput } from './output-file.ts';
+import { LogitFiles } from './logit-files.ts';
 import { printReport, requireParity } from './parity-table.ts';
 import { Progress } from './progress.ts';
 import { readNetwork } from './source.ts';
@@ -89,8 +88,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     const note = metadata && misfit(metadata.form, backend);
     if (note !== undefined) process.stderr.write(`${note}\n`);
   }
-  const outputs = logitFiles(flags, chosen);
-  for (const path of outputs.values()) refuseExisting(path, flags.force);
+  const logitFiles = new LogitFiles(flags.saveLogits, chosen, flags.force);
   const data = await openImageSet(flags.data, {
     split: 'test',
     shape: input,
@@ -102,12 +100,11 @@ async function run(file: string, flags: Flags): Promise<void> {
   const onInterrupt = () => interrupt.abort();
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   const progress = new Progress();
-  const logits = new Map<BackendName, Float32Array>();
   let report: Report;
   try {
     const total = Math.min(flags.limit ?? data.length, data.length);
     const { from, to } = shardRange(total, backendOptions.batch, flags.shard);
-    for (const backend of outputs.keys()) logits.set(backend, new Float32Array((to - from) * classes));
+    await logitFiles.open(classes, from);
     report = await evaluate({
       model,
       modelName: basename(file),
@@ -119,25 +116,15 @@ async function run(file: string, flags: Flags): Promise<void> {
       backendOptions,
       signal: interrupt.signal,
       onProgress: (backend, done) => progress.update(backend, done, to - from),
-      onLogits: (backend, offset, values) => logits.get(backend)?.set(values, (offset - from) * classes),
+      onLogits: (backend, offset, values) => logitFiles.keep(backend, offset, values),
     });
   } finally {
     progress.stop();
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
     await data.close();
   }
-  for (const { backend, images } of report.results) {
-    const path = outputs.get(backend);
-    const values = logits.get(backend)?.subarray(0, images * classes);
-    if (path && values) await writeOutput(path, writeNpy([images, classes], values), { force: flags.force });
-  }
+  await logitFiles.write(report);
   printReport(report, flags.format);
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
-}
-
-function logitFiles({ saveLogits }: Flags, names: readonly BackendName[]): Map<BackendName, string> {
-  if (saveLogits === undefined) return new Map();
-  const stem = saveLogits.replace(/\.npy$/, '');
-  return new Map(names.map((name) => [name, names.length === 1 ? saveLogits : `${stem}.${name}.npy`]));
 }

@@ -12,10 +12,10 @@ export interface OutputOptions {
 }
 
 /**
- * Writes `bytes` to `path`.
+ * Writes `bytes`, or pieces of them, to `path`.
  * @throws UsageError when the file exists and `force` is off, or the folder cannot be written.
  */
-export async function writeOutput(path: string, bytes: Uint8Array, { force, verify }: OutputOptions): Promise<void> {
+export async function writeOutput(path: string, bytes: Uint8Array | Iterable<Uint8Array>, { force, verify }: OutputOptions): Promise<void> {
   refuseExisting(path, force);
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   const interrupted = () => {

@@ -1,11 +1,9 @@
 /** Files read at any position: plain ones as they lie, compressed ones unpacked once. */
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { InputError, UsageError } from '../errors.ts';
+import { type FileHandle, open } from 'node:fs/promises';
+import { InputError } from '../errors.ts';
 import { compressionOf, decompressed } from './decompress.ts';
 import { fileError } from './file-error.ts';
+import { openTemporary, temporaryFileError } from './temporary-file.ts';
 
 export interface RandomAccess {
   /** For messages. */
@@ -41,16 +39,13 @@ export async function openFile(path: string): Promise<RandomAccess> {
 }
 
 /**
- * Writes a stream to a temporary file that has no name any more, so that nothing is left behind however the process ends.
+ * Writes a stream to a temporary file.
  * @throws InputError when there are more than `limit` bytes; UsageError when the temporary folder cannot be written.
  */
 export async function spool(path: string, content: AsyncIterable<Uint8Array>, limit: number): Promise<RandomAccess> {
-  const folder = tmpdir();
   let file: FileHandle | undefined;
   try {
-    const temporary = join(folder, `wrn-onnx-${randomUUID()}`);
-    file = await open(temporary, 'wx+', 0o600);
-    await rm(temporary);
+    file = await openTemporary();
     let size = 0;
     for await (const chunk of content) {
       size += chunk.length;
@@ -60,10 +55,7 @@ export async function spool(path: string, content: AsyncIterable<Uint8Array>, li
     return await overHandle(path, file);
   } catch (error) {
     await file?.close();
-    if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error;
-    throw new UsageError(
-      `${path}: cannot be unpacked into ${folder} (${String(error.code)}). Unpack it yourself, or name another temporary folder`,
-    );
+    throw temporaryFileError(`${path}: cannot be unpacked`, 'Unpack it yourself', error);
   }
 }
 

@@ -44,7 +44,7 @@ const merge = (reports: readonly unknown[]) => mergeParts(reports.map((report, i
 
 /** All that is claimed to be exact, to the last bit of every sum. */
 function exact({ results, ...subject }: Report): string {
-  const rows = results.map(({ seconds, imagesPerSecond, loadSeconds, peakMemoryBytes, ...row }) => row);
+  const rows = results.map(({ seconds, runtimeSeconds, imagesPerSecond, loadSeconds, peakMemoryBytes, ...row }) => row);
   return JSON.stringify({ ...subject, results: rows });
 }
 
