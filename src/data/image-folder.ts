@@ -35,7 +35,7 @@ interface ClassFolder {
  * @throws InputError when a class has no image or something that is not an image; UsageError without a shape.
  */
 export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
-  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to, got none`);
+  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to (train --image-size), got none`);
   const { channels, height, width } = options.shape;
   const { shorterSide } = options;
   if (shorterSide !== undefined && shorterSide < Math.max(height, width))
@@ -100,27 +100,28 @@ export function pathOf({ folder, names, ends }: ImageFiles, index: number): stri
 }
 
 async function listFiles(folder: string, classLabels: readonly string[]): Promise<ImageFiles> {
-  const names: Buffer[] = [];
+  const names: Buffer[] = []; // of one class each
+  const ends: number[] = [];
   const labels: number[] = [];
+  let end = 0;
   for (const [label, name] of classLabels.entries()) {
-    for (const image of await listImages(join(folder, name))) {
-      names.push(Buffer.from(join(name, image)));
+    const paths = (await listImages(join(folder, name))).map((image) => join(name, image));
+    names.push(Buffer.from(paths.join('')));
+    for (const path of paths) {
+      end += Buffer.byteLength(path);
+      ends.push(end);
       labels.push(label);
     }
   }
   const files = {
     folder,
-    names: new Uint8Array(new SharedArrayBuffer(names.reduce((sum, { length }) => sum + length, 0))),
-    ends: new Uint32Array(new SharedArrayBuffer(names.length * Uint32Array.BYTES_PER_ELEMENT)),
+    names: new Uint8Array(new SharedArrayBuffer(end)),
+    ends: new Uint32Array(new SharedArrayBuffer(ends.length * Uint32Array.BYTES_PER_ELEMENT)),
     labels: new Int32Array(new SharedArrayBuffer(labels.length * Int32Array.BYTES_PER_ELEMENT)),
   };
+  files.names.set(Buffer.concat(names));
+  files.ends.set(ends);
   files.labels.set(labels);
-  let end = 0;
-  for (const [i, name] of names.entries()) {
-    files.names.set(name, end);
-    end += name.length;
-    files.ends[i] = end;
-  }
   return files;
 }
 

@@ -1,10 +1,14 @@
 /** Memory does not grow with the number of images. Sizes are in bytes. */
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { createDeflate } from 'node:zlib';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import type { ImageSet } from '../../src/data/image-set.ts';
 import { openImageSet } from '../../src/data/open.ts';
+import { matFile, numeric } from '../converters/formats/mat5-file.ts';
 import { bigEndian, folderWith, noise } from './crafted.ts';
 
 /** How far the resident memory rises above what it is after the first tenth. */
@@ -44,6 +48,26 @@ test('idx: 0.8 GB pass through', async () => {
   await truncate(join(folder, 't10k-images-idx3-ubyte'), 16 + count * 784);
   await truncate(join(folder, 't10k-labels-idx1-ubyte'), 8 + count);
   expect(await growth(await openImageSet(folder, { split: 'test' }), 1000)).toBeLessThan(64e6);
+});
+
+test('SVHN: 0.3 GB of inflated pixels pass through', async () => {
+  const count = 100_000;
+  const head = matFile({ X: numeric([32, 32, 3, count], new Uint8Array(0)) });
+  // the array of a huge X, its length and that of its data put right, deflated as it comes
+  const array = head.subarray(128);
+  array.writeUInt32LE(array.length - 8 + count * 3072, 4);
+  array.writeUInt32LE(count * 3072, array.length - 4);
+  async function* inflated() {
+    yield array;
+    for (let i = 0; i < count; i += 1000) yield Buffer.alloc(1000 * 3072);
+  }
+  const deflated = await buffer(pipeline(Readable.from(inflated()), createDeflate({ level: 1 }), () => {}));
+  const tag = Buffer.alloc(8);
+  tag.writeUInt32LE(15, 0);
+  tag.writeUInt32LE(deflated.length, 4);
+  const y = matFile({ y: numeric([count, 1], new Uint8Array(count).fill(1)) }).subarray(128);
+  const folder = await folderWith({ 'test_32x32.mat': Buffer.concat([head.subarray(0, 128), tag, deflated, y]) });
+  expect(await growth(await openImageSet(folder, { split: 'test' }), 500)).toBeLessThan(64e6);
 });
 
 test('image folder: 2000 images of 256 x 256, 0.4 GB when decoded', async () => {

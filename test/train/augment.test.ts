@@ -7,6 +7,7 @@ const shape = { channels: 2, height: 6, width: 5 };
 const size = 60;
 /** Each pixel says where it is: 100 * channel + 10 * y + x. */
 const image = Uint8Array.from({ length: size }, (_, i) => 100 * Math.floor(i / 30) + 10 * Math.floor((i % 30) / 5) + (i % 5));
+const black = new Uint8Array(size);
 const draw = (augmentation: Parameters<typeof augment>[2], seed: number, from = image) => {
   const target = new Float32Array(size);
   augment(from, shape, augmentation, randomStream(seed), target);
@@ -63,7 +64,6 @@ test('cutout covers every pixel equally often, with uniform integers', () => {
   const trials = 12_000;
   const covered = new Uint32Array(30);
   const values = new Uint32Array(256);
-  const black = new Uint8Array(size);
   for (let seed = 0; seed < trials; seed++) {
     const target = draw({ ...noAugmentation, cutout: 3 }, seed, black);
     for (let p = 0; p < 30; p++) {
@@ -77,6 +77,33 @@ test('cutout covers every pixel equally often, with uniform integers', () => {
   const noise = values.subarray(1);
   const total = noise.reduce((a, b) => a + b);
   for (const count of noise) expect(withinFiveDeviations(count, total, 1 / 255)).toBe(true);
+});
+
+/** Pearson's statistic of counts that should be equal, in standard deviations of chi-square from its mean, the degrees of freedom. */
+function deviation(counts: Uint32Array): number {
+  const expected = counts.reduce((a, b) => a + b) / counts.length;
+  const statistic = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+  const degrees = counts.length - 1;
+  return (statistic - degrees) / Math.sqrt(2 * degrees);
+}
+
+test.each([
+  ['padding', { ...noAugmentation, pad: 1000 }],
+  ['cutout', { ...noAugmentation, cutout: 1000 }],
+])('%s is of uniform integers 0..255, and so are neighbours together (chi-square)', (_, augmentation) => {
+  const values = new Uint32Array(256);
+  const pairs = new Uint32Array(65_536);
+  for (let seed = 0; seed < 22_000; seed++) {
+    const target = draw(augmentation, seed, black);
+    if (target.filter((value) => value === 0).length > 6) continue; // the image itself is seen
+    for (let i = 0; i < size; i += 2) {
+      const [a, b] = [target[i] as number, target[i + 1] as number];
+      for (const value of [a, b]) values[value] = (values[value] as number) + 1;
+      pairs[256 * a + b] = (pairs[256 * a + b] as number) + 1;
+    }
+  }
+  expect(Math.abs(deviation(values))).toBeLessThan(5);
+  expect(Math.abs(deviation(pairs))).toBeLessThan(5);
 });
 
 test('the same stream gives the same image, another one another', () => {
