@@ -3,7 +3,7 @@ import { InputError } from '../src/errors.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
 import { readClassifier } from './model-input.ts';
-import type { ModelInput } from './page/runtime.ts';
+import { noise } from './noise.ts';
 
 export interface BenchFile {
   readonly name: string;
@@ -90,7 +90,7 @@ async function* benchSetting(
     for (const file of options.files) {
       const { input } = readClassifier(file.model);
       const session = await backends[backend].open(file.model, input, { ...options.backendOptions, batch, threads });
-      const images = noise(input, batch);
+      const images = noise(batch * input.channels * input.height * input.width);
       const first = await session.run(images, batch).catch(async (error: unknown) => {
         await session.close();
         throw error;
@@ -144,13 +144,4 @@ export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (fraction: number) => sorted[Math.floor(fraction * (sorted.length - 1) + 0.5)] ?? Number.NaN;
   return { median: at(0.5), low: at(0.25), high: at(0.75) };
-}
-
-/** The same pixels on every machine: the high byte of a linear congruential generator (Numerical Recipes, 1992). */
-function noise({ channels, height, width }: ModelInput, count: number): Uint8Array {
-  let state = 1;
-  return Uint8Array.from({ length: count * channels * height * width }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  });
 }

@@ -6,6 +6,7 @@ import { type BackendName, backends } from './backends/table.ts';
 import { addDifference, noDifference, relativeError } from './metrics.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
 import type { Output } from './page/runtime.ts';
+import { thresholdsOf } from './parity.ts';
 import { withOutputs } from './with-outputs.ts';
 
 /** A file on a backend. */
@@ -39,19 +40,22 @@ export interface BisectOptions {
   /** Raw pixels 0..255, shape [count, channels, height, width]. */
   readonly imagesNCHW: Uint8Array;
   readonly count: number;
-  /** Largest relative error of a layer's output. */
-  readonly tolerance: number;
+  /** Largest relative error of a layer's output; by default that of the less exact of the two files' forms. */
+  readonly tolerance?: number | undefined;
   readonly backendOptions: Omit<BackendOptions, 'batch'>;
 }
 
 /**
  * Compares two sides layer by layer. The outputs of all layers are made outputs of the files, so that a runtime
  * cannot fuse across them: what only a fusion does wrong is not seen.
- * @throws UsageError when the sides share no layer
+ * @throws UsageError when the sides share no layer, or take images of different shapes
  * @throws DeviceError when a backend is not available
  */
 export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<Bisection> {
   const [modelA, modelB] = [readClassifier(a.model), readClassifier(b.model)];
+  if (imageShape(modelA) !== imageShape(modelB))
+    throw new UsageError(`${a.name} takes images of ${imageShape(modelA)}, ${b.name} of ${imageShape(modelB)}: expected the same`);
+  const tolerance = options.tolerance ?? Math.max(...[modelA, modelB].map(({ metadata }) => thresholdsOf(metadata?.form).relError));
   const namesB = new Set(outputsOf(modelB).map(({ name }) => name));
   const shared = outputsOf(modelA).filter(({ name }) => namesB.has(name));
   if (shared.length === 0) throw new UsageError(`${a.name} and ${b.name} have no layer of the same name`);
@@ -60,17 +64,21 @@ export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<
   const outputsB = await run(b, modelB, names, options);
   const compared = shared.flatMap(({ name, op }) => {
     const [x, y] = [outputsA[name], outputsB[name]];
-    return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // an output that is not float32 is not compared
+    return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // an output of integers is not compared
   });
-  const first = compared.find(({ relError }) => relError === null || !(relError <= options.tolerance)) ?? null;
+  const first = compared.find(({ relError }) => relError === null || !(relError <= tolerance)) ?? null;
   return {
     a: `${a.name} on ${a.backend}`,
     b: `${b.name} on ${b.backend}`,
     images: options.count,
-    tolerance: options.tolerance,
+    tolerance,
     layers: compared,
     first,
   };
+}
+
+function imageShape({ input: { channels, height, width } }: ClassifierModel): string {
+  return `${channels} x ${height} x ${width}`;
 }
 
 /** Outputs of the layers, in order: those of the topology in files of this project, every node's in others. */

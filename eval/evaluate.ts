@@ -2,13 +2,12 @@
 import { createHash } from 'node:crypto';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { checkFits } from '../src/data/kind.ts';
-import { InputError } from '../src/errors.ts';
 import { version } from '../src/version.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
 import { LogitSpool } from './logit-spool.ts';
-import { type ClassifierModel, readClassifier } from './model-input.ts';
-import { defaultThresholds, type Thresholds } from './parity.ts';
+import { type ClassifierModel, logitsOf, readClassifier } from './model-input.ts';
+import { type Thresholds, thresholdsOf } from './parity.ts';
 import { type BackendRun, type Report, toReport } from './result.ts';
 import { type Range, type Shard, shardRange, whole } from './shard.ts';
 import { Tally } from './tally.ts';
@@ -80,7 +79,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
       shard,
       backends: options.backends,
       reference,
-      thresholds: options.thresholds ?? defaultThresholds,
+      thresholds: options.thresholds ?? thresholdsOf(model.metadata?.form),
     },
     options.backends.flatMap((name) => runs.get(name) ?? []),
   );
@@ -104,13 +103,7 @@ async function runBackend(run: Run): Promise<BackendRun> {
 
   const finish = async (offset: number, imagesNCHW: Uint8Array, labels: Int32Array, pending: ReturnType<Session['run']>) => {
     const { outputs, seconds } = await pending;
-    const logits = outputs[model.output]?.data;
-    if (logits?.length !== labels.length * classes)
-      throw new InputError(
-        'onnx',
-        `output ${model.output}`,
-        `expected ${labels.length * classes} float32 logits, got ${logits?.length ?? 'none'}`,
-      );
+    const logits = logitsOf(outputs, model, labels.length);
     runtimeSeconds += seconds;
     const reference = isReference ? undefined : referenceLogits.read(offset, labels.length);
     if (isReference) referenceLogits.write(offset, logits);

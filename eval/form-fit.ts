@@ -15,7 +15,7 @@ export interface Target {
 export const targets = {
   cpu: { title: 'onnxruntime on CPUs', form: 'packed', int8: true },
   wasm: { title: 'onnxruntime-web, WebAssembly', form: 'packed', int8: true },
-  webgpu: { title: 'onnxruntime and onnxruntime-web, WebGPU', form: 'packed', int8: false },
+  webgpu: { title: 'onnxruntime and onnxruntime-web, WebGPU (with shader-f16, try --form fp16)', form: 'packed', int8: false },
   webgl: { title: 'onnxruntime-web, WebGL', form: 'dense', int8: false, batch: 1 },
   fpga: { title: 'qonnx, FINN, hls4ml', form: 'qonnx', int8: false, batch: 1 },
 } satisfies Record<string, Target>;
@@ -25,6 +25,8 @@ export const targetNames = Object.keys(targets) as TargetName[];
 
 const noInt8OnGpu = 'onnxruntime has no 8-bit convolutions there, so that an app falls back to the CPU: export --for webgpu';
 
+const noFp16OnCpu = (target: TargetName) => `onnxruntime computes it in float32 there, with casts between: export --for ${target}`;
+
 /** Form -> backend -> why another form is better there. */
 const misfits: Readonly<Record<string, Partial<Record<BackendName, string>>>> = {
   int8: {
@@ -32,6 +34,12 @@ const misfits: Readonly<Record<string, Partial<Record<BackendName, string>>>> = 
     webgpu: noInt8OnGpu,
     'browser-webgpu': noInt8OnGpu,
     'browser-webgl': 'WebGL takes no integers: export --for webgl',
+  },
+  fp16: {
+    cpu: noFp16OnCpu('cpu'),
+    wasm: noFp16OnCpu('wasm'),
+    'browser-wasm': noFp16OnCpu('wasm'),
+    'browser-webgl': 'WebGL takes no float16: export --for webgl',
   },
 };
 

@@ -4,7 +4,7 @@ import { typeName } from '../converters/onnx/initializer.ts';
 import { type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../proto/onnx.ts';
 import { InputError } from '../src/errors.ts';
-import type { ModelInput } from './page/runtime.ts';
+import type { ModelInput, Output } from './page/runtime.ts';
 
 export interface ClassifierModel {
   readonly proto: ModelProto;
@@ -17,7 +17,7 @@ export interface ClassifierModel {
 }
 
 /**
- * Reads an image classifier: one image input [batch, C, H, W] (float32) or [batch, H, W, C] (uint8), raw pixels
+ * Reads an image classifier: one image input [batch, C, H, W] (float32 or float16) or [batch, H, W, C] (uint8), raw pixels
  * 0..255, and one output [batch, classes].
  * @throws InputError when the file is no ONNX model or takes something else
  */
@@ -38,8 +38,8 @@ export function readClassifier(bytes: Uint8Array): ClassifierModel {
       `expected images of a fixed size, [batch, 3, height, width], got [${dims.map((d) => d ?? '?').join(', ')}]`,
     );
   }
-  if (type !== DataType.FLOAT && type !== DataType.UINT8)
-    throw new InputError('onnx', `input ${image.name}`, `expected float32 or uint8, got ${typeName(type)}`);
+  const pixelType = pixelTypes.get(type);
+  if (!pixelType) throw new InputError('onnx', `input ${image.name}`, `expected float32, float16 or uint8, got ${typeName(type)}`);
   const [batch, a = 0, b = 0, c = 0] = dims;
   const layout = c <= 4 && a > 4 ? 'nhwc' : 'nchw';
   const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
@@ -48,7 +48,7 @@ export function readClassifier(bytes: Uint8Array): ClassifierModel {
   const name = image.name ?? '';
   const input: ModelInput = {
     name,
-    type: type === DataType.FLOAT ? 'float32' : 'uint8',
+    type: pixelType,
     layout,
     channels,
     height,
@@ -57,6 +57,26 @@ export function readClassifier(bytes: Uint8Array): ClassifierModel {
   };
   return { proto, input, output: output.name ?? '', classes, metadata: readMetadata(proto) };
 }
+
+/**
+ * The logits of `count` images among the outputs of a run.
+ * @throws InputError when there are not as many as the file's classes ask for
+ */
+export function logitsOf(
+  outputs: Readonly<Record<string, Output>>,
+  { output, classes }: Pick<ClassifierModel, 'output' | 'classes'>,
+  count: number,
+): Float32Array {
+  const logits = outputs[output]?.data;
+  if (logits?.length === count * classes) return logits;
+  throw new InputError('onnx', `output ${output}`, `expected ${count * classes} float logits, got ${logits?.length ?? 'none'}`);
+}
+
+const pixelTypes = new Map<number | null | undefined, ModelInput['type']>([
+  [DataType.FLOAT, 'float32'],
+  [DataType.FLOAT16, 'float16'],
+  [DataType.UINT8, 'uint8'],
+]);
 
 /** Sizes of a tensor type; undefined where a size is not fixed. */
 function shapeOf(type: TypeProto | null | undefined): (number | undefined)[] {

@@ -10,6 +10,16 @@ export interface Thresholds {
 /** Float32 kernels of different runtimes differ in the order of their sums: about 1e-6. */
 export const defaultThresholds: Thresholds = { agreement: 1, relError: 1e-4 };
 
+/** Forms whose numbers are rounded between operators, where runtimes differ: which sums are float16, where a tie falls. */
+const roundedThresholds: Readonly<Record<string, Thresholds>> = {
+  fp16: { agreement: 0.98, relError: 0.02 },
+};
+
+/** Thresholds for a file of a form, as its metadata name it. */
+export function thresholdsOf(form: string | undefined): Thresholds {
+  return roundedThresholds[form ?? ''] ?? defaultThresholds;
+}
+
 export type Verdict = 'reference' | 'pass' | 'fail';
 
 /** NaN fails. */

@@ -8,6 +8,7 @@ import type { Model } from '../src/network/model.ts';
 import { elements } from '../src/network/tensor.ts';
 import { IMAGES as INPUT, LOGITS } from '../src/network/topology.ts';
 import { addDifference, noDifference, relativeError } from './metrics.ts';
+import { noise } from './noise.ts';
 import { referenceLogits } from './reference.ts';
 
 /** Largest norm of the logit difference over the norm of the reference. */
@@ -80,13 +81,4 @@ function compareTensors(got: Model, expected: Model): { bits: number; floats: nu
 
 function bytesOf(data: Uint8Array | Float32Array): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-}
-
-/** The same pixels on every machine: the high byte of a linear congruential generator (Numerical Recipes, 1992). */
-function noise(count: number): Uint8Array {
-  let state = 1;
-  return Uint8Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  });
 }

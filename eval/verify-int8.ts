@@ -110,7 +110,8 @@ export function worstLayer({ layers }: Int8Verification): LayerError {
   return layers.reduce((worst, layer) => (layer.own > worst.own ? layer : worst));
 }
 
-async function openSide(bytes: Uint8Array) {
+/** A file on onnxruntime's CPU provider, in this process. */
+export async function openSide(bytes: Uint8Array) {
   const session = await InferenceSession.create(bytes);
   const { input } = readClassifier(bytes);
   return {
@@ -122,7 +123,11 @@ async function openSide(bytes: Uint8Array) {
   };
 }
 
-function compareBits(file: Uint8Array, model: Model): number {
+/**
+ * Compares the bits of a file with its model's, and counts them.
+ * @throws ParityError when they differ
+ */
+export function compareBits(file: Uint8Array, model: Model): number {
   const initializers = new Map((decodeModel(file).graph?.initializer ?? []).map((tensor) => [tensor.name, tensor]));
   let count = 0;
   for (const [name, tensor] of model.tensors) {

@@ -7,6 +7,7 @@
  */
 export { type Inspection, inspect } from '../converters/inspect.ts';
 export { type FormName, forms } from '../converters/onnx/forms.ts';
+export { type Fp16Options, toFp16Onnx } from '../converters/onnx/fp16/to-fp16.ts';
 export { readOnnxModel } from '../converters/onnx/from-onnx.ts';
 export type { Quantization, Range } from '../converters/onnx/int8/quantization.ts';
 export { type Ranges, toInt8Onnx } from '../converters/onnx/int8/to-int8.ts';
@@ -24,13 +25,14 @@ export { type CalibrateOptions, calibrate, type Method, methodNames } from '../e
 export { type EvaluateOptions, evaluate } from '../eval/evaluate.ts';
 export { mergeParts, type Part, readPart } from '../eval/merge.ts';
 export { type ClassifierModel, readClassifier } from '../eval/model-input.ts';
-export { defaultThresholds, type Thresholds, type Verdict } from '../eval/parity.ts';
+export { defaultThresholds, type Thresholds, thresholdsOf, type Verdict } from '../eval/parity.ts';
 export { type Profile, type ProfileOptions, profile } from '../eval/profile.ts';
 export { referenceLogits } from '../eval/reference.ts';
 export type { BackendResult, Report } from '../eval/result.ts';
 export type { Shard } from '../eval/shard.ts';
 export { Tally } from '../eval/tally.ts';
 export { type Verification, verifyExport } from '../eval/verify-export.ts';
+export { type Fp16Verification, verifyFp16 } from '../eval/verify-fp16.ts';
 export { type Int8Options, type Int8Verification, verifyInt8 } from '../eval/verify-int8.ts';
 export { type PackVerification, verifyPack } from '../eval/verify-pack.ts';
 export type { ImageBatch, ImageSet, ImageShape, Split } from './data/image-set.ts';

@@ -1,5 +1,7 @@
 /** Collects the nodes and constants of an ONNX graph in order. */
+import { Float16Array } from '@petamoriken/float16';
 import { type AttributeProto, AttributeType, DataType, type NodeProto, type TensorProto } from '../../proto/onnx.ts';
+import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/network/tensor.ts';
 
 /** Values of attributes: a whole number is an INT, an array of them INTS, a Float a FLOAT, a tensor a TENSOR. */
@@ -10,10 +12,15 @@ export class Float {
   constructor(readonly value: number) {}
 }
 
+/** How a graph stores and computes its float numbers: `FLOAT` or `FLOAT16` of ONNX. */
+export type FloatType = typeof DataType.FLOAT | typeof DataType.FLOAT16;
+
 export class Graph {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
   readonly #names = new Set<string>();
+
+  constructor(readonly floatType: FloatType = DataType.FLOAT) {}
 
   /** Appends a node named after its output, and returns that name. */
   node(opType: string, inputs: readonly string[], output: string, attributes: Attributes = {}, domain = ''): string {
@@ -28,8 +35,9 @@ export class Graph {
     return name;
   }
 
+  /** @throws InputError when the graph computes in float16 and a number is beyond it */
   floats(name: string, dims: readonly number[], data: Float32Array): string {
-    return this.constant(name, () => floats(dims, data));
+    return this.constant(name, () => (this.floatType === DataType.FLOAT16 ? halves(name, dims, data) : floats(dims, data)));
   }
 
   int64s(name: string, values: readonly number[]): string {
@@ -63,6 +71,18 @@ function attribute(name: string, value: Attributes[string]): AttributeProto {
 export function floats(dims: readonly number[], data: Float32Array): TensorProto {
   if (data.length !== elements(dims)) throw new RangeError(`${data.length} values do not fill [${dims.join(', ')}]`);
   return { dims: [...dims], data_type: DataType.FLOAT, raw_data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+/** Largest finite float16 (IEEE 754 binary16). */
+export const MAX_FLOAT16 = 65504;
+
+/** A float16 tensor: each number rounded to the nearest, ties to even. */
+function halves(name: string, dims: readonly number[], data: Float32Array): TensorProto {
+  const beyond = data.find((value) => !(Math.abs(value) <= MAX_FLOAT16));
+  if (beyond !== undefined)
+    throw new InputError('model', `${name} as float16`, `expected numbers of at most ${MAX_FLOAT16}, got ${beyond}. Use another form`);
+  const rounded = new Uint16Array(Float16Array.from(data).buffer);
+  return { dims: [...dims], data_type: DataType.FLOAT16, raw_data: new Uint8Array(rounded.buffer) };
 }
 
 /** A one-dimensional int64 tensor. */

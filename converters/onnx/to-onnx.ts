@@ -7,7 +7,7 @@ import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.t
 import { fixBatch } from './fix-batch.ts';
 import type { Form, Kernel } from './form.ts';
 import { type FormName, forms } from './forms.ts';
-import { Float, floats, Graph } from './graph.ts';
+import { Float, type FloatType, Graph } from './graph.ts';
 import { type InputLayout, writeMetadata } from './metadata.ts';
 
 export interface ExportOptions {
@@ -41,9 +41,19 @@ export function toOnnxProto(model: Model, { form: formName, input, batch }: Expo
   return proto;
 }
 
-/** The file of a graph whose nodes make the last layer of the topology; `formName` is what the metadata say. */
-export function toProto({ graph, model, form }: Lowering, formName: string, input: InputLayout): ModelProto {
-  graph.node('Flatten', [(layers(model.config).at(-1) as Layer).name], LOGITS, { axis: 1 });
+/**
+ * The file of a graph whose nodes make the last layer of the topology; `formName` is what the metadata say.
+ * @param io type of the logits, and of images that are not uint8
+ */
+export function toProto(
+  { graph, model, form }: Lowering,
+  formName: string,
+  input: InputLayout,
+  io: FloatType = DataType.FLOAT,
+): ModelProto {
+  const last = (layers(model.config).at(-1) as Layer).name;
+  if (graph.floatType === io) graph.node('Flatten', [last], LOGITS, { axis: 1 });
+  else graph.node('Cast', [graph.node('Flatten', [last], 'logits.flat', { axis: 1 })], LOGITS, { to: io });
   const { channels, height, width } = model.config.input;
   const imageShape = input === 'nchw-float' ? [channels, height, width] : [height, width, channels];
   const domains = new Set(form.functions.map((f) => f.domain as string));
@@ -55,8 +65,8 @@ export function toProto({ graph, model, form }: Lowering, formName: string, inpu
       name: networkName(model.config),
       node: graph.nodes,
       initializer: graph.initializers,
-      input: [value(IMAGES, input === 'nchw-float' ? DataType.FLOAT : DataType.UINT8, imageShape)],
-      output: [value(LOGITS, DataType.FLOAT, [model.config.classes])],
+      input: [value(IMAGES, input === 'nchw-float' ? io : DataType.UINT8, imageShape)],
+      output: [value(LOGITS, io, [model.config.classes])],
     },
     opset_import: [{ domain: '', version: OPSET }, ...[...domains].map((domain) => ({ domain, version: 1 }))],
     functions: form.functions.filter((f) => called.has(f.name as string)),
@@ -69,10 +79,11 @@ function value(name: string, elemType: number, shape: readonly number[]): ValueI
   return { name, type: { tensor_type: { elem_type: elemType, shape: { dim } } } };
 }
 
-/** Casts and transposes raw pixels where the file takes them; returns the name of the float NCHW images. */
-export function imagesNCHW(graph: Graph, input: InputLayout): string {
-  if (input === 'nchw-float') return IMAGES;
-  graph.node('Cast', [IMAGES], 'images.float', { to: DataType.FLOAT });
+/** Casts and transposes the images where the file takes them otherwise; returns the name of the NCHW images in the graph's floats. */
+export function imagesNCHW(graph: Graph, input: InputLayout, io: FloatType = DataType.FLOAT): string {
+  if (input === 'nchw-float' && graph.floatType === io) return IMAGES;
+  graph.node('Cast', [IMAGES], 'images.float', { to: graph.floatType });
+  if (input === 'nchw-float') return 'images.float';
   return graph.node('Transpose', ['images.float'], 'images.nchw', { perm: [0, 3, 1, 2] });
 }
 
@@ -80,7 +91,7 @@ export function imagesNCHW(graph: Graph, input: InputLayout): string {
 export interface Lowering {
   readonly graph: Graph;
   readonly model: Model;
-  readonly form: Form;
+  readonly form: Pick<Form, 'kernel' | 'functions'>;
   /** Name of the float NCHW images. */
   readonly images: string;
 }
@@ -92,8 +103,7 @@ const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
   norm(layer, inputs, { graph, model }) {
     const [channels] = layer.shape;
     // Shared by all layers of one size: stored once, and without edges in a viewer.
-    const constant = (name: string, v: number) =>
-      graph.constant(`${name}.${channels}`, () => floats([channels], new Float32Array(channels).fill(v)));
+    const constant = (name: string, v: number) => graph.floats(`${name}.${channels}`, [channels], new Float32Array(channels).fill(v));
     const parameter = (field: string) => graph.floats(`${layer.name}.${field}`, [channels], float(model, `${layer.name}.${field}`).data);
     const gamma = layer.affine ? parameter('gamma') : constant('one', 1);
     const beta = layer.affine ? parameter('beta') : constant('zero', 0);
@@ -111,7 +121,7 @@ const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
     graph.node('Relu', inputs, layer.name);
   },
   shiftedRelu(layer, inputs, { graph }) {
-    const minusOne = graph.constant('minus_one', () => floats([], new Float32Array([-1])));
+    const minusOne = graph.floats('minus_one', [], new Float32Array([-1]));
     graph.node('Max', [...inputs, minusOne], layer.name);
   },
   conv(layer, inputs, { graph, model, form }) {
@@ -146,7 +156,7 @@ const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
     graph.node('GlobalAveragePool', inputs, layer.name);
   },
   divide(layer, inputs, { graph }) {
-    const divisor = graph.constant(`${layer.name}.divisor`, () => floats([], new Float32Array([layer.divisor])));
+    const divisor = graph.floats(`${layer.name}.divisor`, [], new Float32Array([layer.divisor]));
     graph.node('Div', [...inputs, divisor], layer.name);
   },
 };

@@ -44,7 +44,7 @@ export interface Session {
 }
 
 export interface BatchResult {
-  /** Every float32 output of the file by name; `logits` has shape [count, classes]. */
+  /** Every float output of the file by name, as float32; `logits` has shape [count, classes]. */
   readonly outputs: Readonly<Record<string, Output>>;
   /** Seconds of the runtime itself, without copies between processes. */
   readonly seconds: number;

@@ -7,6 +7,7 @@ import { servePage } from '../browser/server.ts';
 import type { Page as PageApi, PageOpen, PageResult, Provider } from '../page/page.ts';
 import type { ModelInput } from '../page/runtime.ts';
 import type { Backend, BackendOptions } from './backend.ts';
+import { openError } from './open-error.ts';
 
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
 const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--ignore-gpu-blocklist'];
@@ -63,7 +64,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
         };
       } catch (error) {
         await close();
-        throw new DeviceError(`${provider} in the browser cannot run this model: ${reason(error)}. ${advice}`);
+        throw openError(`${provider} in the browser`, reason(error), advice);
       }
     },
   };

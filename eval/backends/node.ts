@@ -6,6 +6,7 @@ import type { ModelInput } from '../page/runtime.ts';
 import type { Backend, BackendOptions, Session } from './backend.ts';
 import { Child } from './child.ts';
 import type { OpenRequest } from './node-worker.ts';
+import { openError } from './open-error.ts';
 
 /**
  * With this entry a session is refused when a node would run on the CPU instead of the chosen provider
@@ -40,7 +41,7 @@ async function openChild({ name, advice, env, note = '', request }: ChildRow): P
     };
   } catch (error) {
     await child.close();
-    throw new DeviceError([`${name} cannot run this model: ${firstLine(error)}`, ...(advice ? [advice] : [])].join('. '));
+    throw openError(name, firstLine(error), advice);
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * Runs an ONNX file with any onnxruntime: the same code in Node, in a child process and in a web page.
- * Safe for browsers: imports nothing but types.
+ * Safe for browsers.
  */
+import { Float16Array } from '@petamoriken/float16';
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-web';
 
 /** The part of onnxruntime-node and onnxruntime-web that is used here. */
@@ -13,7 +14,7 @@ export interface Runtime {
 /** How a file takes images. */
 export interface ModelInput {
   readonly name: string;
-  readonly type: 'float32' | 'uint8';
+  readonly type: 'float32' | 'float16' | 'uint8';
   readonly layout: 'nchw' | 'nhwc';
   readonly channels: number;
   readonly height: number;
@@ -22,17 +23,23 @@ export interface ModelInput {
   readonly fixedBatch?: number | undefined;
 }
 
-/** A float32 output, row-major. */
+/** A float output, row-major. */
 export interface Output {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
+/** The bits of 0..255 as float16. */
+const HALF_BITS = new Uint16Array(Float16Array.from({ length: 256 }, (_, pixel) => pixel).buffer);
+
 /**
  * Raw pixels 0..255 as the values that the file takes, in its type and layout; a fixed batch is filled up with zeros.
  * @param imagesNCHW shape [count, channels, height, width]
+ * @returns float16 as the bits of each value
  */
-export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput): Uint8Array | Float32Array {
+export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput): Uint8Array | Float32Array | Uint16Array {
+  if (input.type === 'float16')
+    return Uint16Array.from(toInput(imagesNCHW, count, { ...input, type: 'uint8' }), (pixel) => HALF_BITS[pixel] as number);
   const { channels, height, width } = input;
   const pixels = height * width;
   const size = channels * pixels;
@@ -50,7 +57,7 @@ export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput
   return values;
 }
 
-/** Runs one batch and returns every float32 output for its `count` images, with the seconds that the runtime took. */
+/** Runs one batch and returns every float output for its `count` images as float32, with the seconds that the runtime took. */
 export async function runBatch(
   runtime: Runtime,
   session: InferenceSession,
@@ -68,11 +75,12 @@ export async function runBatch(
   const seconds = (performance.now() - start) / 1000;
   const outputs: Record<string, Output> = {};
   for (const [name, result] of Object.entries(results)) {
-    if (result.type !== 'float32') continue;
+    if (result.type !== 'float32' && result.type !== 'float16') continue;
     const shape = [count, ...result.dims.slice(1)];
+    const data = floatsOf((await result.getData()) as Float32Array | Uint16Array);
     outputs[name] = {
       shape,
-      data: ((await result.getData()) as Float32Array).subarray(
+      data: data.subarray(
         0,
         shape.reduce((a, b) => a * b, 1),
       ),
@@ -80,4 +88,11 @@ export async function runBatch(
     result.dispose();
   }
   return { outputs, seconds };
+}
+
+/** A runtime hands out float16 as its bits where JavaScript has no array of them, as a Float16Array elsewhere. */
+function floatsOf(data: Float32Array | Uint16Array): Float32Array {
+  if (data instanceof Float32Array) return data;
+  const bits = new Uint16Array(data.buffer, data.byteOffset, data.length);
+  return Float32Array.from(new Float16Array(bits.slice().buffer));
 }

@@ -5,7 +5,6 @@ import type { BackendOptions } from '../../eval/backends/backend.ts';
 import type { BackendName } from '../../eval/backends/table.ts';
 import { type Bisection, bisect } from '../../eval/bisect.ts';
 import { readClassifier } from '../../eval/model-input.ts';
-import { defaultThresholds } from '../../eval/parity.ts';
 import { openImageSet } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import { chooseBackends } from './choose-backends.ts';
@@ -45,7 +44,6 @@ export async function runBisect(file: string, flags: BisectFlags): Promise<void>
       const result = await bisect(a, b, {
         imagesNCHW: new Uint8Array(imagesNCHW),
         count,
-        tolerance: defaultThresholds.relError,
         backendOptions,
       });
       process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : describeBisection(result));

@@ -10,26 +10,32 @@ import { networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { weightCount } from '../network/topology.ts';
 import { fraction, naturalNumber } from './arguments.ts';
+import { describeFp16, exportFp16, type Fp16Flags } from './export-fp16.ts';
 import { describeInt8, exportInt8, type Int8Flags } from './export-int8.ts';
 import { readInput } from './input-file.ts';
 import { refuseExisting, writeOutput } from './output-file.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './source.ts';
 
-interface Flags extends Int8Flags, SourceFlags {
+/** Forms that round the network's numbers: what that costs is measured as they are written. */
+const rounding = {
+  int8: '8-bit activations for speed on CPU and wasm; needs --calibrate',
+  fp16: 'float16 throughout: WebGPU with shader-f16, CUDA',
+};
+type AnyForm = FormName | keyof typeof rounding;
+
+interface Flags extends Int8Flags, Fp16Flags, SourceFlags {
   readonly output: string;
-  readonly form: FormName | 'int8';
+  readonly form: AnyForm;
   readonly for?: TargetName;
   readonly input: InputLayout;
   readonly force: boolean;
   readonly format: 'human' | 'json';
 }
 
-const INT8_TITLE = '8-bit activations for speed on CPU and wasm; needs --calibrate';
-
 export function command(): Command {
   return addSourceOptions(new Command('export'))
     .requiredOption('-o, --output <file>', 'ONNX file to write')
-    .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), 'int8']).default('packed'))
+    .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), ...Object.keys(rounding)]).default('packed'))
     .addOption(new Option('--for <target>', targetHelp()).choices(targetNames).conflicts('form'))
     .addOption(new Option('--input <layout>', 'how the file takes images, pixels 0..255').choices(inputLayouts).default('nchw-float'))
     .option('--calibrate <source>', 'int8: data set whose training images set the ranges, and whose test images show what it costs')
@@ -38,10 +44,12 @@ export function command(): Command {
       new Option('--method <name>', 'int8: how ranges follow from the activations seen').choices(methodNames).default('percentile'),
     )
     .addOption(
-      new Option('--min-agreement <fraction>', 'int8: fraction of images that must be decided as in float32')
+      new Option('--min-agreement <fraction>', 'int8, fp16: fraction of images that must be decided as in float32')
         .argParser(fraction)
         .default(0.98),
     )
+    .option('--float16-io', 'fp16: images (unless they are uint8) and logits in float16, too')
+    .option('--data <source>', 'fp16: data set whose test images show what it costs')
     .option('--force', 'replace an existing file', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
     .addHelpText(
@@ -55,13 +63,23 @@ Examples:
 }
 
 function formHelp(): string {
-  const titles = [...Object.entries(forms).map(([name, { title }]) => `${name}: ${title}`), `int8: ${INT8_TITLE}`];
+  const titles = Object.entries({ ...forms, ...rounding }).map(([name, row]) => `${name}: ${typeof row === 'string' ? row : row.title}`);
   return ['how weights are stored:', ...titles].join('\n');
 }
 
 function targetHelp(): string {
   return ['chooses the form that measures best:', ...Object.entries(targets).map(([name, { title }]) => `${name}: ${title}`)].join('\n');
 }
+
+/** Options that go with some forms only. */
+const formsOf = new Map<string, readonly AnyForm[]>([
+  ['calibrate', ['int8']],
+  ['calibrationImages', ['int8']],
+  ['method', ['int8']],
+  ['float16Io', ['fp16']],
+  ['data', ['fp16']],
+  ['minAgreement', ['int8', 'fp16']],
+]);
 
 /** The form and the number of images a run that were asked for, by name or by target. */
 function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefined } {
@@ -73,12 +91,16 @@ function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefi
 async function run(source: string, flags: Flags, self: Command): Promise<void> {
   refuseExisting(flags.output, flags.force);
   const { form, batch } = chooseForm(flags);
-  for (const option of ['calibrate', 'calibrationImages', 'method', 'minAgreement']) {
-    if (form !== 'int8' && self.getOptionValueSource(option) === 'cli') throw new UsageError(`${option} goes with --form int8`);
+  for (const option of self.options) {
+    const needs = formsOf.get(option.attributeName());
+    if (needs && !needs.includes(form) && self.getOptionValueSource(option.attributeName()) === 'cli')
+      throw new UsageError(`${option.long} goes with --form ${needs.join(' or ')}`);
   }
   const model = await readSource(source, flags);
   const { bytes, verification, lines } =
-    form === 'int8' ? await writeInt8(model, flags) : await writeFloat(model, { form, input: flags.input, batch }, flags);
+    form === 'int8' || form === 'fp16'
+      ? await writeRounded(form, model, flags)
+      : await writeFloat(model, { form, input: flags.input, batch }, flags);
   const weights = weightCount(model.config);
   const { dialect } = model.about;
   const bitsPerWeight = (bytes * 8) / weights;
@@ -132,8 +154,18 @@ async function writeFloat(model: Model, options: ExportOptions, { output, force,
   };
 }
 
-async function writeInt8(model: Model, flags: Flags): Promise<Written> {
-  const { file, verification } = await exportInt8(model, flags);
+async function writeRounded(form: keyof typeof rounding, model: Model, flags: Flags): Promise<Written> {
+  const { file, verification, lines } = form === 'int8' ? await int8(model, flags) : await fp16(model, flags);
   await writeOutput(flags.output, file, { force: flags.force });
-  return { bytes: file.length, verification, lines: describeInt8(verification) };
+  return { bytes: file.length, verification, lines };
+}
+
+async function int8(model: Model, flags: Flags) {
+  const { file, verification } = await exportInt8(model, flags);
+  return { file, verification, lines: describeInt8(verification) };
+}
+
+async function fp16(model: Model, flags: Flags) {
+  const { file, verification } = await exportFp16(model, flags);
+  return { file, verification, lines: describeFp16(verification) };
 }

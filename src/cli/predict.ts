@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
-import { readClassifier } from '../../eval/model-input.ts';
+import { logitsOf, readClassifier } from '../../eval/model-input.ts';
 import { topK } from '../../eval/page/softmax.ts';
 import { decodeImage } from '../data/decode-image.ts';
 import { naturalNumber } from './arguments.ts';
@@ -33,7 +33,8 @@ export function command(): Command {
 
 async function run(file: string, images: readonly string[], flags: Flags): Promise<void> {
   const { model, source } = await readNetwork(file);
-  const { input, output, metadata } = readClassifier(model);
+  const classifier = readClassifier(model);
+  const { input, metadata } = classifier;
   const { threads, browser, softwareGpu } = flags;
   const batch = input.fixedBatch ?? 1;
   const pixels = await Promise.all(images.map(async (image) => decodeImage(await readInput(image), input, image)));
@@ -42,7 +43,7 @@ async function run(file: string, images: readonly string[], flags: Flags): Promi
   try {
     for (const [i, image] of images.entries()) {
       const { outputs } = await session.run(pixels[i] as Uint8Array, 1);
-      results.push({ image, classes: topK(outputs[output]?.data ?? [], flags.top, metadata?.about.classLabels) });
+      results.push({ image, classes: topK(logitsOf(outputs, classifier, 1), flags.top, metadata?.about.classLabels) });
     }
   } finally {
     await session.close();

@@ -11,6 +11,7 @@ import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { readModelFile } from '../../src/network/model-file.ts';
+import { randomModel } from '../network/random-model.ts';
 import { pythonWith } from '../python.ts';
 import { models, shared, testWith } from '../shared.ts';
 import { run } from './run.ts';
@@ -171,6 +172,43 @@ test('a shard says so, and that its parity is for merge to judge', async () => {
   expect(status).toBe(0);
   expect(stdout).toContain('model.onnx on 16 images of fashion-mnist test, shard 2 of 2');
   expect(stdout).toContain('parity with cpu: see wrn-onnx merge (');
+});
+
+/** The shipped network with its classes or its last operator changed. */
+function changed(change: (graph: NonNullable<ReturnType<typeof toOnnxProto>['graph']>) => void): Uint8Array {
+  const proto = toOnnxProto(model, options);
+  if (proto.graph) change(proto.graph);
+  return encodeModel(proto);
+}
+
+test.each(['cpu', 'wasm'])('an operator that nobody knows is the fault of the file, on %s: exit code 3', async (backend) => {
+  const file = changed((graph) => {
+    const last = graph.node?.at(-1);
+    if (last) last.op_type = 'Abracadabra';
+  });
+  writeFileSync(at('unknown.onnx'), file);
+  const { status, stderr } = await run(['eval', at('unknown.onnx'), '--data', images, '--backend', backend, '--limit', '8']);
+  expect(stderr).toMatch(/^wrn-onnx: onnx graph: expected a model that onnxruntime knows, got: .*Abracadabra.*\n$/);
+  expect(status).toBe(3);
+});
+
+test('predict refuses logits that are not as many as the classes', async () => {
+  const file = changed((graph) => {
+    const dims = graph.output?.[0]?.type?.tensor_type?.shape?.dim;
+    if (dims) dims[1] = { dim_value: 12 };
+  });
+  writeFileSync(at('classes.onnx'), file);
+  const { status, stderr } = await run(['predict', at('classes.onnx'), `${root}examples/ship.png`]);
+  expect(stderr).toContain('onnx output logits: expected 12 float logits, got 10');
+  expect(status).toBe(3);
+});
+
+test('--bisect of files for different images is refused', async () => {
+  const other = randomModel({ input: { channels: 3, height: 32, width: 32 } });
+  writeFileSync(at('colour.onnx'), toOnnx(other, options));
+  const { status, stderr } = await run(['eval', at('model.onnx'), '--bisect', '--against', at('colour.onnx'), '--data', images]);
+  expect(stderr).toBe('wrn-onnx: model.onnx takes images of 1 x 28 x 28, colour.onnx of 3 x 32 x 32: expected the same\n');
+  expect(status).toBe(2);
 });
 
 /** Kills the first child of a process as soon as there is one. */

@@ -117,7 +117,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
   test('options of int8 with another form', async () => {
     const result = await run(['export', shipped, '--form', 'packed', '--method', 'mse', '-o', at('never.onnx')]);
     expect(result).toMatchObject({ status: 2, stdout: '' });
-    expect(result.stderr).toContain('method goes with --form int8');
+    expect(result.stderr).toContain('--method goes with --form int8');
   });
 });
 

@@ -24,3 +24,8 @@ test('a bad choice is named with a better one', () => {
     'int8 on browser-webgpu: onnxruntime has no 8-bit convolutions there, so that an app falls back to the CPU: export --for webgpu',
   );
 });
+
+test('float16 belongs on GPUs', () => {
+  for (const backend of ['cuda', 'webgpu', 'browser-webgpu'] as const) expect(misfit('fp16', backend)).toBeUndefined();
+  for (const backend of ['cpu', 'wasm', 'browser-wasm', 'browser-webgl'] as const) expect(misfit('fp16', backend)).toMatch(/export --for /);
+});
