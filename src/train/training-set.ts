@@ -1,4 +1,5 @@
 /** A training set, in memory or in files, and the batches that are drawn from it: each a pure function of (seed, number). */
+import { constants } from 'node:buffer';
 import { decodeImage } from '../data/decode-image.ts';
 import { pathOf } from '../data/image-folder.ts';
 import type { ImageFiles, ImageSet, ImageShape } from '../data/image-set.ts';
@@ -20,8 +21,8 @@ export interface TrainingSet extends ImageShape {
 const PURPOSE = { order: 1, augmentation: 2 } as const;
 const READ_BATCH = 1000;
 
-/** Largest set that is kept in memory, in bytes: leaves most of a usual machine to the training itself. */
-export const MAX_BYTES = 8 * 2 ** 30;
+/** Largest set that is kept in memory, in bytes: leaves most of a usual machine to the training itself, and Node 20 has 4 GiB arrays at most. */
+export const MAX_BYTES = Math.min(8 * 2 ** 30, constants.MAX_LENGTH);
 
 /**
  * Reads a set into memory, or lists its files where they are too large for that, or every epoch scales them anew.
