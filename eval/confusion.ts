@@ -19,6 +19,10 @@ export class Confusion {
     for (const cell of other.cells()) this.add(...cell);
   }
 
+  images(label: number, decision: number): number {
+    return this.#cells.get(label * this.classes + decision) ?? 0;
+  }
+
   /** The cells that are not empty, row by row. */
   cells(): ConfusionCell[] {
     const { classes } = this;

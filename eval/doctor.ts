@@ -1,6 +1,5 @@
 /** What this machine has for the project, found by trying it, and what each missing piece needs. */
-import { readFile } from 'node:fs/promises';
-import { cpus, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { catalog } from '../src/data/catalog.ts';
 import { dataSetPath, isPresent } from '../src/data/stored.ts';
 import { DeviceError } from '../src/errors.ts';
@@ -8,6 +7,7 @@ import type { BackendOptions } from './backends/backend.ts';
 import { probe } from './backends/probe.ts';
 import { type BackendName, backendNames } from './backends/table.ts';
 import { requireBrowser } from './browser/find.ts';
+import { processor } from './machine.ts';
 
 export interface Finding {
   readonly area: 'machine' | 'backend' | 'training' | 'data';
@@ -24,7 +24,7 @@ export interface DoctorOptions extends Pick<BackendOptions, 'browser' | 'softwar
 /** Examines the machine, one finding after the other. A backend is tried: what is reported as working has worked. */
 export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, void, undefined> {
   yield node();
-  yield await processor();
+  yield { area: 'machine', name: 'cpu', ok: true, detail: await processor() };
   yield { area: 'machine', name: 'memory', ok: true, detail: `${(totalmem() / 2 ** 30).toFixed(1)} GiB` };
   yield browser(options.browser);
   for (const name of backendNames.filter((name) => name !== 'tfjs')) yield await backend(name, options);
@@ -48,28 +48,6 @@ function node(): Finding {
   const ok = major >= NODE.oldest && major <= NODE.newest;
   const detail = ok ? process.version : `${process.version}: expected Node ${NODE.oldest} to ${NODE.newest}. Install one of these`;
   return { area: 'machine', name: 'node', ok, detail };
-}
-
-/** Linux's names of the instruction sets that decide the speed of the kernels, and the usual ones. */
-const instructionSets: Readonly<Record<string, string>> = {
-  avx2: 'AVX2',
-  avx512f: 'AVX-512',
-  avx_vnni: 'AVX-VNNI',
-  avx512_vnni: 'AVX-512 VNNI',
-  amx_int8: 'AMX',
-  asimd: 'NEON',
-  asimddp: 'NEON dot product',
-  i8mm: 'NEON int8 matrix',
-};
-
-async function processor(): Promise<Finding> {
-  const flags = await readFile('/proc/cpuinfo', 'utf8').then(
-    (text) => new Set(/^(?:flags|Features)\s*:(.*)$/m.exec(text)?.[1]?.trim().split(' ')),
-    () => new Set<string>(),
-  );
-  const found = Object.entries(instructionSets).flatMap(([flag, name]) => (flags.has(flag) ? [name] : []));
-  const cores = cpus();
-  return { area: 'machine', name: 'cpu', ok: true, detail: [cores[0]?.model.trim(), `${cores.length} cores`, ...found].join(', ') };
 }
 
 function browser(chosen: string | undefined): Finding {

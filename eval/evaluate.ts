@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { checkFits } from '../src/data/kind.ts';
+import { networkName } from '../src/network/config.ts';
+import { weightCount } from '../src/network/topology.ts';
 import { version } from '../src/version.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
@@ -48,6 +50,7 @@ const IN_FLIGHT = 2;
 export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const { data, shard = whole, backendOptions } = options;
   const model = readClassifier(options.model);
+  const config = model.metadata?.config;
   checkFits('data', data.name, data, { split: data.split, shape: model.input, classes: model.classes });
   const total = Math.min(options.limit ?? data.length, data.length);
   const range = shardRange(total, backendOptions.batch, shard);
@@ -73,7 +76,12 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
       version,
       model: options.modelName,
       sha256: createHash('sha256').update(options.model).digest('hex'),
-      data: `${data.name} ${data.split}`,
+      bytes: options.model.length,
+      network: config ? networkName(config) : null,
+      form: model.metadata?.form ?? null,
+      bitsPerWeight: config ? (options.model.length * 8) / weightCount(config) : null,
+      classLabels: model.metadata?.about.classLabels ?? data.classLabels ?? null,
+      data: dataName(data),
       total,
       batch: backendOptions.batch,
       shard,
@@ -83,6 +91,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
     },
     options.backends.flatMap((name) => runs.get(name) ?? []),
   );
+}
+
+/** As reports name it. */
+export function dataName({ name, split }: ImageSet): string {
+  return `${name} ${split}`;
 }
 
 interface Run extends Omit<EvaluateOptions, 'model' | 'reference'> {

@@ -35,10 +35,16 @@ export function readPart(bytes: Uint8Array, file: string): Part {
   const count = integer(shard['count'], 'shard.count', 1, 1e9);
   const thresholds = record(root['thresholds'], 'thresholds');
   const backends = list(root['backends'], 'backends', (name, field) => oneOf(name, field, backendNames));
+  const optional = <T>(field: string, of: (value: unknown, field: string) => T) => (root[field] === null ? null : of(root[field], field));
   const subject: Subject = {
     version,
     model: line(root['model'], 'model'),
     sha256: line(root['sha256'], 'sha256'),
+    bytes: integer(root['bytes'], 'bytes', 0, Number.MAX_SAFE_INTEGER),
+    network: optional('network', line),
+    form: optional('form', line),
+    bitsPerWeight: optional('bitsPerWeight', (value, field) => number(value, field, 0, Number.MAX_VALUE)),
+    classLabels: optional('classLabels', (value, field) => list(value, field, line)),
     data: line(root['data'], 'data'),
     total: integer(root['total'], 'total', 0, Number.MAX_SAFE_INTEGER),
     batch: integer(root['batch'], 'batch', 1, Number.MAX_SAFE_INTEGER),

@@ -44,6 +44,15 @@ export interface Subject {
   /** Name of the file. */
   readonly model: string;
   readonly sha256: string;
+  /** Of the file. */
+  readonly bytes: number;
+  /** E.g. `WRN-20-10`; this and the next two are null for a file that this project did not write. */
+  readonly network: string | null;
+  readonly form: string | null;
+  /** Size of the whole file over the number of weights. */
+  readonly bitsPerWeight: number | null;
+  /** One a class, in order; null when neither the file nor the data set has any. */
+  readonly classLabels: readonly string[] | null;
   /** Name and split. */
   readonly data: string;
   /** Images of all shards. */

@@ -15,12 +15,15 @@ const FONT = 'DejaVu Sans';
 /** A PNG has this many pixels for one of the SVG. */
 const PIXEL_RATIO = 2;
 
+/** What echarts writes for a mouse. A picture has none; and the names count up, so that the same chart would never be the same text. */
+const MOUSE = / class="zr[^"]*"| ecmeta_\w+="[^"]*"|<style[^>]*>.*?<\/style>\n?/gs;
+
 /** Draws a chart, described as echarts describes them, as the text of an SVG file. */
 export function toSvg(option: ChartOption, { width, height }: ChartSize): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ animation: false, backgroundColor: '#fff', textStyle: { fontFamily: `${FONT}, sans-serif` }, ...option });
-    return chart.renderToSVGString();
+    return chart.renderToSVGString().replace(MOUSE, '');
   } finally {
     chart.dispose(); // echarts keeps a timer, and with it the process, until then
   }

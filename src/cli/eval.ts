@@ -2,20 +2,24 @@ import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
 import { type BackendName, backendNames } from '../../eval/backends/table.ts';
-import { evaluate } from '../../eval/evaluate.ts';
+import type { Bisection } from '../../eval/bisect.ts';
+import { dataName, evaluate } from '../../eval/evaluate.ts';
 import { misfit } from '../../eval/form-fit.ts';
+import { machine } from '../../eval/machine.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import type { Report } from '../../eval/result.ts';
 import { type Shard, shardRange } from '../../eval/shard.ts';
 import { openImageSet } from '../data/open.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { naturalNumber, shard } from './arguments.ts';
-import { runBisect } from './bisect.ts';
+import { bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
 import { LogitFiles } from './logit-files.ts';
+import { refuseExisting } from './output-file.ts';
 import { printReport, requireParity } from './parity-table.ts';
 import { Progress } from './progress.ts';
+import { readReports, writeReport } from './report.ts';
 import { readNetwork } from './source.ts';
 
 interface Flags {
@@ -32,6 +36,8 @@ interface Flags {
   readonly bisect?: boolean;
   readonly against?: string;
   readonly saveLogits?: string;
+  readonly report?: string;
+  readonly compare: readonly string[];
   readonly force: boolean;
   readonly format: 'human' | 'json';
 }
@@ -59,21 +65,25 @@ export function command(): Command {
     .option('--bisect', 'name the first layer whose output differs between two backends, or two files (--against)')
     .option('--against <file>', 'with --bisect: the other file, on the same backend')
     .option('--save-logits <file>', 'write the logits, shape [images, classes], for numpy; one file a backend when there are several')
-    .option('--force', 'replace an existing logits file', false)
+    .option('--report <file>', 'write the result as one HTML page; with --bisect the layers too')
+    .option('--compare <results...>', 'with --report: draw results of other files beside it, as --format json printed them', [])
+    .option('--force', 'replace existing files', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
     .addHelpText(
       'after',
       `
 Examples:
   $ wrn-onnx eval wrn-20-10.onnx --data cifar-10 --backend cpu,wasm --limit 500
-  $ wrn-onnx eval run/checkpoint.safetensors --data fashion-mnist --backend tfjs,cpu,wasm`,
+  $ wrn-onnx eval run/checkpoint.safetensors --data fashion-mnist --backend tfjs,cpu,wasm
+  $ wrn-onnx eval int8.onnx --data cifar-10 --backend cpu,wasm --report report.html --compare packed.json dense.json`,
     )
     .action(run);
 }
 
 async function run(file: string, flags: Flags): Promise<void> {
-  if (flags.bisect) return runBisect(file, flags);
-  if (flags.against !== undefined) throw new UsageError('--against goes with --bisect');
+  if (flags.bisect && flags.report === undefined) return runBisect(file, flags);
+  if (flags.compare.length > 0 && flags.report === undefined) throw new UsageError('--compare goes with --report');
+  if (!flags.bisect && flags.against !== undefined) throw new UsageError('--against goes with --bisect');
   const { model, source } = await readNetwork(file);
   const { input, classes, metadata } = readClassifier(model);
   const backendOptions: BackendOptions = {
@@ -89,6 +99,8 @@ async function run(file: string, flags: Flags): Promise<void> {
     if (note !== undefined) process.stderr.write(`${note}\n`);
   }
   const logitFiles = new LogitFiles(flags.saveLogits, chosen, flags.force);
+  if (flags.report !== undefined) refuseExisting(flags.report, flags.force);
+  const sides = flags.bisect ? await chooseSides({ name: basename(file), model }, chosen, flags.against) : undefined;
   const data = await openImageSet(flags.data, {
     split: 'test',
     shape: input,
@@ -101,7 +113,10 @@ async function run(file: string, flags: Flags): Promise<void> {
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   const progress = new Progress();
   let report: Report;
+  let others: Report[];
+  let bisection: Bisection | undefined;
   try {
+    others = await readReports(flags.compare, dataName(data));
     const total = Math.min(flags.limit ?? data.length, data.length);
     const { from, to } = shardRange(total, backendOptions.batch, flags.shard);
     await logitFiles.open(classes, from);
@@ -118,13 +133,17 @@ async function run(file: string, flags: Flags): Promise<void> {
       onProgress: (backend, done) => progress.update(backend, done, to - from),
       onLogits: (backend, offset, values) => logitFiles.keep(backend, offset, values),
     });
+    if (sides && !interrupt.signal.aborted) bisection = await bisectOn(data, sides, backendOptions);
   } finally {
     progress.stop();
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
     await data.close();
   }
   await logitFiles.write(report);
-  printReport(report, flags.format);
+  printReport(report, flags.format, bisection);
+  if (flags.report !== undefined)
+    await writeReport(flags.report, report, { force: flags.force, machine: await machine(), others, bisection });
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
+  if (bisection) requireAlike(bisection);
 }

@@ -1,11 +1,21 @@
 import { Command, Option } from 'commander';
 import { mergeParts, type Part, readPart } from '../../eval/merge.ts';
 import { readInput } from './input-file.ts';
+import { refuseExisting } from './output-file.ts';
 import { printReport, requireParity } from './parity-table.ts';
+import { writeReport } from './report.ts';
+
+interface Flags {
+  readonly report?: string;
+  readonly force: boolean;
+  readonly format: 'human' | 'json';
+}
 
 export function command(): Command {
   return new Command('merge')
     .argument('<part...>', 'what eval --shard i/n --format json printed, one file a shard')
+    .option('--report <file>', 'write the result as one HTML page')
+    .option('--force', 'replace an existing page', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
     .addHelpText(
       'after',
@@ -20,10 +30,12 @@ Example:
     .action(run);
 }
 
-async function run(files: readonly string[], { format }: { readonly format: 'human' | 'json' }): Promise<void> {
+async function run(files: readonly string[], flags: Flags): Promise<void> {
+  if (flags.report !== undefined) refuseExisting(flags.report, flags.force);
   const parts: Part[] = [];
   for (const file of files) parts.push(readPart(await readInput(file), file));
   const report = mergeParts(parts);
-  printReport(report, format);
+  printReport(report, flags.format);
+  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force });
   requireParity(report);
 }

@@ -1,9 +1,13 @@
 import Table from 'cli-table3';
+import type { Bisection } from '../../eval/bisect.ts';
+import { parityColumns } from '../../eval/parity-columns.ts';
 import type { Report } from '../../eval/result.ts';
 import { ParityError } from '../errors.ts';
+import { describeBisection } from './bisect.ts';
 
-export function printReport(report: Report, format: 'human' | 'json'): void {
-  process.stdout.write(format === 'json' ? `${JSON.stringify(report)}\n` : parityTable(report));
+export function printReport(report: Report, format: 'human' | 'json', bisection?: Bisection): void {
+  const text = () => [parityTable(report), ...(bisection ? [describeBisection(bisection)] : [])].join('\n');
+  process.stdout.write(format === 'json' ? `${JSON.stringify({ ...report, bisection })}\n` : text());
 }
 
 /** @throws ParityError that names the backends that are beyond the thresholds */
@@ -13,47 +17,13 @@ export function requireParity({ results, verdict }: Report): void {
 }
 
 /** A report as a table, with the thresholds and what really ran. */
-function parityTable({ model, data, images, shard, reference, thresholds, results, verdict }: Report): string {
-  const percent = (value: number | null) => (value === null ? '-' : `${(value * 100).toFixed(2)} %`);
-  const small = (value: number | null) => (value === null ? '-' : value.toExponential(1));
+function parityTable(report: Report): string {
+  const { model, data, images, shard, reference, thresholds, results, verdict } = report;
   const isShard = shard.count > 1;
-  const hasTop5 = results.some(({ top5 }) => top5 !== null);
-  const table = new Table({
-    head: [
-      'backend',
-      'images',
-      'top-1',
-      ...(hasTop5 ? ['top-5'] : []),
-      'agreement',
-      'flips',
-      'max diff',
-      'mean diff',
-      'rel. error',
-      'images/s',
-      'load',
-      'memory',
-      'verdict',
-    ],
-    style: { head: [], border: [] },
-  });
-  for (const r of results) {
-    table.push([
-      r.backend,
-      r.images.toLocaleString('en-US'),
-      percent(r.top1),
-      ...(hasTop5 ? [percent(r.top5)] : []),
-      percent(r.agreement),
-      r.flips ?? '-',
-      small(r.maxAbsDiff),
-      small(r.meanAbsDiff),
-      small(r.relError),
-      r.imagesPerSecond?.toFixed(1) ?? '-',
-      `${r.loadSeconds.toFixed(2)} s`,
-      r.peakMemoryBytes === null ? '-' : `${Math.round(r.peakMemoryBytes / 1e6)} MB`,
-      r.verdict ?? '-',
-    ]);
-  }
-  const limits = `agreement at least ${percent(thresholds.agreement)}, relative error at most ${thresholds.relError}`;
+  const columns = parityColumns(report);
+  const table = new Table({ head: ['backend', ...columns.map(({ name }) => name)], style: { head: [], border: [] } });
+  for (const result of results) table.push([result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
+  const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;
   return [
     `${model} on ${images.toLocaleString('en-US')} images of ${data}${isShard ? `, shard ${shard.index} of ${shard.count}` : ''}`,
     table.toString(),

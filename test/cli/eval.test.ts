@@ -76,6 +76,7 @@ test.each([
   { title: 'a limit of zero', args: ['--limit', '0'], status: 2, message: 'whole number of at least 1' },
   { title: 'a shard beyond the last', args: ['--shard', '3/2'], status: 2, message: 'expected I/N with I from 1 to N' },
   { title: '--against without --bisect', args: ['--against', 'x.onnx'], status: 2, message: '--against goes with --bisect' },
+  { title: '--compare without --report', args: ['--compare', 'x.json'], status: 2, message: '--compare goes with --report' },
   { title: 'no such data', args: ['--data', '/nowhere'], status: 3, message: '/nowhere' },
   {
     title: 'a browser that is not there',
@@ -140,9 +141,10 @@ test('shards merge to the report of the whole; a merged breach of parity exits 1
     const part = JSON.parse(readFileSync(file, 'utf8'));
     writeFileSync(`${file}.strict`, JSON.stringify({ ...part, thresholds: { agreement: 1, relError: 1e-12 } }));
   }
-  const strict = await run(['merge', ...files.map((file) => `${file}.strict`)]);
+  const strict = await run(['merge', ...files.map((file) => `${file}.strict`), '--report', at('strict.html')]);
   expect(strict).toMatchObject({ status: 1, stderr: 'wrn-onnx: parity failed: wasm beyond the thresholds\n' });
   expect(strict.stdout).toContain('model.onnx on 40 images of fashion-mnist test');
+  expect(readFileSync(at('strict.html'), 'utf8')).toContain('✗ Parity with cpu fails: wasm');
   expect(await run(['merge', files[0] as string])).toEqual({
     status: 3,
     stdout: '',
@@ -294,6 +296,25 @@ test('--bisect of a file with a wrong pad names the layer and exits 1', async ()
   const equal = await run(['eval', at('model.onnx'), '--data', images, '--bisect', '--backend', 'cpu,wasm', '--format', 'json']);
   expect(equal.status).toBe(0);
   expect(JSON.parse(equal.stdout).first).toBeNull();
+});
+
+test('--report writes the page: layers and other results in it, the command to make it again; and replaces no file', async () => {
+  const args = ['eval', at('model.onnx'), '--data', images, '--limit', '8', '--format', 'json'];
+  const other = JSON.parse((await run(args)).stdout);
+  writeFileSync(at('other.json'), JSON.stringify({ ...other, model: 'other.onnx' }));
+  writeFileSync(at('cifar.json'), JSON.stringify({ ...other, data: 'cifar-10 test' }));
+  const report = [...args, '--backend', 'cpu,wasm', '--bisect', '--report', at('it is.html'), '--compare'];
+  const { status, stdout } = await run([...report, at('other.json')]);
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ verdict: 'pass', form: 'packed', network: 'WRN-20-1', bisection: { images: 2, first: null } });
+  const page = readFileSync(at('it is.html'), 'utf8');
+  const options = "--limit 8 --format json --backend cpu,wasm --bisect --report '";
+  for (const text of ['✓ Parity with cpu holds', 'No layer differs', 'other.onnx', options.replace("'", '&#39;')])
+    expect(page).toContain(text);
+  expect(await run([...report, at('other.json')])).toMatchObject({ status: 2, stderr: expect.stringContaining('exists. Use --force') });
+  const cifar = await run([...report, at('cifar.json'), '--force']);
+  expect(cifar).toMatchObject({ status: 3, stdout: '' });
+  expect(cifar.stderr).toContain('expected a result on fashion-mnist test, got one on cifar-10 test');
 });
 
 test('predict: the classes that eval counts, from PNG files of the same images', async () => {

@@ -1,0 +1,21 @@
+/** HTML in which all that is interpolated is escaped: class labels, file names and device names are anybody's text. */
+
+/** Markup that may stand in a page as it is. */
+export class Html {
+  constructor(readonly text: string) {}
+}
+
+/** An array is its values in a row; null, undefined and false are nothing. */
+export type Value = Html | string | number | null | undefined | false | readonly Value[];
+
+/** Tag of a template: html`<p title="${title}">${text}</p>`. Attribute values must stand in double quotes. */
+export function html(parts: TemplateStringsArray, ...values: Value[]): Html {
+  return new Html(parts.map((part, i) => part + markup(values[i])).join(''));
+}
+
+function markup(value: Value): string {
+  if (value === null || value === undefined || value === false) return '';
+  if (value instanceof Html) return value.text;
+  if (typeof value === 'object') return value.map(markup).join('');
+  return String(value).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
