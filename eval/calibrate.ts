@@ -4,6 +4,7 @@ import { planInt8, type QuantizedTensor } from '../converters/onnx/int8/plan.ts'
 import { quantizationOf, type Range, roundTrip } from '../converters/onnx/int8/quantization.ts';
 import type { Ranges } from '../converters/onnx/int8/to-int8.ts';
 import { toOnnxProto } from '../converters/onnx/to-onnx.ts';
+import { spread } from '../src/data/batches.ts';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { InputError, InterruptedError, UsageError } from '../src/errors.ts';
 import type { Model } from '../src/network/model.ts';
@@ -13,7 +14,7 @@ import { withOutputs } from './with-outputs.ts';
 
 export interface CalibrateOptions {
   readonly data: ImageSet;
-  /** The first images of the data set are taken. */
+  /** So many are taken from all over the data set. */
   readonly images: number;
   readonly method: Method;
   readonly onProgress?: (done: number, total: number) => void;
@@ -53,12 +54,14 @@ export async function calibrate(model: Model, { data, images, method, onProgress
   const session = await InferenceSession.create(file);
   try {
     const { channels, height, width } = model.config.input;
-    for await (const { imagesNCHW, count, offset } of data.batches(BATCH, 0, images)) {
+    let done = 0;
+    for await (const { imagesNCHW, count } of spread(data, BATCH, images)) {
       if (signal?.aborted) throw new InterruptedError('interrupted while calibrating: nothing was written');
       const input = new Tensor('float32', Float32Array.from(imagesNCHW), [count, channels, height, width]);
       const outputs = await session.run({ [IMAGES]: input }, names);
       for (const [name, histogram] of histograms) histogram.add(finite(name, outputs[name]?.data as Float32Array));
-      onProgress?.(offset + count, images);
+      done += count;
+      onProgress?.(done, images);
     }
   } finally {
     await session.release();

@@ -1,27 +1,26 @@
 /** What 8-bit activations cost and gain: an int8 file beside the float32 form of the same model, image by image. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { bytesOf } from '../converters/onnx/initializer.ts';
-import { planInt8 } from '../converters/onnx/int8/plan.ts';
-import { quantizationOf, type Range, roundTrip } from '../converters/onnx/int8/quantization.ts';
 import type { Ranges } from '../converters/onnx/int8/to-int8.ts';
 import { type InputLayout, readMetadata } from '../converters/onnx/metadata.ts';
-import { toOnnx, toOnnxProto } from '../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../converters/onnx/to-onnx.ts';
 import { decodeModel } from '../proto/onnx.ts';
+import { spread } from '../src/data/batches.ts';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { InterruptedError, ParityError } from '../src/errors.ts';
 import type { Model } from '../src/network/model.ts';
 import { elements } from '../src/network/tensor.ts';
 import { LOGITS } from '../src/network/topology.ts';
 import { wilsonInterval } from './interval.ts';
-import { addDifference, countTopK, noDifference, relativeError, top1 } from './metrics.ts';
+import { type LayerError, layerErrors } from './layer-errors.ts';
+import { countTopK, top1 } from './metrics.ts';
 import { readClassifier } from './model-input.ts';
-import { type Output, runBatch } from './page/runtime.ts';
-import { withOutputs } from './with-outputs.ts';
+import { runBatch } from './page/runtime.ts';
 
 export interface Int8Options {
   /** Labelled images that were not calibrated with. */
   readonly data: ImageSet;
-  /** The first images of the data set are taken; all when there are fewer. */
+  /** So many are taken from all over the data set; all when there are fewer. */
   readonly images: number;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
@@ -31,14 +30,6 @@ export interface Int8Options {
 export interface Accuracy {
   readonly top1: number;
   readonly interval: readonly [low: number, high: number];
-}
-
-export interface LayerError {
-  readonly layer: string;
-  /** Relative error of storing the float network's values of this layer in 8 bits; nothing else is rounded. */
-  readonly own: number;
-  /** Relative error of this layer's values in the int8 file, with all that went before. */
-  readonly total: number;
 }
 
 export interface Int8Verification {
@@ -65,7 +56,7 @@ export async function verifyInt8(file: Uint8Array, model: Model, ranges: Ranges,
   const { data, onProgress, signal } = options;
   const bits = compareBits(file, model);
   const total = Math.min(options.images, data.length);
-  const layers = await layerErrors(file, model, ranges, data);
+  const layers = await layerErrors(model, ranges, data);
   const input = readMetadata(decodeModel(file))?.input as InputLayout;
   const sides = {
     float: await openSide(toOnnx(model, { form: 'packed', input })),
@@ -74,7 +65,7 @@ export async function verifyInt8(file: Uint8Array, model: Model, ranges: Ranges,
   const counts = { images: 0, agree: 0, float: 0, int8: 0 };
   const seconds: { float: number[]; int8: number[] } = { float: [], int8: [] };
   try {
-    for await (const { imagesNCHW, labels, count } of data.batches(BATCH, 0, total)) {
+    for await (const { imagesNCHW, labels, count } of spread(data, BATCH, total)) {
       if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
       const [float, int8] = [await sides.float.run(imagesNCHW, count), await sides.int8.run(imagesNCHW, count)];
       const { classes } = model.config;
@@ -105,11 +96,6 @@ export async function verifyInt8(file: Uint8Array, model: Model, ranges: Ranges,
   };
 }
 
-/** The 8-bit tensor that loses most by itself. */
-export function worstLayer({ layers }: Int8Verification): LayerError {
-  return layers.reduce((worst, layer) => (layer.own > worst.own ? layer : worst));
-}
-
 /** A file on onnxruntime's CPU provider, in this process. */
 export async function openSide(bytes: Uint8Array) {
   const session = await InferenceSession.create(bytes);
@@ -118,7 +104,7 @@ export async function openSide(bytes: Uint8Array) {
     session,
     async run(imagesNCHW: Uint8Array, count: number) {
       const { outputs, seconds } = await runBatch({ InferenceSession, Tensor }, session, input, imagesNCHW, count);
-      return { outputs, logits: outputs[LOGITS]?.data as Float32Array, seconds };
+      return { logits: outputs[LOGITS]?.data as Float32Array, seconds };
     },
   };
 }
@@ -138,33 +124,6 @@ export function compareBits(file: Uint8Array, model: Model): number {
     count += elements(tensor.shape);
   }
   return count;
-}
-
-/** Both errors of every 8-bit tensor, over the first batch of images. */
-async function layerErrors(file: Uint8Array, model: Model, ranges: Ranges, data: ImageSet): Promise<LayerError[]> {
-  const { tensors } = planInt8(model);
-  const names = tensors.map(({ name }) => name);
-  const proto = decodeModel(file);
-  const float = await outputsOf(withOutputs(toOnnxProto(model, { form: 'packed', input: 'nchw-float' }), names), data);
-  const int8 = await outputsOf(withOutputs(proto, names), data);
-  return tensors.map((tensor) => {
-    const expected = float[tensor.name]?.data as Float32Array;
-    const quantization = quantizationOf(tensor, ranges.get(tensor.name) as Range);
-    const got = int8[tensor.name]?.data as Float32Array;
-    const error = (values: Float32Array) => relativeError(addDifference(noDifference, values, expected));
-    return { layer: tensor.name, own: error(expected.map((x) => roundTrip(x, quantization))), total: error(got) };
-  });
-}
-
-async function outputsOf(bytes: Uint8Array, data: ImageSet): Promise<Readonly<Record<string, Output>>> {
-  const side = await openSide(bytes);
-  try {
-    for await (const { imagesNCHW, count } of data.batches(BATCH, 0, Math.min(BATCH, data.length)))
-      return (await side.run(imagesNCHW, count)).outputs;
-    return {};
-  } finally {
-    await side.session.release();
-  }
 }
 
 function median(values: readonly number[]): number {

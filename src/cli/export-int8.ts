@@ -2,7 +2,8 @@
 import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { calibrate, type Method } from '../../eval/calibrate.ts';
-import { type Accuracy, type Int8Verification, verifyInt8, worstLayer } from '../../eval/verify-int8.ts';
+import { worstLayer } from '../../eval/layer-errors.ts';
+import { type Accuracy, type Int8Verification, verifyInt8 } from '../../eval/verify-int8.ts';
 import { openImageSet } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
@@ -50,10 +51,10 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
       onProgress: onProgress('verify'),
     });
     if (verification.agreement < minAgreement) {
-      const { layer, own } = worstLayer(verification);
+      const { layer, logits } = worstLayer(verification.layers);
       throw new ParityError(
         `int8 agrees with float32 on ${percent(verification.agreement)} of ${verification.images} images: expected at least ${percent(minAgreement)}. ` +
-          `${layer} loses most, ${percent(own)} by itself: try another --method or more --calibration-images`,
+          `${layer} costs most, an error of ${percent(logits)} in the logits by itself: try another --method or more --calibration-images`,
       );
     }
     return { file, verification };
@@ -72,13 +73,13 @@ const WORST = 3;
 export function describeInt8(verification: Int8Verification): string[] {
   const { bits, images, agreement, float, int8, layers, milliseconds } = verification;
   const accuracy = ({ top1, interval }: Accuracy) => `${percent(top1)} (${interval.map(percent).join(' to ')})`;
-  const worst = [...layers].sort((a, b) => b.own - a.own).slice(0, WORST);
+  const worst = [...layers].sort((a, b) => b.logits - a.logits).slice(0, WORST);
   return [
     `  verified: ${bits.toLocaleString('en-US')} bits equal the source's; on ${images.toLocaleString('en-US')} test images`,
     `  agreement with float32: ${percent(agreement)}`,
     `  accuracy, 95 % interval: ${accuracy(int8)}, float32 ${accuracy(float)}`,
     `  speed on this CPU: ${milliseconds.int8.toFixed(2)} ms an image, float32 ${milliseconds.float.toFixed(2)}: ${(milliseconds.float / milliseconds.int8).toFixed(2)}x`,
-    `  layers that lose most by themselves: ${worst.map(({ layer, own }) => `${layer} ${percent(own)}`).join(', ')}`,
+    `  layers that cost most, error of the logits from 8 bits in that layer alone: ${worst.map(({ layer, logits }) => `${layer} ${percent(logits)}`).join(', ')}`,
     `  error that reaches the last layer: ${percent(layers.at(-1)?.total ?? 0)}`,
   ];
 }

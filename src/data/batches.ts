@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import type { ImageBatch } from './image-set.ts';
+import type { ImageBatch, ImageSet } from './image-set.ts';
 
 /**
  * Fills `imagesNCHW` ([count, channels, height, width]) and `labels` with images `offset` to `offset + count`.
@@ -82,4 +82,17 @@ export function range(length: number, size: number, from = 0, to = length): Rang
     throw new UsageError(`images: expected a range within 0 to ${length}, got ${from} to ${to}`);
   }
   return { size, from, to };
+}
+
+/**
+ * Batches of `count` images from all over a set, for what needs only a sample: folders of images are in the order of their
+ * classes. The sample is the same each time.
+ * @param count at most the length of the set
+ */
+export async function* spread(data: ImageSet, size: number, count: number): AsyncGenerator<ImageBatch, void, undefined> {
+  for (let done = 0; done < count; done += size) {
+    const from = Math.floor((done / count) * data.length);
+    const take = Math.min(size, count - done);
+    yield* data.batches(take, from, from + take);
+  }
 }

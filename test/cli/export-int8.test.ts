@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readMetadata } from '../../converters/onnx/metadata.ts';
-import { decodeModel } from '../../proto/onnx.ts';
-import { writeModelFile } from '../../src/network/model-file.ts';
+import { decodeModel, toNumber } from '../../proto/onnx.ts';
+import { readModelFile, writeModelFile } from '../../src/network/model-file.ts';
 import { randomModel } from '../network/random-model.ts';
 import { run } from './run.ts';
 
@@ -18,7 +18,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 
 const formOf = (file: string) => readMetadata(decodeModel(readFileSync(file)))?.form;
-const batchOf = (file: string) => decodeModel(readFileSync(file)).graph?.input?.[0]?.type?.tensor_type?.shape?.dim?.[0];
+const batchOf = (file: string) => {
+  const dim = decodeModel(readFileSync(file)).graph?.input?.[0]?.type?.tensor_type?.shape?.dim?.[0];
+  return dim?.dim_param ?? toNumber(dim?.dim_value);
+};
 
 test('int8: what it costs and gains is printed, and the file evaluates', async () => {
   const source = [shipped, '--calibrate', images, '--calibration-images', '64'];
@@ -30,7 +33,7 @@ test('int8: what it costs and gains is printed, and the file evaluates', async (
     'agreement with float32',
     'accuracy, 95 % interval',
     'speed on this CPU',
-    'layers that lose most',
+    'layers that cost most',
     'bits per weight',
   ])
     expect(exported.stdout).toContain(words);
@@ -39,8 +42,11 @@ test('int8: what it costs and gains is printed, and the file evaluates', async (
   const again = await run(['export', ...source, '--form', 'int8', '-o', at('again.onnx'), '--format', 'json']);
   expect(readFileSync(at('again.onnx')).equals(readFileSync(at('int8.onnx')))).toBe(true);
   const { verification } = JSON.parse(again.stdout);
-  const evaluated = await run(['eval', at('int8.onnx'), '--data', images, '--limit', '500', '--format', 'json']);
-  expect(JSON.parse(evaluated.stdout).results[0].top1).toBeCloseTo(verification.int8.top1, 2);
+  const evaluated = await run(['eval', at('int8.onnx'), '--data', images, '--format', 'json']);
+  const { top1 } = JSON.parse(evaluated.stdout).results[0];
+  const [low, high] = verification.int8.interval;
+  expect(top1).toBeGreaterThan(low);
+  expect(top1).toBeLessThan(high);
 }, 60_000);
 
 describe('refusals: one line, the right exit code, nothing written', () => {
@@ -88,30 +94,38 @@ describe('refusals: one line, the right exit code, nothing written', () => {
       source: shipped,
       args: ['--calibrate', images, '--calibration-images', '16', '--min-agreement', '1'],
       status: 1,
-      message: /int8 agrees with float32 on .* expected at least 100.00 %. group\S+ loses most/,
+      message: /int8 agrees with float32 on .* expected at least 100.00 %. group\S+ costs most/,
     },
   ])('$why', async ({ source, args, status, message }) => {
     const before = readdirSync(folder);
     const result = await run(['export', source, '--form', 'int8', '-o', at('never.onnx'), ...args]);
     expect(result.stderr).toMatch(message);
-    expect(result.stderr.trim().split('\n')).toHaveLength(1);
+    const lines = result.stderr.trim().split('\n');
+    expect(lines.filter((line) => !line.startsWith('(run with --help'))).toHaveLength(1);
     expect(result.status).toBe(status);
     expect(readdirSync(folder)).toEqual(before);
   });
 
-  test('constant activations: every image is black', async () => {
-    const model = randomModel();
-    const black = new Map(model.tensors);
-    for (const [name, tensor] of black) {
-      // a norm whose offset is far below zero leaves its ReLU nothing
-      if (name === 'group0.block0.norm0.mean' && tensor.dtype !== 'bits') black.set(name, { ...tensor, data: tensor.data.map(() => 1e6) });
-    }
-    const { channels, height, width } = model.config.input;
-    expect([channels, height, width]).toHaveLength(3);
-    writeFileSync(at('dead.safetensors'), writeModelFile({ ...model, tensors: black }));
+  test('constant activations: a ReLU that no image passes', async () => {
+    const model = readModelFile(readFileSync(shipped));
+    const mean = model.tensors.get('group0.block0.norm0.mean');
+    if (mean?.dtype !== 'float32') throw new Error('no mean');
+    const tensors = new Map(model.tensors).set('group0.block0.norm0.mean', { ...mean, data: mean.data.map(() => 1e6) });
+    writeFileSync(at('dead.safetensors'), writeModelFile({ ...model, tensors }));
     const result = await run(['export', at('dead.safetensors'), '--form', 'int8', '--calibrate', images, '-o', at('never.onnx')]);
-    expect(result.status).toBe(3);
+    expect(result).toMatchObject({ status: 3, stdout: '' });
+    expect(result.stderr).toBe('wrn-onnx: calibration group0.block0.relu0: expected activations that vary, got only 0. Use other images\n');
     expect(existsSync(at('never.onnx'))).toBe(false);
+  });
+
+  test('a file that is there stays as it was when the new one agrees too little', async () => {
+    writeFileSync(at('before.onnx'), 'what was here');
+    const few = ['--calibrate', images, '--calibration-images', '16', '--min-agreement', '1', '--force'];
+    const before = readdirSync(folder);
+    const result = await run(['export', shipped, '--form', 'int8', '-o', at('before.onnx'), ...few]);
+    expect(result.status).toBe(1);
+    expect(readFileSync(at('before.onnx'), 'utf8')).toBe('what was here');
+    expect(readdirSync(folder)).toEqual(before);
   });
 
   test('options of int8 with another form', async () => {
@@ -123,17 +137,17 @@ describe('refusals: one line, the right exit code, nothing written', () => {
 
 describe('--for', () => {
   test.each([
-    { target: 'cpu', args: [], form: 'packed', batch: { dim_param: 'batch' } },
-    { target: 'wasm', args: ['--calibrate', images, '--calibration-images', '32'], form: 'int8', batch: { dim_param: 'batch' } },
-    { target: 'webgpu', args: [], form: 'packed', batch: { dim_param: 'batch' } },
-    { target: 'webgl', args: [], form: 'dense', batch: { dim_value: 1 } },
-    { target: 'fpga', args: [], form: 'qonnx', batch: { dim_value: 1 } },
+    { target: 'cpu', args: [], form: 'packed', batch: 'batch' },
+    { target: 'wasm', args: ['--calibrate', images, '--calibration-images', '32'], form: 'int8', batch: 'batch' },
+    { target: 'webgpu', args: [], form: 'packed', batch: 'batch' },
+    { target: 'webgl', args: [], form: 'dense', batch: 1 },
+    { target: 'fpga', args: [], form: 'qonnx', batch: 1 },
   ])('$target $args.0 is $form', async ({ target, args, form, batch }) => {
     const file = at(`${target}.onnx`);
     const result = await run(['export', shipped, '--for', target, ...args, '-o', file]);
     expect(result.stderr).toBe('');
     expect(formOf(file)).toBe(form);
-    expect(batchOf(file)).toMatchObject(batch);
+    expect(batchOf(file)).toBe(batch);
     expect(result.stdout.includes('8-bit activations are faster there: --calibrate DATA')).toBe(target === 'cpu');
     const evaluated = await run(['eval', file, '--data', images, '--limit', '20', '--format', 'json']);
     expect(JSON.parse(evaluated.stdout).images).toBe(20);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { range, readAhead } from '../../src/data/batches.ts';
+import { range, readAhead, spread } from '../../src/data/batches.ts';
+import type { ImageSet } from '../../src/data/image-set.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 
 /** Images of two bytes: their index and its complement; the label is the index. */
@@ -33,6 +34,47 @@ test.each([
     expect(batch.offset).toBe(batch.labels[0]);
     labels.push([...batch.labels]);
   }
+  expect(labels).toEqual(expected);
+});
+
+test.each([
+  {
+    length: 100,
+    size: 2,
+    count: 6,
+    expected: [
+      [0, 1],
+      [33, 34],
+      [66, 67],
+    ],
+  },
+  {
+    length: 10,
+    size: 4,
+    count: 10,
+    expected: [
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9],
+    ],
+  },
+  {
+    length: 11,
+    size: 4,
+    count: 10,
+    expected: [
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9],
+    ],
+  },
+  { length: 5, size: 8, count: 3, expected: [[0, 1, 2]] },
+  { length: 5, size: 8, count: 0, expected: [] },
+])('$count of $length images from all over, $size at a time', async ({ length, size, count, expected }) => {
+  const batches: ImageSet['batches'] = (s, from, to) => readAhead(fill, 2, range(length, s, from, to));
+  const data = { length, batches } satisfies Partial<ImageSet> as ImageSet;
+  const labels: number[][] = [];
+  for await (const batch of spread(data, size, count)) labels.push([...batch.labels]);
   expect(labels).toEqual(expected);
 });
 

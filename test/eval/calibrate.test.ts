@@ -7,7 +7,8 @@ import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
 import { calibrate, methodNames } from '../../eval/calibrate.ts';
 import { Histogram } from '../../eval/histogram.ts';
 import { wilsonInterval } from '../../eval/interval.ts';
-import { verifyInt8, worstLayer } from '../../eval/verify-int8.ts';
+import { layerErrors, worstLayer } from '../../eval/layer-errors.ts';
+import { verifyInt8 } from '../../eval/verify-int8.ts';
 import type { ImageSet } from '../../src/data/image-set.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { InterruptedError, ParityError, UsageError } from '../../src/errors.ts';
@@ -104,20 +105,39 @@ test.each(methodNames)('%s: the int8 file decides real images as the float netwo
   expect(got.agreement).toBeGreaterThan(0.97);
   expect(Math.abs(got.int8.top1 - got.float.top1)).toBeLessThanOrEqual(1 - got.agreement + 1e-9);
   expect(got.layers.map(({ layer }) => layer)).toEqual([...ranges.keys()]);
-  for (const { own, total } of got.layers) {
+  for (const { own, logits, total } of got.layers) {
     expect(own).toBeGreaterThan(0);
     expect(own).toBeLessThan(0.1);
+    expect(logits).toBeGreaterThan(0);
+    expect(logits).toBeLessThan(0.1);
     expect(total).toBeLessThan(0.3);
   }
 });
 
-test('a range far too small shows as the layer to blame', async () => {
-  const layer = 'group1.block1.relu1';
-  const good = await calibrate(model, { data: train, images: 16, method: 'minmax' });
-  const ranges = new Map(good).set(layer, { low: 0, high: 0.01 });
-  const got = await verifyInt8(toInt8Onnx(model, ranges, 'nchw-float'), model, ranges, { data, images: 32 });
-  expect(worstLayer(got).layer).toBe(layer);
-  expect(worstLayer(got).own).toBeGreaterThan(0.9);
+describe('the layer to blame', () => {
+  const small = 'group2.block0.relu1';
+  const minmax = () => calibrate(model, { data: train, images: 16, method: 'minmax' });
+
+  test('is one whose range is far too small', async () => {
+    const ranges = new Map(await minmax()).set(small, { low: 0, high: 0.01 });
+    const { layer, own, logits } = worstLayer(await layerErrors(model, ranges, data));
+    expect(layer).toBe(small);
+    expect(own).toBeGreaterThan(0.9);
+    expect(logits).toBeGreaterThan(0.1);
+  });
+
+  test('is the one that changes the logits, not one whose own values are hurt more but hardly count', async () => {
+    const branch = 'group1.block1.conv1';
+    const scale = model.tensors.get(`${branch}.scale`);
+    if (scale?.dtype !== 'float32') throw new Error('no scale');
+    const faint = { ...model, tensors: new Map(model.tensors).set(`${branch}.scale`, { ...scale, data: scale.data.map((s) => s * 1e-4) }) };
+    const ranges = new Map(await calibrate(faint, { data: train, images: 16, method: 'minmax' }));
+    ranges.set(branch, { low: -1e-7, high: 1e-7 }).set(small, { low: 0, high: 0.3 });
+    const errors = new Map((await layerErrors(faint, ranges, data)).map((error) => [error.layer, error]));
+    expect(errors.get(branch)?.own).toBeGreaterThan(errors.get(small)?.own as number);
+    expect(errors.get(branch)?.logits).toBeLessThan(1e-3);
+    expect(worstLayer([...errors.values()]).layer).toBe(small);
+  });
 });
 
 test('a file with other bits is refused', async () => {

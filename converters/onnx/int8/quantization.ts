@@ -41,5 +41,10 @@ export function quantizationOf({ name, floor }: QuantizedTensor, { low, high }: 
 
 /** Stores one value and takes it back: what is left of it. */
 export function roundTrip(x: number, { scale, zeroPoint }: Quantization): number {
-  return scale * (Math.min(LEVELS, Math.max(0, Math.round(x / scale) + zeroPoint)) - zeroPoint);
+  return scale * (Math.min(LEVELS, Math.max(0, roundHalfToEven(x / scale) + zeroPoint)) - zeroPoint);
+}
+
+function roundHalfToEven(x: number): number {
+  const up = Math.round(x); // of two nearest, the larger
+  return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
 }

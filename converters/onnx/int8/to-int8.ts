@@ -12,7 +12,7 @@ import { inline, int8Signs } from '../form-inline.ts';
 import { Graph } from '../graph.ts';
 import type { InputLayout } from '../metadata.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../to-onnx.ts';
-import { type IntegerConv, planInt8 } from './plan.ts';
+import { type Int8Plan, type IntegerConv, planInt8 } from './plan.ts';
 import { type Quantization, quantizationOf, type Range } from './quantization.ts';
 
 /** Range of every tensor that `planInt8` names. */
@@ -29,7 +29,7 @@ export function toInt8Onnx(model: Model, ranges: Ranges, input: InputLayout): Ui
 
 export function toInt8Proto(model: Model, ranges: Ranges, input: InputLayout): ModelProto {
   const plan = planInt8(model);
-  const quantizations = new Map(plan.tensors.map((tensor) => [tensor.name, quantizationOf(tensor, ranges.get(tensor.name) as Range)]));
+  const quantizations = quantizationsOf(plan, ranges);
   const graph = new Graph();
   const lowering: Lowering = { graph, model, form: inline, images: imagesNCHW(graph, input) };
   for (const layer of layers(model.config)) {
@@ -38,6 +38,11 @@ export function toInt8Proto(model: Model, ranges: Ranges, input: InputLayout): M
     else if (!plan.folded.has(layer.name)) lower(layer, lowering);
   }
   return toProto(lowering, 'int8', input);
+}
+
+/** By the name of the tensor, in order of execution. */
+export function quantizationsOf({ tensors }: Int8Plan, ranges: Ranges): ReadonlyMap<string, Quantization> {
+  return new Map(tensors.map((tensor) => [tensor.name, quantizationOf(tensor, ranges.get(tensor.name) as Range)]));
 }
 
 function lowerConv(
@@ -71,7 +76,7 @@ function scaleAndBias(model: Model, norm: NonNullable<IntegerConv['folded']>['no
 }
 
 /** QuantizeLinear of tensor `x` and back, as `output`; the names of scale and zero point follow `stored`. */
-function quantize(graph: Graph, x: string, stored: string, { scale, zeroPoint }: Quantization, output: string): string {
+export function quantize(graph: Graph, x: string, stored: string, { scale, zeroPoint }: Quantization, output: string): string {
   const parameters = [
     graph.floats(`${stored}.q_scale`, [], new Float32Array([scale])),
     graph.constant(`${stored}.q_zero`, () => ({ dims: [], data_type: DataType.UINT8, raw_data: new Uint8Array([zeroPoint]) })),
