@@ -1,4 +1,5 @@
 /** `export --form int8`: calibrates, exports, and measures what the 8-bit activations cost. */
+import { planInt8 } from '../../converters/onnx/int8/plan.ts';
 import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { calibrate, type Method } from '../../eval/calibrate.ts';
@@ -27,11 +28,12 @@ export interface Int8Export {
 const VERIFIED_IMAGES = 500;
 
 /**
- * @throws UsageError without calibration data; ParityError when the forms decide too many images differently
+ * @throws UsageError without calibration data; InputError without one-bit weights; ParityError when the forms decide too many images differently
  */
 export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Export> {
   const { calibrate: source, calibrationImages, method, minAgreement } = flags;
   if (source === undefined) throw new UsageError('--form int8 needs images to calibrate with: --calibrate DATA');
+  planInt8(model); // refuses a network without one-bit weights before it reads any image
   const { input: shape, classes } = model.config;
   const open = (split: 'train' | 'test') => openImageSet(source, { split, shape, classes, dataFolder: dataFolder() });
   const interrupt = new AbortController();
