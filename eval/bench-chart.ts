@@ -1,6 +1,6 @@
 /** Measurements as a chart: a bar a file, in groups of one setting. */
 import type { ChartOption, ChartSize } from '../src/chart/chart.ts';
-import type { Measurement } from './bench.ts';
+import { countOfThreads, type Measurement } from './bench.ts';
 
 /** Images a second, with the spread of the runs; the chart grows with the number of bars. */
 export function benchChart(measurements: readonly Measurement[]): { option: ChartOption; size: ChartSize } {
@@ -34,5 +34,5 @@ export function benchChart(measurements: readonly Measurement[]): { option: Char
 }
 
 function settingOf({ backend, threads, batch }: Measurement): string {
-  return `${backend}${threads ? `, ${threads} threads` : ''}, batch ${batch}`;
+  return `${backend}${threads ? `, ${countOfThreads(threads)}` : ''}, batch ${batch}`;
 }

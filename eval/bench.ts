@@ -70,6 +70,10 @@ export async function* bench(options: BenchOptions): AsyncGenerator<Measurement,
     for (const threads of options.threads) for (const batch of options.batches) yield* benchSetting(options, backend, threads, batch);
 }
 
+export function countOfThreads(threads: number): string {
+  return threads === 1 ? '1 thread' : `${threads} threads`;
+}
+
 interface Runner {
   readonly file: BenchFile;
   readonly session: Session;
@@ -84,7 +88,7 @@ async function* benchSetting(
   threads: number | undefined,
   batch: number,
 ): AsyncGenerator<Measurement> {
-  const setting = [backend, threads && `${threads} threads`, `batch ${batch}`].filter(Boolean).join(', ');
+  const setting = [backend, threads && countOfThreads(threads), `batch ${batch}`].filter(Boolean).join(', ');
   const runners: Runner[] = [];
   try {
     for (const file of options.files) {

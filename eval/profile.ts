@@ -30,7 +30,7 @@ export interface ProfileRow {
 export interface Profile {
   readonly batch: number;
   readonly runs: number;
-  /** Whole runs, the runtime's own work between nodes included. */
+  /** The run of median length, the runtime's own work between nodes included. */
   readonly microsecondsPerImage: number;
   readonly peak: Peak;
   readonly layers: readonly ProfileRow[];
@@ -50,10 +50,12 @@ interface Event {
 /** Profiles a file on onnxruntime-node's CPU provider. */
 export async function profile(file: Uint8Array, { batch, threads, runs }: ProfileOptions): Promise<Profile> {
   const model = readClassifier(file);
-  const peak = await peakOf(threads);
-  const events = await record(file, model, { batch, threads, runs });
-  const perImage = (microseconds: number) => microseconds / (runs * batch);
-  const nodes = events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(SUFFIX));
+  const before = await peakOf(threads);
+  const run = medianRun(await record(file, model, { batch, threads, runs }));
+  const after = await peakOf(threads);
+  const peak = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
+  const perImage = (microseconds: number) => microseconds / batch;
+  const nodes = run.events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(SUFFIX));
   const topology = model.metadata ? layers(model.metadata.config) : [];
   const byName = new Map(topology.map((layer) => [layer.name, layer]));
   const rows = new Map<string, { ops: Set<string>; microseconds: number; integer: boolean }>();
@@ -71,12 +73,7 @@ export async function profile(file: Uint8Array, { batch, threads, runs }: Profil
   return {
     batch,
     runs,
-    microsecondsPerImage: perImage(
-      events
-        .filter(({ name }) => name === 'model_run')
-        .slice(-runs)
-        .reduce((sum, { dur }) => sum + dur, 0),
-    ),
+    microsecondsPerImage: perImage(run.microseconds),
     peak,
     layers: [...rows].map(([layer, { ops, microseconds, integer }]) => {
       const time = perImage(microseconds);
@@ -92,6 +89,19 @@ export async function profile(file: Uint8Array, { batch, threads, runs }: Profil
 }
 
 const SUFFIX = '_kernel_time';
+
+/** The run of median length with the events in it: times add up, and a moment in which the machine did something else is left out. */
+function medianRun(events: readonly Event[]): { microseconds: number; events: readonly Event[] } {
+  const runs: { microseconds: number; events: readonly Event[] }[] = [];
+  let start = 0;
+  for (const [i, { name, dur }] of events.entries()) {
+    if (name !== 'model_run') continue; // stands behind the events that it holds
+    runs.push({ microseconds: dur, events: events.slice(start, i) });
+    start = i + 1;
+  }
+  runs.sort((a, b) => a.microseconds - b.microseconds);
+  return runs[Math.floor(runs.length / 2)] ?? { microseconds: Number.NaN, events: [] };
+}
 
 /** Runs the file and returns the events of the runs after a warm-up. */
 async function record(file: Uint8Array, { input }: ClassifierModel, { batch, threads, runs }: ProfileOptions): Promise<Event[]> {

@@ -15,7 +15,10 @@ export const dense: Form = {
     if (!tensor) return undefined;
     checkShape(`${name}.kernel`, dimsOf(tensor), shape);
     const kernel = floatsOf(tensor);
-    return { bits: packSigns(kernel), scale: magnitudes(kernel, shape[0] as number) };
+    const scale = magnitudes(kernel, shape[0] as number);
+    // In a file of the form `qonnx` that was packed and unpacked, the scale still multiplies the output.
+    const behind = initializers.get(`${name}.scale`);
+    return { bits: packSigns(kernel), scale: behind && scale.every((s) => s === 1) ? floatsOf(behind) : scale };
   },
 };
 

@@ -1,7 +1,7 @@
 /** Charts as SVG and PNG: the one place that knows the plotting library and the renderer. */
 import { createRequire } from 'node:module';
 import { Resvg } from '@resvg/resvg-js';
-import { type EChartsOption, init } from 'echarts';
+import { type EChartsOption, init, setPlatformAPI } from 'echarts';
 
 export type ChartOption = EChartsOption;
 
@@ -17,6 +17,12 @@ const PIXEL_RATIO = 2;
 
 /** What echarts writes for a mouse. A picture has none; and the names count up, so that the same chart would never be the same text. */
 const MOUSE = / class="zr[^"]*"| ecmeta_\w+="[^"]*"|<style[^>]*>.*?<\/style>\n?/gs;
+
+/** Advance width of a character of that font, of its size: the mean of letters and digits, rounded up. Without it echarts cuts labels. */
+const CHARACTER_WIDTH = 0.63;
+setPlatformAPI({
+  measureText: (text, font) => ({ width: text.length * CHARACTER_WIDTH * (Number(/([\d.]+)px/.exec(font ?? '')?.[1]) || 12) }),
+});
 
 /** Draws a chart, described as echarts describes them, as the text of an SVG file. */
 export function toSvg(option: ChartOption, { width, height }: ChartSize): string {

@@ -320,6 +320,7 @@ describe('files of this project', () => {
     expect(result.kept).toEqual([]);
     expect(result.model.length / wanted.length).toBeLessThan(1.15);
     expect(readOnnxModel(result.model).tensors).toEqual(source.tensors);
+    expect(readOnnxModel(unpackOnnx(result.model, { dataName }).model).tensors).toEqual(source.tensors);
   });
 
   test.each(['packed', 'inline'] as const)('unpack gives the tensors of the dense export from %s', (form) => {
