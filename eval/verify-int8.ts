@@ -104,7 +104,7 @@ export async function openSide(bytes: Uint8Array) {
     session,
     async run(imagesNCHW: Uint8Array, count: number) {
       const { outputs, seconds } = await runBatch({ InferenceSession, Tensor }, session, input, imagesNCHW, count);
-      return { logits: outputs[LOGITS]?.data as Float32Array, seconds };
+      return { outputs, logits: outputs[LOGITS]?.data as Float32Array, seconds };
     },
   };
 }
