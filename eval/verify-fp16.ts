@@ -2,6 +2,7 @@
 import { MAX_FLOAT16 } from '../converters/onnx/graph.ts';
 import { toOnnx } from '../converters/onnx/to-onnx.ts';
 import { decodeModel } from '../proto/onnx.ts';
+import { spread } from '../src/data/batches.ts';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { InterruptedError, ParityError } from '../src/errors.ts';
 import type { Model } from '../src/network/model.ts';
@@ -16,7 +17,7 @@ import { type Accuracy, compareBits, openSide } from './verify-int8.ts';
 export interface VerifyFp16Options {
   /** Labelled images to compare on, besides random ones. */
   readonly data?: ImageSet | undefined;
-  /** The first images of the data set are taken; all when there are fewer. */
+  /** Images from all over the data set; all when there are fewer. */
   readonly images: number;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
@@ -95,7 +96,7 @@ export async function verifyFp16(
     const total = Math.min(images, set.length);
     const counts = { images: 0, agree: 0, float: 0, fp16: 0 };
     let difference = noDifference;
-    for await (const { imagesNCHW, labels, count } of set.batches(BATCH, 0, total)) {
+    for await (const { imagesNCHW, labels, count } of spread(set, BATCH, total)) {
       if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
       const { float, half, agree } = await compare(imagesNCHW, count);
       difference = addDifference(difference, half.logits, float.logits);
