@@ -1,17 +1,20 @@
-// Load time, run time and memory of every form, side by side: node bench/forms.mjs SOURCE [ROUNDS]
+// Load time, run time and memory of every form, and of other ONNX files of the network, side by side:
+// node bench/forms.mjs SOURCE [ROUNDS [FILE...]]
 // Each measurement is a process of its own; the forms take turns, so that a busy machine disturbs all alike.
 // CPU time is steadier than time when something else runs. Needs the build (npm run build).
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 
 const IMAGES = 12;
-const [source, rounds = '10', measured] = process.argv.slice(2);
+/** First argument of a child; the second is its file. */
+const MEASURE = '--measure';
+const [source, rounds = '10', ...files] = process.argv.slice(2);
 
-if (measured) await measure(measured);
+if (source === MEASURE) await measure(rounds);
 else await compare();
 
 /** In the child: one file loaded, images run one by one; prints milliseconds and megabytes. */
@@ -40,17 +43,14 @@ async function compare() {
   const model = readModel(readFileSync(source));
   const folder = mkdtempSync(join(tmpdir(), 'wrn-onnx-bench-'));
   try {
-    const names = Object.keys(forms);
-    const sizes = new Map();
-    for (const form of names) {
-      const bytes = toOnnx(model, { form, input: 'nchw-float' });
-      sizes.set(form, bytes.length);
-      writeFileSync(join(folder, form), bytes);
-    }
+    const paths = new Map(Object.keys(forms).map((form) => [form, join(folder, form)]));
+    for (const [form, path] of paths) writeFileSync(path, toOnnx(model, { form, input: 'nchw-float' }));
+    for (const file of files) paths.set(basename(file), file);
+    const names = [...paths.keys()];
     const results = new Map(names.map((form) => [form, []]));
     for (let round = 0; round < Number(rounds); round++) {
       for (const form of names) {
-        const output = execFileSync(process.execPath, [fileURLToPath(import.meta.url), source, rounds, join(folder, form)]);
+        const output = execFileSync(process.execPath, [fileURLToPath(import.meta.url), MEASURE, paths.get(form)]);
         results.get(form).push(JSON.parse(output.toString()));
       }
     }
@@ -62,7 +62,7 @@ async function compare() {
     });
     for (const form of names) {
       const cells = columns.map((c) => `${middle(form, c).toFixed(1)} (${(middle(form, c) / middle('dense', c)).toFixed(2)})`);
-      table.push([form, sizes.get(form).toLocaleString('en-US'), ...cells]);
+      table.push([form, statSync(paths.get(form)).size.toLocaleString('en-US'), ...cells]);
     }
     console.log(`${table}\nMedians of ${rounds} processes a form; in brackets the ratio to dense.`);
   } finally {
