@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, Row>> = {
   bench: { summary: 'speed, load time and memory of ONNX files side by side', load: () => import('./bench.ts') },
   predict: { summary: 'top classes of image files', load: () => import('./predict.ts') },
   train: { summary: 'train a network in tfjs-node', load: () => import('./train.ts') },
+  curve: { summary: 'draw the errors of training runs over the epochs', load: () => import('./curve.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
   doctor: { summary: 'show what this machine has, and what each missing piece needs', load: () => import('./doctor.ts') },
 };

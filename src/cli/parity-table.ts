@@ -17,7 +17,7 @@ export function requireParity({ results, verdict }: Report): void {
 }
 
 /** A report as a table, with the thresholds and what really ran. */
-function parityTable(report: Report): string {
+export function parityTable(report: Report): string {
   const { model, data, images, shard, reference, thresholds, results, verdict } = report;
   const isShard = shard.count > 1;
   const columns = parityColumns(report);

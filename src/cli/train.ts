@@ -1,20 +1,21 @@
 import { Command, Option } from 'commander';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
-import { verifyExport } from '../../eval/verify-export.ts';
 import type { ImageSet, ImageShape } from '../data/image-set.ts';
 import { type OpenImageSetOptions, openImageSet } from '../data/open.ts';
 import { UsageError } from '../errors.ts';
 import { defaultConfig, type NetworkConfig, networkName, readConfig } from '../network/config.ts';
-import { writeModelFile } from '../network/model-file.ts';
 import type { Checkpoint } from '../train/checkpoint.ts';
 import { type Preset, paperRecipe, presets, type Recipe } from '../train/recipe.ts';
-import { type LogEntry, RunFolder } from '../train/run-folder.ts';
+import { checkResources } from '../train/resources.ts';
+import { RunFolder } from '../train/run-folder.ts';
 import type { Schedule } from '../train/schedule.ts';
 import { loadTensorFlow } from '../train/tensorflow.ts';
-import { type StepReport, train } from '../train/train.ts';
-import { trainingSet } from '../train/training-set.ts';
+import { train } from '../train/train.ts';
+import { bytesInMemory, trainingSet } from '../train/training-set.ts';
 import { naturalNumber, naturalRange } from './arguments.ts';
 import { dataFolder } from './data-folder.ts';
+import { describeRun, finishRun } from './finish-run.ts';
+import { requireParity } from './parity-table.ts';
+import { TrainingProgress } from './training-progress.ts';
 
 interface Flags {
   readonly preset?: string;
@@ -101,11 +102,11 @@ export function command(): Command {
 
 async function run(flags: Flags, self: Command): Promise<void> {
   const given = (name: string) => self.getOptionValueSource(name) === 'cli';
-  const folder = new RunFolder(flags.output);
-  const checkpoint = chooseCheckpoint(folder, flags, self.options.map((option) => option.attributeName()).filter(given));
   const preset = flags.preset === undefined ? undefined : presets[flags.preset];
   const source = flags.data ?? preset?.data;
   if (source === undefined) throw new UsageError('expected --data or --preset, got neither');
+  const folder = new RunFolder(flags.output);
+  const checkpoint = chooseCheckpoint(folder, flags, self.options.map((option) => option.attributeName()).filter(given));
   const epochs = flags.epochs ?? preset?.epochs ?? DEFAULT_EPOCHS;
   const tf = loadTensorFlow(); // before minutes are spent on data
 
@@ -119,9 +120,13 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const interrupt = new AbortController();
   const onInterrupt = () => interrupt.abort();
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
-  const show = new Show();
+  const show = new TrainingProgress();
   try {
     const config = checkpoint?.config ?? chooseConfig(flags, preset, trainImages);
+    checkResources(
+      { config, batch: recipe.batch, dataBytes: bytesInMemory(trainImages, recipe.augmentation) },
+      { memory: process.availableMemory(), disk: folder.freeBytes, folder: flags.output, hasCheckpoint: folder.hasCheckpoint },
+    );
     process.stderr.write(`${networkName(config)}, ${config.bits} bit, ${trainImages.name}, to epoch ${epochs}, seed ${recipe.seed}\n`);
     const model = await train(tf, {
       config,
@@ -135,24 +140,9 @@ async function run(flags: Flags, self: Command): Promise<void> {
       onStep: (report) => show.step(report, recipe.batch),
       onEntry: (entry) => show.entry(entry),
     });
-    folder.write('model.safetensors', writeModelFile(model));
-    const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
-    const verification = await verifyExport(file, model, { form: 'packed', input: 'nchw-float' });
-    folder.write('model.onnx', file);
-    const result = {
-      network: networkName(config),
-      bits: config.bits,
-      epochs,
-      testAccuracy: model.about.testAccuracy,
-      model: folder.path('model.safetensors'),
-      onnx: folder.path('model.onnx'),
-      verification,
-    };
-    process.stdout.write(
-      flags.format === 'json'
-        ? `${JSON.stringify(result)}\n`
-        : `${result.network}, ${config.bits} bit: test error ${percent(1 - (model.about.testAccuracy ?? 0))} after ${epochs} epochs\n  ${result.model}\n  ${result.onnx}\n`,
-    );
+    const report = await finishRun({ model, recipe, epochs, trainImages, test, folder, signal: interrupt.signal });
+    process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
+    requireParity(report.parity);
   } finally {
     show.end();
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
@@ -166,6 +156,7 @@ function chooseCheckpoint(folder: RunFolder, { resume }: Flags, given: readonly 
     if (folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} exists. Use --resume to go on from it, or another folder`);
     return undefined;
   }
+  if (!folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} does not exist. Leave out --resume to begin a run`);
   const extra = given.find((name) => !RESUMABLE.includes(name));
   if (extra !== undefined) throw new UsageError(`--resume takes network and recipe from the checkpoint: leave out ${extra}`);
   return folder.readCheckpoint();
@@ -231,38 +222,4 @@ function chooseSchedule({ schedule, firstCycle }: Flags, base: Schedule, epochs:
     return { kind: 'steps', rates: STEP_RATES, epochs };
   }
   return base.kind === 'warm-restarts' && firstCycle !== undefined ? { ...base, firstCycle } : base;
-}
-
-function percent(fraction: number): string {
-  return `${(fraction * 100).toFixed(2)} %`;
-}
-
-/** Progress on stderr: one line that is rewritten in a terminal, and one line an epoch and a test. */
-class Show {
-  #start: { readonly step: number; readonly time: number } | undefined;
-  #open = false;
-
-  step({ epoch, step, steps, loss, rate }: StepReport, batch: number): void {
-    if (!process.stderr.isTTY) return;
-    this.#start ??= { step: step - 1, time: performance.now() };
-    const perSecond = ((step - this.#start.step) * 1000) / (performance.now() - this.#start.time);
-    const minutes = Math.ceil((steps - step) / perSecond / 60);
-    const speed = `${(perSecond * batch).toFixed(0)} images/s, ${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
-    process.stderr.write(`\r\x1b[Kepoch ${epoch}, step ${step}/${steps}, loss ${loss.toFixed(4)}, rate ${rate.toPrecision(3)}, ${speed}`);
-    this.#open = true;
-  }
-
-  entry(entry: LogEntry): void {
-    this.end();
-    process.stderr.write(
-      entry.kind === 'epoch'
-        ? `epoch ${entry.epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${entry.rate.toPrecision(3)}, ${entry.imagesPerSecond.toFixed(0)} images/s\n`
-        : `epoch ${entry.epoch}: test error ${percent(entry.testError)}\n`,
-    );
-  }
-
-  end(): void {
-    if (this.#open) process.stderr.write('\n');
-    this.#open = false;
-  }
 }

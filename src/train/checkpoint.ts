@@ -2,6 +2,7 @@
  * A training run as a file: safetensors with the configuration and the recipe in its metadata. Latent weights,
  * momenta and, once measured, moments; the position is the whole random state (random.ts). Kernels lie OIHW.
  */
+import { createHash } from 'node:crypto';
 import { InputError } from '../errors.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
 import { readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
@@ -32,6 +33,9 @@ export interface Progress {
 
 const FORMAT = 'checkpoint';
 const VERSION = '1';
+/** Metadata that tells a damaged file; absent in the first checkpoints of this version. */
+const DIGEST = 'wrn.sha256';
+const KEYS: readonly string[] = ['wrn.checkpoint_version', 'wrn.config', 'wrn.recipe', 'wrn.progress', DIGEST];
 
 export function isCheckpoint(file: SafetensorsFile): boolean {
   return file.metadata.has('wrn.checkpoint_version');
@@ -55,7 +59,15 @@ export function writeCheckpoint({ config, recipe, progress, weights, momenta, mo
   }
   for (const [name, values] of moments ?? [])
     tensors.set(`moment.${name}`, { dtype: 'F32', shape: [values.length], bytes: bytesOf(values) });
-  return writeSafetensors({ metadata, tensors });
+  return writeSafetensors({ metadata: metadata.set(DIGEST, digest({ metadata, tensors })), tensors });
+}
+
+/** SHA-256 of the other metadata and of the tensors, in the order of the file. */
+function digest({ metadata, tensors }: SafetensorsFile): string {
+  const hash = createHash('sha256');
+  for (const [key, value] of metadata) if (key !== DIGEST) hash.update(`${key}\0${value}\0`);
+  for (const [name, { bytes }] of tensors) hash.update(`${name}\0`).update(bytes);
+  return hash.digest('hex');
 }
 
 /**
@@ -66,6 +78,11 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
   const file = readSafetensors(bytes);
   const version = file.metadata.get('wrn.checkpoint_version');
   if (version !== VERSION) throw new InputError(FORMAT, 'wrn.checkpoint_version', `expected ${VERSION}, got ${version ?? 'nothing'}`);
+  const strange = [...file.metadata.keys()].find((key) => !KEYS.includes(key));
+  if (strange !== undefined) throw new InputError(FORMAT, `metadata ${strange}`, `expected ${KEYS.join(', ')}, got another`);
+  const expected = file.metadata.get(DIGEST);
+  if (expected !== undefined && expected !== digest(file))
+    throw new InputError(FORMAT, DIGEST, 'expected the content that was written, got a damaged file');
   const config = readConfig(parse(file, 'wrn.config'));
   const variables = learned(config);
   const names = momentNames(config);

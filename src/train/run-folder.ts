@@ -1,44 +1,39 @@
 /** The folder of a training run: checkpoint, log and results. A file is either the old one or the new one, whole. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { InputError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-
-/** A line of the log. */
-export type LogEntry = EpochEntry | TestEntry;
-
-interface Entry {
-  readonly epoch: number;
-  /** Batches since the start. */
-  readonly step: number;
-}
-
-export interface EpochEntry extends Entry {
-  readonly kind: 'epoch';
-  /** Mean cross entropy and fraction of wrong answers over the epoch's augmented batches, while the weights moved. */
-  readonly loss: number;
-  readonly trainError: number;
-  /** Learning rate of the last batch. */
-  readonly rate: number;
-  readonly imagesPerSecond: number;
-  /** Live tensors and resident memory: constant, or there is a leak. */
-  readonly tensors: number;
-  readonly rssBytes: number;
-}
-
-export interface TestEntry extends Entry {
-  readonly kind: 'test';
-  /** Fraction of the test images classified wrong, with moments measured for these weights. */
-  readonly testError: number;
-}
+import { type LogEntry, readLog } from './log.ts';
 
 export class RunFolder {
   readonly #path: string;
 
-  /** @throws UsageError when the folder cannot be made. */
+  /** @throws UsageError when the folder cannot be made or written. */
   constructor(path: string) {
     this.#path = path;
-    attempt(path, () => mkdirSync(path, { recursive: true }));
+    attempt(path, () => {
+      mkdirSync(path, { recursive: true });
+      accessSync(path, constants.W_OK);
+    });
+  }
+
+  /** Bytes that can still be written. */
+  get freeBytes(): number {
+    const { bavail, bsize } = attempt(this.#path, () => statfsSync(this.#path));
+    return bavail * bsize;
   }
 
   path(name: string): string {
@@ -88,16 +83,7 @@ export class RunFolder {
   /** The log up to a step. What a killed run wrote beyond its last checkpoint will be written again. */
   readLog(upTo: number): LogEntry[] {
     if (!existsSync(this.path('log.jsonl'))) return [];
-    const lines = readFileSync(this.path('log.jsonl'), 'utf8').split('\n').filter(Boolean);
-    return lines
-      .map((line, i): LogEntry => {
-        try {
-          return JSON.parse(line);
-        } catch {
-          throw new InputError('log', `${this.path('log.jsonl')} line ${i + 1}`, 'expected JSON, got something else');
-        }
-      })
-      .filter(({ step }) => step <= upTo);
+    return readLog(readFileSync(this.path('log.jsonl'), 'utf8'), this.path('log.jsonl')).filter(({ step }) => step <= upTo);
   }
 
   writeLog(entries: readonly LogEntry[]): void {
@@ -105,11 +91,20 @@ export class RunFolder {
   }
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist and cannot be made',
+  EACCES: 'permission denied',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'no space is left on its disk',
+  EDQUOT: 'the quota of its disk is used up',
+};
+
 function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) throw error;
-    throw new UsageError(`${path}: cannot be used (${String(error.code)})`);
+    const code = String(error.code);
+    throw new UsageError(`${path}: cannot be used, ${reasons[code] ?? code}`);
   }
 }

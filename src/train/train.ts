@@ -1,15 +1,18 @@
-/** The training loop: epochs of steps, a checkpoint after each, a test at the end of every cycle. */
+/** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
 import { isDeepStrictEqual } from 'node:util';
+import { toPng, toSvg } from '../chart/chart.ts';
 import type { ImageSet } from '../data/image-set.ts';
 import { InterruptedError, TrainingError, UsageError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { drawBatches } from './batches.ts';
 import type { Checkpoint, Progress } from './checkpoint.ts';
+import { curveChart } from './curve.ts';
 import { classifier, errorRate, measureMoments, type StoredMoments } from './inference.ts';
+import type { LogEntry } from './log.ts';
 import { randomStream } from './random.ts';
 import type { Recipe } from './recipe.ts';
-import type { LogEntry, RunFolder } from './run-folder.ts';
+import type { RunFolder } from './run-folder.ts';
 import { isCycleEnd, learningRate } from './schedule.ts';
 import { Learner } from './step.ts';
 import type { TensorFlow } from './tensorflow.ts';
@@ -38,6 +41,8 @@ export interface StepReport {
   readonly step: number;
   readonly steps: number;
   readonly loss: number;
+  /** Fraction of the epoch's images so far that were classified wrong. */
+  readonly error: number;
   readonly rate: number;
 }
 
@@ -112,12 +117,13 @@ class Run {
       const { loss, errors } = this.#learner.step(imagesNHWC, shape, labels, rate);
       if (!Number.isFinite(loss)) {
         const where = `step ${number + 1} (epoch ${epoch}, learning rate ${rate.toPrecision(3)})`;
-        throw new TrainingError(`the loss became ${loss} at ${where}. The last checkpoint is from before that epoch or interruption`);
+        throw new TrainingError(`the loss became ${loss} at ${where}. The last checkpoint is from before that`);
       }
       const { epochLoss, epochErrors } = this.#progress;
       this.#progress = { step: number + 1, epochLoss: epochLoss + loss, epochErrors: epochErrors + errors };
       this.#moments = undefined;
-      onStep?.({ epoch, step: number + 1, steps: epochs * perEpoch, loss, rate });
+      const images = (number + 1 - (epoch - 1) * perEpoch) * recipe.batch;
+      onStep?.({ epoch, step: number + 1, steps: epochs * perEpoch, loss, error: this.#progress.epochErrors / images, rate });
     }
     const { step, epochLoss, epochErrors } = this.#progress;
     this.#note({
@@ -144,6 +150,7 @@ class Run {
       const testError = await errorRate(network, test, recipe.batch, signal);
       this.#moments = moments;
       this.#note({ kind: 'test', epoch, step: this.#progress.step, testError });
+      this.#drawCurve();
       this.#save();
     } finally {
       network.dispose();
@@ -164,6 +171,14 @@ class Run {
     const { config, recipe, folder } = this.#options;
     folder.saveCheckpoint({ config, recipe, progress: this.#progress, ...this.#learner.read(), moments: this.#moments });
     folder.writeLog(this.#log);
+  }
+
+  #drawCurve(): void {
+    const { config, train: set, folder } = this.#options;
+    const { option, size } = curveChart([{ name: `${networkName(config)}, ${config.bits} bit, ${set.name}`, log: this.#log }]);
+    const svg = toSvg(option, size);
+    folder.write('curve.svg', Buffer.from(svg));
+    folder.write('curve.png', toPng(svg));
   }
 
   #model(): Model {

@@ -24,17 +24,24 @@ const READ_BATCH = 1000;
 /** Largest set that is kept in memory, in bytes: leaves most of a usual machine to the training itself, and Node 20 has 4 GiB arrays at most. */
 export const MAX_BYTES = Math.min(8 * 2 ** 30, constants.MAX_LENGTH);
 
+/** Bytes of pixels that are kept in memory: all, or none where they are too many, or every epoch scales them anew. */
+export function bytesInMemory({ channels, height, width, length }: ImageSet, { shorterSide }: Augmentation): number {
+  const bytes = length * channels * height * width;
+  return shorterSide || bytes > MAX_BYTES ? 0 : bytes;
+}
+
 /**
  * Reads a set into memory, or lists its files where they are too large for that, or every epoch scales them anew.
  * @throws UsageError when it is larger than MAX_BYTES, or to be scaled, and not in files.
  */
-export async function trainingSet(set: ImageSet, { shorterSide }: Augmentation): Promise<TrainingSet> {
+export async function trainingSet(set: ImageSet, augmentation: Augmentation): Promise<TrainingSet> {
+  const { shorterSide } = augmentation;
   const { name, classes, classLabels, channels, height, width, length } = set;
   const about = { name, classes, classLabels, channels, height, width, length };
-  const imageBytes = channels * height * width;
   if (shorterSide && shorterSide[0] < Math.max(height, width))
     throw new UsageError(`shorter side: expected at least the ${height} x ${width} that the network takes, got ${shorterSide[0]}`);
-  if (shorterSide || length * imageBytes > MAX_BYTES) {
+  const imageBytes = channels * height * width;
+  if (bytesInMemory(set, augmentation) === 0) {
     if (set.listFiles) {
       const images = await set.listFiles();
       return { ...about, images, labels: images.labels };

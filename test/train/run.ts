@@ -1,5 +1,5 @@
 /** A training run that takes a second: 4 channels, 8 layers, 8x8 images of one colour in 4 classes. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { cli } from '../cli/run.ts';
 import { bigEndian, folderWith, noise } from '../data/crafted.ts';
@@ -27,24 +27,16 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Trains in a process of its own, on one thread, so that sums have one order; `killAfter` milliseconds it gets `signal`. */
-export function trainProcess(
-  args: readonly string[],
-  kill?: { readonly after: number; readonly signal: NodeJS.Signals },
-): Promise<Outcome> {
+/** Trains in a process of its own, on one thread, so that sums have one order. `onStderr` gets all that it has said so far. */
+export function trainProcess(args: readonly string[], onStderr?: (soFar: string, child: ChildProcess) => void): Promise<Outcome> {
   const env = { ...process.env, TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' };
   const child = spawn(process.execPath, [cli, 'train', ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
+    onStderr?.(stderr, child);
   });
-  const timer = kill && setTimeout(() => child.kill(kill.signal), kill.after);
-  return new Promise((resolve) => {
-    child.once('close', (status, signal) => {
-      clearTimeout(timer);
-      resolve({ status, signal, stderr });
-    });
-  });
+  return new Promise((resolve) => child.once('close', (status, signal) => resolve({ status, signal, stderr })));
 }
 
 export const smallNetwork = ['--depth', '8', '--width', '0.25', '--batch', '20', '--crop', '1'];

@@ -1,0 +1,41 @@
+import { statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { toPng, toSvg } from '../chart/chart.ts';
+import { UsageError } from '../errors.ts';
+import { curveChart } from '../train/curve.ts';
+import { readLog } from '../train/log.ts';
+import { readInput } from './input-file.ts';
+import { refuseExisting, writeOutput } from './output-file.ts';
+
+interface Flags {
+  readonly output: string;
+  readonly force: boolean;
+}
+
+export function command(): Command {
+  return new Command('curve')
+    .argument('<runs...>', 'folders of training runs, or their log.jsonl')
+    .requiredOption('-o, --output <name>', 'draw NAME.svg and NAME.png')
+    .option('--force', 'replace existing pictures', false)
+    .addHelpText('after', '\nExample:\n  $ wrn-onnx curve runs/1-bit runs/full-precision -o gap')
+    .action(run);
+}
+
+async function run(paths: readonly string[], flags: Flags): Promise<void> {
+  const outputs = { svg: `${flags.output}.svg`, png: `${flags.output}.png` };
+  for (const path of Object.values(outputs)) refuseExisting(path, flags.force);
+  const runs = await Promise.all(
+    paths.map(async (path) => {
+      const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'log.jsonl') : path;
+      return { name: basename(dirname(resolve(file))), log: readLog(Buffer.from(await readInput(file)).toString(), file) };
+    }),
+  );
+  const empty = runs.find(({ log }) => log.length === 0);
+  if (empty) throw new UsageError(`${empty.name}: expected a log of at least one epoch, got none`);
+  const { option, size } = curveChart(runs);
+  const svg = toSvg(option, size);
+  await writeOutput(outputs.svg, Buffer.from(svg), flags);
+  await writeOutput(outputs.png, toPng(svg), flags);
+  process.stdout.write(`${outputs.svg}\n${outputs.png}\n`);
+}

@@ -1,0 +1,145 @@
+/** The end of a training: model file, ONNX file, proof that both answer as the training runtime does, and the report. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import type { BackendName } from '../../eval/backends/table.ts';
+import { evaluate } from '../../eval/evaluate.ts';
+import type { Report } from '../../eval/result.ts';
+import { type Verification, verifyExport } from '../../eval/verify-export.ts';
+import type { ImageSet } from '../data/image-set.ts';
+import { InterruptedError } from '../errors.ts';
+import { type NetworkConfig, networkName } from '../network/config.ts';
+import type { Model } from '../network/model.ts';
+import { writeModelFile } from '../network/model-file.ts';
+import { layers, multiplyAccumulates, weightCount } from '../network/topology.ts';
+import type { EpochEntry } from '../train/log.ts';
+import type { Recipe } from '../train/recipe.ts';
+import type { RunFolder } from '../train/run-folder.ts';
+import { batchesPerEpoch } from '../train/training-set.ts';
+import { version } from '../version.ts';
+import { parityTable } from './parity-table.ts';
+
+/** `report.json`: all that a table of results needs, and all that is needed to train the same network again. Fractions are 0 to 1. */
+export interface RunReport {
+  readonly network: string;
+  readonly bits: 1 | 32;
+  readonly weights: number;
+  readonly config: NetworkConfig;
+  readonly recipe: Recipe;
+  readonly epochs: number;
+  readonly data: { readonly name: string; readonly trainImages: number; readonly testImages: number };
+  /** At the end of every cycle; `trainError` over its last epoch. */
+  readonly cycles: readonly { readonly epoch: number; readonly testError: number; readonly trainError: number | null }[];
+  readonly testError: number | null;
+  readonly training: {
+    /** Of the steps alone, at the speed that each epoch was logged with. */
+    readonly seconds: number;
+    readonly imagesPerSecond: number;
+    readonly largestRssBytes: number;
+  };
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly platform: string };
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+  readonly verification: Verification;
+  readonly parity: Report;
+}
+
+export interface FinishOptions {
+  readonly model: Model;
+  readonly recipe: Recipe;
+  readonly epochs: number;
+  readonly trainImages: ImageSet;
+  readonly test: ImageSet;
+  readonly folder: RunFolder;
+  readonly signal: AbortSignal;
+}
+
+/** The training runtime first: the exported file is compared with it. */
+const BACKENDS: readonly BackendName[] = ['tfjs', 'cpu', 'wasm'];
+/** Multiply-accumulates of the comparison: a minute or two on two cores. WRN-20-1 gets 24,000 images, WRN-20-10 gets 250. */
+const PARITY_BUDGET = 1e12;
+const FEWEST_IMAGES = 100;
+const PARITY_BATCH = 16;
+const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
+
+/**
+ * Writes model.safetensors, model.onnx, parity.txt and report.json.
+ * @throws ParityError when the ONNX file is not the model; a difference between the runtimes is in the report's verdict.
+ * @throws InterruptedError when `signal` fires; the run can be resumed, to do this again.
+ */
+export async function finishRun({ model, recipe, epochs, trainImages, test, folder, signal }: FinishOptions): Promise<RunReport> {
+  folder.write('model.safetensors', writeModelFile(model));
+  const file = toOnnx(model, EXPORT);
+  const verification = await verifyExport(file, model, EXPORT);
+  folder.write('model.onnx', file);
+  const { config } = model;
+  const parity = await evaluate({
+    model: file,
+    modelName: 'model.onnx',
+    data: test,
+    backends: BACKENDS,
+    limit: Math.max(FEWEST_IMAGES, Math.floor(PARITY_BUDGET / costOf(config))),
+    backendOptions: { batch: PARITY_BATCH, source: readFileSync(folder.checkpointPath) },
+    signal,
+  });
+  if (signal.aborted) throw new InterruptedError('interrupted while comparing runtimes. Go on with --resume');
+  folder.write('parity.txt', Buffer.from(parityTable(parity)));
+
+  const log = folder.readLog(Number.POSITIVE_INFINITY);
+  const epochEntries = log.filter((entry) => entry.kind === 'epoch');
+  const cycles = log.flatMap((entry) => {
+    if (entry.kind !== 'test') return [];
+    const trainError = epochEntries.find(({ epoch }) => epoch === entry.epoch)?.trainError ?? null;
+    return [{ epoch: entry.epoch, testError: entry.testError, trainError }];
+  });
+  const names = ['checkpoint.safetensors', 'model.safetensors', 'model.onnx', 'log.jsonl'];
+  const report: RunReport = {
+    network: networkName(config),
+    bits: config.bits,
+    weights: weightCount(config),
+    config,
+    recipe,
+    epochs,
+    data: { name: test.name, trainImages: trainImages.length, testImages: test.length },
+    cycles,
+    testError: cycles.at(-1)?.testError ?? null,
+    training: summarize(epochEntries, batchesPerEpoch(trainImages, recipe.batch) * recipe.batch),
+    versions: {
+      'wrn-onnx': version,
+      node: process.versions.node,
+      ...Object.fromEntries(parity.results.map(({ backend, detail }) => [backend, detail])),
+    },
+    machine: { cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: availableParallelism(), platform: `${process.platform}-${process.arch}` },
+    files: Object.fromEntries(names.map((name) => [name, describeFile(readFileSync(folder.path(name)))])),
+    verification,
+    parity,
+  };
+  folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
+  return report;
+}
+
+/** A report in words, with where its files are. */
+export function describeRun({ network, bits, epochs, testError, parity }: RunReport, folder: RunFolder): string {
+  const error = testError === null ? 'unknown' : `${(testError * 100).toFixed(2)} %`;
+  const files = ['model.safetensors', 'model.onnx', 'report.json', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);
+  return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${parityTable(parity)}`;
+}
+
+/** Multiply-accumulates of one image. */
+function costOf(config: NetworkConfig): number {
+  return layers(config).reduce((sum, layer) => sum + multiplyAccumulates(layer), 0);
+}
+
+function summarize(entries: readonly EpochEntry[], imagesPerEpoch: number): RunReport['training'] {
+  const seconds = entries.reduce((sum, { imagesPerSecond }) => sum + imagesPerEpoch / imagesPerSecond, 0);
+  return {
+    seconds,
+    imagesPerSecond: (entries.length * imagesPerEpoch) / seconds,
+    largestRssBytes: Math.max(0, ...entries.map(({ rssBytes }) => rssBytes)),
+  };
+}
+
+function describeFile(bytes: Uint8Array): { bytes: number; sha256: string } {
+  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}

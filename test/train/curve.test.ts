@@ -1,0 +1,59 @@
+/** The picture of the errors of a training, drawn from the log of the shipped network. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { toSvg } from '../../src/chart/chart.ts';
+import { InputError } from '../../src/errors.ts';
+import { curveChart } from '../../src/train/curve.ts';
+import { readLog } from '../../src/train/log.ts';
+import { run } from '../cli/run.ts';
+import { folderWith } from '../data/crafted.ts';
+
+const shipped = fileURLToPath(new URL('../../models/fashion-mnist-wrn-20-1', import.meta.url));
+const log = readLog(readFileSync(join(shipped, 'log.jsonl'), 'utf8'), 'log.jsonl');
+
+/** Horizontal places of the points of a series. */
+function places(svg: string, series: number): number[] {
+  const circles = svg.matchAll(/<path [^>]*transform="matrix\([^)]*,([\d.]+),[\d.]+\)"[^>]*ecmeta_series_index="(\d)" ecmeta_data_index/g);
+  return [...circles].filter(([, , index]) => Number(index) === series).map(([, x]) => Number(x));
+}
+
+test('a point for each epoch and each end of a cycle, with the error beside it, on an axis of doublings', () => {
+  const { option, size } = curveChart([{ name: 'shipped', log }]);
+  const svg = toSvg(option, size);
+  const tests = log.filter(({ kind }) => kind === 'test');
+  expect(tests.map(({ epoch }) => epoch)).toEqual([2, 6, 14]);
+  for (const text of ['12.07', '9.16', '7.78', 'shipped', 'epochs', 'error, %', '>2<', '>6<', '>14<']) expect(svg).toContain(text);
+  for (const [series, epochs] of [
+    [0, [2, 6, 14]],
+    [1, Array.from({ length: 14 }, (_, i) => i + 1)],
+  ] as const) {
+    const x = places(svg, series);
+    const [first, last] = [epochs[0] as number, epochs.at(-1) as number];
+    const span = ((x.at(-1) as number) - (x[0] as number)) / Math.log2(last / first);
+    expect(x).toHaveLength(epochs.length);
+    for (const [i, epoch] of epochs.entries()) expect(x[i]).toBeCloseTo((x[0] as number) + span * Math.log2(epoch / first), 1);
+  }
+});
+
+test('curve draws runs side by side, from folders and logs, and replaces nothing unasked', async () => {
+  const folder = await folderWith();
+  const at = join(folder, 'errors');
+  const { status, stdout } = await run(['curve', shipped, join(shipped, 'log.jsonl'), '-o', at]);
+  expect({ status, stdout }).toEqual({ status: 0, stdout: `${at}.svg\n${at}.png\n` });
+  expect(readFileSync(`${at}.svg`, 'utf8')).toContain('fashion-mnist-wrn-20-1, test');
+  const { width, height, channels } = await sharp(`${at}.png`)
+    .stats()
+    .then(async () => sharp(`${at}.png`).metadata());
+  expect({ width, height }).toEqual({ width: 1720, height: 960 });
+  expect(channels).toBeGreaterThanOrEqual(3);
+  expect((await run(['curve', shipped, '-o', at])).status).toBe(2);
+  expect((await run(['curve', '/nowhere', '-o', join(folder, 'x')])).status).toBe(3);
+  expect((await run(['curve', `${at}.svg`, '-o', join(folder, 'x')])).stderr).toContain('errors.svg line 1: expected an epoch or a test');
+});
+
+test.each(['nonsense', 'null', '{"kind":"other"}', '{"kind":"test","epoch":1}', '[]'])('%s is no line of a log', (line) => {
+  expect(() => readLog(`${line}\n`, 'x')).toThrow(InputError);
+});

@@ -1,0 +1,51 @@
+/** What a training needs, against what one takes. */
+import { expect, test } from 'vitest';
+import { defaultConfig } from '../../src/network/config.ts';
+import { writeCheckpoint } from '../../src/train/checkpoint.ts';
+import { momentNames } from '../../src/train/inference.ts';
+import { randomStream } from '../../src/train/random.ts';
+import { paperRecipe } from '../../src/train/recipe.ts';
+import { checkpointBytes, checkResources, memoryNeeded } from '../../src/train/resources.ts';
+import { Learner } from '../../src/train/step.ts';
+import { initialWeights, learned } from '../../src/train/variables.ts';
+import { testWithTensorFlow } from './tensorflow.ts';
+
+const config = { ...defaultConfig, depth: 14, width: 1 };
+const initial = () => initialWeights(learned(config), randomStream(1));
+
+test('a checkpoint is as large as was foretold', () => {
+  const weights = initial();
+  const { length } = writeCheckpoint({
+    config,
+    recipe: paperRecipe,
+    progress: { step: 0, epochLoss: 0, epochErrors: 0 },
+    weights,
+    momenta: weights,
+    moments: new Map(momentNames(config).map((name) => [name, new Float32Array(16)])),
+  });
+  expect(checkpointBytes(config) / length).toBeGreaterThan(0.97);
+  expect(checkpointBytes(config) / length).toBeLessThan(1.03);
+});
+
+testWithTensorFlow('a step takes at least the memory that is asked for, and not much more', (tf) => {
+  const batch = 200;
+  const before = process.resourceUsage().maxRSS;
+  const learner = new Learner(tf, config, paperRecipe, initial(), initial());
+  const images = Float32Array.from({ length: batch * 3072 }, (_, i) => i % 251);
+  for (let i = 0; i < 2; i++) learner.step(images, [batch, 32, 32, 3], new Int32Array(batch), 0.01);
+  learner.dispose();
+  const taken = (process.resourceUsage().maxRSS - before) * 1024;
+  const asked = memoryNeeded({ config, batch, dataBytes: 0 }) - memoryNeeded({ config, batch: 0, dataBytes: 0 });
+  expect(asked).toBeGreaterThan(100e6);
+  expect(taken / asked).toBeGreaterThan(1);
+  expect(taken / asked).toBeLessThan(2.5);
+});
+
+test.each([
+  ['memory', { memory: 400e6, disk: 1e12 }, /^memory: expected at least [\d.]+ [MG]B free for WRN-14-1 in batches of 250, got 400\.0 MB/],
+  ['disk', { memory: 1e12, disk: 3e6 }, /^disk of run: expected at least [\d.]+ MB free for the checkpoints, got 3\.0 MB$/],
+])('too little %s is refused', (_, free, message) => {
+  const need = { config, batch: 250, dataBytes: 1e6 };
+  expect(() => checkResources(need, { ...free, folder: 'run', hasCheckpoint: false })).toThrow(message);
+  expect(() => checkResources(need, { memory: 1e12, disk: 1e12, folder: 'run', hasCheckpoint: false })).not.toThrow();
+});

@@ -1,0 +1,62 @@
+/** A file of a run is the old one or the new one, whole, whatever happens while it is written. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { UsageError } from '../../src/errors.ts';
+import { RunFolder } from '../../src/train/run-folder.ts';
+import { folderWith } from '../data/crafted.ts';
+import { testOnDisk } from '../small-disk.ts';
+
+const built = fileURLToPath(new URL('../../dist/src/train/run-folder.js', import.meta.url));
+const BYTES = 32 * 2 ** 20;
+
+test('a process that is killed while it writes leaves the file before', async () => {
+  const path = await folderWith();
+  const folder = new RunFolder(path);
+  folder.write('checkpoint', Buffer.alloc(BYTES, 1));
+  const script = `import { RunFolder } from ${JSON.stringify(built)};
+    for (let i = 2; ; i = (i + 1) % 256) new RunFolder(process.argv[1]).write('checkpoint', Buffer.alloc(${BYTES}, i));`;
+  let torn = 0;
+  for (let kill = 0; kill < 6; kill++) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, path], { stdio: 'ignore' });
+    const exit = once(child, 'exit');
+    while (!existsSync(join(path, 'checkpoint.partial'))) await sleep(1);
+    await sleep(kill * 7);
+    child.kill('SIGKILL');
+    await exit;
+    if (existsSync(join(path, 'checkpoint.partial'))) torn++;
+    const bytes = readFileSync(join(path, 'checkpoint'));
+    expect(bytes.length).toBe(BYTES);
+    expect(bytes.equals(Buffer.alloc(BYTES, bytes[0]))).toBe(true);
+  }
+  expect(torn).toBeGreaterThan(0); // else nothing was shown
+  folder.write('checkpoint', Buffer.from('new'));
+  expect(readdirSync(path)).toEqual(['checkpoint']);
+});
+
+testOnDisk('size=1m', 'a full disk is an error in words, and the file before stays', async (path) => {
+  const folder = new RunFolder(path);
+  const old = Buffer.alloc(500_000, 1);
+  folder.write('checkpoint', old);
+  expect(() => folder.write('checkpoint', Buffer.alloc(700_000, 2))).toThrow(UsageError);
+  expect(() => folder.write('checkpoint', Buffer.alloc(700_000, 2))).toThrow('no space is left on its disk');
+  expect(readFileSync(join(path, 'checkpoint')).equals(old)).toBe(true);
+  expect(readdirSync(path)).toEqual(['checkpoint']);
+  expect(folder.freeBytes).toBeGreaterThan(400_000);
+  expect(folder.freeBytes).toBeLessThan(600_000);
+});
+
+testOnDisk('size=1m,ro', 'a folder that cannot be written is refused when it is opened', async (path) => {
+  expect(() => new RunFolder(path)).toThrow('its file system is read-only');
+});
+
+test('a file in the place of the folder is refused', async () => {
+  const path = await folderWith({ file: 'text' });
+  expect(() => new RunFolder(join(path, 'file', 'run'))).toThrow(UsageError);
+  writeFileSync(join(path, 'log.jsonl'), '{"kind":"epoch","epoch":1}\n');
+  expect(() => new RunFolder(path).readLog(1)).toThrow('log.jsonl line 1: expected an epoch or a test');
+});
