@@ -1,4 +1,5 @@
 /** Where two runs part: the error of every layer. */
+import type { ChartOption } from '../../src/chart/chart.ts';
 import type { Bisection, LayerDifference } from '../bisect.ts';
 import { axis, type Drawing, figure, still, text, WIDE } from './figure.ts';
 import { small } from './format.ts';
@@ -28,7 +29,7 @@ const BELOW = 10;
 function chart(layers: readonly LayerDifference[], tolerance: number, width: number): Drawing {
   const smallest = Math.min(tolerance, ...layers.flatMap(({ relError }) => (relError ? [relError] : [])));
   const floor = 10 ** Math.floor(Math.log10(smallest)) / BELOW;
-  const option = {
+  const option: ChartOption = {
     grid: { left: 8, right: 16, top: 24, bottom: 8, containLabel: true },
     xAxis: {
       ...axis,
@@ -57,12 +58,23 @@ function chart(layers: readonly LayerDifference[], tolerance: number, width: num
             itemStyle: { color: within ? 'var(--file0)' : 'var(--fail)', opacity: 1 },
           };
         }),
-        markLine: {
-          silent: true,
-          symbol: 'none',
-          lineStyle: { color: 'var(--muted)', type: 'dashed' as const },
-          label: { ...text, formatter: `tolerance ${tolerance}`, position: 'insideStartTop' as const },
-          data: [{ yAxis: tolerance }],
+      },
+      {
+        silent: true,
+        type: 'custom' as const,
+        data: [[0, tolerance]],
+        renderItem: ({ coordSys }, { coord }) => {
+          const { x, width } = coordSys as unknown as { x: number; width: number };
+          const [, y = 0] = coord([0, tolerance]);
+          const style = { stroke: 'var(--muted)', lineDash: [6, 4] };
+          const label = { text: `tolerance ${tolerance}`, fill: 'var(--muted)', fontSize: 12, fontFamily: 'inherit' };
+          return {
+            type: 'group',
+            children: [
+              { type: 'line', shape: { x1: x, y1: y, x2: x + width, y2: y }, style },
+              { type: 'text', x: x + 6, y: y - 16, style: label },
+            ],
+          };
         },
       },
     ],
@@ -87,12 +99,12 @@ function table(layers: readonly LayerDifference[], first: LayerDifference | null
   const number = (value: number | null) => (value === null ? 'other shape' : small(value));
   return html`<div class="scroll" role="region" aria-label="Error of each layer" tabindex="0">
 <table>
-<thead><tr><th scope="col" class="text">layer</th><th scope="col" class="text">op</th><th scope="col">rel. error</th><th scope="col">max diff</th></tr></thead>
+<thead><tr><th scope="col">layer</th><th scope="col">rel. error</th><th scope="col">max diff</th></tr></thead>
 <tbody>
 ${layers.map(
   (
     row,
-  ) => html`<tr${row === first && html` class="fail"`}><th scope="row">${row.layer}${row === first && ' ✗'}</th><td class="text">${row.op}</td><td>${number(row.relError)}</td><td>${number(row.maxAbsDiff)}</td></tr>
+  ) => html`<tr${row === first && html` class="fail"`}><th scope="row">${row.layer} <small>${row.op}</small>${row === first && ' ✗'}</th><td>${number(row.relError)}</td><td>${number(row.maxAbsDiff)}</td></tr>
 `,
 )}</tbody>
 </table>

@@ -24,7 +24,7 @@ h2 { font-size: 1.25rem; line-height: 1.3; margin: 2.5rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 p { margin: .5rem 0; max-width: 46rem; }
 .note, caption, figcaption, small { color: var(--muted); font-size: .875rem; }
-code, pre { font: .875rem/1.5 ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
+pre { font: .875rem/1.5 ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
 pre { background: var(--surface); border: 1px solid var(--line); border-radius: .4rem; padding: .6rem .8rem; margin: .5rem 0; white-space: pre-wrap; }
 
 .verdict { display: inline-block; margin: .75rem 0 0; padding: .15rem .7rem; border: 1.5px solid; border-radius: 1rem; font-weight: 600; }
@@ -54,7 +54,7 @@ thead th:first-child { text-align: start; }
 .cards td { white-space: nowrap; }
 .ran { font-size: .875rem; }
 .scroll { overflow: auto; max-height: 26rem; border: 1px solid var(--line); border-radius: .4rem; padding: 0 .5rem; }
-.scroll th { overflow-wrap: normal; white-space: nowrap; }
+.scroll small { font-weight: 400; }
 .scroll thead th { position: sticky; top: 0; background: var(--paper); }
 
 .matrix td, .matrix thead th { padding: 0; text-align: center; }
@@ -73,7 +73,7 @@ thead th:first-child { text-align: start; }
 .matrix thead th { height: 6rem; padding-bottom: .3rem; vertical-align: bottom; }
 .matrix thead td { background: none; }
 .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); display: inline-block; white-space: nowrap; }
-.picture { display: block; margin: .5rem 0; border: 1px solid var(--line); image-rendering: pixelated; width: min(100%, 30rem); background: var(--paper); }
+.picture { display: block; margin: .5rem 0; border: 1px solid var(--line); width: min(100%, 30rem); }
 
 figure { margin: 1rem 0; }
 svg { display: block; max-width: 100%; height: auto; font-family: inherit; }
@@ -85,11 +85,8 @@ svg { display: block; max-width: 100%; height: auto; font-family: inherit; }
 .images h3 small { display: block; font-weight: 400; }
 .images dl { grid-template-columns: 1fr; gap: 0; font-size: .875rem; margin: 0; }
 .images dd { margin-bottom: .35rem; }
-.bar { display: block; height: .45rem; min-width: 1px; border-radius: .2rem; background: var(--hit); }
-.fail .bar { background: var(--fail); }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 :focus-visible { outline: 2px solid var(--hit); outline-offset: 2px; }
-.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 @media screen and (max-width: 46rem) {
   .on-phone { display: block; }
@@ -102,6 +99,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   .cards td { display: flex; justify-content: space-between; gap: .25rem; font-size: .78rem; }
   .cards td::before { content: attr(data-label); color: var(--muted); white-space: nowrap; }
   .cards td span { white-space: normal; overflow-wrap: anywhere; }
+  .scroll table { font-size: .78rem; }
   .matrix { font-size: .7rem; }
   .matrix td { font-size: .65rem; }
   .matrix td { height: 1.9rem; }
@@ -113,7 +111,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   body { max-width: none; padding: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   table { font-size: .8rem; }
   th, td { padding: .25rem .3rem; }
-  h2, h3, caption, thead, section > p { break-after: avoid; }
+  h2, h3, caption, thead, section > p:not(:last-child) { break-after: avoid; }
   p, tr, figure, .tiles, .matrix, .lists table, dl { break-inside: avoid; }
   .scroll { overflow: visible; max-height: none; border: 0; padding: 0; }
   .scroll thead th { position: static; }

@@ -226,6 +226,26 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     await tab.close();
   });
 
+  test('a colour image is drawn in its colours, planes as stored', async () => {
+    const rgb = Uint8Array.of(255, 0, 0, 10, /**/ 0, 255, 0, 20, /**/ 0, 0, 255, 30); // 2 x 2: red, green; blue, nearly black
+    const answers = { offset: 5, shape: { channels: 3, height: 2, width: 2 }, imagesNCHW: rgb, labels: Int32Array.of(2) };
+    const tally = new Tally(10);
+    tally.add({ ...answers, logits: Float32Array.of(1, ...Array(9).fill(0)), reference: Float32Array.of(0, 1, ...Array(8).fill(0)) });
+    const colour = toReport(subject({}), [run('cpu', decided, 1), { ...run('wasm', decided, 1), tally }]);
+    const tab = await open(desk, await reportPage(colour, { command: '' }));
+    const box = await tab.locator('.images img').boundingBox();
+    expect(box).toMatchObject({ width: 128, height: 128 });
+    const screen = await decode(await tab.screenshot({ fullPage: true }));
+    const at = (x: number, y: number) => screen.at(Math.round(box?.x ?? 0) + x, Math.round(box?.y ?? 0) + y);
+    expect([at(32, 32), at(96, 32), at(32, 96), at(96, 96)]).toEqual([
+      [255, 0, 0],
+      [0, 255, 0],
+      [0, 0, 255],
+      [10, 20, 30],
+    ]);
+    await tab.close();
+  });
+
   test('the charts: a bar is as long as its number is large, a layer stands where its error is', async () => {
     const tab = await open(desk);
     const chart = tab.locator('section:has(h2:text("Accuracy against")) .on-desk svg');
@@ -240,7 +260,8 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const ratios = widths.map((width) => width / first);
     for (const [i, ratio] of [1, 2, 0.25, 0.125].entries()) expect(ratios[i]).toBeCloseTo(ratio, 2);
     expect((widths[5] as number) / (widths[4] as number)).toBeCloseTo(0.25, 2);
-    const dots = tab.locator('section:has(h2:text("Layer by layer")) .on-desk svg path[transform]');
+    const layerChart = tab.locator('section:has(h2:text("Layer by layer")) .on-desk svg');
+    const dots = layerChart.locator('path[transform]');
     const places = await dots.evaluateAll((all) =>
       all.map((e) => (e as unknown as SVGGraphicsElement).getBoundingClientRect()).map(({ y, height }) => y + height / 2),
     );
@@ -248,6 +269,8 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const [zero, within, beyondIt] = [places[0], places[5], places[30]] as [number, number, number];
     expect(zero).toBeGreaterThan(within);
     // from 1e-8, the floor for zeros, to 1e-7 is a decade; to 2e-3 it is log10(2e5) of them
+    const line = await layerChart.locator('path[stroke-dasharray]').boundingBox();
+    expect((zero - (line?.y ?? 0)) / (zero - within)).toBeCloseTo(4, 1); // the tolerance
     expect((zero - beyondIt) / (zero - within)).toBeCloseTo(Math.log10(2e5), 2);
     await tab.close();
   });
