@@ -1,10 +1,10 @@
 /** The end of a training: model file, ONNX file, proof that both answer as the training runtime does, and the report. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import type { BackendName } from '../../eval/backends/table.ts';
 import { evaluate } from '../../eval/evaluate.ts';
+import { machine } from '../../eval/machine.ts';
 import type { Report } from '../../eval/result.ts';
 import { type Verification, verifyExport } from '../../eval/verify-export.ts';
 import type { ImageSet } from '../data/image-set.ts';
@@ -19,6 +19,7 @@ import type { RunFolder } from '../train/run-folder.ts';
 import { batchesPerEpoch } from '../train/training-set.ts';
 import { version } from '../version.ts';
 import { parityTable } from './parity-table.ts';
+import { writeReport } from './report.ts';
 
 /** `report.json`: all that a table of results needs, and all that is needed to train the same network again. Fractions are 0 to 1. */
 export interface RunReport {
@@ -39,7 +40,7 @@ export interface RunReport {
     readonly largestRssBytes: number;
   };
   readonly versions: Readonly<Record<string, string>>;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly platform: string };
+  readonly machine: string;
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
   readonly verification: Verification;
   readonly parity: Report;
@@ -64,7 +65,7 @@ const PARITY_BATCH = 16;
 const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
 
 /**
- * Writes model.safetensors, model.onnx, parity.txt and report.json.
+ * Writes model.safetensors, model.onnx, and the comparison and all of the run as parity.txt, report.html and report.json.
  * @throws ParityError when the ONNX file is not the model; a difference between the runtimes is in the report's verdict.
  * @throws InterruptedError when `signal` fires; the run can be resumed, to do this again.
  */
@@ -110,19 +111,20 @@ export async function finishRun({ model, recipe, epochs, trainImages, test, fold
       node: process.versions.node,
       ...Object.fromEntries(parity.results.map(({ backend, detail }) => [backend, detail])),
     },
-    machine: { cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: availableParallelism(), platform: `${process.platform}-${process.arch}` },
+    machine: await machine(),
     files: Object.fromEntries(names.map((name) => [name, describeFile(readFileSync(folder.path(name)))])),
     verification,
     parity,
   };
   folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
+  await writeReport(folder.path('report.html'), parity, { force: true, machine: report.machine });
   return report;
 }
 
 /** A report in words, with where its files are. */
 export function describeRun({ network, bits, epochs, testError, parity }: RunReport, folder: RunFolder): string {
   const error = testError === null ? 'unknown' : `${(testError * 100).toFixed(2)} %`;
-  const files = ['model.safetensors', 'model.onnx', 'report.json', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);
+  const files = ['model.safetensors', 'model.onnx', 'report.json', 'report.html', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);
   return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${parityTable(parity)}`;
 }
 

@@ -1,5 +1,6 @@
 /** `eval`, `predict` and `export` of what training leaves: model files and checkpoints, in the training runtime and exported. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,37 +55,58 @@ test('without tfjs-node its backend is one line and exit code 4, and the others 
   expect(others.status).toBe(0);
 });
 
-testWithTensorFlow('a checkpoint: the training runtime agrees with the exported file on cpu and wasm', async () => {
-  const data = await smallData(300);
-  const trained = await folderWith();
-  expect((await trainProcess(['--data', data, '-o', trained, ...smallNetwork, '--epochs', '2'])).status).toBe(0);
-  const path = checkpointOf(trained);
-  const evaluate = (file: string, backends = 'tfjs,cpu') => run(['eval', file, '--data', data, '--backend', backends, '--format', 'json']);
-  const { status, stdout } = await evaluate(path, 'tfjs,cpu,wasm');
-  const report = JSON.parse(stdout);
-  expect(status).toBe(0);
-  expect(report).toMatchObject({ model: 'checkpoint.safetensors', images: 100, reference: 'tfjs', verdict: 'pass' });
-  expect(report.results.map(({ agreement }: { agreement: number | null }) => agreement)).toEqual([null, 1, 1]);
+testWithTensorFlow(
+  'a checkpoint: the training runtime agrees with the exported file on cpu and wasm',
+  async () => {
+    const data = await smallData(300);
+    const trained = await folderWith();
+    expect((await trainProcess(['--data', data, '-o', trained, ...smallNetwork, '--epochs', '2'])).status).toBe(0);
+    const written = JSON.parse(readFileSync(join(trained, 'report.json'), 'utf8'));
+    expect(written).toMatchObject({
+      network: 'WRN-8-0.25',
+      bits: 1,
+      epochs: 2,
+      recipe: { seed: 1, batch: 20 },
+      parity: { verdict: 'pass', images: 100 },
+    });
+    expect(written.cycles.map(({ epoch }: { epoch: number }) => epoch)).toEqual([2]);
+    expect(written.testError).toBeCloseTo(1 - written.parity.results[0].top1, 9); // counted apart: by the training loop, and by eval
+    for (const [name, { bytes, sha256 }] of Object.entries<{ bytes: number; sha256: string }>(written.files)) {
+      const content = readFileSync(join(trained, name));
+      expect({ bytes, sha256 }).toEqual({ bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') });
+    }
+    for (const name of ['curve.svg', 'curve.png', 'parity.txt', 'report.html'])
+      expect(statSync(join(trained, name)).size).toBeGreaterThan(1000);
+    const path = checkpointOf(trained);
+    const evaluate = (file: string, backends = 'tfjs,cpu') =>
+      run(['eval', file, '--data', data, '--backend', backends, '--format', 'json']);
+    const { status, stdout } = await evaluate(path, 'tfjs,cpu,wasm');
+    const report = JSON.parse(stdout);
+    expect(status).toBe(0);
+    expect(report).toMatchObject({ model: 'checkpoint.safetensors', images: 100, reference: 'tfjs', verdict: 'pass' });
+    expect(report.results.map(({ agreement }: { agreement: number | null }) => agreement)).toEqual([null, 1, 1]);
 
-  // the weights of the checkpoint, and no others, are what tfjs runs: with one layer's signs turned the two part
-  const checkpoint = readCheckpoint(readFileSync(path));
-  const turned = { ...checkpoint, weights: checkpoint.weights.map((values, i) => (i === 1 ? values.map((w) => -w) : values)) };
-  const other = join(trained, 'other.safetensors');
-  writeFileSync(other, writeCheckpoint(turned));
-  const otherResults = JSON.parse((await evaluate(other)).stdout).results;
-  expect(otherResults[0].top1).not.toBe(report.results[0].top1);
-  expect(otherResults[1]).toMatchObject({ top1: otherResults[0].top1, verdict: 'pass' });
+    // the weights of the checkpoint, and no others, are what tfjs runs: with one layer's signs turned the two part
+    const checkpoint = readCheckpoint(readFileSync(path));
+    const turned = { ...checkpoint, weights: checkpoint.weights.map((values, i) => (i === 1 ? values.map((w) => -w) : values)) };
+    const other = join(trained, 'other.safetensors');
+    writeFileSync(other, writeCheckpoint(turned));
+    const otherResults = JSON.parse((await evaluate(other)).stdout).results;
+    expect(otherResults[0].top1).not.toBe(report.results[0].top1);
+    expect(otherResults[1]).toMatchObject({ top1: otherResults[0].top1, verdict: 'pass' });
 
-  const within = join(trained, 'within.safetensors');
-  writeFileSync(within, writeCheckpoint({ ...checkpoint, moments: undefined }));
-  const refused = await evaluate(within);
-  expect(refused).toMatchObject({ status: 3, stdout: '' });
-  expect(refused.stderr).toMatch(/^wrn-onnx: checkpoint step 30: .*Go on with train --resume\n$/);
-  writeFileSync(within, readFileSync(path).subarray(0, -5));
-  expect(await evaluate(within)).toMatchObject({ status: 3, stdout: '' });
+    const within = join(trained, 'within.safetensors');
+    writeFileSync(within, writeCheckpoint({ ...checkpoint, moments: undefined }));
+    const refused = await evaluate(within);
+    expect(refused).toMatchObject({ status: 3, stdout: '' });
+    expect(refused.stderr).toMatch(/^wrn-onnx: checkpoint step 30: .*Go on with train --resume\n$/);
+    writeFileSync(within, readFileSync(path).subarray(0, -5));
+    expect(await evaluate(within)).toMatchObject({ status: 3, stdout: '' });
 
-  const exported = join(trained, 'from-checkpoint.onnx');
-  expect((await run(['export', path, '-o', exported])).status).toBe(0);
-  const { stdout: cpu } = await run(['eval', exported, '--data', data, '--format', 'json']);
-  expect(JSON.parse(cpu).results[0].top1).toBe(report.results[1].top1);
-});
+    const exported = join(trained, 'from-checkpoint.onnx');
+    expect((await run(['export', path, '-o', exported])).status).toBe(0);
+    const { stdout: cpu } = await run(['eval', exported, '--data', data, '--format', 'json']);
+    expect(JSON.parse(cpu).results[0].top1).toBe(report.results[1].top1);
+  },
+  300_000,
+);

@@ -18,6 +18,7 @@ import { testWithTensorFlow } from '../train/tensorflow.ts';
 // the command ends with a comparison of three runtimes in processes of their own; here the comparison is this file's
 vi.mock('../../eval/evaluate.ts', () => ({ evaluate: async () => ({ verdict: 'pass', results: [] }) }));
 vi.mock('../../src/cli/parity-table.ts', () => ({ parityTable: () => '', requireParity: () => {} }));
+vi.mock('../../src/cli/report.ts', () => ({ writeReport: () => {} }));
 
 const fixtures = (set: string) => fileURLToPath(new URL(`../data/fixtures/${set}`, import.meta.url));
 const small = ['--depth', '8', '--width', '0.25'];
