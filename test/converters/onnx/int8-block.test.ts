@@ -10,10 +10,10 @@ import { quantizationOf, type Range, roundTrip } from '../../../converters/onnx/
 import { toInt8Proto } from '../../../converters/onnx/int8/to-int8.ts';
 import { DataType, encodeModel } from '../../../proto/onnx.ts';
 import type { Model } from '../../../src/network/model.ts';
-import { signAt } from '../../../src/network/sign.ts';
 import { type BitTensor, floatTensor } from '../../../src/network/tensor.ts';
-import { type ConvLayer, type Layer, layers } from '../../../src/network/topology.ts';
+import { type ConvLayer, type Layer, layers, type Shape } from '../../../src/network/topology.ts';
 import { randomImages, randomModel } from '../../network/random-model.ts';
+import { accumulate } from './integer-convolution.ts';
 
 const IMAGES = 3;
 web.env.wasm.numThreads = 1;
@@ -59,41 +59,26 @@ interface Integers {
 }
 
 /**
- * Convolution of +-1 with what is stored, less its zero point; beyond the border there is real 0.
+ * The 8-bit output of a convolution.
+ * @param sums of the accumulator, shape [count, ...shape]
  * @param bias of the accumulator, a channel
  * @param step what one unit of the accumulator is in levels of the output, a channel
  */
-function convolve(
-  x: ArrayLike<number>,
-  zeroPoint: number,
-  [, height, width]: readonly number[],
-  layer: ConvLayer,
-  kernel: BitTensor,
+function requantize(
+  sums: Int32Array,
+  [channels, height, width]: Shape,
   { bias, step, outputZero }: { bias(channel: number): number; step(channel: number): number; outputZero: number },
 ): Integers {
-  const { kernel: size, stride, pads, inputChannels, shape } = layer;
-  const q: number[] = [];
   let [ties, low, high] = [0, 0, 0];
-  for (let n = 0; n < IMAGES; n++)
-    for (let o = 0; o < shape[0]; o++)
-      for (let y = 0; y < shape[1]; y++)
-        for (let z = 0; z < shape[2]; z++) {
-          let sum = bias(o);
-          for (let c = 0; c < inputChannels; c++)
-            for (let ky = 0; ky < size; ky++)
-              for (let kx = 0; kx < size; kx++) {
-                const [row, column] = [y * stride - pads[0] + ky, z * stride - pads[1] + kx];
-                if (row < 0 || row >= (height as number) || column < 0 || column >= (width as number)) continue;
-                const stored = x[((n * inputChannels + c) * (height as number) + row) * (width as number) + column] as number;
-                sum += signAt(kernel.data, ((o * inputChannels + c) * size + ky) * size + kx) * (stored - zeroPoint);
-              }
-          const level = sum * step(o);
-          if (Math.abs(level % 1) === 0.5) ties++;
-          const whole = roundHalfToEven(level) + outputZero;
-          if (whole < 0) low++;
-          if (whole > 255) high++;
-          q.push(saturate(whole));
-        }
+  const q = Array.from(sums, (sum, i) => {
+    const channel = Math.floor(i / (height * width)) % channels;
+    const level = (sum + bias(channel)) * step(channel);
+    const whole = roundHalfToEven(level) + outputZero;
+    if (Math.abs(level % 1) === 0.5) ties++;
+    if (whole < 0) low++;
+    if (whole > 255) high++;
+    return saturate(whole);
+  });
   return { q, ties, low, high };
 }
 
@@ -157,14 +142,16 @@ describe.each(Object.keys(runtimes) as (keyof typeof runtimes)[])('%s', (runtime
     const norm = (field: string, c: number) => model.tensors.get(`${block}.norm1.${field}`)?.data[c] as number;
     const normed = kind === 'norm-relu';
     const factor = (c: number) => (normed ? norm('gamma', c) : 1);
-    const first = convolve(values('relu0.q'), zeroPoint, layer('relu0').shape, layer('conv0'), kernelOf(model, `${block}.conv0`), {
+    const sums = (of: number[], input: string, conv: string) =>
+      accumulate(of, zeroPoint, layer(input).shape, layer(conv), model.tensors.get(`${block}.${conv}.kernel`) as BitTensor, IMAGES);
+    const first = requantize(sums(values('relu0.q'), 'relu0', 'conv0'), layer('conv0').shape, {
       bias: (c) => (normed ? Math.round((norm('beta', c) - norm('mean', c) * factor(c)) / (factor(c) * KERNEL_SCALE * scale)) : 0),
       step: (c) => factor(c) * KERNEL_SCALE, // the scales of input and output are the same
       outputZero: zeroPoint,
     });
     expect(values('relu1.q')).toEqual(first.q);
 
-    const second = convolve(first.q, zeroPoint, layer('relu1').shape, layer('conv1'), kernelOf(model, `${block}.conv1`), {
+    const second = requantize(sums([...first.q], 'relu1', 'conv1'), layer('conv1').shape, {
       bias: () => 0,
       step: () => (KERNEL_SCALE * scale) / sum.scale,
       outputZero: sum.zeroPoint,
@@ -178,10 +165,6 @@ describe.each(Object.keys(runtimes) as (keyof typeof runtimes)[])('%s', (runtime
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
   });
 });
-
-function kernelOf(model: Model, name: string): BitTensor {
-  return model.tensors.get(`${name}.kernel`) as BitTensor;
-}
 
 test.each([
   ['ReLU', 0, { low: 0, high: 255 / 32 }],
