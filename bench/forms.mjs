@@ -20,6 +20,7 @@ else await compare();
 /** In the child: one file loaded, images run one by one; prints milliseconds and megabytes. */
 async function measure(file) {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const { peakMemory } = await import('../dist/eval/peak-memory.js');
   const bytes = readFileSync(file);
   const [started, used] = [performance.now(), process.cpuUsage()];
   const session = await InferenceSession.create(bytes);
@@ -35,7 +36,15 @@ async function measure(file) {
     runs.push(performance.now() - begin);
   }
   const loadCpu = (user + system) / 1000;
-  console.log(JSON.stringify({ load, loadCpu, first: runs[0], run: median(runs.slice(1)), memory: process.resourceUsage().maxRSS / 1000 }));
+  console.log(
+    JSON.stringify({
+      load,
+      loadCpu,
+      first: runs[0],
+      run: median(runs.slice(1)),
+      memory: (peakMemory(process.pid) ?? process.resourceUsage().maxRSS * 1024) / 1e6,
+    }),
+  );
 }
 
 async function compare() {

@@ -1,4 +1,5 @@
 /** How fast files load and run, side by side: all files of a setting run in turn, so that a busy machine is fair to each. */
+import { setTimeout } from 'node:timers/promises';
 import { InputError } from '../src/errors.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
@@ -52,6 +53,8 @@ export interface Measurement {
   readonly memoryRatio: number | null;
 }
 
+/** After a run, the threads of a runtime spin for a while in wait of the next, and would take a core from another file's. */
+const SETTLE_MS = 100;
 /** Runs that nobody counts, after the first: caches fill, clocks rise. */
 const WARM_UP = 1;
 
@@ -106,6 +109,7 @@ async function* benchSetting(
         // another file begins each round: none always follows the same one
         const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
         const { seconds } = await runner.session.run(runner.images, batch);
+        await setTimeout(SETTLE_MS);
         if (round >= 0) runner.times.push(seconds);
       }
       options.onProgress?.(setting, Math.max(0, round + 1), options.runs);

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
 import { type ModelInput, type Output, runBatch } from '../page/runtime.ts';
+import { peakMemory } from '../peak-memory.ts';
 import type { BatchResult } from './backend.ts';
 
 export type OpenRequest = OpenOnnx | OpenTfjs;
@@ -46,7 +47,7 @@ export interface Loaded {
 let loaded: Loaded | undefined;
 
 async function answer(request: Request): Promise<Reply> {
-  if (request.kind === 'memory') return { kind: 'memory', peakBytes: process.resourceUsage().maxRSS * 1024 };
+  if (request.kind === 'memory') return { kind: 'memory', peakBytes: peakMemory(process.pid) ?? process.resourceUsage().maxRSS * 1024 };
   if (request.kind === 'open') return open(request);
   if (!loaded) throw new Error('no model is open');
   return { kind: 'run', ...(await loaded.run(request.imagesNCHW, request.count)) };

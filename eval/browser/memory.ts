@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
+import { peakMemory } from '../peak-memory.ts';
 
 /**
  * Largest resident memory so far of the browser's processes that run the page and the GPU, in bytes; undefined
@@ -12,18 +12,9 @@ export async function peakBrowserMemory(browser: Browser): Promise<number | unde
   let total = 0;
   for (const { id, type } of processInfo) {
     if (type !== 'renderer' && type !== 'GPU') continue;
-    const peak = peakOf(id);
+    const peak = peakMemory(id);
     if (peak === undefined) return undefined;
     total += peak;
   }
   return total;
-}
-
-function peakOf(pid: number): number | undefined {
-  try {
-    const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
-  } catch {
-    return undefined;
-  }
 }

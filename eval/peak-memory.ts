@@ -1,0 +1,15 @@
+/** Largest resident memory of a process, from /proc. */
+import { readFileSync } from 'node:fs';
+
+/**
+ * In bytes, of the program that a process runs now: unlike getrusage, without the memory of the parent that it was forked
+ * from. Undefined where the operating system does not tell.
+ */
+export function peakMemory(pid: number): number | undefined {
+  try {
+    const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+  } catch {
+    return undefined;
+  }
+}
