@@ -95,7 +95,10 @@ class Run {
     for (;;) {
       const epoch = this.#progress.step / this.#perEpoch;
       if (epoch > 0 && !this.#moments && (epoch === epochs || isCycleEnd(recipe.schedule, epoch))) await this.#test(epoch);
-      if (epoch >= epochs) return this.#model();
+      if (epoch >= epochs) {
+        this.#drawCurve(); // a resumed run may have nothing left to test
+        return this.#model();
+      }
       await this.#trainTo(Math.floor(epoch) + 1);
     }
   }

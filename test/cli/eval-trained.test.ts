@@ -77,6 +77,14 @@ testWithTensorFlow(
     }
     for (const name of ['curve.svg', 'curve.png', 'parity.txt', 'report.html'])
       expect(statSync(join(trained, name)).size).toBeGreaterThan(1000);
+
+    // a run that was stopped between its last test and its end leaves the same files
+    rmSync(join(trained, 'curve.png'));
+    rmSync(join(trained, 'model.onnx'));
+    expect((await trainProcess(['--data', data, '-o', trained, '--resume', '--epochs', '2'])).status).toBe(0);
+    expect(readFileSync(join(trained, 'curve.png')).subarray(1, 4).toString()).toBe('PNG');
+    expect(createHash('sha256').update(readFileSync(join(trained, 'model.onnx'))).digest('hex')).toBe(written.files['model.onnx'].sha256);
+
     const path = checkpointOf(trained);
     const evaluate = (file: string, backends = 'tfjs,cpu') =>
       run(['eval', file, '--data', data, '--backend', backends, '--format', 'json']);
