@@ -83,7 +83,11 @@ testWithTensorFlow(
     rmSync(join(trained, 'model.onnx'));
     expect((await trainProcess(['--data', data, '-o', trained, '--resume', '--epochs', '2'])).status).toBe(0);
     expect(readFileSync(join(trained, 'curve.png')).subarray(1, 4).toString()).toBe('PNG');
-    expect(createHash('sha256').update(readFileSync(join(trained, 'model.onnx'))).digest('hex')).toBe(written.files['model.onnx'].sha256);
+    expect(
+      createHash('sha256')
+        .update(readFileSync(join(trained, 'model.onnx')))
+        .digest('hex'),
+    ).toBe(written.files['model.onnx'].sha256);
 
     const path = checkpointOf(trained);
     const evaluate = (file: string, backends = 'tfjs,cpu') =>
