@@ -1,13 +1,12 @@
 // The main job on a fresh clone, with nothing but the package registries: a network of ours to ONNX, its accuracy and
 // parity on real images wherever this machine can run it, and a short training. What is missing is named and left out.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = `${root}quickstart`;
 const images = `${root}examples/fashion-mnist`;
-const source = readdirSync(`${root}models`, { recursive: true }).find((path) => path.endsWith('.safetensors'));
 
 const setUp = spawnSync(process.execPath, [`${root}scripts/set-up.mjs`], { stdio: 'inherit' });
 if (setUp.status !== 0) process.exit(1);
@@ -27,7 +26,7 @@ const backends = JSON.parse(doctor.stdout).filter(({ area }) => area === 'backen
 const here = backends.filter(({ ok }) => ok).map(({ name }) => name);
 const hasBrowser = here.includes('browser-wasm');
 
-wrn('export', `${root}models/${source}`, '-o', `${out}/model.onnx`);
+wrn('export', `${root}models/fashion-mnist-wrn-20-1/model.safetensors`, '-o', `${out}/model.onnx`);
 wrn('inspect', `${out}/model.onnx`);
 wrn('eval', `${out}/model.onnx`, '--data', images, '--backend', here.join(','));
 if (hasBrowser && !here.includes('browser-webgpu')) {
