@@ -69,7 +69,7 @@ export async function bisectOn(
   images = BISECT_IMAGES,
 ): Promise<Bisection> {
   for await (const { imagesNCHW, count } of data.batches(images))
-    return bisect(a, b, { imagesNCHW: new Uint8Array(imagesNCHW), count, backendOptions });
+    return await bisect(a, b, { imagesNCHW: new Uint8Array(imagesNCHW), count, backendOptions });
   throw new UsageError(`${data.name} has no images to bisect on`);
 }
 

@@ -9,8 +9,6 @@ export interface Run {
 
 const WIDTH = 860;
 const HEIGHT = 480;
-/** Pixels a character by which the font is wider than the charts' library believes. */
-const EXCESS = 1.6;
 const COLORS = ['#1f5fc4', '#c2410c', '#15803d', '#7e22ce', '#a16207', '#be185d'];
 
 /**
@@ -19,18 +17,20 @@ const COLORS = ['#1f5fc4', '#c2410c', '#15803d', '#7e22ce', '#a16207', '#be185d'
  */
 export function curveChart(runs: readonly Run[]): { option: ChartOption; size: ChartSize } {
   const last = Math.max(2, ...runs.flatMap(({ log }) => log.map(({ epoch }) => epoch)));
-  const tested = new Set(runs.flatMap(({ log }) => log.flatMap((entry) => (entry.kind === 'test' ? [entry.epoch] : []))));
-  const ticks = [...tested.add(1)].sort((a, b) => a - b);
+  const best = new Map<number, number>();
+  for (const [epoch, error] of runs.flatMap(({ log }) => testErrors(log))) best.set(epoch, Math.min(error, best.get(epoch) ?? 1));
+  const ticks = [...new Set([1, ...best.keys()])].sort((a, b) => a - b);
   const option: ChartOption = {
     title: {
       text: runs.length === 1 ? (runs[0]?.name ?? '') : 'Training',
       subtext:
-        'error on the test images at the end of every cycle of the learning rate, and on the augmented training images of every epoch',
+        'solid: error on the test images at the end of every cycle of the learning rate\ndashed: error on the augmented training images of every epoch',
+      subtextStyle: { lineHeight: 17 },
       left: 16,
       top: 12,
     },
-    legend: { bottom: 8, itemGap: 16 + EXCESS * Math.max(...runs.map(({ name }) => name.length)) },
-    grid: { left: 56, right: 32, top: 84, bottom: 56, containLabel: true },
+    legend: { show: runs.length > 1, data: runs.map(({ name }) => name), bottom: 8 },
+    grid: { left: 56, right: 32, top: 92, bottom: runs.length > 1 ? 60 : 32, containLabel: true },
     xAxis: {
       type: 'log',
       logBase: 2,
@@ -45,21 +45,20 @@ export function curveChart(runs: readonly Run[]): { option: ChartOption; size: C
     },
     yAxis: { type: 'value', name: 'error, %', nameLocation: 'middle', nameGap: 36, min: 0 },
     series: runs.flatMap(({ name, log }, i) => {
-      const prefix = runs.length === 1 ? '' : `${name}, `;
       const color = COLORS[i % COLORS.length] as string;
       return [
         {
-          name: `${prefix}test`,
+          name,
           type: 'line' as const,
           color,
           symbol: 'circle',
           symbolSize: 8,
           lineStyle: { width: 2 },
           label: { show: true, color, textBorderColor: '#fff', textBorderWidth: 3, formatter: labelOf },
-          data: testPoints(log),
+          data: testPoints(log, best),
         },
         {
-          name: `${prefix}training`,
+          name: `${name}, training`,
           type: 'line' as const,
           color,
           symbol: 'emptyCircle',
@@ -73,14 +72,16 @@ export function curveChart(runs: readonly Run[]): { option: ChartOption; size: C
   return { option, size: { width: WIDTH, height: HEIGHT } };
 }
 
-/** The label of a point stands on the side where the training error is not. */
-function testPoints(log: readonly LogEntry[]) {
-  const training = new Map(log.flatMap((entry) => (entry.kind === 'epoch' ? [[entry.epoch, entry.trainError] as const] : [])));
-  return log.flatMap((entry) => {
-    if (entry.kind !== 'test') return [];
-    const position = (training.get(entry.epoch) ?? 0) < entry.testError ? ('top' as const) : ('bottom' as const);
-    return [{ value: [entry.epoch, entry.testError * 100], label: { position } }];
-  });
+/** The value of the best run of an epoch stands below its point, those of the others above theirs. */
+function testPoints(log: readonly LogEntry[], best: ReadonlyMap<number, number>) {
+  return testErrors(log).map(([epoch, error]) => ({
+    value: [epoch, error * 100],
+    label: { position: error === best.get(epoch) ? ('bottom' as const) : ('top' as const) },
+  }));
+}
+
+function testErrors(log: readonly LogEntry[]): [epoch: number, error: number][] {
+  return log.flatMap((entry) => (entry.kind === 'test' ? [[entry.epoch, entry.testError]] : []));
 }
 
 function labelOf({ value }: { value: unknown }): string {

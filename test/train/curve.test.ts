@@ -14,10 +14,9 @@ import { folderWith } from '../data/crafted.ts';
 const shipped = fileURLToPath(new URL('../../models/fashion-mnist-wrn-20-1', import.meta.url));
 const log = readLog(readFileSync(join(shipped, 'log.jsonl'), 'utf8'), 'log.jsonl');
 
-/** Horizontal places of the points of a series. */
-function places(svg: string, series: number): number[] {
-  const circles = svg.matchAll(/<path [^>]*transform="matrix\([^)]*,([\d.]+),[\d.]+\)"[^>]*ecmeta_series_index="(\d)" ecmeta_data_index/g);
-  return [...circles].filter(([, , index]) => Number(index) === series).map(([, x]) => Number(x));
+/** Horizontal places of the points that are drawn with this radius. */
+function places(svg: string, radius: number): number[] {
+  return [...svg.matchAll(new RegExp(`<path [^>]*transform="matrix\\(${radius},0,0,${radius},([\\d.]+),`, 'g'))].map(([, x]) => Number(x));
 }
 
 test('a point for each epoch and each end of a cycle, with the error beside it, on an axis of doublings', () => {
@@ -26,11 +25,11 @@ test('a point for each epoch and each end of a cycle, with the error beside it, 
   const tests = log.filter(({ kind }) => kind === 'test');
   expect(tests.map(({ epoch }) => epoch)).toEqual([2, 6, 14]);
   for (const text of ['12.07', '9.16', '7.78', 'shipped', 'epochs', 'error, %', '>2<', '>6<', '>14<']) expect(svg).toContain(text);
-  for (const [series, epochs] of [
-    [0, [2, 6, 14]],
-    [1, Array.from({ length: 14 }, (_, i) => i + 1)],
+  for (const [radius, epochs] of [
+    [4, [2, 6, 14]],
+    [2, Array.from({ length: 14 }, (_, i) => i + 1)],
   ] as const) {
-    const x = places(svg, series);
+    const x = places(svg, radius);
     const [first, last] = [epochs[0] as number, epochs.at(-1) as number];
     const span = ((x.at(-1) as number) - (x[0] as number)) / Math.log2(last / first);
     expect(x).toHaveLength(epochs.length);
@@ -43,7 +42,7 @@ test('curve draws runs side by side, from folders and logs, and replaces nothing
   const at = join(folder, 'errors');
   const { status, stdout } = await run(['curve', shipped, join(shipped, 'log.jsonl'), '-o', at]);
   expect({ status, stdout }).toEqual({ status: 0, stdout: `${at}.svg\n${at}.png\n` });
-  expect(readFileSync(`${at}.svg`, 'utf8')).toContain('fashion-mnist-wrn-20-1, test');
+  expect(readFileSync(`${at}.svg`, 'utf8')).toContain('>fashion-mnist-wrn-20-1<');
   const { width, height, channels } = await sharp(`${at}.png`)
     .stats()
     .then(async () => sharp(`${at}.png`).metadata());
