@@ -35,6 +35,7 @@ with zipfile.ZipFile(wheel) as archive:
     for name in archive.namelist():
         if name.startswith('tensorflow/include/tensorflow/c/') or name.startswith('tensorflow/include/tensorflow/core/platform/') \\
            or name.startswith('tensorflow/include/xla/tsl/') or name.startswith('tensorflow/include/tsl/') \\
+           or name.startswith('tensorflow/include/absl/') \\
            or name in ('tensorflow/libtensorflow_cc.so.2', 'tensorflow/libtensorflow_framework.so.2'):
             archive.extract(name, target)
 `;
@@ -102,7 +103,7 @@ function compile(tensorflowHeaders, library, work) {
   mkdirSync(dirname(binding), { recursive: true });
   const headers = ['-I', nodeHeaders(work), '-I', tensorflowHeaders, '-I', home];
   const level = /napi-v(\d+)/.exec(binding)?.[1];
-  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'];
+  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc', join(root, 'scripts', 'tensorflow-log.cc')];
   const libraries = ['-L', library, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../../deps/lib'];
   const flags = ['-std=c++17', '-O2', '-fPIC', '-shared', '-w', `-DNAPI_VERSION=${level}`];
   const partial = `${binding}.partial`;
