@@ -78,7 +78,7 @@ function apply(
     case 'maxPool':
       return op.pool(layer.op, x, layer.kernel, layer.stride, layer.pads, layer.countsPads);
     case 'widen':
-      return tf.concat([x, tf.zerosLike(x)], 3);
+      return op.widen(x);
     case 'add':
       return tf.add(x, y);
     case 'globalPool':

@@ -151,6 +151,12 @@ export function ops(tf: TensorFlow) {
       return tf.div(y, native(padded(tf.fill([1, height, width, 1], 1)), size, stride, 'valid'));
     },
 
+    /** Twice the channels, the new ones zero. */
+    widen(x: Tensor): Tensor {
+      const [, , , channels = 0] = x.shape;
+      return tf.pad(x, [...NONE, [0, channels]]);
+    },
+
     /** Mean softmax cross entropy of logits [batch, classes] and labels int32 [batch]. */
     crossEntropy(logits: Tensor, labels: Tensor): Tensor {
       const attributes = [type('T'), { name: 'Tlabels', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 }];
@@ -163,6 +169,13 @@ export function ops(tf: TensorFlow) {
     },
   };
 }
+
+/** No padding of batch, height and width. */
+const NONE = [
+  [0, 0],
+  [0, 0],
+  [0, 0],
+] as const;
 
 /** The lowest finite float32: never a maximum. */
 const LOWEST = -3.4028234663852886e38;

@@ -77,8 +77,6 @@ export interface TensorFlow {
   where(condition: Tensor, a: Tensor, b: Tensor): Tensor;
   argMax(x: Tensor, axis: number): Tensor;
   stack(tensors: readonly Tensor[]): Tensor;
-  concat(tensors: readonly Tensor[], axis: number): Tensor;
-  zerosLike(x: Tensor): Tensor;
   neg(x: Tensor): Tensor;
   pad(x: Tensor, paddings: readonly (readonly [number, number])[], value?: number): Tensor;
   avgPool(x: Tensor, size: number, strides: number, pad: 'same' | 'valid'): Tensor;

@@ -41,6 +41,7 @@ const rows: readonly Row[] = [
     inputs: [[2, 6, 6, 2]],
     body: (tf, x) => ops(tf).pool('averagePool', at(x, 0), 3, 2, [1, 1, 1, 1], true),
   },
+  { name: 'widen', inputs: [[2, 3, 3, 2]], body: (tf, x) => ops(tf).widen(at(x, 0)) },
   { name: 'cross entropy', inputs: [[4, 5]], body: (tf, x) => ops(tf).crossEntropy(at(x, 0), tf.tensor([0, 4, 2, 2], [4], 'int32')) },
 ];
 
@@ -106,6 +107,14 @@ testWithTensorFlow('binarize: s * sign(w) with sign(0) = +1; the gradient passes
     expect([...ops(tf).binarize(w, tf.scalar(0.25)).dataSync()]).toEqual([-0.25, -0.25, 0.25, 0.25, 0.25, 0.25]);
     expect(value.dataSync()[0]).toBe(0.25 * (-1 + 2 + 3 - 4 + 5 - 6));
     expect([...(grads[0] as Tensor).dataSync()]).toEqual([1, -2, 3, -4, 5, -6]);
+  });
+});
+
+testWithTensorFlow('widen: the channels as they are, then as many of zeros', (tf) => {
+  tf.tidy(() => {
+    const y = ops(tf).widen(tf.tensor([1, 2, 3, 4], [1, 1, 2, 2], 'float32'));
+    expect(y.shape).toEqual([1, 1, 2, 4]);
+    expect([...y.dataSync()]).toEqual([1, 2, 0, 0, 3, 4, 0, 0]);
   });
 });
 

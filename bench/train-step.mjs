@@ -1,0 +1,244 @@
+// A training step of ours and of PyTorch, in turns on the same cores: node bench/train-step.mjs WIDTH SECONDS [PYTHON...]
+// Every contestant is a process of its own, with the same initial weights and the same batch of 125 images of 32x32. It
+// makes a few steps a turn; the first, which finds the caches full of others' data, is not counted. Needs the build and
+// tfjs-node (npm run build, npm run setup:tfjs), and PyTorch in each PYTHON.
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import Table from 'cli-table3';
+import { defaultConfig } from '../dist/src/network/config.js';
+import { drawBatches } from '../dist/src/train/batches.js';
+import { toOIHW } from '../dist/src/train/kernel-layout.js';
+import { randomStream } from '../dist/src/train/random.js';
+import { presets } from '../dist/src/train/recipe.js';
+import { Learner, trainingStep } from '../dist/src/train/step.js';
+import { loadTensorFlow } from '../dist/src/train/tensorflow.js';
+import { initialWeights, learned } from '../dist/src/train/variables.js';
+
+const BATCH = 125;
+const CLASSES = 10;
+const RATE = 0.01;
+const DESCENT = { momentum: 0.9, weightDecay: 5e-4 };
+const WARM_UP = 4;
+/** Steps of a turn that are counted. */
+const COUNTED = 2;
+const PROFILED_STEPS = 5;
+const SHAPE = [BATCH, 32, 32, 3];
+
+const [mode, ...rest] = process.argv.slice(2);
+if (mode === 'step' || mode === 'fed-step') await serve(mode === 'fed-step', rest[0]);
+else if (mode === 'profile') await profile(rest[0]);
+else await compare(Number(mode), Number(rest[0]), rest.slice(1));
+
+// ---- the contestants
+
+/** What the job describes, in tfjs-node. */
+function prepare(file) {
+  const job = JSON.parse(readFileSync(file, 'utf8'));
+  const config = { ...defaultConfig, width: job.width, classes: CLASSES, input: { channels: 3, height: 32, width: 32 } };
+  const weights = initialWeights(learned(config), randomStream(1));
+  return { tf: loadTensorFlow(), config, weights, images: floats(job.images), labels: new Int32Array(floats(job.labels).buffer) };
+}
+
+/** One step for each line on stdin; `fed`: with batches that a worker draws beside it, as in training. */
+async function serve(fed, file) {
+  const { tf, config, weights, images, labels } = prepare(file);
+  const momenta = weights.map(({ length }) => new Float32Array(length));
+  const learner = new Learner(tf, config, DESCENT, weights, momenta);
+  const batches = fed ? drawn() : held({ imagesNHWC: images, labels });
+  console.log(JSON.stringify({ runtime: `TensorFlow ${tf.backend().binding.TF_Version}, Node ${process.versions.node}` }));
+  for await (const _ of createInterface({ input: process.stdin })) {
+    const [start, used] = [performance.now(), process.cpuUsage()];
+    const { imagesNHWC, labels } = (await batches.next()).value;
+    const { loss } = learner.step(imagesNHWC, SHAPE, labels, RATE);
+    const { user, system } = process.cpuUsage(used);
+    const memory = process.resourceUsage().maxRSS / 1000;
+    console.log(JSON.stringify({ ms: performance.now() - start, cpu: (user + system) / 1000, loss, memory }));
+  }
+  await batches.return?.();
+}
+
+async function* held(batch) {
+  for (;;) yield batch;
+}
+
+/** Batches with all of the augmentation, of a set of noise as large as CIFAR-10's. */
+function drawn() {
+  const length = 50_000;
+  const imagesNCHW = new Uint8Array(new SharedArrayBuffer(length * 3072)).map((_, i) => i * 7919);
+  const set = { name: 'noise', classes: CLASSES, length, channels: 3, height: 32, width: 32, imagesNCHW, labels: new Int32Array(length) };
+  const { augmentation } = presets['cifar10-cutout'].recipe;
+  return drawBatches(set, { seed: 1, batch: BATCH, augmentation }, 0, 1e6);
+}
+
+/** Time by op, in the eager path: the same kernels one after another, without what TensorFlow fuses in the graph. */
+async function profile(file) {
+  const { tf, config, weights, images, labels } = prepare(file);
+  const backend = tf.backend();
+  const ops = {};
+  for (const execute of ['executeSingleOutput', 'executeMultipleOutputs']) {
+    const native = backend[execute];
+    backend[execute] = (op, ...args) => {
+      const start = performance.now();
+      const result = native.call(backend, op, ...args);
+      ops[op] = (ops[op] ?? 0) + (performance.now() - start) / PROFILED_STEPS;
+      return result;
+    };
+  }
+  const state = [...weights, ...weights.map(({ length }) => new Float32Array(length))];
+  const variables = learned(config);
+  const tensors = state.map((values, i) => tf.tensor(values, variables[i % variables.length].shape, 'float32'));
+  const inputs = [tf.tensor(images, SHAPE, 'float32'), tf.tensor(labels, [BATCH], 'int32'), tf.scalar(RATE)];
+  const step = trainingStep(tf, config, DESCENT);
+  const run = () => tf.tidy(() => void step(...inputs, ...tensors)[0].dataSync());
+  for (let i = 0; i < PROFILED_STEPS; i++) run();
+  for (const op in ops) ops[op] = 0;
+  for (let i = 0; i < PROFILED_STEPS; i++) run();
+  console.log(JSON.stringify(ops));
+}
+
+// ---- the comparison
+
+async function compare(width, seconds, interpreters) {
+  const folder = mkdtempSync(join(tmpdir(), 'wrn-onnx-bench-'));
+  const job = writeJob(folder, width);
+  const self = fileURLToPath(import.meta.url);
+  const twin = fileURLToPath(new URL('train_step.py', import.meta.url));
+  const commands = [
+    [process.execPath, self, 'step', job],
+    [process.execPath, self, 'fed-step', job],
+    ...interpreters.map((python) => [python, twin, job]),
+  ];
+  const contestants = commands.map(start);
+  try {
+    for (const contestant of contestants) {
+      contestant.runtime = (await contestant.line()).runtime;
+      for (let i = 0; i < WARM_UP; i++) contestant.losses.push((await contestant.step()).loss);
+    }
+    const end = performance.now() + 1000 * seconds;
+    for (let turn = 0; performance.now() < end; turn++) {
+      for (let i = 0; i < contestants.length; i++) {
+        const contestant = contestants[(i + turn) % contestants.length];
+        await contestant.step();
+        const steps = [];
+        for (let step = 0; step < COUNTED; step++) steps.push(await contestant.step());
+        contestant.turns.push({ ms: mean(steps, 'ms'), cpu: mean(steps, 'cpu'), memory: steps.at(-1).memory });
+      }
+    }
+    for (const { process } of contestants) process.stdin.end();
+    report(width, contestants);
+    const [ours] = commands;
+    const byOp = [
+      ['ours, eager', [ours[0], self, 'profile', job]],
+      ...interpreters.map((python, i) => [contestants[i + 2].runtime, [python, twin, job, 'profile']]),
+    ];
+    for (const [name, [file, ...args]] of byOp) {
+      const output = execFileSync(file, args, { stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' });
+      reportOps(name, JSON.parse(output.trim().split('\n').at(-1)));
+    }
+  } finally {
+    for (const { process } of contestants) process.kill();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Weights, images and labels as raw numbers, and the job that names them as test/train/reference.py reads it. */
+function writeJob(folder, width) {
+  const config = { ...defaultConfig, width, classes: CLASSES, input: { channels: 3, height: 32, width: 32 } };
+  const variables = learned(config);
+  const random = randomStream(2);
+  const kernels = initialWeights(variables, randomStream(1)).map((values, i) => Buffer.from(toOIHW(values, variables[i].shape).buffer));
+  const images = Float32Array.from({ length: SHAPE.reduce((a, b) => a * b) }, () => random.integer(256));
+  const labels = Int32Array.from({ length: BATCH }, () => random.integer(CLASSES));
+  const contents = { weights: Buffer.concat(kernels), images: Buffer.from(images.buffer), labels: Buffer.from(labels.buffer) };
+  for (const [name, bytes] of Object.entries(contents)) writeFileSync(join(folder, name), bytes);
+  const job = {
+    ...Object.fromEntries(Object.keys(contents).map((name) => [name, join(folder, name)])),
+    images_shape: SHAPE,
+    kernel_shapes: variables.map(({ shape: [height, width, inputs, outputs] }) => [outputs, inputs, height, width]),
+    width,
+    blocks: (config.depth - 2) / 6,
+    bits: config.bits,
+    scale: config.scale,
+    residual: config.residual,
+    input_relu: config.inputRelu,
+    shifted_relu: false,
+    logits_divisor: config.logitsDivisor,
+    rate: RATE,
+  };
+  const file = join(folder, 'job.json');
+  writeFileSync(file, JSON.stringify(job));
+  return file;
+}
+
+function start([file, ...args]) {
+  const process = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+  const lines = createInterface({ input: process.stdout })[Symbol.asyncIterator]();
+  const line = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${file} ${args.join(' ')} ended: run it alone to see why`);
+    return JSON.parse(value);
+  };
+  const step = () => {
+    process.stdin.write('\n');
+    return line();
+  };
+  return { process, line, step, losses: [], turns: [] };
+}
+
+function report(width, contestants) {
+  const [ours, fed, ...others] = contestants;
+  const named = [['ours', ours], ['ours, augmenting beside', fed], ...others.map((other) => ['PyTorch, channels_last', other])];
+  const table = new Table({
+    head: ['', 'runtime', 'ms a step: quartiles', 'CPU ms', 'images/s', 'ours / it: quartiles', 'peak MB', 'first losses'],
+    style: { head: [], border: [] },
+  });
+  for (const [name, { runtime, turns, losses }] of named) {
+    const ratios = turns.map(({ ms }, turn) => ours.turns[turn].ms / ms);
+    table.push(
+      [
+        name,
+        runtime,
+        quartiles(turns.map(({ ms }) => ms)).map((ms) => ms.toFixed(0)),
+        quartiles(turns.map(({ cpu }) => cpu))[1].toFixed(0),
+        ((1000 * BATCH) / quartiles(turns.map(({ ms }) => ms))[1]).toFixed(0),
+        quartiles(ratios).map((ratio) => ratio.toFixed(2)),
+        turns.at(-1).memory.toFixed(0),
+        losses.slice(0, 3).map((loss) => loss.toFixed(4)),
+      ].map((cell) => (Array.isArray(cell) ? cell.join(' ') : cell)),
+    );
+  }
+  const machine = `${cpus().length} x ${cpus()[0].model}`;
+  console.log(
+    `WRN-20-${width}, 1 bit, batch ${BATCH}, 32x32, ${machine}, ${ours.turns.length} turns of ${COUNTED} counted steps\n${table}`,
+  );
+}
+
+/** The ops that make 95 % of the time. */
+function reportOps(name, ops) {
+  const total = Object.values(ops).reduce((sum, ms) => sum + ms, 0);
+  let sum = 0;
+  const cells = [];
+  for (const [op, ms] of Object.entries(ops).sort(([, a], [, b]) => b - a)) {
+    if (sum > 0.95 * total) break;
+    sum += ms;
+    cells.push(`${op} ${ms.toFixed(1)}`);
+  }
+  console.log(`\nms a step by op, ${name}, ${total.toFixed(0)} in all:\n  ${cells.join(', ')}, the rest ${(total - sum).toFixed(1)}`);
+}
+
+function floats(file) {
+  return new Float32Array(Uint8Array.from(readFileSync(file)).buffer);
+}
+
+function mean(rows, column) {
+  return rows.reduce((sum, row) => sum + row[column], 0) / rows.length;
+}
+
+function quartiles(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return [0.25, 0.5, 0.75].map((part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]);
+}
