@@ -9,6 +9,7 @@ import { machine } from '../../eval/machine.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import type { Report } from '../../eval/result.ts';
 import { type Shard, shardRange } from '../../eval/shard.ts';
+import type { ImageShape } from '../data/image-set.ts';
 import { openImageSet } from '../data/open.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { naturalNumber, shard } from './arguments.ts';
@@ -29,7 +30,7 @@ interface Flags {
   readonly limit?: number;
   readonly shard?: Shard;
   readonly shorterSide?: number;
-  readonly batch: number;
+  readonly batch?: number;
   readonly threads?: number;
   readonly browser?: string;
   readonly softwareGpu?: boolean;
@@ -58,7 +59,7 @@ export function command(): Command {
         'scale image files until their shorter side has n pixels, then cut around the centre (default: until they cover the input)',
       ).argParser(naturalNumber),
     )
-    .addOption(new Option('--batch <n>', 'images a batch').argParser(naturalNumber).default(16))
+    .addOption(new Option('--batch <n>', 'images a batch (default: 64, of images larger than 32x32 16)').argParser(naturalNumber))
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
@@ -90,7 +91,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     threads: flags.threads,
     browser: flags.browser,
     softwareGpu: flags.softwareGpu,
-    batch: input.fixedBatch ?? flags.batch,
+    batch: input.fixedBatch ?? flags.batch ?? defaultBatch(input),
     source,
   };
   const chosen = await chooseBackends(flags, backendOptions);
@@ -146,4 +147,9 @@ async function run(file: string, flags: Flags): Promise<void> {
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
+}
+
+/** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */
+function defaultBatch({ height, width }: ImageShape): number {
+  return height * width <= 32 * 32 ? 64 : 16;
 }
