@@ -4,9 +4,8 @@
 // run one after the other in a process of its own. Needs the build (npm run build).
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 
-const [file, source, images, backend, batch, rounds = '3', bare] = process.argv.slice(2);
+const [file, source, images, backend, batch, rounds = '5', bare] = process.argv.slice(2);
 const { defaultConfig, evaluate, layers, openImageSet, parameters, readClassifier, toOnnx } = await import('../dist/src/index.js');
 const model = file === 'wrn-20-1' ? randomNetwork() : readFileSync(file);
 const { input, classes } = readClassifier(model);
@@ -19,17 +18,19 @@ else await compare();
 await data.close();
 
 async function compare() {
-  console.log(`${file}, ${limit} images of ${data.name} in batches of ${BATCH}, ${backend}`);
+  console.log(`${file}, ${limit} images of ${data.name} in batches of ${BATCH}, ${backend}; seconds`);
+  const ratios = { "the runtime's own": [], "a bare loop's": [] };
   for (let round = 0; round < Number(rounds); round++) {
     const { results } = await evaluate({ model, modelName: file, data, backends: [backend], limit, backendOptions: { batch: BATCH } });
     const { seconds, runtimeSeconds } = results[0];
-    let line = `  evaluate ${seconds.toFixed(2)} s: ${(seconds / runtimeSeconds).toFixed(3)} of the runtime's own ${runtimeSeconds.toFixed(2)} s`;
-    if (backend === 'cpu') {
-      const args = [fileURLToPath(import.meta.url), file, source, images, backend, batch, rounds, 'bare'];
-      const alone = Number(execFileSync(process.execPath, args).toString());
-      line += `; ${(seconds / alone).toFixed(3)} of a bare loop's ${alone.toFixed(2)} s`;
-    }
-    console.log(line);
+    const times = { "the runtime's own": runtimeSeconds };
+    if (backend === 'cpu') times["a bare loop's"] = Number(execFileSync(process.execPath, [...process.argv.slice(1, 7), rounds, 'bare']));
+    for (const [name, time] of Object.entries(times)) ratios[name].push(seconds / time);
+    const others = Object.entries(times).map(([name, time]) => `${name} ${time.toFixed(2)}`);
+    console.log(`  evaluate ${seconds.toFixed(2)}, ${others.join(', ')}`);
+  }
+  for (const [name, list] of Object.entries(ratios)) {
+    if (list.length > 0) console.log(`  evaluate is ${list.sort((a, b) => a - b)[list.length >> 1].toFixed(3)} of ${name} (median)`);
   }
 }
 

@@ -168,6 +168,8 @@ test('a shard says so, and that its parity is for merge to judge', async () => {
     'cpu,wasm',
     '--limit',
     '32',
+    '--batch',
+    '16',
     '--shard',
     '2/2',
   ]);
@@ -255,12 +257,13 @@ test('all takes what is here and lists what is missing and why', async () => {
 });
 
 test('Ctrl-C prints what was done so far and exits 130', async () => {
-  const { status, stdout, stderr } = await run(
-    ['eval', at('model.onnx'), '--data', images, '--backend', 'wasm', '--batch', '4', '--format', 'json'],
-    {
-      onStart: (child) => setTimeout(() => child.kill('SIGINT'), 2500),
-    },
-  );
+  const args = ['eval', at('model.onnx'), '--data', images, '--backend', 'wasm', '--batch', '1', '--format', 'json'];
+  const start = performance.now();
+  await run([...args, '--limit', '1']);
+  const startUp = performance.now() - start;
+  const { status, stdout, stderr } = await run(args, {
+    onStart: (child) => setTimeout(() => child.kill('SIGINT'), 1.5 * startUp), // 1,000 images take several times that
+  });
   expect(status).toBe(130);
   expect(stderr).toContain('interrupted');
   expect(JSON.parse(stdout).images).toBeLessThan(1000);
