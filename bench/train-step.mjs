@@ -1,7 +1,7 @@
 // A training step of ours and of PyTorch, in turns on the same cores: node bench/train-step.mjs WIDTH SECONDS [PYTHON...]
 // Every contestant is a process of its own, with the same initial weights and the same batch of 125 images of 32x32. It
-// makes a few steps a turn; the first, which finds the caches full of others' data, is not counted. Needs the build and
-// tfjs-node (npm run build, npm run setup:tfjs), and PyTorch in each PYTHON.
+// makes one step a turn, and steps of the same turn are compared; turns in which other processes computed are left out.
+// Needs the build and tfjs-node (npm run build, npm run setup:tfjs), and PyTorch in each PYTHON.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -22,10 +22,10 @@ const BATCH = 125;
 const CLASSES = 10;
 const RATE = 0.01;
 const DESCENT = { momentum: 0.9, weightDecay: 5e-4 };
-const WARM_UP = 4;
-/** Steps of a turn that are counted. */
-const COUNTED = 2;
-const PROFILED_STEPS = 5;
+const WARM_UP = 3;
+/** Share of the cores' time that other processes may take in a turn that counts. */
+const OTHERS = 0.05;
+const PROFILED_STEPS = 3;
 const SHAPE = [BATCH, 32, 32, 3];
 
 const [mode, ...rest] = process.argv.slice(2);
@@ -68,8 +68,8 @@ async function* held(batch) {
 /** Batches with all of the augmentation, of a set of noise as large as CIFAR-10's. */
 function drawn() {
   const length = 50_000;
-  const imagesNCHW = new Uint8Array(new SharedArrayBuffer(length * 3072)).map((_, i) => i * 7919);
-  const set = { name: 'noise', classes: CLASSES, length, channels: 3, height: 32, width: 32, imagesNCHW, labels: new Int32Array(length) };
+  const images = new Uint8Array(new SharedArrayBuffer(length * 3072)).map((_, i) => i * 7919);
+  const set = { name: 'noise', classes: CLASSES, length, channels: 3, height: 32, width: 32, images, labels: new Int32Array(length) };
   const { augmentation } = presets['cifar10-cutout'].recipe;
   return drawBatches(set, { seed: 1, batch: BATCH, augmentation }, 0, 1e6);
 }
@@ -94,7 +94,7 @@ async function profile(file) {
   const inputs = [tf.tensor(images, SHAPE, 'float32'), tf.tensor(labels, [BATCH], 'int32'), tf.scalar(RATE)];
   const step = trainingStep(tf, config, DESCENT);
   const run = () => tf.tidy(() => void step(...inputs, ...tensors)[0].dataSync());
-  for (let i = 0; i < PROFILED_STEPS; i++) run();
+  run();
   for (const op in ops) ops[op] = 0;
   for (let i = 0; i < PROFILED_STEPS; i++) run();
   console.log(JSON.stringify(ops));
@@ -119,17 +119,23 @@ async function compare(width, seconds, interpreters) {
       for (let i = 0; i < WARM_UP; i++) contestant.losses.push((await contestant.step()).loss);
     }
     const end = performance.now() + 1000 * seconds;
-    for (let turn = 0; performance.now() < end; turn++) {
+    let turns = 0;
+    for (; performance.now() < end; turns++) {
+      const steps = new Map();
+      const before = busyMs();
+      let own = 0;
+      const start = performance.now();
       for (let i = 0; i < contestants.length; i++) {
-        const contestant = contestants[(i + turn) % contestants.length];
-        await contestant.step();
-        const steps = [];
-        for (let step = 0; step < COUNTED; step++) steps.push(await contestant.step());
-        contestant.turns.push({ ms: mean(steps, 'ms'), cpu: mean(steps, 'cpu'), memory: steps.at(-1).memory });
+        const contestant = contestants[(i + turns) % contestants.length];
+        const step = await contestant.step();
+        own += step.cpu;
+        steps.set(contestant, step);
       }
+      const others = (busyMs() - before - own) / (cpus().length * (performance.now() - start));
+      if (others < OTHERS) for (const [contestant, step] of steps) contestant.steps.push(step);
     }
     for (const { process } of contestants) process.stdin.end();
-    report(width, contestants);
+    report(width, contestants, turns);
     const [ours] = commands;
     const byOp = [
       ['ours, eager', [ours[0], self, 'profile', job]],
@@ -186,35 +192,33 @@ function start([file, ...args]) {
     process.stdin.write('\n');
     return line();
   };
-  return { process, line, step, losses: [], turns: [] };
+  return { process, line, step, losses: [], steps: [] };
 }
 
-function report(width, contestants) {
+function report(width, contestants, turns) {
   const [ours, fed, ...others] = contestants;
   const named = [['ours', ours], ['ours, augmenting beside', fed], ...others.map((other) => ['PyTorch, channels_last', other])];
   const table = new Table({
     head: ['', 'runtime', 'ms a step: quartiles', 'CPU ms', 'images/s', 'ours / it: quartiles', 'peak MB', 'first losses'],
     style: { head: [], border: [] },
   });
-  for (const [name, { runtime, turns, losses }] of named) {
-    const ratios = turns.map(({ ms }, turn) => ours.turns[turn].ms / ms);
+  for (const [name, { runtime, steps, losses }] of named) {
+    const ratios = steps.map(({ ms }, turn) => ours.steps[turn].ms / ms);
     table.push(
       [
         name,
         runtime,
-        quartiles(turns.map(({ ms }) => ms)).map((ms) => ms.toFixed(0)),
-        quartiles(turns.map(({ cpu }) => cpu))[1].toFixed(0),
-        ((1000 * BATCH) / quartiles(turns.map(({ ms }) => ms))[1]).toFixed(0),
+        quartiles(steps.map(({ ms }) => ms)).map((ms) => ms.toFixed(0)),
+        quartiles(steps.map(({ cpu }) => cpu))[1].toFixed(0),
+        ((1000 * BATCH) / quartiles(steps.map(({ ms }) => ms))[1]).toFixed(0),
         quartiles(ratios).map((ratio) => ratio.toFixed(2)),
-        turns.at(-1).memory.toFixed(0),
-        losses.slice(0, 3).map((loss) => loss.toFixed(4)),
+        steps.at(-1).memory.toFixed(0),
+        losses.map((loss) => loss.toFixed(4)),
       ].map((cell) => (Array.isArray(cell) ? cell.join(' ') : cell)),
     );
   }
   const machine = `${cpus().length} x ${cpus()[0].model}`;
-  console.log(
-    `WRN-20-${width}, 1 bit, batch ${BATCH}, 32x32, ${machine}, ${ours.turns.length} turns of ${COUNTED} counted steps\n${table}`,
-  );
+  console.log(`WRN-20-${width}, 1 bit, batch ${BATCH}, 32x32, ${machine}, ${ours.steps.length} of ${turns} turns\n${table}`);
 }
 
 /** The ops that make 95 % of the time. */
@@ -230,12 +234,13 @@ function reportOps(name, ops) {
   console.log(`\nms a step by op, ${name}, ${total.toFixed(0)} in all:\n  ${cells.join(', ')}, the rest ${(total - sum).toFixed(1)}`);
 }
 
-function floats(file) {
-  return new Float32Array(Uint8Array.from(readFileSync(file)).buffer);
+/** Time that all processes have computed since the machine's start. */
+function busyMs() {
+  return cpus().reduce((sum, { times: { user, nice, sys } }) => sum + user + nice + sys, 0);
 }
 
-function mean(rows, column) {
-  return rows.reduce((sum, row) => sum + row[column], 0) / rows.length;
+function floats(file) {
+  return new Float32Array(Uint8Array.from(readFileSync(file)).buffer);
 }
 
 function quartiles(values) {

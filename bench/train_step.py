@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "test", "train"))
 from reference import network, read_kernels, sgd  # noqa: E402
 
-PROFILED_STEPS = 5
+PROFILED_STEPS = 3
 
 torch.set_num_threads(2)
 job = json.load(open(sys.argv[1]))
@@ -40,8 +40,7 @@ def step():
 
 
 if sys.argv[2:] == ["profile"]:
-    for _ in range(PROFILED_STEPS):
-        step()
+    step()
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         for _ in range(PROFILED_STEPS):
             step()

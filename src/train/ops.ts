@@ -3,6 +3,7 @@
  * Tensors are NHWC, kernels HWIO. The op names and attributes are those of TensorFlow's op registry.
  */
 import type { Pads } from '../network/config.ts';
+import { filterGradient, filterGradientPays } from './filter-gradient.ts';
 import type { Attribute, Tensor, TensorFlow } from './tensorflow.ts';
 
 export type Ops = ReturnType<typeof ops>;
@@ -63,6 +64,7 @@ export function ops(tf: TensorFlow) {
         nhwc,
         ints('dilations', [1, 1, 1, 1]),
       ];
+      const byProducts = filterGradientPays(x, kernel, stride, pads);
       const shapes = { x: tf.tensor(x.shape, [4], 'int32'), kernel: tf.tensor(kernel.shape, [4], 'int32') };
       return withGradient([x, kernel], (x, kernel) => ({
         value: backend.executeSingleOutput('Conv2D', attributes, [x, kernel]),
@@ -71,7 +73,9 @@ export function ops(tf: TensorFlow) {
           const [x, kernel, xShape, kernelShape] = kept as [Tensor, Tensor, Tensor, Tensor];
           return [
             backend.executeSingleOutput('Conv2DBackpropInput', attributes, [xShape, kernel, dy]),
-            backend.executeSingleOutput('Conv2DBackpropFilter', attributes, [x, kernelShape, dy]),
+            byProducts
+              ? filterGradient(tf, x, dy, size)
+              : backend.executeSingleOutput('Conv2DBackpropFilter', attributes, [x, kernelShape, dy]),
           ];
         },
       }));

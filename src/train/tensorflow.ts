@@ -68,7 +68,7 @@ export interface TensorFlow {
   mul(a: Tensor, b: Tensor | number): Tensor;
   div(a: Tensor, b: Tensor | number): Tensor;
   abs(x: Tensor): Tensor;
-  sum(x: Tensor): Tensor;
+  sum(x: Tensor, axes?: readonly number[]): Tensor;
   mean(x: Tensor, axes?: readonly number[], keepDims?: boolean): Tensor;
   maximum(a: Tensor, b: Tensor | number): Tensor;
   cast(x: Tensor, dtype: DataType): Tensor;
@@ -77,6 +77,9 @@ export interface TensorFlow {
   where(condition: Tensor, a: Tensor, b: Tensor): Tensor;
   argMax(x: Tensor, axis: number): Tensor;
   stack(tensors: readonly Tensor[]): Tensor;
+  matMul(a: Tensor, b: Tensor, transposeA?: boolean): Tensor;
+  slice(x: Tensor, begin: readonly number[], size: readonly number[]): Tensor;
+  reshape(x: Tensor, shape: readonly number[]): Tensor;
   neg(x: Tensor): Tensor;
   pad(x: Tensor, paddings: readonly (readonly [number, number])[], value?: number): Tensor;
   avgPool(x: Tensor, size: number, strides: number, pad: 'same' | 'valid'): Tensor;

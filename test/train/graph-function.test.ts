@@ -39,6 +39,14 @@ const rows: readonly Row[] = [
   { name: 'conv, SAME', inputs: convInputs, body: (tf, ...x) => ops(tf).conv(at(x, 0), at(x, 1), 1, [1, 1, 1, 1]) },
   { name: 'conv, explicit pads', inputs: convInputs, body: (tf, ...x) => ops(tf).conv(at(x, 0), at(x, 1), 2, [1, 1, 1, 1]) },
   {
+    name: 'conv of many channels',
+    inputs: [
+      [2, 16, 16, 64],
+      [3, 3, 64, 64],
+    ],
+    body: (tf, ...x) => ops(tf).conv(at(x, 0), at(x, 1), 1, [1, 1, 1, 1]),
+  },
+  {
     name: 'batch norm',
     inputs: [[2, 4, 4, 3], [3], [3]],
     body: (tf, ...x) => ops(tf).batchNorm(at(x, 0), at(x, 1), at(x, 2), 1e-5),
@@ -147,6 +155,7 @@ testWithTensorFlow('these are all ops that networks run, in training, measuring 
   const imagenet: NetworkConfig = { ...small, stem: 'imagenet', depth: 10, width: 1 / 64, input: { channels: 3, height: 32, width: 32 } };
   const variants: Partial<NetworkConfig>[] = [
     {},
+    { width: 4, input: { channels: 3, height: 16, width: 16 } },
     { bits: 32, endBits: 32, residual: false, affine: 'all', inputRelu: true },
     { scale: 'mean-layer' },
     { scale: 'mean-channel', downsample: { convPads: [1, 1, 1, 1], poolPads: [1, 1, 1, 1], poolCountsPads: true } },
