@@ -1,6 +1,6 @@
 /** How fast files load and run, side by side: all files of a setting run in turn, so that a busy machine is fair to each. */
 import { setTimeout } from 'node:timers/promises';
-import { InputError } from '../src/errors.ts';
+import { InputError, InterruptedError } from '../src/errors.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
 import { readClassifier } from './model-input.ts';
@@ -22,6 +22,7 @@ export interface BenchOptions {
   /** Timed runs of each file in each setting. */
   readonly runs: number;
   readonly backendOptions: Omit<BackendOptions, 'batch' | 'threads'>;
+  readonly signal?: AbortSignal;
   readonly onProgress?: (setting: string, done: number, total: number) => void;
 }
 
@@ -60,7 +61,8 @@ const WARM_UP = 1;
 
 /**
  * Measures every file in every setting (backend, threads, batch).
- * @throws InputError when a file does not take a batch of that size; DeviceError when a backend is not available
+ * @throws InputError when a file does not take a batch of that size; DeviceError when a backend is not available;
+ * InterruptedError
  */
 export async function* bench(options: BenchOptions): AsyncGenerator<Measurement, void, undefined> {
   for (const { name, model } of options.files) {
@@ -106,6 +108,7 @@ async function* benchSetting(
     }
     for (let round = -WARM_UP; round < options.runs; round++) {
       for (const [i] of runners.entries()) {
+        if (options.signal?.aborted) throw new InterruptedError(`interrupted while measuring ${setting}`);
         // another file begins each round: none always follows the same one
         const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
         const { seconds } = await runner.session.run(runner.images, batch);

@@ -7,11 +7,14 @@ import { servePage } from '../browser/server.ts';
 import type { Page as PageApi, PageOpen, PageResult, Provider } from '../page/page.ts';
 import type { ModelInput } from '../page/runtime.ts';
 import type { Backend, BackendOptions } from './backend.ts';
-import { openError } from './open-error.ts';
+import { openError, stopError } from './runtime-error.ts';
 
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
 const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--ignore-gpu-blocklist'];
 const software = ['--use-webgpu-adapter=swiftshader', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
+
+/** What a signal ends is decided by who runs the backend; the driver would close the browser in the middle of a run. */
+const noHandlers = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
 
 interface BrowserRow {
   readonly title: string;
@@ -30,13 +33,17 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
       const input = prepared?.input ?? originalInput;
       const server = await servePage(prepared?.model ?? original);
       const browser = await chromium
-        .launch({ executablePath, headless: true, handleSIGINT: false, args: flags(provider, options) })
+        .launch({ executablePath, headless: true, ...noHandlers, args: flags(provider, options) })
         .catch(async (error: Error) => {
           await server.close();
           throw new DeviceError(
             `${executablePath} does not start: ${error.message.split('\n')[0]}. Name another browser with --browser PATH`,
           );
         });
+      const name = `${provider} in the browser`;
+      const stopped = (error: unknown): never => {
+        throw stopError(name, error);
+      };
       const close = async () => {
         await browser.close();
         await server.close();
@@ -54,17 +61,15 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
             const base64 = Buffer.from(imagesNCHW).toString('base64');
             const result = await page
               .evaluate(([images, n]) => (globalThis as unknown as { wrn: PageApi }).wrn.run(images, n), [base64, count] as const)
-              .catch((error: unknown) => {
-                throw new DeviceError(`${provider} in the browser stopped while it ran this model: ${reason(error)}`);
-              });
+              .catch(stopped);
             return decode(result);
           },
-          peakMemoryBytes: () => peakBrowserMemory(browser),
+          peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
           close,
         };
       } catch (error) {
         await close();
-        throw openError(`${provider} in the browser`, reason(error), advice);
+        throw openError(name, error, advice);
       }
     },
   };
@@ -74,11 +79,6 @@ function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {
   const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   const rendering = provider === 'wasm' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
   return [...root, ...quiet, ...rendering];
-}
-
-function reason(error: unknown): string {
-  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-  return line.replace(/^page\.evaluate: (Error: )?/, '').slice(0, 300);
 }
 
 function decode({ outputs, seconds }: PageResult) {

@@ -80,7 +80,7 @@ let last: Promise<unknown> = Promise.resolve();
 process.on('message', (request: Request) => {
   last = last.then(() => answer(request)).then(reply, (error: Error) => reply({ kind: 'error', message: error.message }));
 });
-process.on('SIGINT', () => {}); // Ctrl-C reaches the whole group; the parent decides when to end
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {}); // reach the whole group; the parent decides when to end
 process.on('disconnect', () => process.exit());
 
 function reply(message: Reply): void {

@@ -1,12 +1,12 @@
 /** The backends that run in a child process: onnxruntime-node's providers, onnxruntime-web's wasm, and tfjs-node. */
 import type { InferenceSession } from 'onnxruntime-web';
-import { DeviceError, UsageError } from '../../src/errors.ts';
+import { UsageError } from '../../src/errors.ts';
 import { swiftShader } from '../browser/find.ts';
 import type { ModelInput } from '../page/runtime.ts';
 import type { Backend, BackendOptions, Session } from './backend.ts';
 import { Child } from './child.ts';
 import type { OpenRequest } from './node-worker.ts';
-import { openError } from './open-error.ts';
+import { openError, stopError } from './runtime-error.ts';
 
 /**
  * With this entry a session is refused when a node would run on the CPU instead of the chosen provider
@@ -27,21 +27,21 @@ interface ChildRow {
 
 async function openChild({ name, advice, env, note = '', request }: ChildRow): Promise<Session> {
   const child = new Child(env);
+  const stopped = (error: unknown): never => {
+    throw stopError(name, error);
+  };
   try {
     const { seconds, version } = await child.ask<'open'>(request);
     return {
       loadSeconds: seconds,
       detail: `${request.runtime} ${version}${note}`,
-      run: (imagesNCHW, count) =>
-        child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch((error: unknown) => {
-          throw new DeviceError(`${name} stopped while it ran this model: ${firstLine(error)}`);
-        }),
-      peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' })).peakBytes,
+      run: (imagesNCHW, count) => child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch(stopped),
+      peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' }).catch(stopped)).peakBytes,
       close: () => child.close(),
     };
   } catch (error) {
     await child.close();
-    throw openError(name, firstLine(error), advice);
+    throw openError(name, error, advice);
   }
 }
 
@@ -74,16 +74,6 @@ function onnxBackend({ title, runtime, provider, advice, env }: OnnxRow): Backen
       });
     },
   };
-}
-
-function firstLine(error: unknown): string {
-  return (
-    (error instanceof Error ? error.message : String(error))
-      .trim()
-      .split('\n')[0]
-      ?.replace(/^.* was false\. /, '')
-      .slice(0, 300) ?? ''
-  );
 }
 
 export const cpu = onnxBackend({

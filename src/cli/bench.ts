@@ -53,11 +53,14 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
   const backends = await chooseBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
   const threads = flags.threads ?? [undefined];
+  const interrupt = new AbortController();
+  const onInterrupt = () => interrupt.abort();
+  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   const progress = new Progress('runs');
   const measurements: Measurement[] = [];
   const profiles: { file: string; profile: Profile }[] = [];
   try {
-    const options = { files, backends, batches: flags.batch, threads, runs: flags.runs, backendOptions };
+    const options = { files, backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
     for await (const one of bench({ ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
       measurements.push(one);
     }
@@ -68,6 +71,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     }
   } finally {
     progress.stop();
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }
   if (charts.length > 0) {
     const { option, size } = benchChart(measurements);

@@ -8,13 +8,14 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Graph } from '../../converters/onnx/graph.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
+import { findBrowser } from '../../eval/browser/find.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { readModelFile } from '../../src/network/model-file.ts';
 import { randomModel } from '../network/random-model.ts';
 import { pythonWith } from '../python.ts';
 import { models, shared, testWith } from '../shared.ts';
-import { run } from './run.ts';
+import { interrupt, run } from './run.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const images = `${root}examples/fashion-mnist`;
@@ -256,18 +257,22 @@ test('all takes what is here and lists what is missing and why', async () => {
   for (const name of ['cuda', 'webgpu']) expect(ran.includes(name) || stderr.includes(`not on this machine: ${name}: `)).toBe(true);
 });
 
-test('Ctrl-C prints what was done so far and exits 130', async () => {
-  const args = ['eval', at('model.onnx'), '--data', images, '--backend', 'wasm', '--batch', '1', '--format', 'json'];
-  const start = performance.now();
-  await run([...args, '--limit', '1']);
-  const startUp = performance.now() - start;
-  const { status, stdout, stderr } = await run(args, {
-    onStart: (child) => setTimeout(() => child.kill('SIGINT'), 1.5 * startUp), // 1,000 images take several times that
+const interruptions = [
+  { signal: 'SIGINT', backend: 'wasm', there: true },
+  { signal: 'SIGTERM', backend: 'wasm', there: true },
+  { signal: 'SIGTERM', backend: 'browser-wasm', there: findBrowser() !== undefined },
+] as const;
+for (const { signal, backend, there } of interruptions) {
+  test.skipIf(!there)(`${signal} on ${backend} prints what was done so far and exits 130${there ? '' : ' [needs a browser]'}`, async () => {
+    const { status, stdout, stderr } = await run(
+      ['eval', at('model.onnx'), '--data', images, '--backend', backend, '--batch', '1', '--format', 'json'],
+      { onStart: (child) => interrupt(child, signal) },
+    );
+    expect(stderr).toContain('interrupted');
+    expect(status).toBe(130);
+    expect(JSON.parse(stdout).images).toBeLessThan(1000);
   });
-  expect(status).toBe(130);
-  expect(stderr).toContain('interrupted');
-  expect(JSON.parse(stdout).images).toBeLessThan(1000);
-});
+}
 
 const python = pythonWith('numpy');
 (python ? test : test.skip)(`--save-logits is what numpy reads${python ? '' : ' [needs Python with numpy]'}`, async () => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
@@ -24,4 +25,25 @@ export async function run(args: readonly string[], { env, onStart }: RunOptions 
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
   return { status, stdout, stderr };
+}
+
+/**
+ * Signals a command, once it has started a runtime, and what runs in its process group, as a terminal, `timeout` and
+ * job schedulers do. Where the system does not list processes, the command alone, after a while.
+ */
+export function interrupt(child: ChildProcess, signal: NodeJS.Signals): void {
+  const pid = child.pid as number;
+  if (process.platform !== 'linux') {
+    setTimeout(() => child.kill(signal), 4000);
+    return;
+  }
+  const children = () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  const groupOf = (process: number) => readFileSync(`/proc/${process}/stat`, 'utf8').split(') ')[1]?.split(' ')[2];
+  const timer = setInterval(() => {
+    if (children().length === 0) return;
+    clearInterval(timer);
+    setTimeout(() => {
+      for (const one of [...children().filter((process) => groupOf(process) === groupOf(pid)), pid]) process.kill(one, signal);
+    }, 1000);
+  }, 20);
 }

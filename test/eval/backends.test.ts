@@ -1,15 +1,15 @@
 /** Every backend of this machine on every form, against the naive interpreter; and what happens where a device is absent. */
 import { describe, expect, test } from 'vitest';
 import { type FormName, forms } from '../../converters/onnx/forms.ts';
-import { Graph } from '../../converters/onnx/graph.ts';
+import { Graph, node } from '../../converters/onnx/graph.ts';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { probe } from '../../eval/backends/probe.ts';
 import { type BackendName, backends } from '../../eval/backends/table.ts';
 import { findBrowser } from '../../eval/browser/find.ts';
 import { addDifference, noDifference, relativeError } from '../../eval/metrics.ts';
 import { readClassifier } from '../../eval/model-input.ts';
-import { DataType, encodeModel } from '../../proto/onnx.ts';
-import { DeviceError } from '../../src/errors.ts';
+import { DataType, encodeModel, type ModelProto, type NodeProto } from '../../proto/onnx.ts';
+import { DeviceError, InputError } from '../../src/errors.ts';
 import type { NetworkConfig } from '../../src/network/config.ts';
 import { writeModelFile } from '../../src/network/model-file.ts';
 import { randomImages, randomModel } from '../network/random-model.ts';
@@ -117,6 +117,54 @@ test('a device that is absent is an error that says what to install, not a fallb
   await session.close();
   await expect(backends.webgpu.open(file, input, { batch: 1, softwareGpu: true })).rejects.toThrow(DeviceError);
   await expect(backends['browser-webgpu'].open(file, input, { batch: 1, softwareGpu: true })).rejects.toThrow(DeviceError);
+});
+
+/** A classifier of one node and a dense layer, wrong in one way each. */
+const wrong: readonly { title: string; proto: Partial<ModelProto>; first: NodeProto; message: RegExp }[] = [
+  {
+    title: "an operator of somebody's own",
+    proto: { opset_import: [{ version: 17 }, { domain: 'acme', version: 1 }] },
+    first: node('Frobnicate', ['images'], 'x', {}, 'acme'),
+    message: /acme:Frobnicate/,
+  },
+  { title: 'a domain that is not imported', proto: {}, first: node('Relu', ['images'], 'x', {}, 'acme'), message: /domain 'acme'/ },
+  { title: 'an attribute too many', proto: {}, first: node('Relu', ['images'], 'x', { slope: 2 }), message: /slope for operator Relu/ },
+  { title: 'an input that nothing makes', proto: {}, first: node('Relu', ['nothing'], 'x'), message: /'nothing'/ },
+  { title: 'inputs too few', proto: {}, first: node('Slice', ['images'], 'x'), message: /Slice/ },
+  { title: 'a version from the future', proto: { ir_version: 99 }, first: node('Relu', ['images'], 'x'), message: /IR version: 99/ },
+  {
+    title: 'an operator set from the future',
+    proto: { opset_import: [{ version: 99 }] },
+    first: node('Relu', ['images'], 'x'),
+    message: /Opset 99/,
+  },
+];
+test.each(wrong)('the fault of the model is told from that of the machine: $title', async ({ proto, first, message }) => {
+  const value = (name: string, sizes: number[]) => ({
+    name,
+    type: { tensor_type: { elem_type: DataType.FLOAT, shape: { dim: sizes.map((dim_value) => ({ dim_value })) } } },
+  });
+  const graph = new Graph();
+  graph.nodes.push(first);
+  graph.node('GlobalAveragePool', ['x'], 'pool');
+  graph.node('Flatten', ['pool'], 'logits');
+  const whole = { name: 'g', node: graph.nodes, input: [value('images', [1, 3, 8, 8])], output: [value('logits', [1, 3])] };
+  const file = encodeModel({ ir_version: 8, opset_import: [{ version: 17 }], graph: whole, ...proto });
+  for (const name of ['cpu', 'wasm'] as const) {
+    const opened = backends[name].open(file, readClassifier(file).input, { batch: 1 });
+    await expect(opened).rejects.toThrow(InputError);
+    await expect(opened).rejects.toThrow(message);
+  }
+});
+
+const closed: BackendName[] = browser ? ['cpu', 'browser-wasm'] : ['cpu'];
+test.each(closed)('%s: what is asked of a session that is gone ends in a DeviceError', async (name) => {
+  const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
+  const session = await backends[name].open(file, readClassifier(file).input, { batch: 1 });
+  await session.close();
+  await expect(session.run(images, 1)).rejects.toThrow(DeviceError);
+  await expect(session.peakMemoryBytes()).rejects.toThrow(DeviceError);
+  await session.close();
 });
 
 test('a process that dies is an error, and the session can still be closed', async () => {

@@ -9,7 +9,7 @@ import { profile } from '../../eval/profile.ts';
 import { encodeModel } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { layers, multiplyAccumulates } from '../../src/network/topology.ts';
-import { run } from '../cli/run.ts';
+import { interrupt, run } from '../cli/run.ts';
 import { randomModel } from '../network/random-model.ts';
 
 const model = randomModel({ width: 1, input: { channels: 3, height: 32, width: 32 } });
@@ -103,6 +103,13 @@ describe('the command', () => {
     const got = await run(['bench', paths[0] as string, ...args]);
     expect(got.status).toBe(status);
     expect(got.stderr).toMatch(message);
+  });
+
+  test('an interruption ends in one line and exit code 130', async () => {
+    const got = await run(['bench', paths[0] as string, '--runs', '100000'], {
+      onStart: (child) => interrupt(child, 'SIGTERM'),
+    });
+    expect(got).toEqual({ status: 130, stdout: '', stderr: 'wrn-onnx: interrupted while measuring cpu, batch 8\n' });
   });
 
   test('the same name twice, and a file that is no model', async () => {
