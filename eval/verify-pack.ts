@@ -1,10 +1,11 @@
 /** The proof that two ONNX files compute the same: both run in onnxruntime on the same inputs. */
 import { readFile } from 'node:fs/promises';
 import * as runtime from 'onnxruntime-node';
-import { QONNX_DOMAIN, qonnx } from '../converters/onnx/form-qonnx.ts';
+import { QUANTIZER_DOMAINS, qonnx } from '../converters/onnx/form-qonnx.ts';
 import { decodeModel, encodeModel } from '../proto/onnx.ts';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { InputError, ParityError } from '../src/errors.ts';
+import { firstLine } from './backends/runtime-error.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from './metrics.ts';
 import type { ClassifierModel } from './model-input.ts';
 import { type Runtime, runBatch } from './page/runtime.ts';
@@ -41,10 +42,13 @@ const BATCH = 16;
  * @throws InputError when the original cannot be run
  */
 export async function verifyPack(original: string, packed: string, data?: PackData): Promise<PackVerification> {
-  const before = await openOriginal(original);
+  const before = await open(
+    original,
+    (reason) => new InputError('onnx', original, `expected a model that onnxruntime runs, so that parity can be proved, got ${reason}`),
+  );
   let after: Session | undefined;
   try {
-    after = await open(packed);
+    after = await open(packed, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
     const random = await compareRandom(before, after);
     return { ...random, data: data ? await compareData(before, after, data) : null };
   } finally {
@@ -55,31 +59,26 @@ export async function verifyPack(original: string, packed: string, data?: PackDa
 
 const options: runtime.InferenceSession.SessionOptions = { executionProviders: ['cpu'], logSeverityLevel: 4 };
 
-async function open(path: string): Promise<Session> {
-  try {
-    return await runtime.InferenceSession.create(path, options);
-  } catch (error) {
-    throw new ParityError(`onnxruntime refuses the new file: ${firstLine(error)}`);
-  }
-}
-
-/** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with our function of that name. */
-async function openOriginal(path: string): Promise<Session> {
+async function open(path: string, refuse: (reason: string) => Error): Promise<Session> {
   try {
     return await runtime.InferenceSession.create(path, options);
   } catch (error) {
     const runnable = await withBipolarQuant(path).catch(() => undefined);
     if (runnable) return runnable;
-    throw new InputError('onnx', path, `expected a model that onnxruntime runs, so that parity can be proved, got ${firstLine(error)}`);
+    throw refuse(firstLine(error));
   }
 }
 
+/** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with our function of that name. */
 async function withBipolarQuant(path: string): Promise<Session | undefined> {
   const model = decodeModel(await readFile(path));
-  if (!model.graph?.node?.some(({ op_type, domain }) => op_type === 'BipolarQuant' && domain === QONNX_DOMAIN)) return undefined;
-  if (model.functions?.some(({ name, domain }) => name === 'BipolarQuant' && domain === QONNX_DOMAIN)) return undefined;
+  const isCalled = (name: string) => model.graph?.node?.some(({ op_type, domain }) => op_type === 'BipolarQuant' && domain === name);
+  const isThere = (name: string) => model.functions?.some((f) => f.name === 'BipolarQuant' && f.domain === name);
+  const missing = QUANTIZER_DOMAINS.filter((domain) => isCalled(domain) && !isThere(domain));
+  if (missing.length === 0) return undefined;
   const opset_import = model.opset_import?.filter(({ domain }) => !domain) ?? [];
-  model.functions = [...(model.functions ?? []), ...qonnx.functions.map((f) => ({ ...f, opset_import }))];
+  const added = missing.flatMap((domain) => qonnx.functions.map((f) => ({ ...f, domain, opset_import })));
+  model.functions = [...(model.functions ?? []), ...added];
   model.ir_version = Math.max(8, Number(model.ir_version));
   return runtime.InferenceSession.create(encodeModel(model), options);
 }
@@ -108,9 +107,11 @@ async function runNew(session: Session, feeds: Feeds): Promise<Outputs> {
   try {
     return await session.run(feeds);
   } catch (error) {
-    throw new ParityError(`onnxruntime cannot run the new file: ${firstLine(error)}`);
+    throw cannotRun(firstLine(error));
   }
 }
+
+const cannotRun = (reason: string) => new ParityError(`onnxruntime cannot run the new file: ${reason}`);
 
 /** Largest relative error of an output, each compared for itself. */
 function difference(expected: Outputs, got: Outputs): { relError: number; maxAbsDiff: number } {
@@ -144,14 +145,19 @@ async function compareData(before: Session, after: Session, data: PackData): Pro
   const onnxruntime = runtime as unknown as Runtime;
   let [total, done, equal]: [Difference, number, number] = [noDifference, 0, 0];
   for await (const { imagesNCHW, count } of images.batches(input.fixedBatch ?? BATCH, 0, Math.min(limit, images.length))) {
-    const logits: Float32Array[] = [];
-    for (const session of [before, after]) {
-      const { outputs } = await runBatch(onnxruntime, session as never, input, imagesNCHW, count);
+    const logits = async (session: Session, refuse: (reason: string) => Error) => {
+      const { outputs } = await runBatch(onnxruntime, session as never, input, imagesNCHW, count).catch((error: unknown) => {
+        throw refuse(firstLine(error));
+      });
       const values = outputs[output]?.data;
       if (!values) throw new InputError('onnx', `output ${output}`, 'expected float32 logits, got another type');
-      logits.push(values);
-    }
-    const [expected, got] = logits as [Float32Array, Float32Array];
+      return values;
+    };
+    const expected = await logits(
+      before,
+      (reason) => new InputError('onnx', `input ${input.name}`, `expected a model that takes ${count} images at once, got ${reason}`),
+    );
+    const got = await logits(after, cannotRun);
     total = addDifference(total, got, expected);
     const classesBefore = top1(expected, classes);
     equal += top1(got, classes).filter((label, i) => label === classesBefore[i]).length;
@@ -232,8 +238,4 @@ function generator(): () => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim().split('\n')[0]?.slice(0, 300) ?? '';
 }

@@ -9,7 +9,7 @@ import { elements } from '../../src/network/tensor.ts';
 import { commonShape, forEachBroadcast, type Values } from './broadcast.ts';
 import { isExternal, type ReadExternal, readExternal } from './external-data.ts';
 import { DOMAIN } from './form-packed.ts';
-import { QONNX_DOMAIN } from './form-qonnx.ts';
+import { QUANTIZER_DOMAINS } from './form-qonnx.ts';
 import { dimsOf, floatsOf, storedBytes, typeName } from './initializer.ts';
 import { signTable } from './unpack.ts';
 
@@ -83,6 +83,7 @@ export class Constants {
       const value = node.attribute?.find((a) => a.name === 'value')?.t;
       return value ? stored({ ...value, name }, this.#read) : unknown('a constant that is no tensor');
     }
+    if (node.input?.some((input) => !input)) return unknown(`computed by ${node.op_type} without an optional input`);
     if (depth >= MAX_DEPTH) return unknown(`computed in more than ${MAX_DEPTH} steps`);
     const inputs = (node.input ?? []).map((input) => this.#value(input, known, depth + 1));
     if (inputs.some((input) => input.kind === 'unknown' && input.reason === undefined)) return { kind: 'unknown' };
@@ -124,6 +125,31 @@ const float = (inputs: readonly Constant[]) => (inputs.every(({ type }) => type 
 const compare = () => DataType.BOOL;
 const quantize: Compute = elementwise((x, scale) => (x >= 0 ? scale : -scale), float);
 
+/**
+ * The scale of binary-weight networks is often the mean of |W| of a channel. Summed as float64 and rounded once:
+ * runtimes sum as float32, each in its own order, and differ from each other in the last bits.
+ */
+function reduce(term: (x: number) => number, finish: (sum: number, count: number) => number): Compute {
+  return ([x, axesInput], node) => {
+    if (!x || x.type !== DataType.FLOAT) return undefined;
+    const attribute = (name: string) => node.attribute?.find((a) => a.name === name);
+    const given = axesInput ? Array.from(axesInput.data) : attribute('axes')?.ints?.map(Number);
+    if (attribute('noop_with_empty_axes') || (given && !given.every((axis) => Number.isInteger(axis) && Math.abs(axis) <= x.dims.length)))
+      return undefined;
+    const rank = x.dims.length;
+    const axes = new Set(given?.length ? given.map((axis) => (axis < 0 ? axis + rank : axis)) : x.dims.keys());
+    const kept = x.dims.map((size, axis) => (axes.has(axis) ? 1 : size));
+    const sums = new Float64Array(elements(kept));
+    forEachBroadcast(x.dims, [{ dims: kept, data: sums }], (index, [at = 0]) => {
+      sums[at] = (sums[at] as number) + term(x.data[index] as number);
+    });
+    const count = x.data.length / sums.length;
+    const keepsDims = Number(attribute('keepdims')?.i ?? 1) !== 0;
+    const dims = keepsDims ? kept : x.dims.filter((_, axis) => !axes.has(axis));
+    return { type: x.type, dims, data: Float32Array.from(sums, (sum) => finish(sum, count)) };
+  };
+}
+
 const standard: Readonly<Record<string, Compute>> = {
   Sign: elementwise((x) => Math.sign(x), float),
   Neg: elementwise((x) => -x, float),
@@ -138,6 +164,11 @@ const standard: Readonly<Record<string, Compute>> = {
   LessOrEqual: elementwise((x, y) => Number(x <= y), compare),
   Equal: elementwise((x, y) => Number(x === y), compare),
   Not: elementwise((x) => Number(!x), compare),
+  /** With both bounds: one that is left out has no value here. */
+  Clip: elementwise(
+    (x, low, high) => Math.min(Math.max(x, low), high),
+    (inputs) => (inputs.length === 3 ? float(inputs) : undefined),
+  ),
   Where: elementwise(
     (condition, x, y) => (condition ? x : y),
     ([, ...branches]) => float(branches),
@@ -149,28 +180,15 @@ const standard: Readonly<Record<string, Compute>> = {
     if (Number(to) === DataType.FLOAT && x) return { type: DataType.FLOAT, dims: x.dims, data: Float32Array.from(x.data) };
     return Number(to) === DataType.INT32 && isSmall ? { ...x, type: DataType.INT32 } : undefined;
   },
-  /**
-   * The scale of binary-weight networks is often the mean of |W| of a channel. Summed as float64 and rounded once:
-   * runtimes sum as float32, each in its own order, and differ from each other in the last bits.
-   */
-  ReduceMean([x, axesInput], node) {
-    if (!x || x.type !== DataType.FLOAT) return undefined;
-    const attribute = (name: string) => node.attribute?.find((a) => a.name === name);
-    const given = axesInput ? Array.from(axesInput.data) : attribute('axes')?.ints?.map(Number);
-    if (attribute('noop_with_empty_axes') || (given && !given.every((axis) => Number.isInteger(axis) && Math.abs(axis) <= x.dims.length)))
-      return undefined;
-    const rank = x.dims.length;
-    const axes = new Set(given?.length ? given.map((axis) => (axis < 0 ? axis + rank : axis)) : x.dims.keys());
-    const kept = x.dims.map((size, axis) => (axes.has(axis) ? 1 : size));
-    const sums = new Float64Array(elements(kept));
-    forEachBroadcast(x.dims, [{ dims: kept, data: sums }], (index, [at = 0]) => {
-      sums[at] = (sums[at] as number) + (x.data[index] as number);
-    });
-    const count = x.data.length / sums.length;
-    const keepsDims = Number(attribute('keepdims')?.i ?? 1) !== 0;
-    const dims = keepsDims ? kept : x.dims.filter((_, axis) => !axes.has(axis));
-    return { type: x.type, dims, data: Float32Array.from(sums, (sum) => sum / count) };
-  },
+  ReduceMean: reduce(
+    (x) => x,
+    (sum, count) => sum / count,
+  ),
+  ReduceSum: reduce(
+    (x) => x,
+    (sum) => sum,
+  ),
+  ReduceL1: reduce(Math.abs, (sum) => sum),
   Transpose([x], node) {
     if (!x) return undefined;
     const stated = node.attribute?.find(({ name }) => name === 'perm')?.ints?.map(Number);
@@ -206,9 +224,7 @@ const standard: Readonly<Record<string, Compute>> = {
 };
 
 const quantizers: Readonly<Record<string, Compute>> = {
-  [`${QONNX_DOMAIN}::BipolarQuant`]: quantize,
-  'finn.custom_op.general::BipolarQuant': quantize,
-  'onnx.brevitas::BipolarQuant': quantize,
+  ...Object.fromEntries(QUANTIZER_DOMAINS.map((domain) => [`${domain}::BipolarQuant`, quantize])),
   [`${DOMAIN}::Scale`]: elementwise((x, scale) => x * scale, float),
   [`${DOMAIN}::UnpackSign`]([bits, shape]) {
     const dims = Array.from(shape?.data ?? []);

@@ -14,6 +14,8 @@ import { floats, node } from './graph.ts';
 import { checkShape, dimsOf, floatsOf } from './initializer.ts';
 
 export const QONNX_DOMAIN = 'qonnx.custom_op.general';
+/** Domains in which tools of the FPGA flows write BipolarQuant: today's, and those of older versions. */
+export const QUANTIZER_DOMAINS: readonly string[] = [QONNX_DOMAIN, 'finn.custom_op.general', 'onnx.brevitas'];
 
 const bipolarQuant: FunctionProto = {
   domain: QONNX_DOMAIN,

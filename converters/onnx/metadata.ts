@@ -35,11 +35,6 @@ export function writeMetadata(model: Model, form: string, input: InputLayout): {
   return Object.entries(entries).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value }]));
 }
 
-/** Corrects what a file of this project says of its form once its weights are stored in another; changes `proto`. */
-export function restateForm(proto: ModelProto, form: string): void {
-  for (const entry of proto.metadata_props ?? []) if (entry.key === 'wrn.form') entry.value = form;
-}
-
 /** Metadata of a file that this project wrote; undefined for any other ONNX file. */
 export function readMetadata(proto: ModelProto): Metadata | undefined {
   return parseMetadata(new Map((proto.metadata_props ?? []).map(({ key, value }) => [key ?? '', value ?? ''])));

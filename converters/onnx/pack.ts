@@ -6,7 +6,7 @@ import { elements } from '../../src/network/tensor.ts';
 import { type ReadExternal, relocate } from './external-data.ts';
 import { inline } from './form-inline.ts';
 import { DOMAIN, packed } from './form-packed.ts';
-import { restateForm } from './metadata.ts';
+import { type FormName, forms } from './forms.ts';
 import { splitWeights } from './opposite-values.ts';
 import { type Kept, replaceWeights } from './replace-weights.ts';
 
@@ -99,6 +99,14 @@ function prefixOf(tensor: string): string {
 function nameLast(nodes: { output?: string[] | null }[], tensor: string): void {
   const last = nodes.at(-1);
   if (last) last.output = [tensor];
+}
+
+/**
+ * Corrects what a file of this project says of its form once its weights are stored in another; changes `model`.
+ * A form that rounds activations stays what it is, however its weights are stored.
+ */
+export function restateForm(model: ModelProto, form: FormName): void {
+  for (const entry of model.metadata_props ?? []) if (entry.key === 'wrn.form' && (entry.value ?? '') in forms) entry.value = form;
 }
 
 /** The error of a file in which nothing can be changed; it names up to three layers and why. */

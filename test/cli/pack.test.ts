@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeModel, encodeModel, type TensorProto } from '../../proto/onnx.ts';
-import { file, model, node, noise, type Parts, signs, value } from '../converters/onnx/foreign-model.ts';
+import { file, int64s, model, node, noise, type Parts, signs, value } from '../converters/onnx/foreign-model.ts';
 import { run } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wrn-pack-cli-'));
@@ -78,6 +78,38 @@ test.each([
   expect(stderr).toContain(message);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(readdirSync(at('bad')).sort()).toEqual(['model.onnx', 'short.bin']);
+});
+
+test('what was packed, what was not and why, and what was saved, in words', async () => {
+  writeFileSync(at('source.onnx'), file(parts));
+  const { status, stdout } = await run(['pack', at('source.onnx'), '-o', at('words.onnx')]);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/│ h +│ Conv │ 16x8x3x3 │ +1,152 │ +1 │ +4,608 │ +180 │/);
+  expect(stdout).toMatch(/│ y +│ Conv │ v +│ takes more than three values │/);
+  const [before, after] = ['source.onnx', 'words.onnx'].map((name) => statSync(at(name)).size.toLocaleString('en-US'));
+  expect(stdout).toContain(`1 of 2 layers packed\n  ${after} bytes instead of ${before}, `);
+});
+
+test('a file too small to gain says so', async () => {
+  const small: Parts = { nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [signs('w', [8, 8, 3, 3])], inputs: [image] };
+  writeFileSync(at('small.onnx'), file(small));
+  const { stdout } = await run(['pack', at('small.onnx'), '-o', at('larger.onnx')]);
+  expect(stdout).toContain('not smaller: there is too little to pack');
+});
+
+test('a model that takes one image only, whatever it says: one line, exit code 3', async () => {
+  const one: Parts = {
+    nodes: [node('Reshape', ['x', 'shape'], 'h'), node('MatMul', ['h', 'w'], 'y')],
+    tensors: [{ ...int64s([1, 784]), name: 'shape' }, signs('w', [784, 10])],
+    inputs: [value('x', ['batch', 1, 28, 28])],
+  };
+  const proto = model(one);
+  proto.graph = { ...proto.graph, output: [value('y', ['batch', 10])] };
+  writeFileSync(at('one.onnx'), encodeModel(proto));
+  const source = ours('examples/fashion-mnist');
+  const { status, stderr } = await run(['pack', at('one.onnx'), '-o', at('never.onnx'), '--data', source, '--limit', '4']);
+  expect(stderr).toMatch(/^wrn-onnx: onnx input x: expected a model that takes 4 images at once, got .*reshape.*\n$/i);
+  expect(status).toBe(3);
 });
 
 const broken = node('Conv', ['x', 'w'], 'y', { group: 3 });

@@ -52,12 +52,15 @@ export interface Parts {
   readonly inputs: readonly ValueInfoProto[];
   readonly outputs?: readonly ValueInfoProto[];
   readonly opset?: number;
+  /** Of operators that are not standard; version 1. */
+  readonly domains?: readonly string[];
   readonly irVersion?: number;
 }
 
-export function model({ nodes, tensors, inputs, outputs = [value('y', [])], opset = 13, irVersion = 8 }: Parts): ModelProto {
+export function model({ nodes, tensors, inputs, outputs = [value('y', [])], opset = 13, domains = [], irVersion = 8 }: Parts): ModelProto {
   const graph: GraphProto = { name: 'g', node: [...nodes], initializer: [...tensors], input: [...inputs], output: outputs.map(untyped) };
-  return { ir_version: irVersion, opset_import: [{ domain: '', version: opset }], graph };
+  const opset_import = [{ domain: '', version: opset }, ...domains.map((domain) => ({ domain, version: 1 }))];
+  return { ir_version: irVersion, opset_import, graph };
 }
 
 /** The runtime infers the shapes of outputs. */

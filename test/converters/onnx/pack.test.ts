@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readOnnxModel } from '../../../converters/onnx/from-onnx.ts';
+import { readMetadata } from '../../../converters/onnx/metadata.ts';
 import { packOnnx } from '../../../converters/onnx/pack.ts';
 import { toOnnx } from '../../../converters/onnx/to-onnx.ts';
 import { unpackOnnx } from '../../../converters/onnx/unpack-model.ts';
 import { verifyPack } from '../../../eval/verify-pack.ts';
 import { AttributeType, DataType, decodeModel, encodeModel, type ModelProto } from '../../../proto/onnx.ts';
 import { randomModel } from '../../network/random-model.ts';
-import { file, model, node, noise, type Parts, scalar, signs, value } from './foreign-model.ts';
+import { file, floats, int64s, model, node, noise, type Parts, scalar, signs, value } from './foreign-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wrn-pack-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -40,22 +41,64 @@ const perOutput = (dims: readonly number[]) => {
   const size = dims.slice(1).reduce((a, b) => a * b, 1);
   return (i: number) => 0.1 * (1 + Math.floor(i / size));
 };
-const perColumn = (columns: number) => (i: number) => 0.1 * (1 + (i % columns));
+
+/** The layers that pack knows, with the axis of the output channels. */
+const layers = [
+  { op: 'Conv', dims: [16, 8, 3, 3], axis: 0, input: image },
+  { op: 'ConvTranspose', dims: [8, 16, 3, 3], axis: 1, input: image },
+  { op: 'Gemm', dims: [64, 32], axis: 1, input: rows },
+  { op: 'MatMul', dims: [64, 32], axis: 1, input: rows },
+];
+const QONNX = 'qonnx.custom_op.general';
+/** How others store weights w = a sign(v): the nodes that make w, and the domains of those that are not standard. */
+const storages: readonly { readonly title: string; readonly nodes: Parts['nodes']; readonly domains?: string[] }[] = [
+  { title: 'dense', nodes: [] },
+  { title: 'Sign', nodes: [node('Sign', ['v'], 's'), node('Mul', ['s', 'a'], 'w')] },
+  {
+    title: 'Where',
+    nodes: [node('GreaterOrEqual', ['v', 'zero'], 'c'), node('Neg', ['a'], 'n'), node('Where', ['c', 'a', 'n'], 'w')],
+  },
+  { title: 'BipolarQuant', nodes: [node('BipolarQuant', ['v', 'a'], 'w', {}, QONNX)], domains: [QONNX] },
+];
+
+describe.each(layers)('$op', ({ op, dims, axis, input }) => {
+  const channels = dims[axis] as number;
+  const perChannel = noise(
+    'a',
+    dims.map((_, i) => (i === axis ? channels : 1)),
+  );
+  const absolute = Float32Array.from(new Float32Array(Uint8Array.from(perChannel.raw_data ?? []).buffer), Math.abs);
+  const scales = [
+    { of: 'the tensor', count: 1, scale: scalar('a', 0.3), at: () => Math.fround(0.3) },
+    {
+      of: 'each channel',
+      count: channels,
+      scale: { ...perChannel, raw_data: new Uint8Array(absolute.buffer) },
+      at: (i: number) => absolute[Math.floor(i / dims.slice(axis + 1).reduce((x, y) => x * y, 1)) % channels] as number,
+    },
+  ];
+  const latent = noise('v', dims);
+  const values = new Float32Array(Uint8Array.from(latent.raw_data ?? []).buffer);
+  const cases = scales.flatMap((row) => storages.map((storage) => ({ ...row, ...storage })));
+  test.each(cases)('$title, a scale of $of', async ({ count, scale, at, nodes, domains = [] }) => {
+    const weights = Float32Array.from(values, (v, i) => Math.sign(v) * at(i));
+    const stored = nodes.length === 0 ? [{ ...floats(dims, weights), name: 'w' }] : [latent, scale, scalar('zero', 0)];
+    const original = file({ nodes: [...nodes, node(op, ['x', 'w'], 'y')], tensors: stored, inputs: [input], domains });
+    const result = await packed(original);
+    expect(result.packed).toMatchObject([{ tensor: 'w', op, shape: dims, scales: count }]);
+    expect(result.kept).toEqual([]);
+    const back = decodeModel(unpackOnnx(result.model, { dataName }).model).graph;
+    expect(back?.node?.map(({ op_type }) => op_type)).toEqual([op]);
+    expect(back?.initializer?.find(({ name }) => name === 'w')).toMatchObject({ raw_data: floats(dims, weights).raw_data });
+  });
+});
 
 const single: readonly ({ readonly title: string; readonly scales: number } & Parts)[] = [
-  { title: 'Conv', scales: 1, nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [signs('w', [16, 8, 3, 3])], inputs: [image] },
   {
     title: 'Conv, a count that is no multiple of eight',
     scales: 1,
     nodes: [node('Conv', ['x', 'w'], 'y')],
     tensors: [signs('w', [17, 8, 3, 3])],
-    inputs: [image],
-  },
-  {
-    title: 'Conv, a scale for each channel',
-    scales: 32,
-    nodes: [node('Conv', ['x', 'w'], 'y')],
-    tensors: [signs('w', [32, 8, 3, 3], perOutput([32, 8, 3, 3]))],
     inputs: [image],
   },
   {
@@ -66,27 +109,12 @@ const single: readonly ({ readonly title: string; readonly scales: number } & Pa
     inputs: [image],
   },
   {
-    title: 'ConvTranspose, a scale for each channel',
-    scales: 16,
-    nodes: [node('ConvTranspose', ['x', 'w'], 'y')],
-    tensors: [signs('w', [8, 16, 3, 3], (i) => 0.1 * (1 + (Math.floor(i / 9) % 16)))],
-    inputs: [image],
-  },
-  {
-    title: 'Gemm, weights as [inputs, outputs]',
-    scales: 32,
-    nodes: [node('Gemm', ['x', 'w'], 'y')],
-    tensors: [signs('w', [64, 32], perColumn(32))],
-    inputs: [rows],
-  },
-  {
     title: 'Gemm, transposed weights',
     scales: 32,
     nodes: [node('Gemm', ['x', 'w'], 'y', { transB: 1 })],
     tensors: [signs('w', [32, 64], perOutput([32, 64]))],
     inputs: [rows],
   },
-  { title: 'MatMul', scales: 32, nodes: [node('MatMul', ['x', 'w'], 'y')], tensors: [signs('w', [64, 32], perColumn(32))], inputs: [rows] },
   {
     title: 'MatMul, weights on the left',
     scales: 1,
@@ -115,18 +143,33 @@ const single: readonly ({ readonly title: string; readonly scales: number } & Pa
     tensors: [signs('v', [32, 64], perOutput([32, 64]))],
     inputs: [rows],
   },
+  ...['finn.custom_op.general', 'onnx.brevitas'].map((domain) => ({
+    title: `BipolarQuant of ${domain}`,
+    scales: 1,
+    nodes: [node('BipolarQuant', ['v', 'a'], 'w', {}, domain), node('Conv', ['x', 'w'], 'y')],
+    tensors: [noise('v', [16, 8, 3, 3]), scalar('a', 0.25)],
+    inputs: [image],
+    domains: [domain],
+  })),
   {
-    title: 'Sign times a scale for each channel',
-    scales: 16,
-    nodes: [node('Sign', ['v'], 's'), node('Mul', ['s', 'a'], 'w'), node('Conv', ['x', 'w'], 'y')],
-    tensors: [noise('v', [16, 8, 3, 3]), noise('a', [16, 1, 1, 1])],
+    title: 'Sign of clipped weights',
+    scales: 1,
+    nodes: [node('Clip', ['v', 'low', 'high'], 'c'), node('Sign', ['c'], 'w'), node('Conv', ['x', 'w'], 'y')],
+    tensors: [noise('v', [16, 8, 3, 3]), scalar('low', -0.5), scalar('high', 0.5)],
     inputs: [image],
   },
   {
-    title: 'Where',
-    scales: 1,
-    nodes: [node('GreaterOrEqual', ['v', 'zero'], 'c'), node('Where', ['c', 'p', 'n'], 'w'), node('Conv', ['x', 'w'], 'y')],
-    tensors: [noise('v', [16, 8, 3, 3]), scalar('zero', 0), scalar('p', 0.25), scalar('n', -0.25)],
+    title: 'Sign times the sum of |w| over the count, as XNOR-Net scales',
+    scales: 16,
+    nodes: [
+      node('ReduceL1', ['v'], 'l', { axes: [3] }),
+      node('ReduceSum', ['l', 'axes'], 'm'),
+      node('Div', ['m', 'n'], 'a'),
+      node('Sign', ['v'], 's'),
+      node('Mul', ['s', 'a'], 'w'),
+      node('Conv', ['x', 'w'], 'y'),
+    ],
+    tensors: [noise('v', [16, 8, 3, 3]), { ...int64s([1, 2]), name: 'axes' }, scalar('n', 72)],
     inputs: [image],
   },
   {
@@ -243,10 +286,17 @@ test('what is not packed stays as it was, fields from the future included', asyn
     tensors: [signs('w', [16, 8, 3, 3]), noise('v', [8, 16, 1, 1])],
     inputs: [image],
   });
+  for (const part of [before.graph, before.graph?.node?.[1], before.graph?.initializer?.[1]] as { doc_string: string }[])
+    part.doc_string = 'future';
   const future = Buffer.from('9a3f03010203', 'hex'); // field 1011, three bytes
   const original = Buffer.concat([encodeModel(before), future]);
+  const unused = new Map([10, 6, 12].map((docString, i) => [(docString << 3) | 2, (([9, 15, 15][i] as number) << 3) | 2])); // of graph, node, tensor
+  for (let at = original.indexOf('future'); at >= 0; at = original.indexOf('future', at + 1))
+    original[at - 2] = unused.get(original[at - 2] as number) as number;
   const { model: bytes, kept } = packOnnx(original, { dataName });
   expect(Buffer.from(bytes).includes(future)).toBe(true);
+  const counts = ['J', 'z'].map((tag) => Buffer.from(bytes).toString('latin1').split(`${tag}\x06future`).length - 1);
+  expect(counts).toEqual([1, 2]);
   expect(kept).toEqual([{ tensor: 'v', layer: 'y', op: 'Conv', reason: 'takes more than three values' }]);
   const after = decodeModel(bytes).graph;
   expect(after?.initializer?.find(({ name }) => name === 'v')).toEqual(decodeModel(original).graph?.initializer?.[1]);
@@ -323,6 +373,22 @@ describe('files of this project', () => {
     expect(readOnnxModel(unpackOnnx(result.model, { dataName }).model).tensors).toEqual(source.tensors);
   });
 
+  test('qonnx, packed and unpacked: the graph without its quantizers, the scales still behind the convolutions', () => {
+    const original = toOnnx(source, { form: 'qonnx', input: 'nchw-float' });
+    const back = unpackOnnx(packOnnx(original, { dataName }).model, { dataName }).model;
+    const graphs = [original, back].map((bytes) => decodeModel(bytes).graph);
+    expect(graphs[1]?.node).toEqual(graphs[0]?.node?.filter(({ op_type }) => op_type !== 'BipolarQuant'));
+    const scales = graphs.map((graph) => graph?.initializer?.filter(({ name }) => name?.endsWith('.scale')));
+    expect(scales[1]).toEqual(scales[0]);
+  });
+
+  test('unpacking the float layers of a form that rounds does not make it dense', () => {
+    const proto = decodeModel(toOnnx(source, { form: 'packed', input: 'nchw-float' }));
+    for (const entry of proto.metadata_props ?? []) if (entry.key === 'wrn.form') entry.value = 'int8';
+    const back = decodeModel(unpackOnnx(encodeModel(proto), { dataName }).model);
+    expect(readMetadata(back)?.form).toBe('int8');
+  });
+
   test.each(['packed', 'inline'] as const)('unpack gives the tensors of the dense export from %s', (form) => {
     const dense = decodeModel(unpackOnnx(toOnnx(source, { form, input: 'nchw-float' }), { dataName }).model);
     const expected = decodeModel(toOnnx(source, { form: 'dense', input: 'nchw-float' }));
@@ -333,6 +399,29 @@ describe('files of this project', () => {
     expect(dense.opset_import).toEqual(expected.opset_import);
     expect(() => unpackOnnx(encodeModel(dense), { dataName })).toThrow('expected weights stored as bits, got none');
   });
+});
+
+test('a QONNX network, activations in one bit, too: quantizers of activations stay, and back', async () => {
+  const parts: Parts = {
+    nodes: [
+      node('BipolarQuant', ['v', 'a'], 'w', {}, QONNX),
+      node('Conv', ['x', 'w'], 'h'),
+      node('BipolarQuant', ['h', 'one'], 'q', {}, QONNX),
+      node('BipolarQuant', ['u', 'one'], 'w2', {}, QONNX),
+      node('Conv', ['q', 'w2'], 'c'),
+      node('Mul', ['c', 'b'], 'y'),
+    ],
+    tensors: [noise('v', [16, 8, 3, 3]), scalar('a', 0.25), scalar('one', 1), noise('u', [16, 16, 3, 3]), noise('b', [16, 1, 1])],
+    inputs: [image],
+    domains: [QONNX],
+  };
+  const { packed: done, model: bytes } = await packed(file(parts));
+  expect(done.map(({ tensor, scales }) => [tensor, scales])).toEqual([
+    ['w', 1],
+    ['w2', 1],
+  ]);
+  expect(ops(bytes)).toEqual(['UnpackSign', 'Scale', 'UnpackSign', 'Scale', 'Conv', 'BipolarQuant', 'Conv', 'Mul']);
+  expect(ops(unpackOnnx(bytes, { dataName }).model)).toEqual(['Conv', 'BipolarQuant', 'Conv', 'Mul']);
 });
 
 test('a network that PyTorch binarizes in the graph', async () => {
