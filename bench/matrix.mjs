@@ -1,7 +1,8 @@
 // Every form on every backend: whether it works, how it agrees with float32, how fast it runs, as a Markdown table.
 //     node bench/matrix.mjs SOURCE DATA [--backend cpu,wasm] [--limit N] [--batch N] [--runs N] [--software-gpu]
 // Agreement is with the form packed on the CPU, on the first N test images; speed is the median of runs of one batch,
-// the forms of a backend in turn. A device that is absent is said to be absent. Needs the build (npm run build).
+// the forms of a backend in turn. Each image that a form decides differently is named, with how far apart float32's two
+// first classes were. A device that is absent is said to be absent. Needs the build (npm run build).
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
@@ -44,19 +45,20 @@ files.push({ name: 'int8', model: toInt8Onnx(model, ranges, input) }, { name: 'f
 await train.close();
 
 const expected = await logitsOn('cpu', files[0]);
+const count = expected.length / model.config.classes;
 const columns = [];
 const notes = [];
 for (const backend of values.backend.split(',')) columns.push(await column(backend));
 await data.close();
 
 const title = (backend) => (softwareGpu && GPU.test(backend) ? `${backend}, software` : backend);
-const row = (cells) => `| ${cells.join(' | ')} |`;
-console.log(row(['form', 'file', ...columns.map(({ backend }) => title(backend))]));
-console.log(row(Array.from({ length: columns.length + 2 }, () => '---')));
+const line = (cells) => `| ${cells.join(' | ')} |`;
+console.log(line(['form', 'file', ...columns.map(({ backend }) => title(backend))]));
+console.log(line(Array.from({ length: columns.length + 2 }, () => '---')));
 for (const { name, model: bytes } of files)
-  console.log(row([`\`${name}\``, `${(bytes.length / 1e6).toFixed(2)} MB`, ...columns.map(({ cells }) => cells.get(name))]));
+  console.log(line([`\`${name}\``, `${(bytes.length / 1e6).toFixed(2)} MB`, ...columns.map(({ cells }) => cells.get(name))]));
 console.log(
-  `\nAgreement with packed on the CPU and relative error of the logits, ${limit} images; ms an image, median of ${runs} runs of ${batch}.`,
+  `\nAgreement with packed on the CPU and relative error of the logits, ${count} images; ms an image, median of ${runs} runs of ${batch}.\nIn float32 the first two classes of an image are ${medianGap()} apart in the median.`,
 );
 for (const note of notes) console.log(`- ${note}`);
 
@@ -84,8 +86,10 @@ async function column(backend) {
     milliseconds.set(one.file, (one.seconds.median * 1000) / batch);
     if (one.file === works[0].name) notes.push(`${backend}: ${one.detail}`);
   }
+  for (const [form, { flips }] of answers) for (const flip of flips) notes.push(`${form} on ${backend}: ${flip}`);
   for (const [message, names] of refused) notes.push(`${names.join(', ')} on ${backend}: ${message}`);
-  const cell = ({ agreement, relError }, ms) => `${(agreement * 100).toFixed(1)} %, ${relError.toExponential(0)}, ${ms.toPrecision(3)} ms`;
+  const cell = ({ flips, relError }, ms) =>
+    `${(100 - (100 * flips.length) / count).toFixed(1)} %, ${relError.toExponential(0)}, ${ms.toPrecision(3)} ms`;
   return {
     backend,
     cells: new Map(files.map(({ name }) => [name, answers.has(name) ? cell(answers.get(name), milliseconds.get(name)) : 'no'])),
@@ -110,10 +114,33 @@ async function logitsOn(backend, { name, model: bytes }) {
 }
 
 function compare(logits) {
-  const { classes } = model.config;
-  const best = (values, i) => values.subarray(i * classes, (i + 1) * classes).reduce((b, v, c, row) => (v > row[b] ? c : b), 0);
-  const count = expected.length / classes;
-  const agree = Array.from({ length: count }, (_, i) => best(logits, i) === best(expected, i)).filter(Boolean).length;
+  const flips = [];
+  for (let image = 0; image < count; image++) {
+    const [float, other] = [expected, logits].map((values) => row(values, image));
+    const [[was], [is]] = [ranked(float), ranked(other)];
+    const gap = (values, i, j) => (values[i] - values[j]).toPrecision(2);
+    if (was !== is) flips.push(`image ${image} is ${is}, not ${was}: by ${gap(other, is, was)}; in float32 ${gap(float, was, is)}`);
+  }
   const norm = (f) => Math.sqrt(expected.reduce((sum, _, i) => sum + f(i) ** 2, 0));
-  return { agreement: agree / count, relError: norm((i) => logits[i] - expected[i]) / norm((i) => expected[i]) };
+  return { flips, relError: norm((i) => logits[i] - expected[i]) / norm((i) => expected[i]) };
+}
+
+function row(logits, image) {
+  const { classes } = model.config;
+  return logits.subarray(image * classes, (image + 1) * classes);
+}
+
+/** Classes, the likeliest first. */
+function ranked(values) {
+  return Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
+}
+
+/** How far the two first classes of float32 are apart in the median of the images. */
+function medianGap() {
+  const gaps = Array.from({ length: count }, (_, image) => {
+    const values = row(expected, image);
+    const [first, second] = ranked(values);
+    return values[first] - values[second];
+  });
+  return gaps.sort((a, b) => a - b)[count >> 1].toPrecision(2);
 }
