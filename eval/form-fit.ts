@@ -1,4 +1,4 @@
-/** Which form of a file suits which backend, as measured: README, forms and backends; `node bench/matrix.mjs` measures again. */
+/** Which form of a file suits which backend, as measured: bench/matrix.txt; `node bench/matrix.mjs` measures again. */
 import type { FormName } from '../converters/onnx/forms.ts';
 import type { BackendName } from './backends/table.ts';
 
