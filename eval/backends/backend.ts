@@ -49,3 +49,10 @@ export interface BatchResult {
   /** Seconds of the runtime itself, without copies between processes. */
   readonly seconds: number;
 }
+
+/** A loaded model, in the process that runs it. */
+export interface Loaded {
+  readonly version: string;
+  /** @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width] */
+  run(imagesNCHW: Uint8Array, count: number): Promise<BatchResult>;
+}

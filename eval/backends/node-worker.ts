@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
 import { type ModelInput, type Output, runBatch } from '../page/runtime.ts';
 import { peakMemory } from '../peak-memory.ts';
-import type { BatchResult } from './backend.ts';
+import type { Loaded } from './backend.ts';
 
 export type OpenRequest = OpenOnnx | OpenTfjs;
 
@@ -36,13 +36,6 @@ export type Reply =
   | { readonly kind: 'run'; readonly outputs: Readonly<Record<string, Output>>; readonly seconds: number }
   | { readonly kind: 'memory'; readonly peakBytes: number }
   | { readonly kind: 'error'; readonly message: string };
-
-/** A loaded model, as the runtime of this process runs it. */
-export interface Loaded {
-  readonly version: string;
-  /** @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width] */
-  run(imagesNCHW: Uint8Array, count: number): Promise<BatchResult>;
-}
 
 let loaded: Loaded | undefined;
 

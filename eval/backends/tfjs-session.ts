@@ -2,7 +2,7 @@
 import { toNHWC } from '../../src/train/inference.ts';
 import { loadTensorFlow } from '../../src/train/tensorflow.ts';
 import { openTrained } from '../../src/train/trained.ts';
-import type { Loaded } from './node-worker.ts';
+import type { Loaded } from './backend.ts';
 
 /** Loads the runtime, and returns a function that loads the network. */
 export function loadTrained(source: Uint8Array): () => Promise<Loaded> {
