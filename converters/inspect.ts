@@ -55,6 +55,11 @@ export function inspect(bytes: Uint8Array): Inspection {
   return describe(bytes.length, form, config, about, summarize(config, bytesPerLayer(proto)), onnx);
 }
 
+/** The same of a network that another reader found in a file of so many bytes, e.g. a training checkpoint. */
+export function inspectNetwork(bytes: number, kind: string, config: NetworkConfig): Inspection {
+  return describe(bytes, kind, config, null, summarize(config), null);
+}
+
 /** Any bytes may be protobuf; what is none of the sources and no ONNX model either gets an answer that says so. */
 function decodeOnnx(bytes: Uint8Array) {
   try {

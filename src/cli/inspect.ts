@@ -1,17 +1,22 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { type Inspection, inspect } from '../../converters/inspect.ts';
+import { type Inspection, inspect, inspectNetwork } from '../../converters/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/onnx/summary.ts';
 import type { LayerSummary } from '../network/summary.ts';
+import { readCheckpoint } from '../train/checkpoint.ts';
+import { isCheckpointFile } from '../train/trained.ts';
 import { readInput } from './input-file.ts';
 
 export function command(): Command {
   return new Command('inspect')
-    .argument('<file>', 'Keras or MATLAB .mat, PyTorch checkpoint, model file or ONNX file, recognised by its content')
+    .argument('<file>', 'Keras or MATLAB .mat, PyTorch checkpoint, model file, checkpoint of train or ONNX file, recognised by its content')
     .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
-      const inspection = inspect(await readInput(file));
+      const bytes = await readInput(file);
+      const inspection = isCheckpointFile(bytes)
+        ? inspectNetwork(bytes.length, 'checkpoint', readCheckpoint(bytes).config)
+        : inspect(bytes);
       const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : describe(file, inspection);
       process.stdout.write(`${text}\n`);
     });

@@ -58,7 +58,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   const imageBytes = channels * height * width;
   return {
     ...shape,
-    name: basename(resolve(path)),
+    name: basename(resolve(path)) + (shorterSide === undefined ? '' : ` (shorter side ${shorterSide})`),
     split: options.split,
     classes,
     classLabels,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { folderWith } from '../data/crafted.ts';
@@ -58,4 +59,15 @@ test('a file that is nothing of this ends in one line and exit 3', async () => {
   const { status, stdout, stderr } = await run(['inspect', join(folder, 'notes.txt')]);
   expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
   expect(stderr).toMatch(/^wrn-onnx: file: expected an ONNX model, .* got none of them .*\n$/);
+});
+
+test('a training checkpoint: its layers and configuration, not what only resuming needs', async () => {
+  const file = fileURLToPath(new URL('../../models/cifar-10-wrn-20-1/checkpoint.safetensors', import.meta.url));
+  const { status, stdout } = await run(['inspect', file, '--format', 'json']);
+  expect(status).toBe(0);
+  const { network, kind, totals, config } = JSON.parse(stdout);
+  expect({ network, kind }).toEqual({ network: 'WRN-20-1', kind: 'checkpoint' });
+  expect(totals.oneBitWeights).toBe(totals.weights);
+  expect(totals.weights).toBe(268_336); // 3x3: 3 to 16, six of 16, 16 to 32 and five of 32, 32 to 64 and five of 64; 64 to 10
+  expect(config).toMatchObject({ depth: 20, width: 1, bits: 1, classes: 10 });
 });

@@ -187,6 +187,7 @@ test.each([
   const pixels = noise(12 * 10 * 3, 1);
   const folder = await folderWith({ 'a/1.png': await image(pixels, 12, 10, 3).png().toBuffer() });
   const set = await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 8, width: 8 }, shorterSide });
+  expect(set.name).toContain(`shorter side ${shorterSide}`); // or parts of other crops would merge
   const scaled = await image(pixels, 12, 10, 3).resize(width, height, { fit: 'fill' }).raw().toBuffer();
   const [top, left] = [(height - 8) / 2, (width - 8) / 2];
   const centre = Array.from({ length: 8 }, (_, y) => {
