@@ -10,6 +10,7 @@ import { UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers } from './arguments.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { readInput } from './input-file.ts';
+import { catchInterrupt } from './interrupt.ts';
 import { refuseExisting, writeOutput } from './output-file.ts';
 import { Progress } from './progress.ts';
 
@@ -53,9 +54,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
   const backends = await chooseBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
   const threads = flags.threads ?? [undefined];
-  const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort();
-  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  const interrupt = catchInterrupt();
   const progress = new Progress('runs');
   const measurements: Measurement[] = [];
   const profiles: { file: string; profile: Profile }[] = [];
@@ -71,7 +70,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     }
   } finally {
     progress.stop();
-    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    interrupt.release();
   }
   if (charts.length > 0) {
     const { option, size } = benchChart(measurements);

@@ -7,6 +7,7 @@ import { type GetOptions, getDataSet } from '../data/get.ts';
 import { checkDataSet, dataSetPath, isPresent } from '../data/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
 import { dataFolder } from './data-folder.ts';
+import { catchInterrupt } from './interrupt.ts';
 
 interface Output {
   readonly format: 'human' | 'json';
@@ -138,9 +139,7 @@ function entries(names: readonly string[]): CatalogEntry[] {
 
 /** A bar on a terminal; Ctrl-C stops the work where it can be resumed. */
 async function withProgress<T>(entry: CatalogEntry, work: (options: Pick<GetOptions, 'signal' | 'onProgress'>) => Promise<T>): Promise<T> {
-  const interrupt = new AbortController();
-  const abort = () => interrupt.abort();
-  process.once('SIGINT', abort).once('SIGTERM', abort);
+  const interrupt = catchInterrupt();
   const bar = new SingleBar({ format: `${entry.name} {doing} [{bar}] {percentage} % of {size}, {eta_formatted} left`, noTTYOutput: false });
   const onProgress: GetOptions['onProgress'] = (doing, bytes, of) => {
     if (!bar.isActive) bar.start(of, bytes, { doing, size: megabytes(of) });
@@ -151,7 +150,7 @@ async function withProgress<T>(entry: CatalogEntry, work: (options: Pick<GetOpti
     return await work({ signal: interrupt.signal, ...(process.stderr.isTTY && { onProgress }) });
   } finally {
     bar.stop();
-    process.off('SIGINT', abort).off('SIGTERM', abort);
+    interrupt.release();
   }
 }
 

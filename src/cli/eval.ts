@@ -16,6 +16,7 @@ import { naturalNumber, shard } from './arguments.ts';
 import { bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
+import { catchInterrupt } from './interrupt.ts';
 import { LogitFiles } from './logit-files.ts';
 import { refuseExisting } from './output-file.ts';
 import { printReport, requireParity } from './parity-table.ts';
@@ -109,9 +110,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     shorterSide: flags.shorterSide,
     dataFolder: dataFolder(),
   });
-  const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort();
-  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  const interrupt = catchInterrupt();
   const progress = new Progress();
   let report: Report;
   let others: Report[];
@@ -137,7 +136,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     if (sides && !interrupt.signal.aborted) bisection = await bisectOn(data, sides, backendOptions);
   } finally {
     progress.stop();
-    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    interrupt.release();
     await data.close();
   }
   await logitFiles.write(report);

@@ -8,6 +8,7 @@ import { openImageSet } from '../data/open.ts';
 import { ParityError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
 import { dataFolder } from './data-folder.ts';
+import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
 
 export interface Fp16Flags {
@@ -30,9 +31,7 @@ export async function exportFp16(model: Model, { input, float16Io, data: source,
   const file = toFp16Onnx(model, { input, float16Io });
   const { input: shape, classes } = model.config;
   const data = source === undefined ? undefined : await openImageSet(source, { split: 'test', shape, classes, dataFolder: dataFolder() });
-  const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort();
-  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  const interrupt = catchInterrupt();
   const progress = new Progress();
   try {
     const onProgress = (done: number, total: number) => progress.update('verify', done, total);
@@ -45,7 +44,7 @@ export async function exportFp16(model: Model, { input, float16Io, data: source,
     return { file, verification };
   } finally {
     progress.stop();
-    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    interrupt.release();
     await data?.close();
   }
 }

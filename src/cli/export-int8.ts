@@ -9,6 +9,7 @@ import { openImageSet } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
 import { dataFolder } from './data-folder.ts';
+import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
 
 export interface Int8Flags {
@@ -36,9 +37,7 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
   planInt8(model); // refuses a network without one-bit weights before it reads any image
   const { input: shape, classes } = model.config;
   const open = (split: 'train' | 'test') => openImageSet(source, { split, shape, classes, dataFolder: dataFolder() });
-  const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort();
-  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  const interrupt = catchInterrupt();
   const progress = new Progress();
   const { signal } = interrupt;
   const [train, test] = [await open('train'), await open('test')];
@@ -62,7 +61,7 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
     return { file, verification };
   } finally {
     progress.stop();
-    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    interrupt.release();
     await train.close();
     await test.close();
   }

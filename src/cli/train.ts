@@ -14,6 +14,7 @@ import { bytesInMemory, trainingSet } from '../train/training-set.ts';
 import { naturalNumber, naturalRange } from './arguments.ts';
 import { dataFolder } from './data-folder.ts';
 import { describeRun, finishRun } from './finish-run.ts';
+import { catchInterrupt } from './interrupt.ts';
 import { requireParity } from './parity-table.ts';
 import { TrainingProgress } from './training-progress.ts';
 
@@ -117,9 +118,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const open = (split: OpenImageSetOptions['split']) =>
     openImageSet(source, { split, dataFolder: dataFolder(), shorterSide, ...(shape && { shape }) });
   const [trainImages, test] = [await open('train'), await open('test')];
-  const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort();
-  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  const interrupt = catchInterrupt();
   const show = new TrainingProgress();
   try {
     const config = checkpoint?.config ?? chooseConfig(flags, preset, trainImages);
@@ -145,7 +144,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
     requireParity(report.parity);
   } finally {
     show.end();
-    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    interrupt.release();
     await trainImages.close();
     await test.close();
   }
