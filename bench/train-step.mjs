@@ -12,7 +12,7 @@ import Table from 'cli-table3';
 import { defaultConfig } from '../dist/src/network/config.js';
 import { drawBatches } from '../dist/src/train/batches.js';
 import { toOIHW } from '../dist/src/train/kernel-layout.js';
-import { randomStream } from '../dist/src/train/random.js';
+import { randomStream } from '../dist/src/random.js';
 import { presets } from '../dist/src/train/recipe.js';
 import { Learner, trainingStep } from '../dist/src/train/step.js';
 import { loadTensorFlow } from '../dist/src/train/tensorflow.js';

@@ -8,11 +8,12 @@ import { version } from '../src/version.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
 import { LogitSpool } from './logit-spool.ts';
-import { type ClassifierModel, logitsOf, readClassifier } from './model-input.ts';
+import { type ClassifierModel, readClassifier } from './model-input.ts';
 import { type Thresholds, thresholdsOf } from './parity.ts';
 import { type BackendRun, type Report, toReport } from './result.ts';
 import { type Range, type Shard, shardRange, whole } from './shard.ts';
 import { Tally } from './tally.ts';
+import { firstViews, imagesPerBatch, runViews } from './views.ts';
 
 export interface EvaluateOptions {
   /** Bytes of the ONNX file. */
@@ -53,7 +54,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const config = model.metadata?.config;
   checkFits('data', data.name, data, { split: data.split, shape: model.input, classes: model.classes });
   const total = Math.min(options.limit ?? data.length, data.length);
-  const range = shardRange(total, backendOptions.batch, shard);
+  const batch = imagesPerBatch(backendOptions.batch, data.views);
+  const range = shardRange(total, batch, shard);
   const reference = options.reference ?? (options.backends[0] as BackendName);
   const referenceLogits = await LogitSpool.open(model.classes, range.from);
   const runs = new Map<BackendName, BackendRun>();
@@ -63,7 +65,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
       const session = await backends[backend].open(options.model, model.input, backendOptions);
       try {
         const isReference = backend === reference;
-        runs.set(backend, await runBackend({ ...options, model, backend, session, range, referenceLogits, isReference }));
+        runs.set(backend, await runBackend({ ...options, model, backend, session, range, batch, referenceLogits, isReference }));
       } finally {
         await session.close();
       }
@@ -83,7 +85,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
       classLabels: model.metadata?.about.classLabels ?? data.classLabels ?? null,
       data: dataName(data),
       total,
-      batch: backendOptions.batch,
+      batch,
       shard,
       backends: options.backends,
       reference,
@@ -103,34 +105,36 @@ interface Run extends Omit<EvaluateOptions, 'model' | 'reference'> {
   readonly backend: BackendName;
   readonly session: Session;
   readonly range: Range;
+  /** Images that are read and run at once. */
+  readonly batch: number;
   /** Written by the reference, read by the others. */
   readonly referenceLogits: LogitSpool;
   readonly isReference: boolean;
 }
 
 async function runBackend(run: Run): Promise<BackendRun> {
-  const { backend, session, model, data, range, referenceLogits, isReference } = run;
+  const { backend, session, model, data, range, batch: images, referenceLogits, isReference } = run;
   const { classes } = model;
+  const { views = 1 } = data;
+  const viewOptions = { batch: run.backendOptions.batch, views, shape: data };
   const tally = new Tally(classes);
   let runtimeSeconds = 0;
 
-  const finish = async (offset: number, imagesNCHW: Uint8Array, labels: Int32Array, pending: ReturnType<Session['run']>) => {
-    const { outputs, seconds } = await pending;
-    const logits = logitsOf(outputs, model, labels.length);
+  const finish = async (offset: number, crops: Uint8Array, labels: Int32Array) => {
+    const { logits, seconds } = await runViews(session, model, crops, viewOptions);
     runtimeSeconds += seconds;
     const reference = isReference ? undefined : referenceLogits.read(offset, labels.length);
     if (isReference) referenceLogits.write(offset, logits);
-    tally.add({ offset, shape: data, imagesNCHW, labels, logits, reference });
+    tally.add({ offset, shape: data, imagesNCHW: firstViews(crops, viewOptions), labels, logits, reference });
     run.onLogits?.(backend, offset, logits);
     run.onProgress?.(backend, tally.images, range.to - range.from);
   };
 
   const start = performance.now();
   const inFlight: Promise<void>[] = [];
-  for await (const batch of data.batches(run.backendOptions.batch, range.from, range.to)) {
+  for await (const batch of data.batches(images, range.from, range.to)) {
     if (run.signal?.aborted) break;
-    const [images, labels] = [new Uint8Array(batch.imagesNCHW), batch.labels.slice()]; // the set uses its buffers again
-    const done = finish(batch.offset, images, labels, session.run(images, batch.count));
+    const done = finish(batch.offset, new Uint8Array(batch.imagesNCHW), batch.labels.slice()); // the set uses its buffers again
     done.catch(() => {}); // a failure is thrown where it is awaited, below, even when that is not yet
     inFlight.push(done);
     if (inFlight.length >= IN_FLIGHT) await inFlight.shift();

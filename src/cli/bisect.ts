@@ -18,6 +18,7 @@ export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' 
   readonly reference?: BackendName;
   readonly against?: string;
   readonly limit?: number;
+  readonly shorterSide?: readonly number[];
   readonly format: 'human' | 'json';
 }
 
@@ -31,7 +32,13 @@ export async function runBisect(file: string, flags: BisectFlags): Promise<void>
   const backendOptions = { threads, browser, softwareGpu };
   const names = await chooseBackends(flags, { ...backendOptions, batch: 1 });
   const sides = await chooseSides({ name: basename(file), model }, names, flags.against);
-  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, dataFolder: dataFolder() });
+  const data = await openImageSet(flags.data, {
+    split: 'test',
+    shape: input,
+    classes,
+    shorterSides: flags.shorterSide,
+    dataFolder: dataFolder(),
+  });
   try {
     const bisection = await bisectOn(data, sides, backendOptions, flags.limit);
     process.stdout.write(flags.format === 'json' ? `${JSON.stringify(bisection)}\n` : describeBisection(bisection));

@@ -9,10 +9,11 @@ import { machine } from '../../eval/machine.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import type { Report } from '../../eval/result.ts';
 import { type Shard, shardRange } from '../../eval/shard.ts';
+import { imagesPerBatch } from '../../eval/views.ts';
 import type { ImageShape } from '../data/image-set.ts';
 import { openImageSet } from '../data/open.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
-import { naturalNumber, shard } from './arguments.ts';
+import { naturalNumber, naturalNumbers, shard } from './arguments.ts';
 import { bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
@@ -30,7 +31,8 @@ interface Flags {
   readonly reference?: BackendName;
   readonly limit?: number;
   readonly shard?: Shard;
-  readonly shorterSide?: number;
+  readonly shorterSide?: readonly number[];
+  readonly crops?: number;
   readonly batch?: number;
   readonly threads?: number;
   readonly browser?: string;
@@ -56,10 +58,11 @@ export function command(): Command {
     )
     .addOption(
       new Option(
-        '--shorter-side <n>',
-        'scale image files until their shorter side has n pixels, then cut around the centre (default: until they cover the input)',
-      ).argParser(naturalNumber),
+        '--shorter-side <n,...>',
+        'scale image files until their shorter side has n pixels, then cut around the centre (default: until they cover the input); average the probabilities over several n',
+      ).argParser(naturalNumbers),
     )
+    .addOption(new Option('--crops <n>', 'with --shorter-side: average over n random crops of each scale instead').argParser(naturalNumber))
     .addOption(new Option('--batch <n>', 'images a batch (default: 64, of images larger than 32x32 16)').argParser(naturalNumber))
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
@@ -83,6 +86,8 @@ Examples:
 }
 
 async function run(file: string, flags: Flags): Promise<void> {
+  if (flags.bisect && (flags.crops ?? flags.shorterSide?.[1]) !== undefined)
+    throw new UsageError('--bisect compares layers on one crop of an image: leave --crops away and give one --shorter-side');
   if (flags.bisect && flags.report === undefined) return runBisect(file, flags);
   if (flags.compare.length > 0 && flags.report === undefined) throw new UsageError('--compare goes with --report');
   if (!flags.bisect && flags.against !== undefined) throw new UsageError('--against goes with --bisect');
@@ -107,7 +112,8 @@ async function run(file: string, flags: Flags): Promise<void> {
     split: 'test',
     shape: input,
     classes,
-    shorterSide: flags.shorterSide,
+    shorterSides: flags.shorterSide,
+    crops: flags.crops,
     dataFolder: dataFolder(),
   });
   const interrupt = catchInterrupt();
@@ -118,7 +124,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   try {
     others = await readReports(flags.compare, dataName(data));
     const total = Math.min(flags.limit ?? data.length, data.length);
-    const { from, to } = shardRange(total, backendOptions.batch, flags.shard);
+    const { from, to } = shardRange(total, imagesPerBatch(backendOptions.batch, data.views), flags.shard);
     await logitFiles.open(classes, from);
     report = await evaluate({
       model,

@@ -114,9 +114,9 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const recipe = checkpoint?.recipe ?? chooseRecipe(flags, given('flip'), preset, epochs);
   const shape = checkpoint?.config.input ?? chooseShape(flags, preset);
   // images of any size are tested at the smallest of the scales that training sees, cut around the centre
-  const shorterSide = recipe.augmentation.shorterSide?.[0];
+  const shorterSides = recipe.augmentation.shorterSide?.slice(0, 1);
   const open = (split: OpenImageSetOptions['split']) =>
-    openImageSet(source, { split, dataFolder: dataFolder(), shorterSide, ...(shape && { shape }) });
+    openImageSet(source, { split, dataFolder: dataFolder(), shorterSides, ...(shape && { shape }) });
   const [trainImages, test] = [await open('train'), await open('test')];
   const interrupt = catchInterrupt();
   const show = new TrainingProgress();

@@ -1,8 +1,9 @@
 /** A folder with one subfolder of images a class. */
 import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../errors.ts';
+import { randomStream } from '../random.ts';
 import { range, readAhead } from './batches.ts';
-import { decodeImage } from './decode-image.ts';
+import { type Crop, decodeImage } from './decode-image.ts';
 import type { ImageFiles, ImageSet, Split } from './image-set.ts';
 import { checkFits, type DataKind, type OpenOptions } from './kind.ts';
 import { listFolder } from './source.ts';
@@ -11,6 +12,9 @@ const FORMAT = 'image folder';
 const EXTENSION = /\.(png|jpe?g|webp)$/i;
 /** What file managers leave behind. */
 const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini)$/i;
+
+/** Names the random stream of the crops. */
+const CROPS = 25;
 
 /** Folders that may stand above the class folders, one a split. */
 const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
@@ -37,10 +41,13 @@ interface ClassFolder {
 export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
   if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to (train --image-size), got none`);
   const { channels, height, width } = options.shape;
-  const { shorterSide } = options;
-  if (shorterSide !== undefined && shorterSide < Math.max(height, width))
-    throw new UsageError(`shorter side: expected at least the ${height} x ${width} that the network takes, got ${shorterSide}`);
-  const crop = shorterSide === undefined ? undefined : { shorterSide, top: 0.5, left: 0.5 };
+  const { shorterSides = [], crops } = options;
+  const tooSmall = shorterSides.find((side) => side < Math.max(height, width));
+  if (tooSmall !== undefined)
+    throw new UsageError(`shorter side: expected at least the ${height} x ${width} that the network takes, got ${tooSmall}`);
+  if (crops !== undefined && shorterSides.length === 0)
+    throw new UsageError('crops: expected the shorter side to scale images to, got none');
+  const views = Math.max(1, shorterSides.length * (crops ?? 1));
   const shape = { channels, height, width };
   const { root, classLabels } = await findClasses(path, options.split);
   const classes = classLabels.length;
@@ -58,11 +65,12 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   const imageBytes = channels * height * width;
   return {
     ...shape,
-    name: basename(resolve(path)) + (shorterSide === undefined ? '' : ` (shorter side ${shorterSide})`),
+    name: basename(resolve(path)) + viewsName(options),
     split: options.split,
     classes,
     classLabels,
     length,
+    views,
     batches(size, from, to) {
       let listed: { folder: ClassFolder; images: string[] } | undefined;
       const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
@@ -82,16 +90,35 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
           paths.push(...images.slice(start - folder.first, end - folder.first).map((image) => join(folder.path, image)));
         }
         await Promise.all(
-          paths.map(async (image, i) => {
-            imagesNCHW.set(await decodeImage(image, shape, image, crop), i * imageBytes);
-          }),
+          paths.flatMap((image, i) =>
+            cropsOf(offset + i, options).map(async (crop, view) => {
+              imagesNCHW.set(await decodeImage(image, shape, image, crop), (i * views + view) * imageBytes);
+            }),
+          ),
         );
       };
-      return readAhead(load, imageBytes, range(length, size, from, to));
+      return readAhead(load, views * imageBytes, range(length, size, from, to));
     },
     listFiles: () => listFiles(root, classLabels),
     async close() {},
   };
+}
+
+/** The crops of an image; one that is undefined covers the shape. Random positions depend on the image's index alone: shards cut alike. */
+function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | undefined)[] {
+  if (!shorterSides) return [undefined];
+  if (crops === undefined) return shorterSides.map((shorterSide) => ({ shorterSide, top: 0.5, left: 0.5 }));
+  const random = randomStream(CROPS, index);
+  return shorterSides.flatMap((shorterSide) =>
+    Array.from({ length: crops }, () => ({ shorterSide, top: random.uniform(), left: random.uniform() })),
+  );
+}
+
+/** What the crops add to a set's name: results of other crops are results of other data. */
+function viewsName({ shorterSides, crops }: OpenOptions): string {
+  if (!shorterSides) return '';
+  const sides = `shorter side ${shorterSides.join(', ')}`;
+  return crops === undefined ? ` (${sides})` : ` (${sides}, ${crops} random crops)`;
 }
 
 /** Path of a file on this machine. */

@@ -7,8 +7,10 @@ export interface OpenOptions {
   readonly split: Split;
   /** What the network takes: image folders are resized to it, a set of another shape is refused. */
   readonly shape?: ImageShape;
-  /** Image folders are scaled until their shorter side is this, then cut around the centre; default: until they cover the shape. */
-  readonly shorterSide?: number | undefined;
+  /** Image files are scaled until their shorter side is each of these, then cut around the centre; default: until they cover the shape. */
+  readonly shorterSides?: readonly number[] | undefined;
+  /** With shorterSides: crops of each scale at uniform positions, the same each time, in place of the one around the centre. */
+  readonly crops?: number | undefined;
   /** Classes that the network tells apart: a set of another number is refused. */
   readonly classes?: number;
 }

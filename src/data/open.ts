@@ -27,9 +27,16 @@ export interface OpenImageSetOptions extends OpenOptions {
  * @param source name of a data set of the catalog (a folder of that name is opened as `./name`); or a folder or tar archive
  *   (plain, gzip, xz) of CIFAR binary batches, MNIST-style idx files, SVHN's .mat files or ImageNet32's .npz files; or one idx file of images whose labels lie beside it;
  *   or a folder with a subfolder of images a class.
- * @throws InputError when it is none of these, is damaged or does not fit the network.
+ * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales and crops of what is not image files.
  */
 export async function openImageSet(source: string, options: OpenImageSetOptions): Promise<ImageSet> {
+  const set = await open(source, options);
+  if (set.listFiles || (options.shorterSides ?? options.crops) === undefined) return set;
+  await set.close();
+  throw new UsageError(`data ${set.name}: expected image files to scale (shorter side), got another format`);
+}
+
+async function open(source: string, options: OpenImageSetOptions): Promise<ImageSet> {
   if (catalogEntry(source)) return openByName(source, options);
   const about = await stat(source).catch((error: unknown) => {
     throw fileError(source, error);

@@ -4,8 +4,8 @@ import { decodeImage } from '../data/decode-image.ts';
 import { pathOf } from '../data/image-folder.ts';
 import type { ImageFiles, ImageSet, ImageShape } from '../data/image-set.ts';
 import { UsageError } from '../errors.ts';
+import { permutation, type Random, randomStream } from '../random.ts';
 import { type Augmentation, augment } from './augment.ts';
-import { permutation, type Random, randomStream } from './random.ts';
 
 export interface TrainingSet extends ImageShape {
   readonly name: string;

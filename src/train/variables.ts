@@ -1,7 +1,7 @@
 /** What gradient descent changes, and how it starts. */
 import type { NetworkConfig } from '../network/config.ts';
 import { layers } from '../network/topology.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 export interface Variable {
   /** Layer and field: `stem.conv.kernel`, `input.norm.gamma`. */

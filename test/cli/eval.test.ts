@@ -77,6 +77,14 @@ test.each([
   { title: 'a limit of zero', args: ['--limit', '0'], status: 2, message: 'whole number of at least 1' },
   { title: 'a shard beyond the last', args: ['--shard', '3/2'], status: 2, message: 'expected I/N with I from 1 to N' },
   { title: '--against without --bisect', args: ['--against', 'x.onnx'], status: 2, message: '--against goes with --bisect' },
+  { title: '--crops without --shorter-side', args: ['--crops', '5'], status: 2, message: 'expected image files to scale' },
+  { title: 'a scale for images of one size', args: ['--shorter-side', '32'], status: 2, message: 'expected image files to scale' },
+  {
+    title: '--bisect of several crops',
+    args: ['--bisect', '--shorter-side', '32,40'],
+    status: 2,
+    message: '--bisect compares layers on one crop of an image',
+  },
   { title: '--compare without --report', args: ['--compare', 'x.json'], status: 2, message: '--compare goes with --report' },
   { title: 'no such data', args: ['--data', '/nowhere'], status: 3, message: '/nowhere' },
   {

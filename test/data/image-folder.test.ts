@@ -186,7 +186,7 @@ test.each([
 ])('scaled until its shorter side is given, %s, an image is cut around the centre', async (_, shorterSide, width, height) => {
   const pixels = noise(12 * 10 * 3, 1);
   const folder = await folderWith({ 'a/1.png': await image(pixels, 12, 10, 3).png().toBuffer() });
-  const set = await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 8, width: 8 }, shorterSide });
+  const set = await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 8, width: 8 }, shorterSides: [shorterSide] });
   expect(set.name).toContain(`shorter side ${shorterSide}`); // or parts of other crops would merge
   const scaled = await image(pixels, 12, 10, 3).resize(width, height, { fit: 'fill' }).raw().toBuffer();
   const [top, left] = [(height - 8) / 2, (width - 8) / 2];
@@ -197,8 +197,56 @@ test.each([
   expect([...(await readAll(set)).images]).toEqual(planes(Buffer.concat(centre)));
 });
 
+/** Where an 8x8 crop of three planes lies in an image [height, width, 3], as `top,left`; undefined: nowhere. */
+function placeOf(crop: Uint8Array, rgb: Uint8Array, width: number, height: number): string | undefined {
+  for (let top = 0; top <= height - 8; top++)
+    for (let left = 0; left <= width - 8; left++) {
+      const isHere = crop.every((value, i) => {
+        const [c, y, x] = [Math.floor(i / 64), Math.floor(i / 8) % 8, i % 8];
+        return value === rgb[((top + y) * width + left + x) * 3 + c];
+      });
+      if (isHere) return `${top},${left}`;
+    }
+  return undefined;
+}
+
+test('random crops of each scale lie within the scaled image, at every place, and are the same each time', async () => {
+  const pictures = [noise(12 * 10 * 3, 1), noise(12 * 10 * 3, 2)];
+  const files = await Promise.all(pictures.map((pixels) => image(pixels, 12, 10, 3).png().toBuffer()));
+  const folder = await folderWith({ 'a/1.png': files[0] as Buffer, 'a/2.png': files[1] as Buffer });
+  const crops = 100;
+  const set = await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 8, width: 8 }, shorterSides: [10, 20], crops });
+  expect(set).toMatchObject({ length: 2, views: 2 * crops, name: expect.stringMatching(/ \(shorter side 10, 20, 100 random crops\)$/) });
+  const { images, labels } = await readAll(set, 1);
+  expect(labels).toEqual([0, 0]);
+  expect(images.length).toBe(2 * 2 * crops * 192);
+
+  const places = await Promise.all(
+    pictures.map(async (pixels, i) => {
+      const scaled = await image(pixels, 12, 10, 3).resize(24, 20, { fit: 'fill' }).raw().toBuffer();
+      return Array.from({ length: 2 * crops }, (_, view) => {
+        const from = (i * 2 * crops + view) * 192;
+        const crop = images.subarray(from, from + 192);
+        return view < crops ? placeOf(crop, pixels, 12, 10) : placeOf(crop, scaled, 24, 20);
+      });
+    }),
+  );
+  expect(places.flat()).not.toContain(undefined);
+  expect(new Set(places[0]?.slice(0, crops)).size).toBe(3 * 5);
+  expect(new Set(places[0]?.slice(crops)).size).toBeGreaterThan(60); // of 13 * 17, by 100 crops: 80 are expected
+  expect(places[0]).not.toEqual(places[1]);
+  const second = await readAll(set, 1, 1, 2);
+  expect(Buffer.from(second.images).equals(Buffer.from(images.subarray(images.length / 2)))).toBe(true);
+});
+
+test('crops without a scale are refused', async () => {
+  const opening = openImageSet(await folderWith(await classes()), { split: 'test', shape, crops: 5 });
+  await expect(opening).rejects.toThrow(UsageError);
+  await expect(opening).rejects.toThrow('crops: expected the shorter side to scale images to, got none');
+});
+
 test('a shorter side below the network’s is refused', async () => {
-  const opening = openImageSet(await folderWith(await classes()), { split: 'test', shape, shorterSide: 3 });
+  const opening = openImageSet(await folderWith(await classes()), { split: 'test', shape, shorterSides: [3] });
   await expect(opening).rejects.toThrow(UsageError);
   await expect(opening).rejects.toThrow('shorter side: expected at least the 4 x 4 that the network takes, got 3');
 });

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.ts';
 import { defaultConfig } from '../../src/network/config.ts';
 import { readSafetensors, writeSafetensors } from '../../src/network/safetensors.ts';
+import { randomStream } from '../../src/random.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { momentNames } from '../../src/train/inference.ts';
 import { toHWIO, toOIHW } from '../../src/train/kernel-layout.ts';
-import { randomStream } from '../../src/train/random.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
 import { initialWeights, learned } from '../../src/train/variables.ts';
 

@@ -1,7 +1,7 @@
 /** The kernel's gradient as matrix products against TensorFlow's own op, and where it is used. */
 import { describe, expect, test } from 'vitest';
+import { randomStream } from '../../src/random.ts';
 import { filterGradient, filterGradientPays } from '../../src/train/filter-gradient.ts';
-import { randomStream } from '../../src/train/random.ts';
 import type { Tensor, TensorFlow } from '../../src/train/tensorflow.ts';
 import { testWithTensorFlow } from './tensorflow.ts';
 

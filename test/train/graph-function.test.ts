@@ -2,12 +2,12 @@
 import { expect } from 'vitest';
 import { UsageError } from '../../src/errors.ts';
 import { defaultConfig, type NetworkConfig } from '../../src/network/config.ts';
+import { randomStream } from '../../src/random.ts';
 import { graphFunction } from '../../src/train/graph/graph-function.ts';
 import { record, type TensorFunction } from '../../src/train/graph/record.ts';
 import { momentNames } from '../../src/train/inference.ts';
 import { lower, measuringNorm, storedNorm } from '../../src/train/lower.ts';
 import { ops } from '../../src/train/ops.ts';
-import { randomStream } from '../../src/train/random.ts';
 import { trainingStep } from '../../src/train/step.ts';
 import type { Attribute, Tensor, TensorFlow } from '../../src/train/tensorflow.ts';
 import { learned } from '../../src/train/variables.ts';

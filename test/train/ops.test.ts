@@ -1,7 +1,7 @@
 /** Gradients of the ops against central differences, and the one that is defined otherwise against its definition. */
 import { describe, expect } from 'vitest';
+import { randomStream } from '../../src/random.ts';
 import { ops } from '../../src/train/ops.ts';
-import { randomStream } from '../../src/train/random.ts';
 import type { Tensor, TensorFlow } from '../../src/train/tensorflow.ts';
 import { testWithTensorFlow } from './tensorflow.ts';
 

@@ -1,9 +1,9 @@
 /** What a training needs, against what one takes. */
 import { expect, test } from 'vitest';
 import { defaultConfig } from '../../src/network/config.ts';
+import { randomStream } from '../../src/random.ts';
 import { writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { momentNames } from '../../src/train/inference.ts';
-import { randomStream } from '../../src/train/random.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
 import { checkpointBytes, checkResources, memoryNeeded } from '../../src/train/resources.ts';
 import { Learner } from '../../src/train/step.ts';
