@@ -17,11 +17,38 @@ export function naturalRange(text: string): [low: number, high: number] {
   return [low, high];
 }
 
+/** Parses an option that takes a number of at least 0. */
+export function nonNegativeNumber(text: string): number {
+  const value = decimal(text);
+  if (!(value >= 0)) throw new InvalidArgumentError('expected a number of at least 0');
+  return value;
+}
+
+/** Parses an option that takes a number above 0. */
+export function positiveNumber(text: string): number {
+  const value = decimal(text);
+  if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0');
+  return value;
+}
+
 /** Parses an option that takes a fraction, 0 to 1. */
 export function fraction(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('expected a number from 0 to 1');
+  const value = decimal(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError('expected a number from 0 to 1');
   return value;
+}
+
+/** Value of a decimal number as `2.5` or `5e-4`; NaN for all else, that Number() takes for one too: nothing, 0x10, Infinity. */
+function decimal(text: string): number {
+  const value = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(value) ? value : Number.NaN;
+}
+
+/** Parses an option that takes the bits of a weight. */
+export function weightBits(text: string): 1 | 32 {
+  if (text === '1') return 1;
+  if (text === '32') return 32;
+  throw new InvalidArgumentError('expected 1 or 32');
 }
 
 /** Parses an option that takes whole numbers of at least 1, separated by commas. */

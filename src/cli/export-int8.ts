@@ -5,7 +5,7 @@ import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { calibrate, type Method } from '../../eval/calibrate.ts';
 import { worstLayer } from '../../eval/layer-errors.ts';
 import { type Accuracy, type Int8Verification, verifyInt8 } from '../../eval/verify-int8.ts';
-import { openImageSet } from '../data/open.ts';
+import { openSplits } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
 import { dataFolder } from './data-folder.ts';
@@ -29,18 +29,17 @@ export interface Int8Export {
 const VERIFIED_IMAGES = 500;
 
 /**
- * @throws UsageError without calibration data; InputError without one-bit weights; ParityError when the forms decide too many images differently
+ * @throws UsageError without calibration data, or with data that has no split to verify on; InputError without one-bit weights; ParityError when the forms decide too many images differently
  */
 export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Export> {
   const { calibrate: source, calibrationImages, method, minAgreement } = flags;
   if (source === undefined) throw new UsageError('--form int8 needs images to calibrate with: --calibrate DATA');
   planInt8(model); // refuses a network without one-bit weights before it reads any image
   const { input: shape, classes } = model.config;
-  const open = (split: 'train' | 'test') => openImageSet(source, { split, shape, classes, dataFolder: dataFolder() });
   const interrupt = catchInterrupt();
   const progress = new Progress();
   const { signal } = interrupt;
-  const [train, test] = [await open('train'), await open('test')];
+  const { train, test } = await openSplits(source, { shape, classes, dataFolder: dataFolder() });
   try {
     const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
     const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });

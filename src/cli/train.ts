@@ -1,17 +1,18 @@
+import { totalmem } from 'node:os';
 import { Command, Option } from 'commander';
 import type { ImageSet, ImageShape } from '../data/image-set.ts';
-import { type OpenImageSetOptions, openImageSet } from '../data/open.ts';
-import { UsageError } from '../errors.ts';
+import { openSplits } from '../data/open.ts';
+import { InputError, UsageError } from '../errors.ts';
 import { defaultConfig, type NetworkConfig, networkName, readConfig } from '../network/config.ts';
 import type { Checkpoint } from '../train/checkpoint.ts';
-import { type Preset, paperRecipe, presets, type Recipe } from '../train/recipe.ts';
+import { type Preset, paperRecipe, presets, type Recipe, readRecipe } from '../train/recipe.ts';
 import { checkResources } from '../train/resources.ts';
 import { RunFolder } from '../train/run-folder.ts';
 import type { Schedule } from '../train/schedule.ts';
 import { loadTensorFlow } from '../train/tensorflow.ts';
 import { train } from '../train/train.ts';
 import { bytesInMemory, trainingSet } from '../train/training-set.ts';
-import { naturalNumber, naturalRange } from './arguments.ts';
+import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from './arguments.ts';
 import { dataFolder } from './data-folder.ts';
 import { describeRun, finishRun } from './finish-run.ts';
 import { catchInterrupt } from './interrupt.ts';
@@ -38,7 +39,8 @@ interface Flags {
   readonly firstCycle?: number;
   readonly weightDecay?: number;
   readonly imageSize?: number;
-  readonly shorterSide?: readonly [low: number, high: number];
+  /** False: --no-shorter-side. */
+  readonly shorterSide?: readonly [low: number, high: number] | false;
   readonly flip?: boolean;
   readonly crop?: number;
   readonly cutout?: number;
@@ -52,7 +54,6 @@ const STEP_RATES = [0.1, 0.01, 0.001];
 const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format'];
 
 export function command(): Command {
-  const number = (text: string) => Number(text);
   const wholeNumber = (text: string) => (text === '0' ? 0 : naturalNumber(text));
   return new Command('train')
     .addOption(new Option('--preset <name>', 'experiment of the paper to start from').choices(Object.keys(presets)))
@@ -65,8 +66,8 @@ export function command(): Command {
     )
     .option('--resume', 'go on from the checkpoint in the folder', false)
     .addOption(new Option('--depth <n>', '6n + 2').argParser(naturalNumber))
-    .addOption(new Option('--width <k>', 'widening factor').argParser(number))
-    .addOption(new Option('--bits <n>', 'bits of a weight').choices(['1', '32']).argParser((text) => (text === '32' ? 32 : 1)))
+    .addOption(new Option('--width <k>', 'widening factor').argParser(positiveNumber))
+    .addOption(new Option('--bits <n>', 'bits of a weight: 1 or 32').argParser(weightBits))
     .addOption(new Option('--scale <rule>', 'of 1-bit weights').choices(['he', 'mean-layer', 'mean-channel']))
     .addOption(
       new Option(
@@ -77,7 +78,7 @@ export function command(): Command {
     .option('--learn-norm', 'learn the scale and offset of every batch norm')
     .option('--input-relu', 'ReLU after the first batch norm, which then learns its scale and offset')
     .option('--plain', 'no shortcuts')
-    .addOption(new Option('--seed <n>', 'of weights, order and augmentation').argParser(naturalNumber))
+    .addOption(new Option('--seed <n>', `of weights, order and augmentation (default: ${paperRecipe.seed})`).argParser(naturalNumber))
     .addOption(new Option('--batch <n>', 'images a batch').argParser(naturalNumber))
     .addOption(new Option('--schedule <kind>', 'of the learning rate').choices(['warm-restarts', 'steps']))
     .addOption(
@@ -85,7 +86,7 @@ export function command(): Command {
         naturalNumber,
       ),
     )
-    .addOption(new Option('--weight-decay <x>', 'of convolution kernels').argParser(number))
+    .addOption(new Option('--weight-decay <x>', 'of convolution kernels').argParser(nonNegativeNumber))
     .addOption(new Option('--image-size <n>', 'side of the square that image files are brought to').argParser(naturalNumber))
     .addOption(
       new Option(
@@ -93,7 +94,9 @@ export function command(): Command {
         'scale image files until their shorter side is a random number of these, then crop at random',
       ).argParser(naturalRange),
     )
-    .option('--no-flip', 'do not mirror images')
+    .option('--no-shorter-side', 'bring image files to the size, cut around the centre')
+    .option('--flip', 'mirror half of the images')
+    .option('--no-flip', 'mirror none')
     .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
     .addOption(new Option('--cutout <n>', 'side of the square of random pixels; 0: none').argParser(wholeNumber))
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
@@ -111,21 +114,26 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const epochs = flags.epochs ?? preset?.epochs ?? DEFAULT_EPOCHS;
   const tf = loadTensorFlow(); // before minutes are spent on data
 
-  const recipe = checkpoint?.recipe ?? chooseRecipe(flags, given('flip'), preset, epochs);
+  const recipe = checkpoint?.recipe ?? chooseRecipe(flags, preset, epochs);
   const shape = checkpoint?.config.input ?? chooseShape(flags, preset);
   // images of any size are tested at the smallest of the scales that training sees, cut around the centre
   const shorterSides = recipe.augmentation.shorterSide?.slice(0, 1);
-  const open = (split: OpenImageSetOptions['split']) =>
-    openImageSet(source, { split, dataFolder: dataFolder(), shorterSides, ...(shape && { shape }) });
-  const [trainImages, test] = [await open('train'), await open('test')];
+  const { train: trainImages, test } = await openSplits(source, { dataFolder: dataFolder(), shorterSides, ...(shape && { shape }) });
   const interrupt = catchInterrupt();
   const show = new TrainingProgress();
   try {
     const config = checkpoint?.config ?? chooseConfig(flags, preset, trainImages);
-    checkResources(
+    const warning = checkResources(
       { config, batch: recipe.batch, dataBytes: bytesInMemory(trainImages, recipe.augmentation) },
-      { memory: process.availableMemory(), disk: folder.freeBytes, folder: flags.output, hasCheckpoint: folder.hasCheckpoint },
+      {
+        memory: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY), // 0: no limit is known
+        freeMemory: process.availableMemory(),
+        freeDisk: folder.freeBytes,
+        folder: flags.output,
+        hasCheckpoint: folder.hasCheckpoint,
+      },
     );
+    if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
     process.stderr.write(`${networkName(config)}, ${config.bits} bit, ${trainImages.name}, to epoch ${epochs}, seed ${recipe.seed}\n`);
     const model = await train(tf, {
       config,
@@ -168,9 +176,10 @@ function chooseShape({ imageSize }: Flags, preset: Preset | undefined): ImageSha
 
 function chooseConfig(flags: Flags, preset: Preset | undefined, { channels, height, width, classes }: ImageSet): NetworkConfig {
   const bits = flags.bits ?? preset?.network.bits ?? defaultConfig.bits;
+  if (bits === 32 && flags.scale !== undefined) throw new UsageError('--scale is of 1-bit weights: leave it out with --bits 32');
   const inputRelu = flags.inputRelu ?? false;
   const affine = flags.learnNorm ? 'all' : (preset?.network.affine ?? (inputRelu ? 'first' : 'none'));
-  return readConfig({
+  return checked(readConfig, {
     ...defaultConfig,
     ...preset?.network,
     bits,
@@ -197,22 +206,31 @@ function shiftedRelu(bits: 1 | 32, classes: number): Partial<NetworkConfig> {
   return { activation: 'shifted-relu', affine: 'first', logitsDivisor: classes > 10 ? 25 : ofTenClasses };
 }
 
-function chooseRecipe(flags: Flags, flipGiven: boolean, preset: Preset | undefined, epochs: number): Recipe {
+function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number): Recipe {
   const base: Recipe = { ...paperRecipe, ...preset?.recipe };
   const { shorterSide, flip, pad, cutout } = base.augmentation;
-  return {
+  return checked(readRecipe, {
     ...base,
     seed: flags.seed ?? base.seed,
     batch: flags.batch ?? base.batch,
     weightDecay: flags.weightDecay ?? base.weightDecay,
     schedule: chooseSchedule(flags, base.schedule, epochs),
     augmentation: {
-      shorterSide: flags.shorterSide ?? shorterSide,
-      flip: flipGiven ? (flags.flip ?? flip) : flip,
+      shorterSide: flags.shorterSide === false ? null : (flags.shorterSide ?? shorterSide),
+      flip: flags.flip ?? flip,
       pad: flags.crop ?? pad,
       cutout: flags.cutout ?? cutout,
     },
-  };
+  });
+}
+
+/** What the options make, held to the rules of what is read from files: here it is the command line that breaks them. */
+function checked<T>(read: (json: unknown) => T, made: T): T {
+  try {
+    return read(made);
+  } catch (error) {
+    throw error instanceof InputError ? new UsageError(error.message) : error;
+  }
 }
 
 function chooseSchedule({ schedule, firstCycle }: Flags, base: Schedule, epochs: number): Schedule {

@@ -38,11 +38,12 @@ export const idx: DataKind = {
 };
 
 /**
- * Opens two idx files of any name, plain or compressed.
+ * Opens two idx files of any name, plain or compressed, as either split.
  * @throws InputError when they are not idx files, do not belong together or do not fit the network.
  */
 export async function openIdxPair(imagesPath: string, labelsPath: string, options: OpenOptions): Promise<ImageSet> {
-  return overFiles(basename(imagesPath), await openFile(imagesPath), () => openFile(labelsPath), options);
+  const set = await overFiles(basename(imagesPath), await openFile(imagesPath), () => openFile(labelsPath), options);
+  return { ...set, unsplit: true };
 }
 
 /** Name of the labels file that belongs to `...images...`, as `train-labels-idx1-ubyte` to `train-images-idx3-ubyte`. */

@@ -67,6 +67,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
     ...shape,
     name: basename(resolve(path)) + viewsName(options),
     split: options.split,
+    unsplit: root === path,
     classes,
     classLabels,
     length,

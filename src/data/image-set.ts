@@ -14,6 +14,8 @@ export interface ImageSet extends ImageShape {
   /** Name for reports, e.g. `cifar-10`. */
   readonly name: string;
   readonly split: Split;
+  /** True where the source does not tell splits apart: it gives these images as the other one, too. */
+  readonly unsplit?: boolean;
   readonly classes: number;
   /** One label a class, in order; undefined when the source has none. */
   readonly classLabels: readonly string[] | undefined;

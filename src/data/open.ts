@@ -36,6 +36,29 @@ export async function openImageSet(source: string, options: OpenImageSetOptions)
   throw new UsageError(`data ${set.name}: expected image files to scale (shorter side), got another format`);
 }
 
+/**
+ * Opens both splits of a source: what one trains or calibrates with, and what shows the result. Their classes are as many.
+ * @param options scales and crops are for the images to test on
+ * @throws UsageError when the source does not tell splits apart; InputError as `openImageSet`.
+ */
+export async function openSplits(
+  source: string,
+  { shorterSides, crops, ...options }: Omit<OpenImageSetOptions, 'split'>,
+): Promise<{ train: ImageSet; test: ImageSet }> {
+  const train = await openImageSet(source, { ...options, split: 'train' });
+  try {
+    if (train.unsplit)
+      throw new UsageError(
+        `data ${source}: expected images to train with and others to test on, got one set. Give a folder with train and test (or val) above the classes, or with the idx files of both`,
+      );
+    const test = await openImageSet(source, { classes: train.classes, ...options, shorterSides, crops, split: 'test' });
+    return { train, test };
+  } catch (error) {
+    await train.close();
+    throw error;
+  }
+}
+
 async function open(source: string, options: OpenImageSetOptions): Promise<ImageSet> {
   if (catalogEntry(source)) return openByName(source, options);
   const about = await stat(source).catch((error: unknown) => {

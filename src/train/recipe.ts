@@ -1,6 +1,6 @@
 /** How a network is trained, and the paper's experiments as rows of a table. */
-import { InputError } from '../errors.ts';
 import type { NetworkConfig } from '../network/config.ts';
+import { jsonReader } from '../network/json.ts';
 import { type Augmentation, noAugmentation } from './augment.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -28,7 +28,6 @@ export const paperRecipe: Recipe = {
 };
 
 export interface Preset {
-  readonly title: string;
   /** Name of the data set in the catalog. */
   readonly data: string;
   readonly epochs: number;
@@ -43,39 +42,34 @@ const cutout: Augmentation = { ...paperRecipe.augmentation, cutout: 18 };
  * --width give its others. How long SVHN, ImageNet32 and ImageNet train is our choice: to the end of a cycle.
  */
 export const presets: Readonly<Record<string, Preset>> = {
-  mnist: { title: 'MNIST', data: 'mnist', epochs: 14, network: { width: 4 }, recipe: { augmentation: noAugmentation } },
-  cifar10: { title: 'CIFAR-10', data: 'cifar-10', epochs: 62, network: { width: 10 }, recipe: {} },
+  mnist: { data: 'mnist', epochs: 14, network: { width: 4 }, recipe: { augmentation: noAugmentation } },
+  cifar10: { data: 'cifar-10', epochs: 62, network: { width: 10 }, recipe: {} },
   'cifar10-cutout': {
-    title: 'CIFAR-10 with cutout',
     data: 'cifar-10',
     epochs: 254,
     network: { width: 10 },
     recipe: { augmentation: cutout },
   },
-  cifar100: { title: 'CIFAR-100', data: 'cifar-100', epochs: 62, network: { width: 10 }, recipe: {} },
+  cifar100: { data: 'cifar-100', epochs: 62, network: { width: 10 }, recipe: {} },
   'cifar100-cutout': {
-    title: 'CIFAR-100 with cutout',
     data: 'cifar-100',
     epochs: 254,
     network: { width: 10 },
     recipe: { augmentation: cutout },
   },
   svhn: {
-    title: 'SVHN',
     data: 'svhn',
     epochs: 30,
     network: { width: 4 },
     recipe: { augmentation: { ...paperRecipe.augmentation, flip: false } },
   },
   imagenet32: {
-    title: 'ImageNet32',
     data: 'imagenet32',
     epochs: 30,
     network: { width: 10, affine: 'all' },
     recipe: { weightDecay: 1e-4 },
   },
   imagenet: {
-    title: 'ImageNet',
     data: 'imagenet',
     epochs: 62,
     network: { stem: 'imagenet', depth: 18, width: 2.5, affine: 'all', input: { channels: 3, height: 224, width: 224 } },
@@ -83,54 +77,51 @@ export const presets: Readonly<Record<string, Preset>> = {
   },
 };
 
+/** Bounds of what makes sense, far away from it: random numbers have 32 bits, TensorFlow's rates are float32. */
+const MAX_INTEGER = 2 ** 31 - 1;
+const MAX_RATE = 1e38;
+
 /**
  * Reads a recipe from untrusted JSON.
- * @throws InputError naming the field that is not what it should be.
+ * @throws InputError naming the first field that is missing, unknown or out of range.
  */
 export function readRecipe(json: unknown): Recipe {
-  const object = (value: unknown, where: string): Record<string, unknown> => {
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-    throw new InputError('recipe', where, `expected an object, got ${JSON.stringify(value)}`);
+  const { fail, record, integer, number, oneOf, list } = jsonReader('recipe');
+  const count = (value: unknown, field: string) => integer(value, field, 1, MAX_INTEGER);
+  const pixels = (value: unknown, field: string) => integer(value, field, 0, MAX_INTEGER);
+  const rate = (value: unknown, field: string) => number(value, field, 0, MAX_RATE);
+  const r = record(json, 'root', Object.keys(paperRecipe));
+  const schedule = (): Schedule => {
+    const s = record(r['schedule'], 'schedule');
+    if (oneOf(s['kind'], 'schedule.kind', ['steps', 'warm-restarts']) === 'steps') {
+      record(s, 'schedule', ['kind', 'rates', 'epochs']);
+      const rates = list(s['rates'], 'schedule.rates', rate);
+      if (rates.length === 0) fail('schedule.rates', 'at least one rate', rates);
+      return { kind: 'steps', rates, epochs: count(s['epochs'], 'schedule.epochs') };
+    }
+    record(s, 'schedule', ['kind', 'high', 'low', 'firstCycle']);
+    const [high, low] = [rate(s['high'], 'schedule.high'), rate(s['low'], 'schedule.low')];
+    return { kind: 'warm-restarts', high, low, firstCycle: count(s['firstCycle'], 'schedule.firstCycle') };
   };
-  const number = (from: Record<string, unknown>, field: string, low = 0): number => {
-    const value = from[field];
-    if (typeof value === 'number' && value >= low) return value;
-    throw new InputError('recipe', field, `expected a number of at least ${low}, got ${JSON.stringify(value)}`);
-  };
-  const recipe = object(json, 'root');
-  const schedule = object(recipe['schedule'], 'schedule');
-  const augmentation = object(recipe['augmentation'], 'augmentation');
-  const rates = (): number[] => {
-    const value = schedule['rates'];
-    if (Array.isArray(value) && value.length > 0 && value.every((rate) => typeof rate === 'number')) return value;
-    throw new InputError('recipe', 'schedule.rates', `expected numbers, got ${JSON.stringify(value)}`);
-  };
+  const a = record(r['augmentation'], 'augmentation', Object.keys(noAugmentation));
   const shorterSide = (): Augmentation['shorterSide'] => {
-    const value = augmentation['shorterSide'] ?? null;
+    const value = a['shorterSide'] ?? null; // older recipes are without
     if (value === null) return null;
-    if (Array.isArray(value) && value.length === 2 && value.every(Number.isInteger) && value[0] <= value[1]) return [value[0], value[1]];
-    throw new InputError('recipe', 'augmentation.shorterSide', `expected two integers, low and high, got ${JSON.stringify(value)}`);
+    const [low, high] = list(value, 'augmentation.shorterSide', count, 2) as [number, number];
+    return low <= high ? [low, high] : fail('augmentation.shorterSide', 'two integers, low and high', value);
   };
   return {
-    seed: number(recipe, 'seed'),
-    batch: number(recipe, 'batch', 1),
-    momentum: number(recipe, 'momentum'),
-    weightDecay: number(recipe, 'weightDecay'),
-    schedule:
-      schedule['kind'] === 'steps'
-        ? { kind: 'steps', rates: rates(), epochs: number(schedule, 'epochs', 1) }
-        : {
-            kind: 'warm-restarts',
-            high: number(schedule, 'high'),
-            low: number(schedule, 'low'),
-            firstCycle: number(schedule, 'firstCycle', 1),
-          },
+    seed: integer(r['seed'], 'seed', 0, Number.MAX_SAFE_INTEGER),
+    batch: count(r['batch'], 'batch'),
+    momentum: number(r['momentum'], 'momentum', 0, 1),
+    weightDecay: rate(r['weightDecay'], 'weightDecay'),
+    schedule: schedule(),
     augmentation: {
       shorterSide: shorterSide(),
-      flip: augmentation['flip'] === true,
-      pad: number(augmentation, 'pad'),
-      cutout: number(augmentation, 'cutout'),
+      flip: oneOf(a['flip'], 'augmentation.flip', [true, false]),
+      pad: pixels(a['pad'], 'augmentation.pad'),
+      cutout: pixels(a['cutout'], 'augmentation.cutout'),
     },
-    momentBatches: number(recipe, 'momentBatches', 1),
+    momentBatches: count(r['momentBatches'], 'momentBatches'),
   };
 }

@@ -42,24 +42,34 @@ function weights(config: NetworkConfig): number {
   return learned(config).reduce((sum, { shape }) => sum + elements(shape), 0);
 }
 
+/** What this machine has, in bytes. */
+export interface Machine {
+  readonly memory: number;
+  /** Of the memory, what nothing uses. In a container the cache of files that were read counts as used, though it gives way. */
+  readonly freeMemory: number;
+  /** Free on the disk of the output folder. */
+  readonly freeDisk: number;
+  readonly folder: string;
+  /** Whether an earlier checkpoint is on that disk already. */
+  readonly hasCheckpoint: boolean;
+}
+
 /**
  * Refuses a training that this machine cannot finish.
- * @param free bytes of memory and of the output folder's disk; `hasCheckpoint`: an earlier checkpoint is on that disk already.
+ * @returns a warning, when it can only if other memory is given up.
  * @throws UsageError saying what is needed, what is there, and what to change.
  */
-export function checkResources(
-  need: Need,
-  free: { readonly memory: number; readonly disk: number; readonly folder: string; readonly hasCheckpoint: boolean },
-): void {
+export function checkResources(need: Need, machine: Machine): string | undefined {
   const memory = memoryNeeded(need);
-  if (free.memory < memory) {
-    const what = `memory: expected at least ${size(memory)} free for ${networkName(need.config)} in batches of ${need.batch}`;
-    throw new UsageError(`${what}, got ${size(free.memory)}. Take a smaller --batch or --width`);
-  }
+  const what = `memory: expected at least ${size(memory)} for ${networkName(need.config)} in batches of ${need.batch}`;
+  if (machine.memory < memory) throw new UsageError(`${what}, got ${size(machine.memory)}. Take a smaller --batch or --width`);
   // the new checkpoint is written beside the old one
-  const disk = checkpointBytes(need.config) * (free.hasCheckpoint ? 1 : 2) + SMALL_FILES_BYTES;
-  if (free.disk < disk)
-    throw new UsageError(`disk of ${free.folder}: expected at least ${size(disk)} free for the checkpoints, got ${size(free.disk)}`);
+  const disk = checkpointBytes(need.config) * (machine.hasCheckpoint ? 1 : 2) + SMALL_FILES_BYTES;
+  if (machine.freeDisk < disk)
+    throw new UsageError(
+      `disk of ${machine.folder}: expected at least ${size(disk)} free for the checkpoints, got ${size(machine.freeDisk)}`,
+    );
+  return machine.freeMemory < memory ? `${what}, got ${size(machine.freeMemory)} free` : undefined;
 }
 
 function size(bytes: number): string {

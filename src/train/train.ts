@@ -203,6 +203,10 @@ function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: Trai
     const expected = `${config.input.channels}x${config.input.height}x${config.input.width} in ${config.classes} classes`;
     if (got !== expected) throw new UsageError(`data ${data.name}: expected images of ${expected} for this network, got ${got}`);
   }
+  test.classLabels?.forEach((label, i) => {
+    const trained = set.classLabels?.[i] ?? label;
+    if (label !== trained) throw new UsageError(`data ${test.name}: expected class ${i} to be ${trained}, as in training, got ${label}`);
+  });
   if (recipe.batch > set.length)
     throw new UsageError(`batch size: expected at most the ${set.length} training images, got ${recipe.batch}`);
   if (!checkpoint) return;
@@ -212,5 +216,5 @@ function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: Trai
     );
   if (!isDeepStrictEqual(checkpoint.recipe, recipe)) throw new UsageError('checkpoint: expected the recipe of this run, got another');
   const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
-  if (done > epochs) throw new UsageError(`epochs: expected more than the ${done.toFixed(1)} that are done, got ${epochs}`);
+  if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} that are done, got ${epochs}`);
 }

@@ -1,5 +1,6 @@
 /** What gradient descent changes, and how it starts. */
 import type { NetworkConfig } from '../network/config.ts';
+import { elements } from '../network/tensor.ts';
 import { layers } from '../network/topology.ts';
 import type { Random } from '../random.ts';
 
@@ -31,7 +32,7 @@ export function learned(config: NetworkConfig): Variable[] {
 /** He-normal kernels; gamma 1, beta 0. */
 export function initialWeights(variables: readonly Variable[], random: Random): Float32Array[] {
   return variables.map(({ shape, start }) => {
-    const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    const values = new Float32Array(elements(shape));
     if ('value' in start) return values.fill(start.value);
     return values.map(() => random.normal() * start.deviation);
   });

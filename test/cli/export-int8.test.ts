@@ -55,6 +55,13 @@ describe('refusals: one line, the right exit code, nothing written', () => {
   test.each([
     { why: 'no calibration data', source: shipped, args: [], status: 2, message: 'needs images to calibrate with: --calibrate DATA' },
     {
+      why: 'images without a split to verify on',
+      source: shipped,
+      args: ['--calibrate', `${images}/train-images-idx3-ubyte.gz`],
+      status: 2,
+      message: 'expected images to train with and others to test on, got one set',
+    },
+    {
       why: 'another shape',
       source: at('colour.safetensors'),
       args: ['--calibrate', images],

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
-import { beforeEach, describe, expect, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { EXPORT_TOLERANCE } from '../../eval/verify-export.ts';
 import { command } from '../../src/cli/train.ts';
+import { UsageError } from '../../src/errors.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { toNHWC } from '../../src/train/inference.ts';
 import type { TensorFlow } from '../../src/train/tensorflow.ts';
@@ -67,7 +68,14 @@ const variants: readonly Variant[] = [
     args: ['--preset', 'mnist', ...small],
     recipe: { augmentation: { shorterSide: null, flip: false, pad: 0, cutout: 0 } },
   },
-  { name: 'preset svhn', args: ['--preset', 'svhn', ...small], data: () => fixtures('svhn'), batch: 3, config: { classes: 10 } },
+  {
+    name: 'preset svhn',
+    args: ['--preset', 'svhn', ...small, '--flip'],
+    data: () => fixtures('svhn'),
+    batch: 3,
+    config: { classes: 10 },
+    recipe: { augmentation: { shorterSide: null, flip: true, pad: 4, cutout: 0 } },
+  },
   {
     name: 'preset imagenet32',
     args: ['--preset', 'imagenet32', ...small],
@@ -83,6 +91,13 @@ const variants: readonly Variant[] = [
     batch: 6,
     config: { stem: 'imagenet', depth: 18, affine: 'all', classes: 3, input: { channels: 3, height: 64, width: 64 } },
     recipe: { weightDecay: 1e-4, augmentation: { shorterSide: [64, 80], flip: true, pad: 0, cutout: 0 } },
+  },
+  {
+    name: 'preset imagenet, images not scaled',
+    args: ['--preset', 'imagenet', '--width', '0.0625', '--image-size', '32', '--no-shorter-side'],
+    data: photographs,
+    batch: 6,
+    recipe: { augmentation: { shorterSide: null, flip: true, pad: 0, cutout: 0 } },
   },
 ];
 
@@ -121,6 +136,65 @@ describe('two steps, export and parity:', () => {
       expect(checkpoint.config).toMatchObject(config);
       expect(checkpoint.recipe).toMatchObject(recipe);
       await expectParity(tf, folder);
+    });
+  }
+});
+
+const refused = (args: readonly string[]) =>
+  expect(
+    command()
+      .exitOverride()
+      .configureOutput({ writeErr: () => {} })
+      .parseAsync([...args], { from: 'user' }),
+  ).rejects;
+
+test.each([
+  ['--weight-decay', 'abc', 'expected a number of at least 0'],
+  ['--weight-decay', '-1', 'expected a number of at least 0'],
+  ['--width', 'abc', 'expected a number above 0'],
+  ['--width', '0', 'expected a number above 0'],
+  ['--bits', '7', 'expected 1 or 32'],
+])('%s %s is refused as an argument', (option, value, expected) =>
+  refused(['--data', 'x', '-o', 'x', option, value]).toMatchObject({
+    code: 'commander.invalidArgument',
+    message: expect.stringContaining(`'${value}' is invalid. ${expected}`),
+  }),
+);
+
+describe('options and data that do not fit are errors of usage:', () => {
+  /** Images of the classes of each split. */
+  const folders = async (train: readonly string[], val: readonly string[]) => {
+    const image = await sharp(noise(8 * 8 * 3, 1), { raw: { width: 8, height: 8, channels: 3 } })
+      .png()
+      .toBuffer();
+    const paths = [...train.map((name) => `train/${name}`), ...val.map((name) => `val/${name}`)];
+    return folderWith(Object.fromEntries(paths.map((path) => [`${path}/1.png`, image])));
+  };
+  const animals = [...small, '--image-size', '8', '--batch', '2'];
+  const rows: readonly (readonly [string, readonly string[], string, (() => Promise<string>)?])[] = [
+    ['depth', ['--depth', '9'], 'configuration depth: expected 6n + 2, got 9'],
+    ['width', ['--width', '0.3'], 'configuration width: expected a whole number of channels'],
+    ['weight decay', ['--weight-decay', '1e39'], 'recipe weightDecay: expected a number from 0 to 1e+38'],
+    ['scale of full precision', ['--bits', '32', '--scale', 'he'], '--scale is of 1-bit weights: leave it out with --bits 32'],
+    [
+      'one set for both',
+      animals,
+      'expected images to train with and others to test on',
+      async () => join(await folders(['a', 'b'], []), 'train'),
+    ],
+    [
+      'other classes to test on',
+      animals,
+      'expected class 0 to be cat, as in training, got bird',
+      () => folders(['cat', 'dog'], ['bird', 'cat']),
+    ],
+  ];
+  for (const [name, args, message, data = () => smallData(40)] of rows) {
+    testWithTensorFlow(name, async () => {
+      const source = await data();
+      const run = ['--data', source, '-o', await folderWith(), '--epochs', '1', ...args];
+      await refused(run).toThrow(UsageError);
+      await refused(run).toThrow(message);
     });
   }
 });

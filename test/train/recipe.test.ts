@@ -1,6 +1,7 @@
 /** The paper's experiments: what McDonnell, ICLR 2018, sections 3 and 4, says of each. */
 import { expect, test } from 'vitest';
 import { catalogEntry } from '../../src/data/catalog.ts';
+import { InputError } from '../../src/errors.ts';
 import { defaultConfig, networkName, readConfig } from '../../src/network/config.ts';
 import { weightCount } from '../../src/network/topology.ts';
 import { paperRecipe, presets, readRecipe } from '../../src/train/recipe.ts';
@@ -48,8 +49,35 @@ test('a recipe from before image files could be scaled is read', () => {
   expect(readRecipe({ ...paperRecipe, augmentation })).toEqual(paperRecipe);
 });
 
-test.each([[[256]], [[480, 256]], ['256-480'], [[256.5, 480]]])('a shorter side of %j is refused', (shorterSide) => {
-  expect(() => readRecipe({ ...paperRecipe, augmentation: { ...light, shorterSide } })).toThrow(
-    /^recipe augmentation\.shorterSide: expected two integers, low and high, got /,
-  );
+const steps = { kind: 'steps', rates: [0.1, 0.01], epochs: 4 };
+const restarts = paperRecipe.schedule;
+
+test('a recipe of steps is read', () => expect(readRecipe({ ...paperRecipe, schedule: steps }).schedule).toEqual(steps));
+
+test.each<[change: object, message: string]>([
+  [{ batch: 20.5 }, 'batch: expected an integer from 1 to 2147483647, got 20.5'],
+  [{ batch: 0 }, 'batch: expected an integer from 1'],
+  [{ seed: '1' }, 'seed: expected an integer from 0'],
+  [{ momentum: 2 }, 'momentum: expected a number from 0 to 1, got 2'],
+  [{ weightDecay: null }, 'weightDecay: expected a number from 0 to 1e+38, got null'],
+  [{ momentBatches: 1e12 }, 'momentBatches: expected an integer from 1'],
+  [{ nesterov: true }, 'root.nesterov: expected no such field'],
+  [{ schedule: undefined }, 'schedule: expected an object, got nothing'],
+  [{ schedule: { ...restarts, kind: 'linear' } }, 'schedule.kind: expected "steps" or "warm-restarts", got "linear"'],
+  [{ schedule: { ...restarts, rates: [0.1] } }, 'schedule.rates: expected no such field'],
+  [{ schedule: { ...restarts, firstCycle: 1.5 } }, 'schedule.firstCycle: expected an integer from 1'],
+  [{ schedule: { ...steps, rates: [] } }, 'schedule.rates: expected at least one rate, got []'],
+  [{ schedule: { ...steps, rates: [0.1, '0.01'] } }, 'schedule.rates[1]: expected a number from 0'],
+  [{ schedule: { ...steps, high: 1 } }, 'schedule.high: expected no such field'],
+  [{ augmentation: { ...light, flip: 1 } }, 'augmentation.flip: expected true or false, got 1'],
+  [{ augmentation: { ...light, pad: 1.5 } }, 'augmentation.pad: expected an integer from 0'],
+  [{ augmentation: { ...light, cutout: -1 } }, 'augmentation.cutout: expected an integer from 0'],
+  [{ augmentation: { ...light, mixup: 1 } }, 'augmentation.mixup: expected no such field'],
+  [{ augmentation: { ...light, shorterSide: [256] } }, 'augmentation.shorterSide: expected 2 numbers, got [256]'],
+  [{ augmentation: { ...light, shorterSide: '256-480' } }, 'augmentation.shorterSide: expected 2 numbers, got "256-480"'],
+  [{ augmentation: { ...light, shorterSide: [480, 256] } }, 'augmentation.shorterSide: expected two integers, low and high, got [480,256]'],
+  [{ augmentation: { ...light, shorterSide: [256.5, 480] } }, 'augmentation.shorterSide[0]: expected an integer from 1'],
+])('%j is refused', (change, message) => {
+  expect(() => readRecipe({ ...paperRecipe, ...change })).toThrow(InputError);
+  expect(() => readRecipe({ ...paperRecipe, ...change })).toThrow(`recipe ${message}`);
 });

@@ -85,7 +85,6 @@ testWithTensorFlow(
       expect(run.status).toBe(status);
     };
     await refused(['--preset', 'no-such'], 2, 'no-such');
-    await refused(['--depth', '9'], 3, 'expected 6n + 2');
     await refused(['--batch', '61'], 2, 'expected at most the 60 training images');
     await refused(['--resume'], 2, 'does not exist. Leave out --resume');
     await refused(['--width', '256'], 2, 'memory: expected at least');
