@@ -1,5 +1,5 @@
 /** The loopback server of the page: its own files, onnxruntime-web's files and the model, nothing else. */
-import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, dirname, extname, join } from 'node:path';
@@ -25,19 +25,16 @@ export interface PageServer {
 export async function servePage(model: Uint8Array): Promise<PageServer> {
   const runtime = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname === '/model.onnx') {
+    const [path = '/'] = (request.url ?? '/').split('?'); // no URL object: it throws at `//`
+    if (path === '/model.onnx') {
       response.writeHead(200, { 'Content-Type': 'application/octet-stream', ...isolation }).end(model);
       return;
     }
-    const name = pathname === '/' ? 'index.html' : basename(pathname);
-    const file = join(pathname.startsWith('/ort/') ? runtime : built('page'), name);
-    const stream = createReadStream(file);
-    stream.once('open', () => {
-      response.writeHead(200, { 'Content-Type': types[extname(name)] ?? 'application/octet-stream', ...isolation });
-      stream.pipe(response);
-    });
-    stream.once('error', () => response.writeHead(404, isolation).end());
+    const name = path === '/' ? 'index.html' : basename(path);
+    readFile(join(path.startsWith('/ort/') ? runtime : built('page'), name)).then(
+      (bytes) => response.writeHead(200, { 'Content-Type': types[extname(name)] ?? 'application/octet-stream', ...isolation }).end(bytes),
+      () => response.writeHead(404, isolation).end(),
+    );
   });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
