@@ -7,6 +7,8 @@ export interface Target {
   readonly form: FormName;
   /** Whether 8-bit activations, where there are images to calibrate them with, are faster than `form`. */
   readonly int8: boolean;
+  /** Whether the runtime takes floats alone. */
+  readonly floatsOnly?: boolean;
   /** Images a run, where the runtime takes no dynamic size. */
   readonly batch?: number;
 }
@@ -16,7 +18,7 @@ export const targets = {
   cpu: { title: 'onnxruntime on CPUs', form: 'packed', int8: true },
   wasm: { title: 'onnxruntime-web, WebAssembly', form: 'packed', int8: true },
   webgpu: { title: 'onnxruntime and onnxruntime-web, WebGPU (with shader-f16, try --form fp16)', form: 'packed', int8: false },
-  webgl: { title: 'onnxruntime-web, WebGL', form: 'dense', int8: false, batch: 1 },
+  webgl: { title: 'onnxruntime-web, WebGL', form: 'dense', int8: false, floatsOnly: true, batch: 1 },
   fpga: { title: 'qonnx, FINN, hls4ml', form: 'qonnx', int8: false, batch: 1 },
 } satisfies Record<string, Target>;
 

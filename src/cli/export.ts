@@ -5,7 +5,7 @@ import { type ExportOptions, toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { methodNames } from '../../eval/calibrate.ts';
 import { type Target, type TargetName, targetNames, targets } from '../../eval/form-fit.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../eval/verify-export.ts';
-import { UsageError } from '../errors.ts';
+import { ParityError, UsageError } from '../errors.ts';
 import { networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { weightCount } from '../network/topology.ts';
@@ -13,7 +13,7 @@ import { fraction, naturalNumber } from './arguments.ts';
 import { describeFp16, exportFp16, type Fp16Flags } from './export-fp16.ts';
 import { describeInt8, exportInt8, type Int8Flags } from './export-int8.ts';
 import { readInput } from './input-file.ts';
-import { refuseExisting, writeOutput } from './output-file.ts';
+import { requireWritable, writeOutput } from './output-file.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './source.ts';
 
 /** Forms that round the network's numbers: what that costs is measured as they are written. */
@@ -81,15 +81,20 @@ const formsOf = new Map<string, readonly AnyForm[]>([
   ['minAgreement', ['int8', 'fp16']],
 ]);
 
-/** The form and the number of images a run that were asked for, by name or by target. */
+/**
+ * The form and the number of images a run that were asked for, by name or by target.
+ * @throws UsageError when the target does not take the images
+ */
 function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefined } {
   if (flags.for === undefined) return { form: flags.form, batch: undefined };
-  const { form, int8, batch }: Target = targets[flags.for];
+  const { form, int8, floatsOnly, batch }: Target = targets[flags.for];
+  if (floatsOnly && flags.input === 'nhwc-uint8')
+    throw new UsageError(`--for ${flags.for} goes with --input nchw-float: it takes no integers`);
   return { form: int8 && flags.calibrate !== undefined ? 'int8' : form, batch };
 }
 
 async function run(source: string, flags: Flags, self: Command): Promise<void> {
-  refuseExisting(flags.output, flags.force);
+  requireWritable(flags.output, flags.force);
   const { form, batch } = chooseForm(flags);
   for (const option of self.options) {
     const needs = formsOf.get(option.attributeName());
@@ -156,7 +161,13 @@ async function writeFloat(model: Model, options: ExportOptions, { output, force,
 
 async function writeRounded(form: keyof typeof rounding, model: Model, flags: Flags): Promise<Written> {
   const { file, verification, lines } = form === 'int8' ? await int8(model, flags) : await fp16(model, flags);
-  await writeOutput(flags.output, file, { force: flags.force });
+  await writeOutput(flags.output, file, {
+    force: flags.force,
+    verify: async (temporary) => {
+      if (!Buffer.from(file).equals(await readInput(temporary)))
+        throw new ParityError('read back, the file is not the one that was verified');
+    },
+  });
   return { bytes: file.length, verification, lines };
 }
 

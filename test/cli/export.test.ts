@@ -72,6 +72,10 @@ test.each([
   { args: ['export', shipped], message: "required option '-o, --output <file>'" },
   { args: ['export', shipped, '-o', at('x.onnx'), '--form', 'tiny'], message: "'tiny' is invalid" },
   { args: ['export', shipped, '-o', at('x.onnx'), '--dialect', 'keras'], message: 'dialect keras does not fit a safetensors file' },
+  {
+    args: ['export', shipped, '-o', at('x.onnx'), '--for', 'webgl', '--input', 'nhwc-uint8'],
+    message: '--for webgl goes with --input nchw-float',
+  },
   { args: ['export', shipped, '-o', join(folder, 'no', 'such', 'x.onnx')], message: 'cannot be written (ENOENT)' },
 ])('usage: $message', async ({ args, message }) => {
   const result = await run(args);
