@@ -25,7 +25,7 @@ export function roundFloat16(proto: ModelProto): Rounded {
     const [name = ''] = original.output ?? [];
     // A cast to float16 is of pixels, which are exact, or of weights.
     if (original.op_type === 'Cast' && Number(original.attribute?.[0]?.i) === DataType.FLOAT16)
-      return roundTrip(original.input?.[0] ?? '', name);
+      return throughFloat16(original.input?.[0] ?? '', name);
     if (!COMPUTES.has(original.op_type ?? '')) return [original];
     const output = `${name}.peak`;
     peaks.push({ layer: name, output });
@@ -33,7 +33,7 @@ export function roundFloat16(proto: ModelProto): Rounded {
       { ...original, name: `${name}.wide`, output: [`${name}.wide`] },
       node('Abs', [`${name}.wide`], `${name}.magnitude`),
       node('ReduceMax', [`${name}.magnitude`], output, { keepdims: 0 }),
-      ...roundTrip(`${name}.wide`, name),
+      ...throughFloat16(`${name}.wide`, name),
     ];
   });
   const initializer = (graph.initializer ?? []).map((tensor) => (isHalf(tensor) ? widen(tensor) : tensor));
@@ -42,7 +42,7 @@ export function roundFloat16(proto: ModelProto): Rounded {
   return { model: encodeModel({ ...proto, graph: { ...graph, node: nodes, initializer, input, output: [...output, ...added] } }), peaks };
 }
 
-function roundTrip(x: string, output: string): NodeProto[] {
+function throughFloat16(x: string, output: string): NodeProto[] {
   return [node('Cast', [x], `${output}.half`, { to: DataType.FLOAT16 }), node('Cast', [`${output}.half`], output, { to: DataType.FLOAT })];
 }
 

@@ -30,7 +30,7 @@ export function fromOnnx(proto: ModelProto): Model {
     const [first, second] = parametersOf(layer, config);
     if (first?.dtype === 'bits' && second) {
       const { bits, scale } = readKernel(initializers, layer.name, first.shape);
-      tensors.set(first.name, bitTensor(first.shape, bits)).set(second.name, floatTensor(second.shape, spread(scale, second.shape)));
+      tensors.set(first.name, bitTensor(first.shape, bits)).set(second.name, floatTensor(second.shape, perChannel(scale, second.shape)));
       continue;
     }
     for (const { name, shape } of parametersOf(layer, config)) {
@@ -52,7 +52,7 @@ function readKernel(initializers: ReadonlyMap<string, TensorProto>, name: string
 }
 
 /** A dense file does not tell one scale per layer from equal scales per channel; the configuration does. */
-function spread(scale: Float32Array, shape: readonly number[]): Float32Array {
+function perChannel(scale: Float32Array, shape: readonly number[]): Float32Array {
   const [channels] = shape;
   return channels !== undefined && scale.length === 1 ? new Float32Array(channels).fill(scale[0] as number) : scale;
 }

@@ -29,7 +29,7 @@ export function acrossParts(counts: readonly number[], imageBytes: number, loadP
 }
 
 /** Images `from` to `to`, `size` at a time. */
-export interface Range {
+export interface BatchRange {
   readonly size: number;
   readonly from: number;
   readonly to: number;
@@ -39,7 +39,11 @@ export interface Range {
  * Batches with one read ahead: two buffers, filled in turn, are all the memory that a set takes.
  * @param imageBytes channels * height * width.
  */
-export async function* readAhead(load: Load, imageBytes: number, { size, from, to }: Range): AsyncGenerator<ImageBatch, void, undefined> {
+export async function* readAhead(
+  load: Load,
+  imageBytes: number,
+  { size, from, to }: BatchRange,
+): AsyncGenerator<ImageBatch, void, undefined> {
   const largest = Math.min(size, to - from);
   const buffers = [0, 1].map(() => ({ images: new Uint8Array(largest * imageBytes), labels: new Int32Array(largest) })) as [
     Buffers,
@@ -76,7 +80,7 @@ interface Buffers {
  * Checks the arguments of `batches` against the length of the set.
  * @throws UsageError
  */
-export function range(length: number, size: number, from = 0, to = length): Range {
+export function range(length: number, size: number, from = 0, to = length): BatchRange {
   if (!Number.isInteger(size) || size < 1) throw new UsageError(`batch size: expected a positive integer, got ${size}`);
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > length) {
     throw new UsageError(`images: expected a range within 0 to ${length}, got ${from} to ${to}`);
