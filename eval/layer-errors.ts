@@ -8,6 +8,7 @@ import { toOnnxProto } from '../converters/onnx/to-onnx.ts';
 import { DataType, type ModelProto } from '../proto/onnx.ts';
 import { spread } from '../src/data/batches.ts';
 import type { ImageSet } from '../src/data/image-set.ts';
+import { InterruptedError } from '../src/errors.ts';
 import type { Model } from '../src/network/model.ts';
 import { IMAGES, LOGITS } from '../src/network/topology.ts';
 import { addDifference, noDifference, relativeError } from './metrics.ts';
@@ -28,14 +29,17 @@ export interface LayerError {
 const COUNT = 8;
 const LAYOUT = 'nchw-float';
 
-/** Errors of every 8-bit tensor, in order of execution. */
-export async function layerErrors(model: Model, ranges: Ranges, data: ImageSet): Promise<LayerError[]> {
+/**
+ * Errors of every 8-bit tensor, in order of execution.
+ * @throws InterruptedError
+ */
+export async function layerErrors(model: Model, ranges: Ranges, data: ImageSet, signal?: AbortSignal): Promise<LayerError[]> {
   const quantizations = quantizationsOf(planInt8(model), ranges);
   const names = [...quantizations.keys()];
   const images = await sample(data);
   const alone = names.map((name) => gates(names, name));
-  const [int8] = await run(withOutputs(toInt8Proto(model, ranges, LAYOUT), names), images, [{}]);
-  const [float, ...single] = await run(withOutputs(gated(model, quantizations), names), images, [gates(names), ...alone]);
+  const [int8] = await run(withOutputs(toInt8Proto(model, ranges, LAYOUT), names), images, [{}], signal);
+  const [float, ...single] = await run(withOutputs(gated(model, quantizations), names), images, [gates(names), ...alone], signal);
   return [...quantizations].map(([layer, quantization], i) => {
     const exact = float?.get(layer) as Float32Array;
     const stored = exact.map((x) => roundTrip(x, quantization));
@@ -96,11 +100,12 @@ async function sample(data: ImageSet): Promise<Tensor> {
 }
 
 /** Every output of a file with the first setting of its gates, and the logits with the others: the rest is large. */
-async function run(file: Uint8Array, images: Tensor, settings: readonly Readonly<Record<string, Tensor>>[]) {
+async function run(file: Uint8Array, images: Tensor, settings: readonly Readonly<Record<string, Tensor>>[], signal?: AbortSignal) {
   const session = await InferenceSession.create(file);
   try {
     const results: ReadonlyMap<string, Float32Array>[] = [];
     for (const setting of settings) {
+      if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
       const wanted = results.length === 0 ? session.outputNames : [LOGITS];
       const outputs = await session.run({ [IMAGES]: images, ...setting }, wanted);
       results.push(new Map(Object.entries(outputs).map(([name, { data }]) => [name, data as Float32Array])));

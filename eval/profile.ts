@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { InputError } from '../src/errors.ts';
+import { InputError, InterruptedError } from '../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../src/network/topology.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
 import { runBatch } from './page/runtime.ts';
@@ -13,6 +13,7 @@ export interface ProfileOptions {
   readonly batch: number;
   readonly threads?: number | undefined;
   readonly runs: number;
+  readonly signal?: AbortSignal;
 }
 
 export interface ProfileRow {
@@ -47,11 +48,15 @@ interface Event {
   readonly args?: { readonly op_name?: string };
 }
 
-/** Profiles a file on onnxruntime-node's CPU provider. */
-export async function profile(file: Uint8Array, { batch, threads, runs }: ProfileOptions): Promise<Profile> {
+/**
+ * Profiles a file on onnxruntime-node's CPU provider.
+ * @throws InputError when the file takes another batch; InterruptedError
+ */
+export async function profile(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
+  const { batch, threads, runs } = options;
   const model = readClassifier(file);
   const before = await peakOf(threads);
-  const run = medianRun(await record(file, model, { batch, threads, runs }));
+  const run = medianRun(await record(file, model, options));
   const after = await peakOf(threads);
   const peak = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
   const perImage = (microseconds: number) => microseconds / batch;
@@ -104,7 +109,7 @@ function medianRun(events: readonly Event[]): { microseconds: number; events: re
 }
 
 /** Runs the file and returns the events of the runs after a warm-up. */
-async function record(file: Uint8Array, { input }: ClassifierModel, { batch, threads, runs }: ProfileOptions): Promise<Event[]> {
+async function record(file: Uint8Array, { input }: ClassifierModel, { batch, threads, runs, signal }: ProfileOptions): Promise<Event[]> {
   if (input.fixedBatch !== undefined && input.fixedBatch !== batch)
     throw new InputError('onnx', `input ${input.name}`, `expected any batch size, got ${input.fixedBatch}`);
   const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-'));
@@ -116,9 +121,10 @@ async function record(file: Uint8Array, { input }: ClassifierModel, { batch, thr
       ...(threads ? { intraOpNumThreads: threads } : {}),
     });
     const images = new Uint8Array(batch * input.channels * input.height * input.width).fill(128);
-    for (let i = 0; i < runs + 1; i++) await runBatch({ InferenceSession, Tensor }, session, input, images, batch);
+    for (let i = 0; i < runs + 1 && !signal?.aborted; i++) await runBatch({ InferenceSession, Tensor }, session, input, images, batch);
     session.endProfiling();
     await session.release();
+    if (signal?.aborted) throw new InterruptedError('interrupted while profiling');
     const [trace] = await readdir(folder);
     const events = JSON.parse(await readFile(join(folder, trace as string), 'utf8')) as Event[];
     const warmUp = events.findIndex(({ name }) => name === 'model_run'); // an event stands behind those that it holds

@@ -56,7 +56,7 @@ export async function verifyInt8(file: Uint8Array, model: Model, ranges: Ranges,
   const { data, onProgress, signal } = options;
   const bits = compareBits(file, model);
   const total = Math.min(options.images, data.length);
-  const layers = await layerErrors(model, ranges, data);
+  const layers = await layerErrors(model, ranges, data, signal);
   const input = readMetadata(decodeModel(file))?.input as InputLayout;
   const sides = {
     float: await openSide(toOnnx(model, { form: 'packed', input })),

@@ -133,6 +133,7 @@ describe('the layer to blame', () => {
     const faint = { ...model, tensors: new Map(model.tensors).set(`${branch}.scale`, { ...scale, data: scale.data.map((s) => s * 1e-4) }) };
     const ranges = new Map(await calibrate(faint, { data: train, images: 16, method: 'minmax' }));
     ranges.set(branch, { low: -1e-7, high: 1e-7 }).set(small, { low: 0, high: 0.3 });
+    await expect(layerErrors(faint, ranges, data, AbortSignal.abort())).rejects.toThrow(InterruptedError);
     const errors = new Map((await layerErrors(faint, ranges, data)).map((error) => [error.layer, error]));
     expect(errors.get(branch)?.own).toBeGreaterThan(errors.get(small)?.own as number);
     expect(errors.get(branch)?.logits).toBeLessThan(1e-3);
