@@ -20,9 +20,11 @@ export interface LayerDifference {
   /** Name of the layer's output; in files of this project the name of the layer. */
   readonly layer: string;
   readonly op: string;
-  /** Null when the shapes differ. */
+  /** Null where `problem` says why there is none. */
   readonly relError: number | null;
   readonly maxAbsDiff: number | null;
+  /** A difference that is not finite comes from a NaN or an infinity, a relative one also from a layer of zeros. */
+  readonly problem: 'other shape' | 'not finite' | null;
 }
 
 export interface Bisection {
@@ -48,13 +50,15 @@ export interface BisectOptions {
 /**
  * Compares two sides layer by layer. The outputs of all layers are made outputs of the files, so that a runtime
  * cannot fuse across them: what only a fusion does wrong is not seen.
- * @throws UsageError when the sides share no layer, or take images of different shapes
+ * @throws UsageError when the sides share no layer, take images of different shapes, or fewer at once than `count`
  * @throws DeviceError when a backend is not available
  */
 export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<Bisection> {
   const [modelA, modelB] = [readClassifier(a.model), readClassifier(b.model)];
   if (imageShape(modelA) !== imageShape(modelB))
     throw new UsageError(`${a.name} takes images of ${imageShape(modelA)}, ${b.name} of ${imageShape(modelB)}: expected the same`);
+  const most = Math.min(...[modelA, modelB].map(({ input }) => input.fixedBatch ?? options.count));
+  if (options.count > most) throw new UsageError(`expected at most ${most} images, as a file takes at once, got ${options.count}`);
   const tolerance = options.tolerance ?? Math.max(...[modelA, modelB].map(({ metadata }) => thresholdsOf(metadata?.form).relError));
   const namesB = new Set(outputsOf(modelB).map(({ name }) => name));
   const shared = outputsOf(modelA).filter(({ name }) => namesB.has(name));
@@ -66,7 +70,8 @@ export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<
     const [x, y] = [outputsA[name], outputsB[name]];
     return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // an output of integers is not compared
   });
-  const first = compared.find(({ relError }) => relError === null || !(relError <= tolerance)) ?? null;
+  if (compared.length === 0) throw new UsageError(`${a.backend} and ${b.backend} show no layer of ${a.name} and ${b.name}`);
+  const first = compared.find(({ relError }) => relError === null || relError > tolerance) ?? null;
   return {
     a: `${a.name} on ${a.backend}`,
     b: `${b.name} on ${b.backend}`,
@@ -94,7 +99,7 @@ async function run(
   names: readonly string[],
   options: BisectOptions,
 ): Promise<Readonly<Record<string, Output>>> {
-  const backendOptions = { ...options.backendOptions, batch: options.count };
+  const backendOptions = { ...options.backendOptions, batch: model.input.fixedBatch ?? options.count };
   const session = await backends[side.backend].open(withOutputs(model.proto, names), model.input, backendOptions);
   try {
     return (await session.run(options.imagesNCHW, options.count)).outputs;
@@ -103,8 +108,13 @@ async function run(
   }
 }
 
-function compare(x: Output, y: Output): { relError: number | null; maxAbsDiff: number | null } {
-  if (x.shape.join() !== y.shape.join()) return { relError: null, maxAbsDiff: null };
+function compare(x: Output, y: Output): Omit<LayerDifference, 'layer' | 'op'> {
+  if (x.shape.join() !== y.shape.join()) return { relError: null, maxAbsDiff: null, problem: 'other shape' };
   const difference = addDifference(noDifference, y.data, x.data);
-  return { relError: relativeError(difference), maxAbsDiff: difference.max };
+  const relError = finite(relativeError(difference));
+  return { relError, maxAbsDiff: finite(difference.max), problem: relError === null ? 'not finite' : null };
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }

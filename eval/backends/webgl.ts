@@ -7,8 +7,10 @@ import { fixBatch } from '../../converters/onnx/fix-batch.ts';
 import { fromOnnx } from '../../converters/onnx/from-onnx.ts';
 import { readMetadata } from '../../converters/onnx/metadata.ts';
 import { toOnnxProto } from '../../converters/onnx/to-onnx.ts';
-import { decodeModel, encodeModel } from '../../proto/onnx.ts';
+import { DataType, decodeModel, encodeModel, type TypeProto } from '../../proto/onnx.ts';
 import { browserBackend } from './browser.ts';
+
+const floats: TypeProto = { tensor_type: { elem_type: DataType.FLOAT, shape: { dim: [] } } };
 
 export const browserWebgl = browserBackend({
   title: 'onnxruntime-web in a browser, WebGL',
@@ -19,6 +21,9 @@ export const browserWebgl = browserBackend({
     const form = readMetadata(original)?.form;
     const rewritten = form !== undefined && (form !== 'dense' || input.type !== 'float32');
     const proto = rewritten ? toOnnxProto(fromOnnx(original), { form: 'dense', input: 'nchw-float' }) : original;
+    // the layers that bisect asks for have the same names in every form; onnxruntime-web's WebGL wants a type of each
+    const output = (original.graph?.output ?? []).map((value) => ({ type: floats, ...value }));
+    proto.graph = { ...proto.graph, output };
     fixBatch(proto, batch);
     const done = `${rewritten ? 'rewritten as dense, ' : ''}batch fixed to ${batch}`;
     return {

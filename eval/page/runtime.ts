@@ -4,6 +4,7 @@
  */
 import { Float16Array } from '@petamoriken/float16';
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-web';
+import { UsageError } from '../../src/errors.ts';
 
 /** The part of onnxruntime-node and onnxruntime-web that is used here. */
 export interface Runtime {
@@ -57,7 +58,10 @@ export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput
   return values;
 }
 
-/** Runs one batch and returns every float output for its `count` images as float32, with the seconds that the runtime took. */
+/**
+ * Runs one batch and returns every float output for its `count` images as float32, with the seconds that the runtime took.
+ * @throws UsageError when the file takes fewer images at once
+ */
 export async function runBatch(
   runtime: Runtime,
   session: InferenceSession,
@@ -66,6 +70,7 @@ export async function runBatch(
   count: number,
 ): Promise<{ outputs: Record<string, Output>; seconds: number }> {
   const batch = input.fixedBatch ?? count;
+  if (count > batch) throw new UsageError(`expected at most ${batch} images at once, as the file takes, got ${count}`);
   const { channels, height, width } = input;
   const dims = input.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
   const values = toInput(imagesNCHW, count, input);

@@ -17,7 +17,7 @@ ${finding}
 ${figure(
   (width) => chart(layers, tolerance, width),
   `Relative error of ${layers.length} layers. ${label}`,
-  `Relative error of each layer's output, B against A, in order of execution, over ${images} images; beyond the tolerance: diamonds.`,
+  `Relative error of each layer's output, B against A, in order of execution, over ${images === 1 ? 'one image' : `${images} images`}; beyond the tolerance: diamonds.`,
 )}
 ${table(layers, first)}
 </section>`;
@@ -96,7 +96,6 @@ function groupNames(groups: readonly string[]): string[] {
 }
 
 function table(layers: readonly LayerDifference[], first: LayerDifference | null): Html {
-  const number = (value: number | null) => (value === null ? 'other shape' : small(value));
   return html`<div class="scroll" role="region" aria-label="Error of each layer" tabindex="0">
 <table>
 <thead><tr><th scope="col">layer</th><th scope="col">rel. error</th><th scope="col">max diff</th></tr></thead>
@@ -104,7 +103,7 @@ function table(layers: readonly LayerDifference[], first: LayerDifference | null
 ${layers.map(
   (
     row,
-  ) => html`<tr${row === first && html` class="fail"`}><th scope="row">${row.layer} <small>${row.op}</small>${row === first && ' ✗'}</th><td>${number(row.relError)}</td><td>${number(row.maxAbsDiff)}</td></tr>
+  ) => html`<tr${row === first && html` class="fail"`}><th scope="row">${row.layer} <small>${row.op}</small>${row === first && ' ✗'}</th><td>${row.problem ?? small(row.relError)}</td><td>${small(row.maxAbsDiff)}</td></tr>
 `,
 )}</tbody>
 </table>

@@ -1,8 +1,8 @@
 /** `eval --bisect`. */
 import { basename } from 'node:path';
 import Table from 'cli-table3';
-import type { BackendOptions } from '../../eval/backends/backend.ts';
-import type { BackendName } from '../../eval/backends/table.ts';
+import type { Backend, BackendOptions } from '../../eval/backends/backend.ts';
+import { type BackendName, backends } from '../../eval/backends/table.ts';
 import { type Bisection, type BisectOptions, bisect, type Side } from '../../eval/bisect.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import type { ImageSet } from '../data/image-set.ts';
@@ -10,7 +10,7 @@ import { openImageSet } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
-import { readInput } from './input-file.ts';
+import { type Network, readNetwork } from './source.ts';
 
 export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
   readonly data: string;
@@ -22,16 +22,19 @@ export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' 
   readonly format: 'human' | 'json';
 }
 
-/** Images that --bisect runs when no --limit is given. */
-const BISECT_IMAGES = 2;
+export interface NetworkFile extends Network {
+  readonly name: string;
+}
 
-export async function runBisect(file: string, flags: BisectFlags): Promise<void> {
-  const model = await readInput(file);
-  const { input, classes } = readClassifier(model);
+/** Images that --bisect runs when no --limit is given: the outputs of every layer are in memory. */
+export const BISECT_IMAGES = 2;
+
+export async function runBisect(file: NetworkFile, flags: BisectFlags): Promise<void> {
+  const { input, classes } = readClassifier(file.model);
   const { threads, browser, softwareGpu } = flags;
   const backendOptions = { threads, browser, softwareGpu };
-  const names = await chooseBackends(flags, { ...backendOptions, batch: 1 });
-  const sides = await chooseSides({ name: basename(file), model }, names, flags.against);
+  const names = await chooseBackends(flags, { ...backendOptions, batch: 1, source: file.source });
+  const sides = await chooseSides(file, names, flags.against);
   const data = await openImageSet(flags.data, {
     split: 'test',
     shape: input,
@@ -50,10 +53,10 @@ export async function runBisect(file: string, flags: BisectFlags): Promise<void>
 
 /**
  * A file on two backends, or two files on one.
- * @throws UsageError when there are more or fewer
+ * @throws UsageError when there are more or fewer, or a backend runs no ONNX file
  */
 export async function chooseSides(
-  file: Pick<Side, 'name' | 'model'>,
+  { name, model }: NetworkFile,
   names: readonly BackendName[],
   against: string | undefined,
 ): Promise<[Side, Side]> {
@@ -61,21 +64,24 @@ export async function chooseSides(
   if (!first || !second || names.length !== (against === undefined ? 2 : 1)) {
     throw new UsageError('--bisect compares two backends (--backend cpu,wasm), or two files on one backend (--against OTHER.onnx)');
   }
-  const other = against === undefined ? file : { name: basename(against), model: await readInput(against) };
+  const blind = names.find((backend) => (backends[backend] as Backend).runsSource);
+  if (blind) throw new UsageError(`--bisect compares the layers of ONNX files, ${blind} shows the logits alone`);
+  const other = against === undefined ? { name, model } : { name: basename(against), model: (await readNetwork(against)).model };
   return [
-    { ...file, backend: first },
+    { name, model, backend: first },
     { ...other, backend: second },
   ];
 }
 
-/** Bisects over the first images of a data set. */
+/** Bisects over the first images of a data set, as many as both files take at once. */
 export async function bisectOn(
   data: ImageSet,
   [a, b]: readonly [Side, Side],
   backendOptions: BisectOptions['backendOptions'],
   images = BISECT_IMAGES,
 ): Promise<Bisection> {
-  for await (const { imagesNCHW, count } of data.batches(images))
+  const most = Math.min(images, ...[a, b].map(({ model }) => readClassifier(model).input.fixedBatch ?? images));
+  for await (const { imagesNCHW, count } of data.batches(most))
     return await bisect(a, b, { imagesNCHW: new Uint8Array(imagesNCHW), count, backendOptions });
   throw new UsageError(`${data.name} has no images to bisect on`);
 }
@@ -91,9 +97,15 @@ export function describeBisection({ a, b, images, tolerance, layers, first }: Bi
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
-  const number = (value: number | null) => value?.toExponential(1) ?? 'other shape';
+  const number = (value: number | null) => value?.toExponential(1) ?? '-';
   for (const row of layers)
-    table.push([row.layer, row.op, number(row.relError), number(row.maxAbsDiff), row === first ? '<- first beyond the tolerance' : '']);
+    table.push([
+      row.layer,
+      row.op,
+      row.problem ?? number(row.relError),
+      number(row.maxAbsDiff),
+      row === first ? '<- first beyond the tolerance' : '',
+    ]);
   const verdict = first ? `They part at ${first.layer} (${first.op}).` : 'No layer differs.';
-  return `A: ${a}\nB: ${b}\n${images} images, tolerance ${tolerance}\n${table.toString()}\n${verdict}\n`;
+  return `A: ${a}\nB: ${b}\n${images === 1 ? 'one image' : `${images} images`}, tolerance ${tolerance}\n${table.toString()}\n${verdict}\n`;
 }

@@ -5,6 +5,7 @@ import { Graph, node } from '../../converters/onnx/graph.ts';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { probe } from '../../eval/backends/probe.ts';
 import { type BackendName, backends } from '../../eval/backends/table.ts';
+import { bisect } from '../../eval/bisect.ts';
 import { findBrowser } from '../../eval/browser/find.ts';
 import { addDifference, noDifference, relativeError } from '../../eval/metrics.ts';
 import { readClassifier } from '../../eval/model-input.ts';
@@ -57,6 +58,14 @@ describe.each(cases)('$backend', ({ backend, needs, softwareGpu, formNames }) =>
       120_000,
     );
   }
+});
+
+(browser ? test : test.skip)(`WebGL shows the layers of a file that it rewrites${browser ? '' : ' [needs a browser]'}`, async () => {
+  const side = (backend: BackendName) => ({ name: 'a', model: toOnnx(model, { form: 'packed', input: 'nhwc-uint8' }), backend });
+  const options = { imagesNCHW: images, count: 1, backendOptions: { softwareGpu: true } };
+  const { layers, first } = await bisect(side('cpu'), side('browser-webgl'), options);
+  expect(first).toBeNull();
+  expect(layers.length).toBeGreaterThan(30);
 });
 
 /** Every field of the configuration that changes what a network computes. */

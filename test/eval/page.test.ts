@@ -2,7 +2,8 @@
 import * as ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
-import type { ModelInput } from '../../eval/page/runtime.ts';
+import { type ModelInput, runBatch } from '../../eval/page/runtime.ts';
+import { UsageError } from '../../src/errors.ts';
 import { loadClassifier, softmax, toInput, topK } from '../../src/web.ts';
 import { randomModel } from '../network/random-model.ts';
 import { reference } from '../network/reference.ts';
@@ -31,6 +32,13 @@ describe('toInput', () => {
     expect([...values]).toEqual(expected);
     expect(values).toBeInstanceOf(spec.type === 'float32' ? Float32Array : Uint8Array);
   });
+});
+
+test('more images than a file takes at once are refused before it runs', async () => {
+  const spec: ModelInput = { ...input, type: 'float32', layout: 'nchw', fixedBatch: 1 };
+  await expect(runBatch(ort, {} as never, spec, images, 2)).rejects.toThrow(
+    new UsageError('expected at most 1 images at once, as the file takes, got 2'),
+  );
 });
 
 test('softmax of large logits does not overflow', () => {

@@ -95,6 +95,7 @@ const layers = Array.from({ length: 60 }, (_, i) => ({
   op: 'Conv',
   relError: i < 5 ? 0 : i < 30 ? 1e-7 : 2e-3,
   maxAbsDiff: 0.5,
+  problem: null,
 }));
 const bisection: Bisection = { a: 'A', b: 'B', images: 2, tolerance: 1e-4, layers, first: layers[30] ?? null };
 
