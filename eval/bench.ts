@@ -27,7 +27,7 @@ export interface BenchOptions {
 }
 
 /** Seconds of one run: the median, and the quartiles around it. */
-export interface Spread {
+export interface Quartiles {
   readonly median: number;
   readonly low: number;
   readonly high: number;
@@ -43,7 +43,7 @@ export interface Measurement {
   /** From bytes to ready, without the time to start a process or a browser. */
   readonly loadSeconds: number;
   readonly firstSeconds: number;
-  readonly seconds: Spread;
+  readonly seconds: Quartiles;
   readonly imagesPerSecond: number;
   /** Null where it cannot be known. */
   readonly peakMemoryBytes: number | null;
@@ -134,7 +134,7 @@ async function* benchSetting(
 }
 
 async function measure({ file, session, firstSeconds, times }: Runner, backend: BackendName, threads: number | undefined, batch: number) {
-  const seconds = spread(times);
+  const seconds = quartiles(times);
   return {
     file: file.name,
     backend,
@@ -151,7 +151,7 @@ async function measure({ file, session, firstSeconds, times }: Runner, backend: 
 }
 
 /** Median and quartiles, each a value that was measured. */
-export function spread(values: readonly number[]): Spread {
+export function quartiles(values: readonly number[]): Quartiles {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (fraction: number) => sorted[Math.floor(fraction * (sorted.length - 1) + 0.5)] ?? Number.NaN;
   return { median: at(0.5), low: at(0.25), high: at(0.75) };

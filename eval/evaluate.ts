@@ -9,9 +9,10 @@ import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
 import { LogitSpool } from './logit-spool.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
+import type { ModelInput } from './page/runtime.ts';
 import { type Thresholds, thresholdsOf } from './parity.ts';
-import { type BackendRun, type Report, toReport } from './result.ts';
-import { type Range, type Shard, shardRange, whole } from './shard.ts';
+import { type BackendRun, type Report, type Subject, toReport } from './result.ts';
+import { type ImageRange, type Shard, shardRange, whole } from './shard.ts';
 import { Tally } from './tally.ts';
 import { firstViews, imagesPerBatch, runViews } from './views.ts';
 
@@ -30,12 +31,38 @@ export interface EvaluateOptions {
   /** The part of these images to evaluate; all by default. */
   readonly shard?: Shard | undefined;
   readonly thresholds?: Thresholds | undefined;
+  /** A file of a fixed batch is run in batches of that, whatever is asked for here. */
   readonly backendOptions: BackendOptions;
   readonly onProgress?: (backend: BackendName, done: number, total: number) => void;
   /** Logits of a batch as they come, shape [count, classes]. */
   readonly onLogits?: (backend: BackendName, offset: number, logits: Float32Array) => void;
   /** Ends the evaluation after the batches under way; the report holds what was done. */
   readonly signal?: AbortSignal;
+  /** Gets what the backends before one that fails have found, before its error is thrown. */
+  readonly onFailure?: (report: Report) => void;
+}
+
+/** How an evaluation goes through a data set. */
+export interface Course {
+  /** Images that are read and run at once. */
+  readonly batch: number;
+  /** Images of all shards. */
+  readonly total: number;
+  /** Images of this one. */
+  readonly range: ImageRange;
+  /** With the batch that the file takes. */
+  readonly backendOptions: BackendOptions;
+}
+
+/** What an evaluation of these options would do. */
+export function courseOf(
+  { data, limit, shard, backendOptions: asked }: Pick<EvaluateOptions, 'data' | 'limit' | 'shard' | 'backendOptions'>,
+  { fixedBatch }: ModelInput,
+): Course {
+  const backendOptions = { ...asked, batch: fixedBatch ?? asked.batch };
+  const batch = imagesPerBatch(backendOptions.batch, data.views);
+  const total = Math.min(limit ?? data.length, data.length);
+  return { batch, total, range: shardRange(total, batch, shard), backendOptions };
 }
 
 /** Batches that a backend has at once: one runs while the next is read and copied. */
@@ -49,50 +76,57 @@ const IN_FLIGHT = 2;
  * @throws UsageError when the temporary folder cannot be written
  */
 export async function evaluate(options: EvaluateOptions): Promise<Report> {
-  const { data, shard = whole, backendOptions } = options;
+  const { data, shard = whole } = options;
   const model = readClassifier(options.model);
   const config = model.metadata?.config;
   checkFits('data', data.name, data, { split: data.split, shape: model.input, classes: model.classes });
-  const total = Math.min(options.limit ?? data.length, data.length);
-  const batch = imagesPerBatch(backendOptions.batch, data.views);
-  const range = shardRange(total, batch, shard);
+  const { batch, total, range, backendOptions } = courseOf(options, model.input);
   const reference = options.reference ?? (options.backends[0] as BackendName);
   const referenceLogits = await LogitSpool.open(model.classes, range.from);
   const runs = new Map<BackendName, BackendRun>();
+  const subject: Subject = {
+    version,
+    model: options.modelName,
+    sha256: createHash('sha256').update(options.model).digest('hex'),
+    bytes: options.model.length,
+    network: config ? networkName(config) : null,
+    form: model.metadata?.form ?? null,
+    bitsPerWeight: config ? (options.model.length * 8) / weightCount(config) : null,
+    classLabels: model.metadata?.about.classLabels ?? data.classLabels ?? null,
+    data: dataName(data),
+    total,
+    batch,
+    shard,
+    backends: options.backends,
+    reference,
+    thresholds: options.thresholds ?? thresholdsOf(model.metadata?.form),
+  };
+  const report = () =>
+    toReport(
+      subject,
+      options.backends.flatMap((name) => runs.get(name) ?? []),
+    );
   try {
     for (const backend of [reference, ...options.backends.filter((name) => name !== reference)]) {
       if (options.signal?.aborted) break;
       const session = await backends[backend].open(options.model, model.input, backendOptions);
       try {
         const isReference = backend === reference;
-        runs.set(backend, await runBackend({ ...options, model, backend, session, range, batch, referenceLogits, isReference }));
+        runs.set(
+          backend,
+          await runBackend({ ...options, backendOptions, model, backend, session, range, batch, referenceLogits, isReference }),
+        );
       } finally {
         await session.close();
       }
     }
+  } catch (error) {
+    if (runs.size > 0) options.onFailure?.(report());
+    throw error;
   } finally {
     await referenceLogits.close();
   }
-  return toReport(
-    {
-      version,
-      model: options.modelName,
-      sha256: createHash('sha256').update(options.model).digest('hex'),
-      bytes: options.model.length,
-      network: config ? networkName(config) : null,
-      form: model.metadata?.form ?? null,
-      bitsPerWeight: config ? (options.model.length * 8) / weightCount(config) : null,
-      classLabels: model.metadata?.about.classLabels ?? data.classLabels ?? null,
-      data: dataName(data),
-      total,
-      batch,
-      shard,
-      backends: options.backends,
-      reference,
-      thresholds: options.thresholds ?? thresholdsOf(model.metadata?.form),
-    },
-    options.backends.flatMap((name) => runs.get(name) ?? []),
-  );
+  return report();
 }
 
 /** As reports name it. */
@@ -104,7 +138,7 @@ interface Run extends Omit<EvaluateOptions, 'model' | 'reference'> {
   readonly model: ClassifierModel;
   readonly backend: BackendName;
   readonly session: Session;
-  readonly range: Range;
+  readonly range: ImageRange;
   /** Images that are read and run at once. */
   readonly batch: number;
   /** Written by the reference, read by the others. */

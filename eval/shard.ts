@@ -7,7 +7,7 @@ export interface Shard {
 }
 
 /** Images `from` up to, not including, `to`. */
-export interface Range {
+export interface ImageRange {
   readonly from: number;
   readonly to: number;
 }
@@ -21,7 +21,7 @@ export const whole: Shard = { index: 1, count: 1 };
  * @param total images of all shards
  * @param batch images a batch
  */
-export function shardRange(total: number, batch: number, { index, count }: Shard = whole): Range {
+export function shardRange(total: number, batch: number, { index, count }: Shard = whole): ImageRange {
   const batches = Math.ceil(total / batch);
   const cut = (shards: number) => Math.min(total, Math.floor((batches * shards) / count) * batch);
   return { from: cut(index - 1), to: cut(index) };

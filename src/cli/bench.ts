@@ -11,7 +11,7 @@ import { naturalNumber, naturalNumbers } from './arguments.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { readInput } from './input-file.ts';
 import { catchInterrupt } from './interrupt.ts';
-import { refuseExisting, writeOutput } from './output-file.ts';
+import { requireWritable, writeOutput } from './output-file.ts';
 import { Progress } from './progress.ts';
 
 interface Flags {
@@ -46,7 +46,7 @@ export function command(): Command {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const charts = flags.chart === undefined ? [] : [`${flags.chart}.svg`, `${flags.chart}.png`];
-  for (const path of charts) refuseExisting(path, flags.force);
+  for (const path of charts) requireWritable(path, flags.force);
   const names = paths.map((path) => basename(path));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
@@ -57,20 +57,20 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const interrupt = catchInterrupt();
   const progress = new Progress('runs');
   const measurements: Measurement[] = [];
-  const profiles: { file: string; profile: Profile }[] = [];
+  const profiles: FileProfile[] = [];
   try {
     const options = { files, backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
     for await (const one of bench({ ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
       measurements.push(one);
     }
     if (flags.profile) {
-      for (const { name, model } of files) {
-        profiles.push({ file: name, profile: await profile(model, { batch: flags.batch[0] ?? 1, threads: threads[0], runs: flags.runs }) });
-      }
+      const options = { batch: flags.batch[0] ?? 1, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
+      for (const { name, model } of files) profiles.push({ file: name, profile: await profile(model, options) });
     }
   } finally {
     progress.stop();
     interrupt.release();
+    if (measurements.length > 0) print(measurements, profiles, flags.format); // before an error that ended the rest
   }
   if (charts.length > 0) {
     const { option, size } = benchChart(measurements);
@@ -79,8 +79,16 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     await writeOutput(svgPath, Buffer.from(svg), flags);
     await writeOutput(pngPath, toPng(svg), flags);
   }
-  const text = [measurementTable(measurements), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text);
+}
+
+interface FileProfile {
+  readonly file: string;
+  readonly profile: Profile;
+}
+
+function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], format: Flags['format']): void {
+  const text = () => [measurementTable(measurements), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
+  process.stdout.write(format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text());
 }
 
 /** No lines between rows: a profile has a hundred. */

@@ -6,7 +6,7 @@ import { UsageError } from '../errors.ts';
 import { curveChart } from '../train/curve.ts';
 import { readLog } from '../train/log.ts';
 import { readInput } from './input-file.ts';
-import { refuseExisting, writeOutput } from './output-file.ts';
+import { requireWritable, writeOutput } from './output-file.ts';
 
 interface Flags {
   readonly output: string;
@@ -24,7 +24,7 @@ export function command(): Command {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const outputs = { svg: `${flags.output}.svg`, png: `${flags.output}.png` };
-  for (const path of Object.values(outputs)) refuseExisting(path, flags.force);
+  for (const path of Object.values(outputs)) requireWritable(path, flags.force);
   const runs = await Promise.all(
     paths.map(async (path) => {
       const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'log.jsonl') : path;

@@ -3,23 +3,22 @@ import { Command, Option } from 'commander';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
 import { type BackendName, backendNames } from '../../eval/backends/table.ts';
 import type { Bisection } from '../../eval/bisect.ts';
-import { dataName, evaluate } from '../../eval/evaluate.ts';
+import { courseOf, dataName, evaluate } from '../../eval/evaluate.ts';
 import { misfit } from '../../eval/form-fit.ts';
 import { machine } from '../../eval/machine.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import type { Report } from '../../eval/result.ts';
-import { type Shard, shardRange } from '../../eval/shard.ts';
-import { imagesPerBatch } from '../../eval/views.ts';
+import type { Shard } from '../../eval/shard.ts';
 import type { ImageShape } from '../data/image-set.ts';
 import { openImageSet } from '../data/open.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from './arguments.ts';
-import { bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
+import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { dataFolder } from './data-folder.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { LogitFiles } from './logit-files.ts';
-import { refuseExisting } from './output-file.ts';
+import { requireWritable } from './output-file.ts';
 import { printReport, requireParity } from './parity-table.ts';
 import { Progress } from './progress.ts';
 import { readReports, writeReport } from './report.ts';
@@ -52,7 +51,11 @@ export function command(): Command {
     .requiredOption('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
     .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(new Option('--reference <name>', 'backend that the others are compared with (default: the first)').choices(backendNames))
-    .addOption(new Option('--limit <n>', 'evaluate the first n images').argParser(naturalNumber))
+    .addOption(
+      new Option('--limit <n>', 'evaluate the first n images; with --bisect alone compare layers on n (default: 2)').argParser(
+        naturalNumber,
+      ),
+    )
     .addOption(
       new Option('--shard <i/n>', 'evaluate part i of n, for wrn-onnx merge; its exit code says nothing of parity').argParser(shard),
     )
@@ -63,11 +66,18 @@ export function command(): Command {
       ).argParser(naturalNumbers),
     )
     .addOption(new Option('--crops <n>', 'with --shorter-side: average over n random crops of each scale instead').argParser(naturalNumber))
-    .addOption(new Option('--batch <n>', 'images a batch (default: 64, of images larger than 32x32 16)').argParser(naturalNumber))
+    .addOption(
+      new Option('--batch <n>', 'images a batch (default: 64, of images larger than 32x32 16; or what the file fixes)').argParser(
+        naturalNumber,
+      ),
+    )
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
-    .option('--bisect', 'name the first layer whose output differs between two backends, or two files (--against)')
+    .option(
+      '--bisect',
+      'name the first layer whose output differs between two backends, or two files (--against), instead of evaluating; with --report as well',
+    )
     .option('--against <file>', 'with --bisect: the other file, on the same backend')
     .option('--save-logits <file>', 'write the logits, shape [images, classes], for numpy; one file a backend when there are several')
     .option('--report <file>', 'write the result as one HTML page; with --bisect the layers too')
@@ -85,19 +95,33 @@ Examples:
     .action(run);
 }
 
-async function run(file: string, flags: Flags): Promise<void> {
-  if (flags.bisect && (flags.crops ?? flags.shorterSide?.[1]) !== undefined)
+/**
+ * Refuses what would be ignored.
+ * @throws UsageError for options that do not go together
+ */
+function requireFit({ bisect, report, against, compare, shard, batch, saveLogits, crops, shorterSide }: Flags): void {
+  if (compare.length > 0 && report === undefined) throw new UsageError('--compare goes with --report');
+  if (against !== undefined && !bisect) throw new UsageError('--against goes with --bisect');
+  if (bisect && (crops ?? shorterSide?.[1]) !== undefined)
     throw new UsageError('--bisect compares layers on one crop of an image: leave --crops away and give one --shorter-side');
-  if (flags.bisect && flags.report === undefined) return runBisect(file, flags);
-  if (flags.compare.length > 0 && flags.report === undefined) throw new UsageError('--compare goes with --report');
-  if (!flags.bisect && flags.against !== undefined) throw new UsageError('--against goes with --bisect');
-  const { model, source } = await readNetwork(file);
+  if (bisect && report === undefined && (shard ?? batch ?? saveLogits) !== undefined)
+    throw new UsageError('--shard, --batch and --save-logits are of an evaluation, which --bisect makes with --report only');
+}
+
+async function run(file: string, flags: Flags): Promise<void> {
+  requireFit(flags);
+  const network = { name: basename(file), ...(await readNetwork(file)) };
+  if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
+  const { model, source } = network;
   const { input, classes, metadata } = readClassifier(model);
+  const { fixedBatch } = input;
+  if (fixedBatch !== undefined && fixedBatch !== (flags.batch ?? fixedBatch))
+    throw new UsageError(`${file} takes batches of ${fixedBatch}, got --batch ${flags.batch}`);
   const backendOptions: BackendOptions = {
     threads: flags.threads,
     browser: flags.browser,
     softwareGpu: flags.softwareGpu,
-    batch: input.fixedBatch ?? flags.batch ?? defaultBatch(input),
+    batch: fixedBatch ?? flags.batch ?? defaultBatch(input),
     source,
   };
   const chosen = await chooseBackends(flags, backendOptions);
@@ -106,8 +130,8 @@ async function run(file: string, flags: Flags): Promise<void> {
     if (note !== undefined) process.stderr.write(`${note}\n`);
   }
   const logitFiles = new LogitFiles(flags.saveLogits, chosen, flags.force);
-  if (flags.report !== undefined) refuseExisting(flags.report, flags.force);
-  const sides = flags.bisect ? await chooseSides({ name: basename(file), model }, chosen, flags.against) : undefined;
+  if (flags.report !== undefined) requireWritable(flags.report, flags.force);
+  const sides = flags.bisect ? await chooseSides(network, chosen, flags.against) : undefined;
   const data = await openImageSet(flags.data, {
     split: 'test',
     shape: input,
@@ -118,37 +142,45 @@ async function run(file: string, flags: Flags): Promise<void> {
   });
   const interrupt = catchInterrupt();
   const progress = new Progress();
-  let report: Report;
-  let others: Report[];
+  let report: Report | undefined;
+  let others: Report[] = [];
   let bisection: Bisection | undefined;
+  let failure: unknown;
   try {
     others = await readReports(flags.compare, dataName(data));
-    const total = Math.min(flags.limit ?? data.length, data.length);
-    const { from, to } = shardRange(total, imagesPerBatch(backendOptions.batch, data.views), flags.shard);
-    await logitFiles.open(classes, from);
+    const { limit, shard } = flags;
+    await logitFiles.open(classes, courseOf({ data, limit, shard, backendOptions }, input).range.from);
     report = await evaluate({
       model,
-      modelName: basename(file),
+      modelName: network.name,
       data,
       backends: chosen,
       reference: flags.reference,
-      limit: flags.limit,
-      shard: flags.shard,
+      limit,
+      shard,
       backendOptions,
       signal: interrupt.signal,
-      onProgress: (backend, done) => progress.update(backend, done, to - from),
+      onProgress: (backend, done, total) => progress.update(backend, done, total),
       onLogits: (backend, offset, values) => logitFiles.keep(backend, offset, values),
+      onFailure: (partial) => {
+        report = partial;
+      },
     });
-    if (sides && !interrupt.signal.aborted) bisection = await bisectOn(data, sides, backendOptions);
+    if (sides && !interrupt.signal.aborted)
+      bisection = await bisectOn(data, sides, backendOptions, Math.min(limit ?? BISECT_IMAGES, BISECT_IMAGES));
+  } catch (error) {
+    if (!report) throw error;
+    failure = error; // what was found is written first
   } finally {
     progress.stop();
     interrupt.release();
     await data.close();
   }
-  await logitFiles.write(report);
   printReport(report, flags.format, bisection);
+  await logitFiles.write(report);
   if (flags.report !== undefined)
     await writeReport(flags.report, report, { force: flags.force, machine: await machine(), others, bisection });
+  if (failure !== undefined) throw failure;
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { networkName } from '../network/config.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { weightCount } from '../network/topology.ts';
-import { refuseExisting, writeOutput } from './output-file.ts';
+import { requireWritable, writeOutput } from './output-file.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './source.ts';
 
 interface Flags extends SourceFlags {
@@ -21,7 +21,7 @@ export function command(): Command {
 }
 
 async function run(source: string, flags: Flags): Promise<void> {
-  refuseExisting(flags.output, flags.force);
+  requireWritable(flags.output, flags.force);
   const model = await readSource(source, flags);
   const file = writeModelFile(model);
   await writeOutput(flags.output, file, { force: flags.force });

@@ -3,7 +3,7 @@ import { writeNpy } from '../../converters/formats/npy.ts';
 import type { BackendName } from '../../eval/backends/table.ts';
 import { LogitSpool } from '../../eval/logit-spool.ts';
 import type { Report } from '../../eval/result.ts';
-import { refuseExisting, writeOutput } from './output-file.ts';
+import { requireWritable, writeOutput } from './output-file.ts';
 
 export class LogitFiles {
   readonly #paths: ReadonlyMap<BackendName, string>;
@@ -18,7 +18,7 @@ export class LogitFiles {
     const stem = path?.replace(/\.npy$/, '');
     this.#paths = new Map(path === undefined ? [] : backends.map((name) => [name, backends.length === 1 ? path : `${stem}.${name}.npy`]));
     this.#force = force;
-    for (const file of this.#paths.values()) refuseExisting(file, force);
+    for (const file of this.#paths.values()) requireWritable(file, force);
   }
 
   /** @param from index of the first image */

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { mergeParts, type Part, readPart } from '../../eval/merge.ts';
 import { readInput } from './input-file.ts';
-import { refuseExisting } from './output-file.ts';
+import { requireWritable } from './output-file.ts';
 import { printReport, requireParity } from './parity-table.ts';
 import { writeReport } from './report.ts';
 
@@ -31,7 +31,7 @@ Example:
 }
 
 async function run(files: readonly string[], flags: Flags): Promise<void> {
-  if (flags.report !== undefined) refuseExisting(flags.report, flags.force);
+  if (flags.report !== undefined) requireWritable(flags.report, flags.force);
   const parts: Part[] = [];
   for (const file of files) parts.push(readPart(await readInput(file), file));
   const report = mergeParts(parts);

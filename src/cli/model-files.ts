@@ -5,7 +5,7 @@ import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import type { ReadExternal } from '../../converters/onnx/external-data.ts';
 import type { ModelFile } from '../../converters/onnx/pack.ts';
 import { InputError } from '../errors.ts';
-import { refuseExisting, writeOutput } from './output-file.ts';
+import { requireWritable, writeOutput } from './output-file.ts';
 
 /** Name of the file for external data that goes with a model file. */
 export function dataNameOf(model: string): string {
@@ -53,10 +53,10 @@ function resolveInside(folder: string, location: string): string {
   return file;
 }
 
-/** Refuses to overwrite a model or its data, before any work is done. */
-export function refuseExistingModel(output: string, force: boolean): void {
-  refuseExisting(output, force);
-  refuseExisting(join(dirname(output), dataNameOf(output)), force);
+/** Refuses to overwrite a model or its data, or a folder that cannot be written, before any work is done. */
+export function requireWritableModel(output: string, force: boolean): void {
+  requireWritable(output, force);
+  requireWritable(join(dirname(output), dataNameOf(output)), force);
 }
 
 /** Writes a model and its external data, if any, once `verify` has seen them. */
@@ -65,7 +65,7 @@ export async function writeModel(
   { model, data }: ModelFile,
   { force, verify }: { force: boolean; verify: (path: string) => Promise<void> },
 ): Promise<void> {
-  refuseExistingModel(output, force);
+  requireWritableModel(output, force);
   if (!data) return writeOutput(output, model, { force, verify });
   await writeOutput(output, model, {
     force,
@@ -78,7 +78,7 @@ export async function writeModel(
         await copyFile(temporary, path);
         await writeFile(dataPath, data);
         await verify(path);
-        refuseExistingModel(output, force);
+        requireWritableModel(output, force);
         await rename(dataPath, join(dirname(output), dataNameOf(output)));
       } finally {
         clean();

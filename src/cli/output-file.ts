@@ -1,5 +1,5 @@
 /** Writing a result so that nothing is lost or half-written: a temporary name beside the target, then a rename. */
-import { existsSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, rmSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InterruptedError, UsageError } from '../errors.ts';
@@ -16,7 +16,7 @@ export interface OutputOptions {
  * @throws UsageError when the file exists and `force` is off, or the folder cannot be written.
  */
 export async function writeOutput(path: string, bytes: Uint8Array | Iterable<Uint8Array>, { force, verify }: OutputOptions): Promise<void> {
-  refuseExisting(path, force);
+  requireWritable(path, force);
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   const interrupted = () => {
     rmSync(temporary, { force: true });
@@ -27,7 +27,7 @@ export async function writeOutput(path: string, bytes: Uint8Array | Iterable<Uin
   try {
     await writeFile(temporary, bytes, { flag: 'wx' });
     await verify?.(temporary);
-    refuseExisting(path, force); // again: verification takes seconds
+    requireWritable(path, force); // again: verification takes seconds
     await rename(temporary, path);
   } catch (error) {
     throw fileError(path, error);
@@ -38,11 +38,16 @@ export async function writeOutput(path: string, bytes: Uint8Array | Iterable<Uin
 }
 
 /**
- * Refuses to overwrite, before any work is done.
- * @throws UsageError when the file exists and `force` is off.
+ * Refuses to overwrite, and a folder that cannot be written, before any work is done.
+ * @throws UsageError when the file exists and `force` is off, or its folder is not there or not to be written.
  */
-export function refuseExisting(path: string, force: boolean): void {
+export function requireWritable(path: string, force: boolean): void {
   if (!force && existsSync(path)) throw new UsageError(`${path} exists. Use --force to replace it`);
+  try {
+    accessSync(`${dirname(path)}/.`, constants.W_OK); // with the dot a file is no folder
+  } catch (error) {
+    throw fileError(path, error);
+  }
 }
 
 /** A failure of the file system as a line for the user; other errors pass. */

@@ -8,7 +8,7 @@ import { UsageError } from '../errors.ts';
 import { naturalNumber } from './arguments.ts';
 import { dataFolder } from './data-folder.ts';
 import { readInput } from './input-file.ts';
-import { dataNameOf, externalReader, refuseExistingModel, writeModel } from './model-files.ts';
+import { dataNameOf, externalReader, requireWritableModel, writeModel } from './model-files.ts';
 import { Progress } from './progress.ts';
 
 interface Flags {
@@ -36,7 +36,7 @@ export function command(): Command {
 async function run(source: string, flags: Flags): Promise<void> {
   const { output, force, inline, format } = flags;
   if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit goes with --data');
-  refuseExistingModel(output, force);
+  requireWritableModel(output, force);
   const file = await readInput(source);
   const external = countingReader(source);
   const result = packOnnx(file, { inline, external: external.read, dataName: dataNameOf(output) });

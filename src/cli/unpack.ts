@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { unpackOnnx } from '../../converters/onnx/unpack-model.ts';
 import { type PackVerification, verifyPack } from '../../eval/verify-pack.ts';
 import { readInput } from './input-file.ts';
-import { dataNameOf, externalReader, refuseExistingModel, writeModel } from './model-files.ts';
+import { dataNameOf, externalReader, requireWritableModel, writeModel } from './model-files.ts';
 
 interface Flags {
   readonly output: string;
@@ -21,7 +21,7 @@ export function command(): Command {
 }
 
 async function run(source: string, { output, force, format }: Flags): Promise<void> {
-  refuseExistingModel(output, force);
+  requireWritableModel(output, force);
   const file = await readInput(source);
   const result = unpackOnnx(file, { external: externalReader(source), dataName: dataNameOf(output) });
   let verification: PackVerification | undefined;

@@ -24,7 +24,11 @@ const at = (name: string) => join(folder, name);
 const model = readModelFile(readFileSync(`${root}models/fashion-mnist-wrn-20-1/model.safetensors`));
 const options = { form: 'packed', input: 'nchw-float' } as const;
 
-beforeAll(() => writeFileSync(at('model.onnx'), toOnnx(model, options)));
+beforeAll(() => {
+  writeFileSync(at('model.onnx'), toOnnx(model, options));
+  const other = randomModel({ input: { channels: 3, height: 32, width: 32 } });
+  writeFileSync(at('colour.onnx'), toOnnx(other, options));
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test('the JSON report has every field, null where it does not apply', async () => {
@@ -84,6 +88,28 @@ test.each([
     args: ['--bisect', '--shorter-side', '32,40'],
     status: 2,
     message: '--bisect compares layers on one crop of an image',
+  },
+  ...[
+    ['--shard', '1/2'],
+    ['--batch', '4'],
+    ['--save-logits', at('none.npy')],
+  ].map((args) => ({
+    title: `--bisect with ${args[0]}`,
+    args: ['--bisect', '--backend', 'cpu,wasm', ...args],
+    status: 2,
+    message: 'are of an evaluation, which --bisect makes with --report only',
+  })),
+  {
+    title: 'logits in a folder that is not there',
+    args: ['--save-logits', at('no/x.npy')],
+    status: 2,
+    message: 'no/x.npy: cannot be written',
+  },
+  {
+    title: 'a report in a folder that is a file',
+    args: ['--report', at('model.onnx/x.html')],
+    status: 2,
+    message: 'cannot be written (ENOTDIR)',
   },
   { title: '--compare without --report', args: ['--compare', 'x.json'], status: 2, message: '--compare goes with --report' },
   { title: 'no such data', args: ['--data', '/nowhere'], status: 3, message: '/nowhere' },
@@ -217,8 +243,6 @@ test('predict refuses logits that are not as many as the classes', async () => {
 });
 
 test('--bisect of files for different images is refused', async () => {
-  const other = randomModel({ input: { channels: 3, height: 32, width: 32 } });
-  writeFileSync(at('colour.onnx'), toOnnx(other, options));
   const { status, stderr } = await run(['eval', at('model.onnx'), '--bisect', '--against', at('colour.onnx'), '--data', images]);
   expect(stderr).toBe('wrn-onnx: model.onnx takes images of 1 x 28 x 28, colour.onnx of 3 x 32 x 32: expected the same\n');
   expect(status).toBe(2);
@@ -312,6 +336,28 @@ test('--bisect of a file with a wrong pad names the layer and exits 1', async ()
   const equal = await run(['eval', at('model.onnx'), '--data', images, '--bisect', '--backend', 'cpu,wasm', '--format', 'json']);
   expect(equal.status).toBe(0);
   expect(JSON.parse(equal.stdout).first).toBeNull();
+});
+
+test('a file of a fixed batch: --bisect takes its number of images, against a model file; another --batch is refused', async () => {
+  writeFileSync(at('fixed.onnx'), toOnnx(model, { form: 'dense', input: 'nhwc-uint8', batch: 1 }));
+  const source = `${root}models/fashion-mnist-wrn-20-1/model.safetensors`;
+  const { status, stdout } = await run(['eval', source, '--against', at('fixed.onnx'), '--data', images, '--bisect', '--format', 'json']);
+  expect(JSON.parse(stdout)).toMatchObject({ b: 'fixed.onnx on cpu', images: 1, first: null });
+  expect(status).toBe(0);
+  const refused = await run(['eval', at('fixed.onnx'), '--data', images, '--batch', '8']);
+  expect(refused).toMatchObject({ status: 2, stderr: `wrn-onnx: ${at('fixed.onnx')} takes batches of 1, got --batch 8\n` });
+  const tfjs = await run(['eval', source, '--data', images, '--bisect', '--against', source, '--backend', 'tfjs']);
+  expect(tfjs).toMatchObject({ status: 2, stderr: expect.stringContaining('tfjs shows the logits alone') });
+});
+
+test('an evaluation is printed, and its logits and page are written, though the bisection behind it fails', async () => {
+  const args = ['--bisect', '--against', at('colour.onnx'), '--report', at('half.html'), '--save-logits', at('half.npy'), '--limit', '8'];
+  const { status, stdout, stderr } = await run(['eval', at('model.onnx'), '--data', images, '--format', 'json', ...args]);
+  expect(JSON.parse(stdout)).toMatchObject({ images: 8, complete: true });
+  expect(readFileSync(at('half.npy')).length).toBeGreaterThan(8 * 10 * 4);
+  expect(readFileSync(at('half.html'), 'utf8')).toContain('fashion-mnist');
+  expect(stderr).toContain('takes images of');
+  expect(status).toBe(2);
 });
 
 test('--report writes the page: layers and other results in it, the command to make it again; and replaces no file', async () => {

@@ -2,24 +2,30 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import sharp from 'sharp';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { Graph } from '../../converters/onnx/graph.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
-import { bench, type Measurement, spread } from '../../eval/bench.ts';
+import { bench, type Measurement, quartiles } from '../../eval/bench.ts';
+import { benchChart } from '../../eval/bench-chart.ts';
 import { profile } from '../../eval/profile.ts';
 import { encodeModel } from '../../proto/onnx.ts';
-import { InputError } from '../../src/errors.ts';
+import { toSvg } from '../../src/chart/chart.ts';
+import { InputError, InterruptedError } from '../../src/errors.ts';
 import { layers, multiplyAccumulates } from '../../src/network/topology.ts';
 import { interrupt, run } from '../cli/run.ts';
 import { randomModel } from '../network/random-model.ts';
+import { fakeBackend } from './fake-session.ts';
 
 const model = randomModel({ width: 1, input: { channels: 3, height: 32, width: 32 } });
 const file = (form: 'packed' | 'dense') => toOnnx(model, { form, input: 'nchw-float' });
 const folder = mkdtempSync(join(tmpdir(), 'wrn-bench-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => void vi.restoreAllMocks());
 
 test('median and quartiles are measured values', () => {
-  expect(spread([5, 1, 4, 2, 3])).toEqual({ median: 3, low: 2, high: 4 });
-  expect(spread([7])).toEqual({ median: 7, low: 7, high: 7 });
+  expect(quartiles([5, 1, 4, 2, 3])).toEqual({ median: 3, low: 2, high: 4 });
+  expect(quartiles([7])).toEqual({ median: 7, low: 7, high: 7 });
 });
 
 test('every file in every setting, each against the first of its setting', async () => {
@@ -46,6 +52,82 @@ test('every file in every setting, each against the first of its setting', async
   }
 });
 
+describe('turns', () => {
+  const files = ['a', 'b', 'c'].map((name, i) => ({ name, model: i === 0 ? file('dense') : file('packed') }));
+  /** Seconds of the timed runs, load and memory of each file: b is twice as fast as a in a quarter of its memory, of c's nothing is known. */
+  const rows = [
+    { seconds: 2, load: 4, memory: 400 },
+    { seconds: 1, load: 1, memory: 100 },
+    { seconds: 4, load: 2, memory: undefined },
+  ];
+
+  /** Measures with sessions that take the seconds above, but a thousand in runs that should not count. */
+  async function measured(runs: number): Promise<{ turns: string[]; got: Measurement[] }> {
+    const turns: string[] = [];
+    let opened = 0;
+    fakeBackend('cpu', () => {
+      const [index, { seconds, load, memory }] = [opened, rows[opened] as (typeof rows)[number]];
+      const name = files[opened++]?.name as string;
+      let run = 0;
+      return {
+        loadSeconds: load,
+        peakMemoryBytes: async () => memory,
+        async run() {
+          turns.push(name);
+          run++;
+          return { outputs: {}, seconds: run <= 2 ? 1000 + index : seconds };
+        },
+      };
+    });
+    const options = { files, backends: ['cpu'] as const, batches: [8], threads: [undefined], runs, backendOptions: {} };
+    const got: Measurement[] = [];
+    for await (const one of bench(options)) got.push(one);
+    return { turns, got };
+  }
+
+  test('all files run in turn, another one first in each round; a run at the start and one to warm up do not count', async () => {
+    const { turns, got } = await measured(3);
+    expect(turns.join('')).toBe(['abc', 'abc', 'bca', 'cab', 'abc'].join(''));
+    expect(got.map(({ seconds }) => seconds.high)).toEqual([2, 1, 4]);
+    expect(got.map(({ firstSeconds }) => firstSeconds)).toEqual([1000, 1001, 1002]);
+  });
+
+  test('each is compared with the first', async () => {
+    const { got } = await measured(1);
+    expect(got.map(({ speedup, loadRatio, memoryRatio }) => [speedup, loadRatio, memoryRatio])).toEqual([
+      [1, 1, 1],
+      [2, 0.25, 0.25],
+      [0.5, 0.5, null],
+    ]);
+    expect(got.map(({ imagesPerSecond }) => imagesPerSecond)).toEqual([4, 8, 2]);
+  });
+
+  test('the chart has a bar of every file in every setting, with its speed', async () => {
+    const { got } = await measured(1);
+    const { option, size } = benchChart([
+      ...got,
+      ...got.slice(0, 2).map((one) => ({ ...one, batch: 1, imagesPerSecond: one.imagesPerSecond / 2 })),
+    ]);
+    const series = option.series as { name: string; data: { value: number }[] }[];
+    expect(series.map(({ name, data }) => [name, ...data.map(({ value }) => value)])).toEqual([
+      ['a', 4, 2],
+      ['b', 8, 4],
+      ['c', 2, Number.NaN],
+    ]);
+    const svg = toSvg(option, size);
+    for (const text of [
+      'cpu, batch 8',
+      'cpu, batch 1<',
+      '4.00  (1.00x)',
+      '8.00  (2.00x)',
+      '2.00  (0.50x)',
+      '2.00  (1.00x)',
+      '4.00  (2.00x)',
+    ])
+      expect(svg).toContain(text);
+  });
+});
+
 test('a file for another batch size is refused', async () => {
   const proto = toOnnxProto(model, { form: 'dense', input: 'nchw-float' });
   const dims = proto.graph?.input?.[0]?.type?.tensor_type?.shape?.dim ?? [];
@@ -68,6 +150,11 @@ describe('profile', () => {
     expect(got.peak.float32).toBeGreaterThan(1e8);
     for (const { shareOfPeak, multiplyAccumulates: macs } of got.layers) expect(shareOfPeak === null).toBe(macs === 0);
   });
+
+  test('a signal ends it', async () => {
+    const attempt = profile(file('packed'), { batch: 1, threads: 1, runs: 1, signal: AbortSignal.abort() });
+    await expect(attempt).rejects.toThrow(InterruptedError);
+  });
 });
 
 describe('the command', () => {
@@ -82,7 +169,8 @@ describe('the command', () => {
     expect(got.stdout.match(/packed\.onnx +│ cpu +│ 1 +│ [12] /g)).toHaveLength(2);
     expect(got.stdout).toMatch(/group2\.block0\.conv1 +│ Conv/);
     expect(readFileSync(`${chart}.svg`, 'utf8')).toContain('packed.onnx');
-    expect(readFileSync(`${chart}.png`).subarray(1, 4).toString()).toBe('PNG');
+    const { width, height } = await sharp(`${chart}.png`).metadata();
+    expect(readFileSync(`${chart}.svg`, 'utf8')).toContain(`width="${width / 2}" height="${height / 2}"`);
     const again = await run(['bench', ...paths, '--chart', chart]);
     expect(again).toMatchObject({ status: 2, stderr: `wrn-onnx: ${chart}.svg exists. Use --force to replace it\n` });
   });
@@ -99,10 +187,26 @@ describe('the command', () => {
     [['--batch', '0'], 2, /expected a whole number of at least 1/],
     [['--backend', 'abacus'], 2, /unknown backend abacus/],
     [['--threads', '1,x'], 2, /expected a whole number/],
+    [['--chart', join(folder, 'no', 'speed')], 2, /speed.svg: cannot be written \(ENOENT\)/],
   ] as const)('%s is refused', async (args, status, message) => {
     const got = await run(['bench', paths[0] as string, ...args]);
     expect(got.status).toBe(status);
     expect(got.stderr).toMatch(message);
+  });
+
+  test('settings that were measured are printed when a later one fails', async () => {
+    const proto = toOnnxProto(model, { form: 'dense', input: 'nchw-float' });
+    const [images = {}] = proto.graph?.input ?? [];
+    const nodes = proto.graph?.node ?? [];
+    for (const one of nodes) one.input = (one.input ?? []).map((name) => (name === images.name ? 'single' : name));
+    const graph = new Graph();
+    graph.node('Reshape', ['images', graph.int64s('shape', [1, 3, 32, 32])], 'single'); // whatever the file promises, it takes one image
+    nodes.unshift(...graph.nodes);
+    proto.graph?.initializer?.push(...graph.initializers);
+    writeFileSync(join(folder, 'single.onnx'), encodeModel(proto));
+    const got = await run(['bench', join(folder, 'single.onnx'), '--batch', '1,2', '--runs', '1', '--format', 'json']);
+    expect(got.status).toBe(4);
+    expect(JSON.parse(got.stdout).measurements).toMatchObject([{ file: 'single.onnx', batch: 1 }]);
   });
 
   test('an interruption ends in one line and exit code 130', async () => {

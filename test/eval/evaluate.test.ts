@@ -1,20 +1,23 @@
 /** Evaluation and bisection on the network and the images that the repository ships. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { fromOnnx } from '../../converters/onnx/from-onnx.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
-import { bisect } from '../../eval/bisect.ts';
+import { bisect, type Side } from '../../eval/bisect.ts';
 import { type EvaluateOptions, evaluate } from '../../eval/evaluate.ts';
+import type { Report } from '../../eval/result.ts';
 import { verifyExport } from '../../eval/verify-export.ts';
 import { encodeModel } from '../../proto/onnx.ts';
 import type { ImageSet } from '../../src/data/image-set.ts';
 import { openImageSet } from '../../src/data/open.ts';
-import { InputError, ParityError } from '../../src/errors.ts';
+import { DeviceError, InputError, ParityError, UsageError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';
 import { readModelFile } from '../../src/network/model-file.ts';
+import { type FloatTensor, floatTensor } from '../../src/network/tensor.ts';
 import { randomModel } from '../network/random-model.ts';
 import { reference } from '../network/reference.ts';
+import { fakeBackend } from './fake-session.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let model: Model;
@@ -24,6 +27,7 @@ beforeAll(async () => {
   data = await openImageSet(`${root}examples/fashion-mnist`, { split: 'test' });
 });
 afterAll(() => data.close());
+afterEach(() => void vi.restoreAllMocks());
 
 const packed = (of: Model = model) => toOnnx(of, { form: 'packed', input: 'nchw-float' });
 const options = (changes: Partial<EvaluateOptions> = {}): EvaluateOptions => ({
@@ -76,6 +80,55 @@ test('a signal ends it after the batches under way; the report holds what was do
   expect(report.images).toBeGreaterThanOrEqual(16);
   expect(report.images).toBeLessThan(1000);
   expect(report.results[0]?.images).toBe(report.images);
+});
+
+test('a batch is read while the one before it runs, and no more than that', async () => {
+  const events: string[] = [];
+  const read: ImageSet = {
+    ...data,
+    length: 32,
+    async *batches(size) {
+      for (let offset = 0; offset < 32; offset += size) {
+        events.push(`read ${offset}`);
+        yield { offset, count: size, imagesNCHW: new Uint8Array(size * 28 * 28), labels: new Int32Array(size) };
+      }
+    },
+  };
+  fakeBackend('cpu', () => {
+    let runs = 0;
+    return {
+      async run(_images, count) {
+        const offset = count * runs++;
+        events.push(`run ${offset}`);
+        await new Promise(setImmediate); // whatever can go on at once goes on before this
+        events.push(`done ${offset}`);
+        return { outputs: { logits: { shape: [count, 10], data: new Float32Array(count * 10) } }, seconds: 1 };
+      },
+    };
+  });
+  await evaluate(options({ data: read }));
+  const at = (event: string) => events.indexOf(event);
+  for (const offset of [8, 16, 24]) {
+    expect(at(`run ${offset}`)).toBeLessThan(at(`done ${offset - 8}`));
+    expect(at(`read ${offset}`)).toBeGreaterThan(at(`done ${offset - 16}`));
+  }
+});
+
+test('a file of a fixed batch is run in batches of that', async () => {
+  const file = toOnnx(model, { form: 'qonnx', input: 'nchw-float', batch: 2 });
+  const [fixed, free] = [await evaluate(options({ model: file, limit: 5 })), await evaluate(options({ limit: 5 }))];
+  expect(fixed).toMatchObject({ images: 5, batch: 2 });
+  expect(fixed.results[0]?.top1).toBe(free.results[0]?.top1);
+});
+
+test('a backend that fails ends the evaluation; what those before it have found is handed over first', async () => {
+  fakeBackend('wasm', () => {
+    throw new DeviceError('no wasm today');
+  });
+  let found: Report | undefined;
+  const attempt = evaluate(options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8, onFailure: (report) => (found = report) }));
+  await expect(attempt).rejects.toThrow('no wasm today');
+  expect(found).toMatchObject({ images: 8, complete: false, results: [{ backend: 'cpu', images: 8 }] });
 });
 
 test.each([
@@ -136,6 +189,23 @@ test('bisect of one file on two backends finds every layer equal', async () => {
     expect(result.layers.length).toBeGreaterThan(70);
     return;
   }
+});
+
+test('bisect asks no file for more images than it takes', async () => {
+  const file = toOnnx(model, { form: 'dense', input: 'nhwc-uint8', batch: 1 });
+  const [a, b] = [packed(), file].map((model) => ({ name: 'x', model, backend: 'cpu' as const })) as [Side, Side];
+  const attempt = bisect(a, b, { imagesNCHW: new Uint8Array(2 * 28 * 28), count: 2, backendOptions: {} });
+  await expect(attempt).rejects.toThrow(new UsageError('expected at most 1 images, as a file takes at once, got 2'));
+});
+
+test('bisect tells a layer that is not finite from one of another shape', async () => {
+  const mean = model.tensors.get('head.norm.mean') as FloatTensor;
+  const nan = floatTensor(mean.shape, new Float32Array(mean.data.length).fill(Number.NaN));
+  const other = packed({ ...model, tensors: new Map(model.tensors).set('head.norm.mean', nan) });
+  const [a, b] = [packed(), other].map((model) => ({ name: 'x', model, backend: 'cpu' as const })) as [Side, Side];
+  const found = await bisect(a, b, { imagesNCHW: new Uint8Array(28 * 28), count: 1, backendOptions: {} });
+  const [first] = JSON.parse(JSON.stringify([found.first]));
+  expect(first).toEqual({ layer: 'head.norm', op: 'BatchNormalization', relError: null, maxAbsDiff: null, problem: 'not finite' });
 });
 
 test('an export that is not the model is found out', async () => {

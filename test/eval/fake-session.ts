@@ -1,0 +1,15 @@
+/** Backends whose sessions answer as a test says, so that it sees what is asked of them, in which order. */
+import { vi } from 'vitest';
+import type { Session } from '../../eval/backends/backend.ts';
+import { type BackendName, backends } from '../../eval/backends/table.ts';
+
+/** Replaces `open` of a backend until `vi.restoreAllMocks`. */
+export function fakeBackend(name: BackendName, open: (model: Uint8Array) => Partial<Session> & Pick<Session, 'run'>): void {
+  vi.spyOn(backends[name], 'open').mockImplementation(async (model) => ({
+    loadSeconds: 1,
+    detail: 'fake',
+    peakMemoryBytes: async () => undefined,
+    close: async () => {},
+    ...open(model),
+  }));
+}
