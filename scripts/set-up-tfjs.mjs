@@ -1,15 +1,18 @@
-// Brings @tensorflow/tfjs-node with its native library, which training needs and nothing else does. Idempotent.
+// Brings @tensorflow/tfjs-node with its native library, which training needs and nothing else does, into a clone or beside an
+// installed wrn-onnx. Idempotent.
 // The package's own download is tried first. Where that is not reachable, the library comes out of the TensorFlow
 // wheel on PyPI and the binding is compiled here; that needs pip and a C++ compiler.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const home = join(root, 'node_modules', '@tensorflow', 'tfjs-node');
+/** What npm installs for: the clone, or the project whose node_modules holds this package. */
+const project = basename(dirname(root)) === 'node_modules' ? dirname(dirname(root)) : root;
+let home = findPackage();
 const VERSION = '4.22.0';
 const STORAGE = 'https://storage.googleapis.com/tensorflow/libtensorflow/';
 const PROBE_MS = 5_000;
@@ -49,10 +52,19 @@ if (tf.add(tf.scalar(1), 1).dataSync()[0] !== 2) throw new Error('1 + 1 is not 2
 process.stdout.write(tf.backend().binding.TF_Version);
 `;
 
+/** Folder of tfjs-node; undefined when it is not installed. */
+function findPackage() {
+  try {
+    return dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node/package.json'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Runs a command quietly; what it said becomes the error when it fails. */
 function quietly(command, args, options = {}) {
   const shell = process.platform === 'win32' && command === 'npm';
-  const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', cwd: root, shell, ...options });
+  const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', cwd: project, shell, ...options });
   if (status === 0) return stdout;
   const said = `${stdout}\n${stderr}`.trim().split('\n');
   const line = said.findLast((text) => /error|not found|no matching/i.test(text)) ?? said.at(-1);
@@ -71,7 +83,7 @@ async function ownDownload() {
     throw new Error(`storage.googleapis.com not reachable (${error.cause?.code ?? error.name})`);
   });
   if (!answer.ok) throw new Error(`storage.googleapis.com answers ${answer.status} for ${process.platform} ${process.arch}`);
-  const env = { ...process.env, PATH: [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter) };
+  const env = { ...process.env, PATH: [join(home, '..', '..', '.bin'), process.env.PATH].join(delimiter) };
   quietly(process.execPath, ['scripts/install.js'], { cwd: home, env, timeout: DOWNLOAD_MS });
 }
 
@@ -127,13 +139,21 @@ function attempt(action) {
   }
 }
 
-if (!existsSync(join(home, 'package.json'))) {
+if (home === undefined) {
+  if (!existsSync(join(project, 'package.json'))) {
+    // a global installation, or that of another package manager: npm would take what else is there for left over
+    console.error(`set-up: install @tensorflow/tfjs-node ${VERSION} where wrn-onnx is, without its scripts, then run this again`);
+    process.exit(1);
+  }
   console.log(`set-up: installing @tensorflow/tfjs-node ${VERSION}`);
-  // --save-dev: npm does not install what the package names as an optional peer; --no-save keeps package.json as it is
-  const install = ['install', '--no-save', '--save-dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  // The clone names it as an optional peer, which npm installs with --save-dev only; --no-save keeps package.json as it is.
+  // A project must name it, or the next npm install takes it away.
+  const save = project === root ? ['--no-save', '--save-dev'] : ['--save-exact'];
+  const install = ['install', ...save, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const { reason } = attempt(() => quietly('npm', [...install, `@tensorflow/tfjs-node@${VERSION}`]));
-  if (reason) {
-    console.error(`set-up: @tensorflow/tfjs-node could not be installed: ${reason}`);
+  home = findPackage();
+  if (home === undefined) {
+    console.error(`set-up: @tensorflow/tfjs-node could not be installed: ${reason ?? `expected it in ${project}`}`);
     process.exit(1);
   }
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { InputError } from '../errors.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
 import { readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
+import { elements } from '../network/tensor.ts';
 import { momentNames, type StoredMoments } from './inference.ts';
 import { toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';
@@ -102,7 +103,7 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
   };
   const load = (prefix: string) =>
     variables.map(({ name, shape }) => {
-      const values = take(`${prefix}.${name}`, count(shape));
+      const values = take(`${prefix}.${name}`, elements(shape));
       return shape.length === 4 ? toHWIO(values, shape) : values;
     });
   const weights = load('weight');
@@ -130,10 +131,6 @@ function store({ shape }: Variable, values: Float32Array): StoredTensor {
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-function count(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }
 
 function parse(file: SafetensorsFile, key: string): unknown {

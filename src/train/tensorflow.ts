@@ -3,6 +3,7 @@
  * it that is used here, so that the project builds without it.
  */
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 import { DeviceError } from '../errors.ts';
 
@@ -62,7 +63,6 @@ export interface TensorFlow {
   tensor(values: Numbers, shape: readonly number[], dtype?: DataType): Tensor;
   scalar(value: number, dtype?: DataType): Tensor;
   fill(shape: readonly number[], value: number): Tensor;
-  zeros(shape: readonly number[]): Tensor;
   add(a: Tensor, b: Tensor | number): Tensor;
   sub(a: Tensor, b: Tensor | number): Tensor;
   mul(a: Tensor, b: Tensor | number): Tensor;
@@ -70,7 +70,6 @@ export interface TensorFlow {
   abs(x: Tensor): Tensor;
   sum(x: Tensor, axes?: readonly number[]): Tensor;
   mean(x: Tensor, axes?: readonly number[], keepDims?: boolean): Tensor;
-  maximum(a: Tensor, b: Tensor | number): Tensor;
   cast(x: Tensor, dtype: DataType): Tensor;
   greaterEqual(a: Tensor, b: Tensor | number): Tensor;
   notEqual(a: Tensor, b: Tensor): Tensor;
@@ -90,6 +89,9 @@ export interface TensorFlow {
   ): (...inputs: Tensor[]) => Tensor;
   valueAndGrads(body: (...inputs: Tensor[]) => Tensor): (inputs: readonly Tensor[]) => { value: Tensor; grads: Tensor[] };
 }
+
+/** Brings tfjs-node; in the package it lies one folder above src in the sources and two above dist/src. */
+const SET_UP = fileURLToPath(new URL(`../../${import.meta.url.endsWith('.ts') ? '' : '../'}scripts/set-up-tfjs.mjs`, import.meta.url));
 
 let loaded: TensorFlow | undefined;
 
@@ -116,7 +118,7 @@ function load(): TensorFlow {
     const reason = String(error instanceof Error ? error.message : error)
       .split('\n')[0]
       ?.trim();
-    throw new DeviceError(`training needs tfjs-node with its native library: ${reason}. Get it with: npm run setup:tfjs`);
+    throw new DeviceError(`training needs tfjs-node with its native library: ${reason}. Get it with: node "${SET_UP}"`);
   } finally {
     Object.assign(console, { log, warn });
   }
