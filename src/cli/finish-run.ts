@@ -36,7 +36,8 @@ export interface RunReport {
   readonly training: {
     /** Of the steps alone, at the speed that each epoch was logged with. */
     readonly seconds: number;
-    readonly imagesPerSecond: number;
+    /** Null when the log was lost. */
+    readonly imagesPerSecond: number | null;
     readonly largestRssBytes: number;
   };
   readonly versions: Readonly<Record<string, string>>;
@@ -54,6 +55,8 @@ export interface FinishOptions {
   readonly test: ImageSet;
   readonly folder: RunFolder;
   readonly signal: AbortSignal;
+  /** Of the comparison. */
+  readonly onProgress: (backend: string, images: number, total: number) => void;
 }
 
 /** The training runtime first: the exported file is compared with it. */
@@ -69,7 +72,8 @@ const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
  * @throws ParityError when the ONNX file is not the model; a difference between the runtimes is in the report's verdict.
  * @throws InterruptedError when `signal` fires; the run can be resumed, to do this again.
  */
-export async function finishRun({ model, recipe, epochs, trainImages, test, folder, signal }: FinishOptions): Promise<RunReport> {
+export async function finishRun(options: FinishOptions): Promise<RunReport> {
+  const { model, recipe, epochs, trainImages, test, folder, signal, onProgress } = options;
   folder.write('model.safetensors', writeModelFile(model));
   const file = toOnnx(model, EXPORT);
   const verification = await verifyExport(file, model, EXPORT);
@@ -83,11 +87,12 @@ export async function finishRun({ model, recipe, epochs, trainImages, test, fold
     limit: Math.max(FEWEST_IMAGES, Math.floor(PARITY_BUDGET / costOf(config))),
     backendOptions: { batch: PARITY_BATCH, source: readFileSync(folder.checkpointPath) },
     signal,
+    onProgress,
   });
-  if (signal.aborted) throw new InterruptedError('interrupted while comparing runtimes. Go on with --resume');
+  if (signal.aborted) throw new InterruptedError('interrupted while comparing runtimes');
   folder.write('parity.txt', Buffer.from(parityTable(parity)));
 
-  const log = folder.readLog(Number.POSITIVE_INFINITY);
+  const log = folder.readLog();
   const epochEntries = log.filter((entry) => entry.kind === 'epoch');
   const cycles = log.flatMap((entry) => {
     if (entry.kind !== 'test') return [];
@@ -137,7 +142,7 @@ function summarize(entries: readonly EpochEntry[], imagesPerEpoch: number): RunR
   const seconds = entries.reduce((sum, { imagesPerSecond }) => sum + imagesPerEpoch / imagesPerSecond, 0);
   return {
     seconds,
-    imagesPerSecond: (entries.length * imagesPerEpoch) / seconds,
+    imagesPerSecond: seconds > 0 ? (entries.length * imagesPerEpoch) / seconds : null,
     largestRssBytes: Math.max(0, ...entries.map(({ rssBytes }) => rssBytes)),
   };
 }

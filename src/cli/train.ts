@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { Command, Option } from 'commander';
+import { catalogEntry } from '../data/catalog.ts';
 import type { ImageSet, ImageShape } from '../data/image-set.ts';
 import { openSplits } from '../data/open.ts';
-import { InputError, UsageError } from '../errors.ts';
+import { InputError, InterruptedError, UsageError } from '../errors.ts';
 import { defaultConfig, type NetworkConfig, networkName, readConfig } from '../network/config.ts';
 import type { Checkpoint } from '../train/checkpoint.ts';
 import { type Preset, paperRecipe, presets, type Recipe, readRecipe } from '../train/recipe.ts';
@@ -64,7 +66,7 @@ export function command(): Command {
         naturalNumber,
       ),
     )
-    .option('--resume', 'go on from the checkpoint in the folder', false)
+    .option('--resume', 'go on from the checkpoint in the folder, on the same data, to the epoch that was meant', false)
     .addOption(new Option('--depth <n>', '6n + 2').argParser(naturalNumber))
     .addOption(new Option('--width <k>', 'widening factor').argParser(positiveNumber))
     .addOption(new Option('--bits <n>', 'bits of a weight: 1 or 32').argParser(weightBits))
@@ -100,18 +102,21 @@ export function command(): Command {
     .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
     .addOption(new Option('--cutout <n>', 'side of the square of random pixels; 0: none').argParser(wholeNumber))
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
-    .addHelpText('after', '\nExample:\n  $ wrn-onnx train --data fashion-mnist --width 1 --epochs 2 -o run')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ wrn-onnx train --data fashion-mnist --width 1 --epochs 2 -o run\n  $ wrn-onnx train --resume -o run',
+    )
     .action(run);
 }
 
 async function run(flags: Flags, self: Command): Promise<void> {
   const given = (name: string) => self.getOptionValueSource(name) === 'cli';
   const preset = flags.preset === undefined ? undefined : presets[flags.preset];
-  const source = flags.data ?? preset?.data;
-  if (source === undefined) throw new UsageError('expected --data or --preset, got neither');
+  if (!flags.resume && (flags.data ?? preset) === undefined) throw new UsageError('expected --data or --preset, got neither');
   const folder = new RunFolder(flags.output);
   const checkpoint = chooseCheckpoint(folder, flags, self.options.map((option) => option.attributeName()).filter(given));
-  const epochs = flags.epochs ?? preset?.epochs ?? DEFAULT_EPOCHS;
+  const source = flags.data ?? preset?.data ?? sourceOf(checkpoint);
+  const epochs = flags.epochs ?? preset?.epochs ?? checkpoint?.plan?.epochs ?? DEFAULT_EPOCHS;
   const tf = loadTensorFlow(); // before minutes are spent on data
 
   const recipe = checkpoint?.recipe ?? chooseRecipe(flags, preset, epochs);
@@ -121,6 +126,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const { train: trainImages, test } = await openSplits(source, { dataFolder: dataFolder(), shorterSides, ...(shape && { shape }) });
   const interrupt = catchInterrupt();
   const show = new TrainingProgress();
+  const onPass = (what: string, images: number, total: number) => show.pass(what, images, total);
   try {
     const config = checkpoint?.config ?? chooseConfig(flags, preset, trainImages);
     const warning = checkResources(
@@ -141,15 +147,21 @@ async function run(flags: Flags, self: Command): Promise<void> {
       epochs,
       train: await trainingSet(trainImages, recipe.augmentation),
       test,
+      source,
       folder,
       checkpoint,
       signal: interrupt.signal,
       onStep: (report) => show.step(report, recipe.batch),
       onEntry: (entry) => show.entry(entry),
+      onPass,
     });
-    const report = await finishRun({ model, recipe, epochs, trainImages, test, folder, signal: interrupt.signal });
+    const report = await finishRun({ model, recipe, epochs, trainImages, test, folder, signal: interrupt.signal, onProgress: onPass });
+    show.end();
     process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
     requireParity(report.parity);
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) throw error;
+    throw new InterruptedError(`${error.message}. Go on with: wrn-onnx train --resume -o ${flags.output}`);
   } finally {
     show.end();
     interrupt.release();
@@ -167,6 +179,14 @@ function chooseCheckpoint(folder: RunFolder, { resume }: Flags, given: readonly 
   const extra = given.find((name) => !RESUMABLE.includes(name));
   if (extra !== undefined) throw new UsageError(`--resume takes network and recipe from the checkpoint: leave out ${extra}`);
   return folder.readCheckpoint();
+}
+
+/** What a run was trained on so far. */
+function sourceOf(checkpoint: Checkpoint | undefined): string {
+  const source = checkpoint?.plan?.source;
+  if (source === undefined) throw new UsageError('the checkpoint does not say what it was trained on: give --data too');
+  if (catalogEntry(source) || existsSync(source)) return source;
+  throw new InputError('checkpoint', `data ${source}`, `expected it in ${process.cwd()}, got nothing. Say with --data where it is`);
 }
 
 /** Shape of the images where the data set leaves it open. */

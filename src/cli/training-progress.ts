@@ -1,16 +1,19 @@
 import type { LogEntry } from '../train/log.ts';
 import type { StepReport } from '../train/train.ts';
+import { Progress } from './progress.ts';
 
 /** Progress of a training on stderr: one line that is rewritten in a terminal, and one line an epoch and a test everywhere. */
 export class TrainingProgress {
   #start: { readonly step: number; readonly time: number } | undefined;
   #left = '';
   #open = false;
+  readonly #bar = new Progress();
 
   step({ epoch, step, steps, loss, error, rate }: StepReport, batch: number): void {
     if (this.#start) {
       const perSecond = ((step - this.#start.step) * 1000) / (performance.now() - this.#start.time);
-      this.#left = `, ${(perSecond * batch).toFixed(0)} images/s, ${duration((steps - step) / perSecond)} left`;
+      const left = step < steps ? `, ${duration((steps - step) / perSecond)} left` : '';
+      this.#left = `, ${(perSecond * batch).toFixed(0)} images/s${left}`;
     } else this.#start = { step, time: performance.now() }; // the first step builds the graph, and is not measured
     if (!process.stderr.isTTY) return;
     const errors = `loss ${loss.toFixed(4)}, training error ${percent(error)}`;
@@ -28,8 +31,14 @@ export class TrainingProgress {
     );
   }
 
+  /** A pass over images without training, as a bar in a terminal. */
+  pass(what: string, images: number, total: number): void {
+    this.#bar.update(what, images, total);
+  }
+
   /** Ends the line that is being rewritten. */
   end(): void {
+    this.#bar.stop();
     if (this.#open) process.stderr.write('\n');
     this.#open = false;
   }

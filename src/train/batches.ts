@@ -1,4 +1,5 @@
 /** Batches drawn in a worker thread, a few ahead of the training step. */
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { InputError } from '../errors.ts';
@@ -15,7 +16,7 @@ const WORKER = fileURLToPath(
 
 /**
  * Batches number `from` to `to` in order. A batch is valid until the next one is asked for.
- * Leaving the loop ends the thread.
+ * Leaving the loop ends the thread. Between batches the event loop runs, so that signals are seen however busy the caller is.
  * @throws InputError at the first batch with an image that cannot be read.
  */
 export async function* drawBatches(set: TrainingSet, draw: Draw, from: number, to: number): AsyncGenerator<Drawn, void, undefined> {
@@ -47,7 +48,8 @@ export async function* drawBatches(set: TrainingSet, draw: Draw, from: number, t
         });
       }
       const drawn = ready.shift();
-      if (!drawn) throw failure;
+      if (drawn?.number !== number) throw failure; // batches after the failed one may be there
+      await setImmediate();
       yield drawn;
       ask({ imagesNHWC: drawn.imagesNHWC, labels: drawn.labels });
     }

@@ -5,11 +5,13 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '../errors.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
+import { jsonReader } from '../network/json.ts';
 import { readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
 import { elements } from '../network/tensor.ts';
 import { momentNames, type StoredMoments } from './inference.ts';
 import { toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';
+import type { SetIdentity } from './training-set.ts';
 import { learned, type Variable } from './variables.ts';
 
 export interface Checkpoint {
@@ -21,6 +23,16 @@ export interface Checkpoint {
   readonly momenta: readonly Float32Array[];
   /** Of these weights, when they have been measured. */
   readonly moments: StoredMoments | undefined;
+  /** Absent in the first checkpoints of this version. */
+  readonly plan?: Plan | undefined;
+}
+
+/** How far a run goes, and on what. */
+export interface Plan {
+  readonly epochs: number;
+  /** Where training and test images come from, as the user named it; a relative path is one from the working directory. */
+  readonly source: string;
+  readonly images: SetIdentity;
 }
 
 /** Where a run stands. */
@@ -36,20 +48,21 @@ const FORMAT = 'checkpoint';
 const VERSION = '1';
 /** Metadata that tells a damaged file; absent in the first checkpoints of this version. */
 const DIGEST = 'wrn.sha256';
-const KEYS: readonly string[] = ['wrn.checkpoint_version', 'wrn.config', 'wrn.recipe', 'wrn.progress', DIGEST];
+const KEYS: readonly string[] = ['wrn.checkpoint_version', 'wrn.config', 'wrn.recipe', 'wrn.progress', 'wrn.plan', DIGEST];
 
 export function isCheckpoint(file: SafetensorsFile): boolean {
   return file.metadata.has('wrn.checkpoint_version');
 }
 
 /** Encodes a checkpoint; the same state gives the same bytes. */
-export function writeCheckpoint({ config, recipe, progress, weights, momenta, moments }: Checkpoint): Uint8Array {
+export function writeCheckpoint({ config, recipe, progress, weights, momenta, moments, plan }: Checkpoint): Uint8Array {
   const metadata = new Map([
     ['wrn.checkpoint_version', VERSION],
     ['wrn.config', JSON.stringify(config)],
     ['wrn.recipe', JSON.stringify(recipe)],
     ['wrn.progress', JSON.stringify(progress)],
   ]);
+  if (plan) metadata.set('wrn.plan', JSON.stringify(plan));
   const tensors = new Map<string, StoredTensor>();
   for (const [prefix, values] of [
     ['weight', weights],
@@ -120,6 +133,7 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
     weights,
     momenta,
     moments,
+    plan: file.metadata.has('wrn.plan') ? readPlan(parse(file, 'wrn.plan')) : undefined,
   };
 }
 
@@ -149,4 +163,21 @@ function readProgress(json: unknown): Progress {
     throw new InputError(FORMAT, `wrn.progress.${key}`, `expected a number of at least 0, got ${JSON.stringify(found)}`);
   };
   return { step: Math.floor(number('step')), epochLoss: number('epochLoss'), epochErrors: number('epochErrors') };
+}
+
+function readPlan(json: unknown): Plan {
+  const { fail, record, integer } = jsonReader(FORMAT, 'wrn.plan');
+  const positive = (value: unknown, field: string) => integer(value, field, 1, Number.MAX_SAFE_INTEGER);
+  const text = (value: unknown, field: string) => (typeof value === 'string' ? value : fail(field, 'text', value));
+  const plan = record(json, 'root');
+  const images = record(plan['images'], 'images');
+  return {
+    epochs: positive(plan['epochs'], 'epochs'),
+    source: text(plan['source'], 'source'),
+    images: {
+      name: text(images['name'], 'images.name'),
+      length: positive(images['length'], 'images.length'),
+      sha256: text(images['sha256'], 'images.sha256'),
+    },
+  };
 }

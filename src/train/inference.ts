@@ -1,4 +1,5 @@
 /** The network as it is used after training: with moments measured once, and kernels that do not change. */
+import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../data/image-set.ts';
 import { InterruptedError } from '../errors.ts';
 import type { NetworkConfig } from '../network/config.ts';
@@ -12,6 +13,12 @@ import { learned } from './variables.ts';
 
 /** Moments of every batch norm by parameter, `input.norm.mean`; shape [channels]. */
 export type StoredMoments = ReadonlyMap<string, Float32Array>;
+
+/** How a pass over images is stopped and followed. */
+export interface Watch {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (images: number, total: number) => void;
+}
 
 /** Names of the moments in order of execution. */
 export function momentNames(config: NetworkConfig): string[] {
@@ -32,7 +39,7 @@ export async function measureMoments(
   set: TrainingSet,
   draw: Draw,
   batches: number,
-  signal: AbortSignal,
+  { signal, onProgress }: Watch,
 ): Promise<StoredMoments> {
   const names = momentNames(config);
   const variables = learned(config);
@@ -48,7 +55,7 @@ export async function measureMoments(
   });
   const sums = new Map<string, Float64Array>();
   try {
-    for await (const { imagesNHWC } of drawBatches(set, draw, 0, batches)) {
+    for await (const { number, imagesNHWC } of drawBatches(set, draw, 0, batches)) {
       if (signal.aborted) throw new InterruptedError('interrupted while measuring moments');
       const images = tf.tensor(imagesNHWC, [draw.batch, set.height, set.width, set.channels], 'float32');
       const found = measure(images, ...weights);
@@ -59,6 +66,7 @@ export async function measureMoments(
         for (const [c, value] of values.entries()) sum[c] = (sum[c] as number) + value;
       }
       tf.dispose([images, ...found]);
+      onProgress?.((number + 1) * draw.batch, batches * draw.batch);
     }
   } finally {
     measure.dispose();
@@ -98,12 +106,14 @@ export function classifier(tf: TensorFlow, config: NetworkConfig, weights: reado
 }
 
 /** Fraction of a set that the network classifies wrong. */
-export async function errorRate(network: Classifier, set: ImageSet, batch: number, signal: AbortSignal): Promise<number> {
+export async function errorRate(network: Classifier, set: ImageSet, batch: number, { signal, onProgress }: Watch): Promise<number> {
   let errors = 0;
-  for await (const { count, imagesNCHW, labels } of set.batches(batch)) {
+  for await (const { offset, count, imagesNCHW, labels } of set.batches(batch)) {
+    await setImmediate(); // a set in memory would let no signal through
     if (signal.aborted) throw new InterruptedError('interrupted while testing');
     const logits = network.logits(toNHWC(imagesNCHW, count, set.channels), count);
     for (let i = 0; i < count; i++) if (largest(logits, i * set.classes, set.classes) !== labels[i]) errors++;
+    onProgress?.(offset + count, set.length);
   }
   return errors / set.length;
 }

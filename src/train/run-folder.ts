@@ -80,10 +80,13 @@ export class RunFolder {
     });
   }
 
-  /** The log up to a step. What a killed run wrote beyond its last checkpoint will be written again. */
-  readLog(upTo: number): LogEntry[] {
-    if (!existsSync(this.path('log.jsonl'))) return [];
-    return readLog(readFileSync(this.path('log.jsonl'), 'utf8'), this.path('log.jsonl')).filter(({ step }) => step <= upTo);
+  /**
+   * The log, empty when there is none. That of a killed run may be ahead of its checkpoint.
+   * @throws InputError naming the first line that is none of a log.
+   */
+  readLog(): LogEntry[] {
+    const path = this.path('log.jsonl');
+    return existsSync(path) ? readLog(readFileSync(path, 'utf8'), path) : [];
   }
 
   writeLog(entries: readonly LogEntry[]): void {

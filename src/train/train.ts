@@ -2,14 +2,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { toPng, toSvg } from '../chart/chart.ts';
 import type { ImageSet } from '../data/image-set.ts';
-import { InterruptedError, TrainingError, UsageError } from '../errors.ts';
+import { InputError, InterruptedError, TrainingError, UsageError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { randomStream } from '../random.ts';
 import { drawBatches } from './batches.ts';
-import type { Checkpoint, Progress } from './checkpoint.ts';
+import type { Checkpoint, Plan, Progress } from './checkpoint.ts';
 import { curveChart } from './curve.ts';
-import { classifier, errorRate, measureMoments, type StoredMoments } from './inference.ts';
+import { classifier, errorRate, measureMoments, type StoredMoments, type Watch } from './inference.ts';
 import type { LogEntry } from './log.ts';
 import type { Recipe } from './recipe.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -17,7 +17,7 @@ import { isCycleEnd, learningRate } from './schedule.ts';
 import { Learner } from './step.ts';
 import type { TensorFlow } from './tensorflow.ts';
 import { toModel } from './to-model.ts';
-import { batchesPerEpoch, type Draw, type TrainingSet } from './training-set.ts';
+import { batchesPerEpoch, type Draw, identify, type TrainingSet } from './training-set.ts';
 import { initialWeights, learned } from './variables.ts';
 
 export interface TrainOptions {
@@ -26,13 +26,17 @@ export interface TrainOptions {
   readonly epochs: number;
   readonly train: TrainingSet;
   readonly test: ImageSet;
+  /** Where these come from, as the user named it: kept for a resumption. */
+  readonly source: string;
   readonly folder: RunFolder;
   /** Where to go on from; otherwise training begins. */
   readonly checkpoint?: Checkpoint | undefined;
-  /** Stops after the step at hand, with a checkpoint. */
+  /** Stops after the step at hand, with a checkpoint; the event loop runs between steps. */
   readonly signal: AbortSignal;
   readonly onStep?: (report: StepReport) => void;
   readonly onEntry?: (entry: LogEntry) => void;
+  /** Of a pass over images without training: `moments` or `test`. */
+  readonly onPass?: (what: string, images: number, total: number) => void;
 }
 
 export interface StepReport {
@@ -52,12 +56,13 @@ const PURPOSE_WEIGHTS = 0;
 /**
  * Trains a network up to the end of an epoch.
  * @returns the model, with its test accuracy in `about`.
- * @throws UsageError when network, data and checkpoint do not fit together; InterruptedError when `signal` fires, after
- *   a checkpoint; TrainingError when the loss is no longer a number: the last checkpoint stays.
+ * @throws UsageError or InputError when network, data and checkpoint do not fit together; InterruptedError when `signal` fires, after
+ *   a checkpoint; TrainingError when loss or weights are no longer finite: the last checkpoint stays.
  */
 export async function train(tf: TensorFlow, options: TrainOptions): Promise<Model> {
-  checkFit(options);
-  const run = new Run(tf, options);
+  const plan: Plan = { epochs: options.epochs, source: options.source, images: identify(options.train) };
+  checkFit(options, plan);
+  const run = new Run(tf, options, plan);
   try {
     return await run.toEnd();
   } finally {
@@ -68,6 +73,7 @@ export async function train(tf: TensorFlow, options: TrainOptions): Promise<Mode
 class Run {
   readonly #tf: TensorFlow;
   readonly #options: TrainOptions;
+  readonly #plan: Plan;
   readonly #learner: Learner;
   readonly #draw: Draw;
   readonly #perEpoch: number;
@@ -76,18 +82,22 @@ class Run {
   /** Of the weights as they are; undefined when they have moved since. */
   #moments: StoredMoments | undefined;
 
-  constructor(tf: TensorFlow, options: TrainOptions) {
+  constructor(tf: TensorFlow, options: TrainOptions, plan: Plan) {
     const { config, recipe, train: set, checkpoint, folder } = options;
     const weights = checkpoint?.weights ?? initialWeights(learned(config), randomStream(recipe.seed, PURPOSE_WEIGHTS));
     const momenta = checkpoint?.momenta ?? weights.map(({ length }) => new Float32Array(length));
     this.#tf = tf;
     this.#options = options;
+    this.#plan = plan;
     this.#learner = new Learner(tf, config, recipe, weights, momenta);
     this.#draw = { seed: recipe.seed, batch: recipe.batch, augmentation: recipe.augmentation };
     this.#perEpoch = batchesPerEpoch(set, recipe.batch);
     this.#progress = checkpoint?.progress ?? { step: 0, epochLoss: 0, epochErrors: 0 };
-    this.#moments = checkpoint?.moments;
-    this.#log = folder.readLog(this.#progress.step);
+    // what a killed run logged beyond its last checkpoint is done again; so is a test that only one of the two knows
+    const { step } = this.#progress;
+    const log = folder.readLog().filter((entry) => entry.step <= step);
+    this.#moments = log.some((entry) => entry.kind === 'test' && entry.step === step) ? checkpoint?.moments : undefined;
+    this.#log = log.filter((entry) => entry.kind === 'epoch' || entry.step < step || this.#moments);
   }
 
   async toEnd(): Promise<Model> {
@@ -96,7 +106,9 @@ class Run {
       const epoch = this.#progress.step / this.#perEpoch;
       if (epoch > 0 && !this.#moments && (epoch === epochs || isCycleEnd(recipe.schedule, epoch))) await this.#test(epoch);
       if (epoch >= epochs) {
-        this.#drawCurve(); // a resumed run may have nothing left to test
+        // a resumed run may have had nothing left to do
+        this.#options.folder.writeLog(this.#log);
+        this.#drawCurve();
         return this.#model();
       }
       await this.#trainTo(Math.floor(epoch) + 1);
@@ -120,7 +132,7 @@ class Run {
       const { loss, errors } = this.#learner.step(imagesNHWC, shape, labels, rate);
       if (!Number.isFinite(loss)) {
         const where = `step ${number + 1} (epoch ${epoch}, learning rate ${rate.toPrecision(3)})`;
-        throw new TrainingError(`the loss became ${loss} at ${where}. The last checkpoint is from before that`);
+        this.#diverged(`the loss became ${loss} at ${where}`);
       }
       const { epochLoss, epochErrors } = this.#progress;
       this.#progress = { step: number + 1, epochLoss: epochLoss + loss, epochErrors: epochErrors + errors };
@@ -145,12 +157,13 @@ class Run {
   }
 
   async #test(epoch: number): Promise<void> {
-    const { config, recipe, train: set, test, signal } = this.#options;
+    const { config, recipe, train: set, test, signal, onPass } = this.#options;
     const { weights } = this.#learner;
-    const moments = await measureMoments(this.#tf, config, weights, set, this.#draw, recipe.momentBatches, signal);
+    const watch = (what: string): Watch => ({ signal, onProgress: (images, total) => onPass?.(what, images, total) });
+    const moments = await measureMoments(this.#tf, config, weights, set, this.#draw, recipe.momentBatches, watch('moments'));
     const network = classifier(this.#tf, config, weights, moments);
     try {
-      const testError = await errorRate(network, test, recipe.batch, signal);
+      const testError = await errorRate(network, test, recipe.batch, watch('test'));
       this.#moments = moments;
       this.#note({ kind: 'test', epoch, step: this.#progress.step, testError });
       this.#drawCurve();
@@ -162,7 +175,12 @@ class Run {
 
   #interrupted(): never {
     this.#save();
-    throw new InterruptedError(`interrupted after ${this.#progress.step} steps. Go on with --resume`);
+    throw new InterruptedError(`interrupted after ${this.#progress.step} steps`);
+  }
+
+  #diverged(what: string): never {
+    const left = this.#options.folder.hasCheckpoint ? 'The last checkpoint is from before that' : 'There is no checkpoint from before that';
+    throw new TrainingError(`${what}. ${left}`);
   }
 
   #note(entry: LogEntry): void {
@@ -172,8 +190,12 @@ class Run {
 
   #save(): void {
     const { config, recipe, folder } = this.#options;
-    folder.saveCheckpoint({ config, recipe, progress: this.#progress, ...this.#learner.read(), moments: this.#moments });
-    folder.writeLog(this.#log);
+    const { weights, momenta } = this.#learner.read();
+    // the loss is that before the last step, and of signs alone it stays finite whatever the weights are
+    if (![...weights, ...momenta].every((values) => values.every(Number.isFinite)))
+      this.#diverged(`the weights are not finite after ${this.#progress.step} steps`);
+    folder.writeLog(this.#log); // first: one that is ahead of the checkpoint can be cut, one behind it cannot be completed
+    folder.saveCheckpoint({ config, recipe, progress: this.#progress, weights, momenta, moments: this.#moments, plan: this.#plan });
   }
 
   #drawCurve(): void {
@@ -196,8 +218,8 @@ class Run {
   }
 }
 
-/** @throws UsageError before any time is wasted. */
-function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainOptions): void {
+/** @throws UsageError, or InputError for other images than the checkpoint's, before any time is wasted. */
+function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainOptions, { images }: Plan): void {
   for (const data of [set, test]) {
     const got = `${data.channels}x${data.height}x${data.width} in ${data.classes} classes`;
     const expected = `${config.input.channels}x${config.input.height}x${config.input.width} in ${config.classes} classes`;
@@ -215,6 +237,13 @@ function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: Trai
       `checkpoint: expected ${networkName(config)} of this configuration, got another (${networkName(checkpoint.config)})`,
     );
   if (!isDeepStrictEqual(checkpoint.recipe, recipe)) throw new UsageError('checkpoint: expected the recipe of this run, got another');
+  const before = checkpoint.plan?.images;
+  if (before && before.sha256 !== images.sha256)
+    throw new InputError(
+      'data',
+      images.name,
+      `expected the ${before.length} training images of ${before.name} that this run began with, got ${images.length} others`,
+    );
   const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
   if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} that are done, got ${epochs}`);
 }

@@ -54,7 +54,14 @@ export function openTrained(tf: TensorFlow, bytes: Uint8Array): TrainedNetwork {
 
 function network(tf: TensorFlow, config: NetworkConfig, weights: readonly Float32Array[], moments: StoredMoments): Classifier {
   const tensors = learned(config).map(({ shape }, i) => tf.tensor(weights[i] as Float32Array, shape, 'float32'));
-  return classifier(tf, config, tensors, moments);
+  const { logits, dispose } = classifier(tf, config, tensors, moments);
+  return {
+    logits,
+    dispose() {
+      dispose();
+      tf.dispose(tensors);
+    },
+  };
 }
 
 function momentsOf({ moments, progress }: Checkpoint): StoredMoments {

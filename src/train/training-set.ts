@@ -1,5 +1,6 @@
 /** A training set, in memory or in files, and the batches that are drawn from it: each a pure function of (seed, number). */
 import { constants } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import { decodeImage } from '../data/decode-image.ts';
 import { pathOf } from '../data/image-folder.ts';
 import type { ImageFiles, ImageSet, ImageShape } from '../data/image-set.ts';
@@ -58,6 +59,18 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation): Pr
     labels.set(batch.labels, batch.offset);
   }
   return { ...about, images, labels };
+}
+
+/** What tells a training set from another, wherever it lies. */
+export interface SetIdentity {
+  readonly name: string;
+  readonly length: number;
+  /** Of the names of the classes and the labels in order. */
+  readonly sha256: string;
+}
+
+export function identify({ name, length, classLabels = [], labels }: TrainingSet): SetIdentity {
+  return { name, length, sha256: createHash('sha256').update(JSON.stringify(classLabels)).update(labels).digest('hex') };
 }
 
 /** Batches of an epoch: whole ones, what is left over waits for another shuffle. */

@@ -103,12 +103,14 @@ const variants: readonly Variant[] = [
 
 /** The checkpoint in the training runtime and the exported file in onnxruntime give the same logits. */
 async function expectParity(tf: TensorFlow, folder: string): Promise<void> {
+  const { numTensors } = tf.memory();
   const { config, classifier } = openTrained(tf, readFileSync(checkpointOf(folder)));
   const { channels, height, width } = config.input;
   const count = 4;
   const images = noise(count * channels * height * width, 3);
   const expected = classifier.logits(toNHWC(images, count, channels), count);
   classifier.dispose();
+  expect(tf.memory().numTensors).toBe(numTensors);
   const session = await InferenceSession.create(join(folder, 'model.onnx'));
   const input = new Tensor('float32', Float32Array.from(images), [count, channels, height, width]);
   const results = await session.run({ [session.inputNames[0] as string]: input });

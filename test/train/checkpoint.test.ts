@@ -18,12 +18,14 @@ const checkpoint: Checkpoint = {
   weights: initialWeights(variables, randomStream(1)),
   momenta: initialWeights(variables, randomStream(2)),
   moments: new Map(momentNames(config).map((name, i) => [name, Float32Array.of(i, i + 1)])),
+  plan: { epochs: 4, source: 'cifar-10', images: { name: 'cifar-10', length: 50_000, sha256: '0f' } },
 };
 const bytes = writeCheckpoint(checkpoint);
 
 test.each([
   ['with moments', checkpoint],
   ['without moments', { ...checkpoint, moments: undefined }],
+  ['without a plan, as they were before', { ...checkpoint, plan: undefined }],
 ])('comes back as it was, %s', (_, original) => {
   const written = writeCheckpoint(original);
   expect(readCheckpoint(written)).toEqual(original);
@@ -60,6 +62,7 @@ describe('is refused when', () => {
       'extra',
     ],
     ['the recipe is not JSON', { metadata: new Map([...metadata, ['wrn.recipe', '{'] as const]), tensors }, 'wrn.recipe'],
+    ['the plan has no end', { metadata: new Map([...metadata, ['wrn.plan', '{"images":{}}'] as const]), tensors }, 'wrn.plan epochs'],
     [
       'the position is negative',
       { metadata: new Map([...metadata, ['wrn.progress', '{"step":-1}'] as const]), tensors },

@@ -1,5 +1,7 @@
 /** A recorded function gives what the function itself gives: by op, by kind of attribute, by shape. */
-import { expect } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, vi } from 'vitest';
 import { UsageError } from '../../src/errors.ts';
 import { defaultConfig, type NetworkConfig } from '../../src/network/config.ts';
 import { randomStream } from '../../src/random.ts';
@@ -301,6 +303,19 @@ testWithTensorFlow('an error of the function passes, and nothing stays recorded'
   expect(() => graph(x)).toThrow(RangeError);
   x.dispose();
   expect(tf.memory().numTensors).toBe(before);
+});
+
+testWithTensorFlow('a temporary folder that is not there is one line', (tf) => {
+  const graph = graphFunction(tf, (x) => [tf.add(x as Tensor, 1)]);
+  const x = tf.scalar(1);
+  vi.stubEnv('TMPDIR', join(tmpdir(), 'no-such'));
+  try {
+    expect(() => graph(x)).toThrow(UsageError);
+    expect(() => graph(x)).toThrow(/^graph: cannot be written into .*no-such \(ENOENT\)\. /);
+  } finally {
+    vi.unstubAllEnvs();
+    x.dispose();
+  }
 });
 
 testWithTensorFlow('after dispose a call is refused', (tf) => {

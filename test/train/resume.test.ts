@@ -2,13 +2,117 @@
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
+import { catchInterrupt } from '../../src/cli/interrupt.ts';
+import { command } from '../../src/cli/train.ts';
+import type { ImageBatch, ImageSet } from '../../src/data/image-set.ts';
+import { InputError, InterruptedError, TrainingError } from '../../src/errors.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { readLog } from '../../src/train/log.ts';
+import { paperRecipe } from '../../src/train/recipe.ts';
+import { RunFolder } from '../../src/train/run-folder.ts';
+import type { TensorFlow } from '../../src/train/tensorflow.ts';
+import { type TrainOptions, train } from '../../src/train/train.ts';
 import { folderWith } from '../data/crafted.ts';
 import { testOnDisk } from '../small-disk.ts';
-import { checkpointOf, smallData, smallNetwork, trainProcess } from './run.ts';
+import { checkpointOf, smallData, smallNetwork, smallRun, trainProcess } from './run.ts';
 import { hasTensorFlow, testWithTensorFlow } from './tensorflow.ts';
+
+// one order of sums, read when TensorFlow loads
+vi.hoisted(() => Object.assign(process.env, { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' }));
+
+type Small = Awaited<ReturnType<typeof smallRun>>;
+
+/** Trains in this process, from the checkpoint in the folder if there is one. */
+function trainHere(tf: TensorFlow, run: Small, folder: RunFolder, more: Partial<TrainOptions> = {}) {
+  const checkpoint = folder.hasCheckpoint ? folder.readCheckpoint() : undefined;
+  return train(tf, { ...run, folder, checkpoint, signal: new AbortController().signal, ...more });
+}
+
+/** Goes on to the end in `folder`, and compares with a run that was never stopped. */
+async function expectUnbroken(tf: TensorFlow, run: Small, folder: RunFolder): Promise<void> {
+  const whole = new RunFolder(await folderWith());
+  expect(await trainHere(tf, run, folder)).toEqual(await trainHere(tf, run, whole));
+  expect(readFileSync(folder.checkpointPath).equals(readFileSync(whole.checkpointPath))).toBe(true);
+  expect(errors(folder.path(''))).toEqual(errors(whole.path('')));
+}
+
+testWithTensorFlow(
+  'stopped after a step, within an epoch, at its end and at that of a cycle, a run goes on as if it had not been',
+  async (tf) => {
+    const run = await smallRun(200, 3); // cycles end at 2 and 3
+    const folder = new RunFolder(await folderWith());
+    for (const stop of [1, 10, 13, 20, 27]) {
+      const controller = new AbortController();
+      const onStep: TrainOptions['onStep'] = ({ step }) => void (step === stop && controller.abort());
+      await expect(trainHere(tf, run, folder, { signal: controller.signal, onStep })).rejects.toThrow(InterruptedError);
+      expect(folder.readCheckpoint().progress.step).toBe(stop);
+    }
+    await expectUnbroken(tf, run, folder);
+  },
+);
+
+testWithTensorFlow('killed between log and checkpoint, a run goes on as if it had not been', async (tf) => {
+  /** Writes one log and checkpoint, then half of the next. */
+  class Killed extends RunFolder {
+    #left = 3;
+    override write(name: string, bytes: Uint8Array): void {
+      if (/^(log|checkpoint)/.test(name) && this.#left-- === 0) throw new RangeError('killed');
+      super.write(name, bytes);
+    }
+  }
+  const run = await smallRun(40, 3);
+  const path = await folderWith();
+  let kills = 0;
+  const killed = () => trainHere(tf, run, new Killed(path)).catch((error: unknown) => error);
+  while ((await killed()) instanceof RangeError) kills++;
+  expect(kills).toBe(4); // at each of three epochs and two tests but the first
+  await expectUnbroken(tf, run, new RunFolder(path));
+});
+
+testWithTensorFlow('without its log, a run that is done is tested again', async (tf) => {
+  const run = await smallRun(40, 2);
+  const folder = new RunFolder(await folderWith());
+  await trainHere(tf, run, folder);
+  const tested = errors(folder.path('')).slice(-1);
+  rmSync(folder.path('log.jsonl'));
+  await trainHere(tf, run, folder);
+  expect(errors(folder.path(''))).toEqual(tested);
+});
+
+for (const [pass, said] of [
+  ['steps', 'interrupted after'],
+  ['moments', 'interrupted while measuring moments'],
+  ['test', 'interrupted while testing'],
+] as const) {
+  testWithTensorFlow(`a signal is seen at once: ${pass}`, async (tf) => {
+    const run = await smallRun(400, 1);
+    const kept: ImageBatch[] = []; // in memory, where no file lets the event loop run
+    for await (const { imagesNCHW, labels, ...rest } of run.test.batches(20))
+      kept.push({ ...rest, imagesNCHW: imagesNCHW.slice(), labels: labels.slice() });
+    const test: ImageSet = {
+      ...run.test,
+      async *batches() {
+        yield* kept;
+      },
+    };
+    const folder = new RunFolder(await folderWith());
+    const interrupt = catchInterrupt();
+    const seen: number[] = [];
+    const note = (kind: string, count: number) => {
+      if (kind !== pass) return;
+      if (seen.push(count) === 1) process.kill(process.pid, 'SIGTERM');
+    };
+    try {
+      const onStep: TrainOptions['onStep'] = ({ step }) => note('steps', step);
+      await expect(trainHere(tf, { ...run, test }, folder, { signal: interrupt.signal, onStep, onPass: note })).rejects.toThrow(said);
+    } finally {
+      interrupt.release();
+    }
+    expect(seen.length).toBeLessThan(4); // of 20 steps, 10 and 7 batches
+    if (pass === 'steps') expect(folder.readCheckpoint().progress.step).toBe(seen.at(-1));
+  });
+}
 
 const EPOCHS = ['--epochs', '6'];
 /** Longer than any run needs. */
@@ -22,13 +126,14 @@ testWithTensorFlow(
     const whole = await folderWith();
     const unbroken = await trainProcess(['--data', data, '-o', whole, ...smallNetwork, ...EPOCHS]);
     expect(unbroken.stderr).toContain('test error');
+    expect(unbroken.stderr).not.toContain(' 0 min left');
     expect(unbroken.status).toBe(0);
 
     const pieces = await folderWith();
     const endings: string[] = [];
     for (let run = 0; run < MAX_RUNS; run++) {
       const resume = existsSync(checkpointOf(pieces));
-      const rest = resume ? ['--resume', ...EPOCHS] : [...smallNetwork, ...EPOCHS];
+      const rest = resume ? ['--resume'] : ['--data', data, ...smallNetwork, ...EPOCHS];
       const signal = (['SIGTERM', 'SIGKILL', 'SIGINT'] as const)[run % 3] ?? 'SIGTERM';
       // from start-up, through the epochs, to the test at the end of a cycle and the comparison at the end
       const [entries, delay] = [Math.floor(Math.random() * 9), Math.random() * 300];
@@ -37,7 +142,7 @@ testWithTensorFlow(
         status,
         signal: died,
         stderr,
-      } = await trainProcess(['--data', data, '-o', pieces, ...rest], (said, child) => {
+      } = await trainProcess(['-o', pieces, ...rest], (said, child) => {
         if (!waiting || said.split('epoch ').length <= entries) return;
         waiting = false;
         setTimeout(() => child.kill(signal), delay);
@@ -110,10 +215,45 @@ testWithTensorFlow(
       3,
       'expected images of 1 x 8 x 8 for this network',
     );
+    await resume(bytes, ['--data', await smallData(80)], 3, 'expected the 60 training images of');
     await refused(['-o', join(data, 'train-labels-idx1-ubyte')], 2, 'cannot be used');
   },
   TIMEOUT,
 );
+
+for (const [name, images, config] of [
+  ['one step an epoch', 20, { bits: 32, endBits: 32 }],
+  ['1 bit, whose loss stays finite', 60, { bits: 1, endBits: 1 }],
+] as const) {
+  testWithTensorFlow(`weights that are not finite are not saved: ${name}`, async (tf) => {
+    const run = await smallRun(images, 1);
+    const good = { ...run, config: { ...run.config, ...config } };
+    const schedule = { ...paperRecipe.schedule, high: 1e38 };
+    const recipe = { ...run.recipe, weightDecay: 1e38, schedule };
+    const empty = new RunFolder(await folderWith());
+    const diverged = trainHere(tf, { ...good, recipe }, empty);
+    await expect(diverged).rejects.toThrow(TrainingError);
+    await expect(diverged).rejects.toThrow(`the weights are not finite after ${images / 20} steps. There is no checkpoint`);
+    expect(empty.hasCheckpoint).toBe(false);
+
+    const folder = new RunFolder(await folderWith());
+    await trainHere(tf, good, folder);
+    folder.saveCheckpoint({ ...folder.readCheckpoint(), recipe });
+    const before = readFileSync(folder.checkpointPath);
+    await expect(trainHere(tf, { ...good, recipe, epochs: 2 }, folder)).rejects.toThrow('The last checkpoint is from before that');
+    expect(readFileSync(folder.checkpointPath).equals(before)).toBe(true);
+  });
+}
+
+testWithTensorFlow('--resume asks for the data that it cannot find', async (tf) => {
+  const folder = new RunFolder(await folderWith());
+  await trainHere(tf, { ...(await smallRun(20, 1)), source: 'no-such-folder' }, folder);
+  const resume = () => command().parseAsync(['--resume', '-o', folder.path('')], { from: 'user' });
+  await expect(resume()).rejects.toThrow(InputError);
+  await expect(resume()).rejects.toThrow(`no-such-folder: expected it in ${process.cwd()}, got nothing. Say with --data where it is`);
+  folder.saveCheckpoint({ ...folder.readCheckpoint(), plan: undefined });
+  await expect(resume()).rejects.toThrow('the checkpoint does not say what it was trained on: give --data too');
+});
 
 testWithTensorFlow(
   'a loss that is no number stops the run, says where, and leaves the last good checkpoint',

@@ -58,5 +58,5 @@ test('a file in the place of the folder is refused', async () => {
   const path = await folderWith({ file: 'text' });
   expect(() => new RunFolder(join(path, 'file', 'run'))).toThrow(UsageError);
   writeFileSync(join(path, 'log.jsonl'), '{"kind":"epoch","epoch":1}\n');
-  expect(() => new RunFolder(path).readLog(1)).toThrow('log.jsonl line 1: expected an epoch or a test');
+  expect(() => new RunFolder(path).readLog()).toThrow('log.jsonl line 1: expected an epoch or a test');
 });

@@ -1,6 +1,11 @@
 /** A training run that takes a second: 4 channels, 8 layers, 8x8 images of one colour in 4 classes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { openImageSet } from '../../src/data/open.ts';
+import { defaultConfig } from '../../src/network/config.ts';
+import { paperRecipe } from '../../src/train/recipe.ts';
+import { trainingSet } from '../../src/train/training-set.ts';
 import { cli } from '../cli/run.ts';
 import { bigEndian, folderWith, noise } from '../data/crafted.ts';
 
@@ -42,3 +47,14 @@ export function trainProcess(args: readonly string[], onStderr?: (soFar: string,
 export const smallNetwork = ['--depth', '8', '--width', '0.25', '--batch', '20', '--crop', '1'];
 
 export const checkpointOf = (folder: string) => join(folder, 'checkpoint.safetensors');
+
+/** The same network and data for `train` in this process: batches of 20, and as many for moments as make the test short. */
+export async function smallRun(images: number, epochs: number) {
+  const source = await smallData(images);
+  const recipe = { ...paperRecipe, batch: 20, momentBatches: 10 };
+  const [trainImages, test] = [await openImageSet(source, { split: 'train' }), await openImageSet(source, { split: 'test' })];
+  onTestFinished(async () => void (await Promise.all([trainImages.close(), test.close()])));
+  const { channels, height, width, classes } = test;
+  const config = { ...defaultConfig, depth: 8, width: 0.25, classes, input: { channels, height, width } };
+  return { config, recipe, epochs, train: await trainingSet(trainImages, recipe.augmentation), test, source };
+}

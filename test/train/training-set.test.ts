@@ -1,6 +1,7 @@
 /** Batches from memory and from files: whenever and wherever they are drawn, the same; scales and crops as He et al. have them. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import type { ImageSet } from '../../src/data/image-set.ts';
@@ -8,7 +9,7 @@ import { openImageSet } from '../../src/data/open.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import { noAugmentation } from '../../src/train/augment.ts';
 import { drawBatches } from '../../src/train/batches.ts';
-import { type Draw, drawer, MAX_BYTES, type TrainingSet, trainingSet } from '../../src/train/training-set.ts';
+import { type Draw, drawer, identify, MAX_BYTES, type TrainingSet, trainingSet } from '../../src/train/training-set.ts';
 import { cifarRecords, folderWith, noise } from '../data/crafted.ts';
 
 /** Batches `numbers`, each alone. */
@@ -113,12 +114,30 @@ test('an image that cannot be read ends the batches in one typed error, after th
   const draw = { seed: 1, batch: 1, augmentation: scaled };
   const seen: number[] = [];
   const reading = async () => {
-    for await (const { number } of drawBatches(set, draw, 0, 10)) seen.push(number);
+    for await (const { number } of drawBatches(set, draw, 0, 10)) {
+      seen.push(number);
+      await sleep(100); // the batches after the failed one are there before it is asked for
+    }
   };
   const error = await reading().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(InputError);
   expect((error as Error).message).toMatch(/^image .*é.3\.png: expected a PNG, JPEG or WebP image, got: /);
   expect(seen).toEqual(Array.from({ length: seen.length }, (_, i) => i));
+});
+
+test('a set is known by its classes and labels in order, wherever it lies', async () => {
+  const open = async (path: string) => identify(await trainingSet(await openImageSet(path, { split: 'train', shape }), noAugmentation));
+  const [one, moved] = [await open(await photographs()), await open(await photographs())];
+  expect(moved.name).not.toBe(one.name);
+  expect(moved.sha256).toBe(one.sha256);
+  const image = await png(1);
+  const others: Record<string, Uint8Array>[] = [
+    { 'b/1.png': image, 'c/1.png': image },
+    { 'b/1.png': image, 'd/1.png': image },
+    { 'b/1.png': image, 'b/2.png': image, 'c/1.png': image },
+  ];
+  const digests = await Promise.all(others.map(async (files) => (await open(await folderWith(files))).sha256));
+  expect(new Set([one.sha256, ...digests]).size).toBe(4);
 });
 
 test('what is too large for memory is read from its files, or refused', async () => {

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { temporaryFileError } from '../../data/temporary-file.ts';
 import { UsageError } from '../../errors.ts';
 import type { Tensor, TensorFlow } from '../tensorflow.ts';
 import { record, type TensorFunction } from './record.ts';
@@ -26,7 +27,7 @@ interface LoadedGraph {
 /**
  * Records `body` at the first call with inputs of these types and shapes, and runs the graph from then on.
  * `body` must be pure: tensors that it captures are frozen at their value of that moment.
- * @throws UsageError as `record` does, and when called after `dispose`.
+ * @throws UsageError as `record` does, when called after `dispose`, and when the temporary folder cannot be written.
  */
 export function graphFunction(tf: TensorFlow, body: TensorFunction): GraphFunction {
   const graphs = new Map<string, LoadedGraph>();
@@ -52,12 +53,15 @@ export function graphFunction(tf: TensorFlow, body: TensorFunction): GraphFuncti
 /** The native library loads graphs from a folder; nothing of it is needed afterwards. */
 function load(tf: TensorFlow, body: TensorFunction, examples: readonly Tensor[]): LoadedGraph {
   const { nodes, inputs, outputs } = record(tf, body, examples);
-  const folder = mkdtempSync(join(tmpdir(), 'wrn-onnx-graph-'));
+  let folder: string | undefined;
   try {
+    folder = mkdtempSync(join(tmpdir(), 'wrn-onnx-graph-'));
     writeFileSync(join(folder, 'saved_model.pb'), writeSavedModel(nodes));
     const id = tf.backend().loadSavedModelMetaGraph(folder, TAG);
     return { id, inputs: inputs.map((name) => ({ name })), outputs };
+  } catch (error) {
+    throw temporaryFileError('graph: cannot be written', 'Make room there', error);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
 }
