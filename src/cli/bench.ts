@@ -29,7 +29,7 @@ interface Flags {
 
 export function command(): Command {
   return new Command('bench')
-    .argument('<files...>', 'ONNX files; each is compared with the first')
+    .argument('<files...>', 'ONNX files of image classifiers; each is compared with the first')
     .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(new Option('--batch <sizes>', 'images at once, comma-separated').argParser(naturalNumbers).default([8], '8'))
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))

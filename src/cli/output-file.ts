@@ -1,5 +1,5 @@
 /** Writing a result so that nothing is lost or half-written: a temporary name beside the target, then a rename. */
-import { accessSync, constants, existsSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InterruptedError, UsageError } from '../errors.ts';
@@ -39,10 +39,13 @@ export async function writeOutput(path: string, bytes: Uint8Array | Iterable<Uin
 
 /**
  * Refuses to overwrite, and a folder that cannot be written, before any work is done.
- * @throws UsageError when the file exists and `force` is off, or its folder is not there or not to be written.
+ * @throws UsageError when the file exists and `force` is off, or is a folder, or its folder is not there or not to be written.
  */
 export function requireWritable(path: string, force: boolean): void {
-  if (!force && existsSync(path)) throw new UsageError(`${path} exists. Use --force to replace it`);
+  if (existsSync(path)) {
+    if (statSync(path).isDirectory()) throw new UsageError(`${path}: expected the name of a file, got a folder`);
+    if (!force) throw new UsageError(`${path} exists. Use --force to replace it`);
+  }
   try {
     accessSync(`${dirname(path)}/.`, constants.W_OK); // with the dot a file is no folder
   } catch (error) {

@@ -76,6 +76,7 @@ test.each([
     args: ['export', shipped, '-o', at('x.onnx'), '--for', 'webgl', '--input', 'nhwc-uint8'],
     message: '--for webgl goes with --input nchw-float',
   },
+  { args: ['export', shipped, '-o', folder, '--force'], message: 'expected the name of a file, got a folder' },
   { args: ['export', shipped, '-o', join(folder, 'no', 'such', 'x.onnx')], message: 'cannot be written (ENOENT)' },
 ])('usage: $message', async ({ args, message }) => {
   const result = await run(args);
