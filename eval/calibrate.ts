@@ -26,18 +26,21 @@ const BATCH = 8;
 /** Fewer images show too little of what a network can meet. */
 const MIN_IMAGES = 16;
 
+export const methodNames = ['percentile', 'mse', 'minmax'] as const;
+export type Method = (typeof methodNames)[number];
+
 /** How a range follows from the values seen. */
-const methods = {
+export const methods: Readonly<Record<Method, (seen: Histogram, tensor: QuantizedTensor) => Range>> = {
   /** Clips 0.01 % of the values on each side that has any. */
-  percentile: (seen) => ({ low: seen.quantile(1e-4), high: seen.quantile(1 - 1e-4) }),
+  percentile: (seen, tensor) => {
+    const [low, high] = [seen.quantile(1e-4), seen.quantile(1 - 1e-4)];
+    return low < high ? { low, high } : methods.minmax(seen, tensor); // nearly all are the same: the few others are what there is
+  },
   /** The smallest squared error of rounding and clipping together. */
   mse: leastSquaredError,
   /** All values seen. */
   minmax: (seen) => ({ low: seen.min, high: seen.max }),
-} satisfies Record<string, (seen: Histogram, tensor: QuantizedTensor) => Range>;
-
-export type Method = keyof typeof methods;
-export const methodNames = Object.keys(methods) as Method[];
+};
 
 /**
  * Runs the float network over images and chooses a range for every tensor that the `int8` form stores in 8 bits.

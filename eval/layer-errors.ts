@@ -93,10 +93,15 @@ function gated(model: Model, quantizations: ReadonlyMap<string, Quantization>): 
 }
 
 async function sample(data: ImageSet): Promise<Tensor> {
-  const images: number[] = [];
-  for await (const { imagesNCHW } of spread(data, 1, Math.min(COUNT, data.length))) images.push(...imagesNCHW);
   const { channels, height, width } = data;
-  return new Tensor('float32', Float32Array.from(images), [images.length / (channels * height * width), channels, height, width]);
+  const count = Math.min(COUNT, data.length);
+  const images = new Float32Array(count * channels * height * width);
+  let done = 0;
+  for await (const { imagesNCHW } of spread(data, 1, count)) {
+    images.set(imagesNCHW, done);
+    done += imagesNCHW.length;
+  }
+  return new Tensor('float32', images, [count, channels, height, width]);
 }
 
 /** Every output of a file with the first setting of its gates, and the logits with the others: the rest is large. */

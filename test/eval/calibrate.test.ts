@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { planInt8 } from '../../converters/onnx/int8/plan.ts';
 import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
-import { calibrate, methodNames } from '../../eval/calibrate.ts';
+import { calibrate, methodNames, methods } from '../../eval/calibrate.ts';
 import { Histogram } from '../../eval/histogram.ts';
 import { wilsonInterval } from '../../eval/interval.ts';
 import { layerErrors, worstLayer } from '../../eval/layer-errors.ts';
@@ -97,12 +97,77 @@ function memorySet({ config }: Model, images: Uint8Array, count: number): ImageS
   };
 }
 
+describe('methods, on values with one far away on each side', () => {
+  const next = random(11);
+  const COUNT = 200_000;
+  const signed = Float32Array.from({ length: COUNT }, (_, i) => ({ 100: 10, 200: -9 })[i] ?? 2 * (next() + next() + next()) - 2.8);
+  const tensors = [
+    { title: 'signed', floor: undefined, values: signed },
+    { title: 'ReLU', floor: 0, values: signed.map((x) => Math.max(0, x)) },
+    { title: 'shifted ReLU', floor: -1, values: signed.map((x) => Math.max(-1, x)) },
+  ] as const;
+  const histogramOf = (values: Float32Array) => {
+    const seen = new Histogram();
+    seen.add(values);
+    return seen;
+  };
+  /** Mean squared error of 8 bits, by the definition of QuantizeLinear. */
+  const errorOf = (values: Float32Array, floor: 0 | -1 | undefined, low: number, high: number) => {
+    const from = Math.min(floor ?? low, 0);
+    const zero = floor === -1 ? Math.floor(255 / (high + 1)) : 0;
+    const step = floor === -1 ? 1 / zero : (high - from) / 255;
+    const zeroPoint = floor === -1 ? zero : Math.round(-from / step);
+    const back = (x: number) => (Math.min(255, Math.max(0, Math.round(x / step) + zeroPoint)) - zeroPoint) * step;
+    return values.reduce((sum, x) => sum + (back(x) - x) ** 2, 0) / values.length;
+  };
+  const bin = (2 * 16) / 8192; // the histogram reaches to 16
+
+  test.each(tensors)('percentile is that of the sorted values: $title', ({ values, floor }) => {
+    const sorted = Float32Array.from(values).sort();
+    const { low, high } = methods.percentile(histogramOf(values), { name: 'x', floor });
+    // 20 of 200,000 are beyond
+    expect(Math.abs(high - (sorted[COUNT - 1 - 20] as number))).toBeLessThanOrEqual(bin);
+    expect(Math.abs(low - (sorted[19] as number))).toBeLessThanOrEqual(bin);
+  });
+
+  test.each(tensors)('mse finds the least error of all ranges that clip both sides alike: $title', ({ values, floor }) => {
+    const seen = histogramOf(values);
+    const { low, high } = methods.mse(seen, { name: 'x', floor });
+    const [min, max] = [Math.max(floor ?? -9, -9), 10];
+    const errors = Array.from({ length: 80 }, (_, i) => errorOf(values, floor, (min * (i + 1)) / 80, (max * (i + 1)) / 80));
+    const found = errorOf(values, floor, low, high);
+    expect(found).toBeLessThan(1.02 * Math.min(...errors));
+    expect(found).toBeLessThan(0.9 * (errors.at(-1) as number)); // of minmax
+    const { low: clippedLow, high: clippedHigh } = methods.percentile(seen, { name: 'x', floor });
+    expect(found).toBeLessThan(0.9 * errorOf(values, floor, clippedLow, clippedHigh));
+  });
+
+  test('percentile of a ReLU that hardly any value passes is what is there', () => {
+    const sparse = new Float32Array(1e6);
+    for (let i = 0; i < 50; i++) sparse[i * 1000] = 3 + i / 100;
+    const range = methods.percentile(histogramOf(sparse), { name: 'x', floor: 0 });
+    expect(range).toEqual({ low: 0, high: Math.fround(3.49) });
+  });
+});
+
+test('errors of layers on images of the size of ImageNet', async () => {
+  const wide = randomModel({ stem: 'imagenet', depth: 10, width: 1 / 64, input: { channels: 3, height: 224, width: 224 } });
+  const images = randomImages(wide.config, 2);
+  const tensors = planInt8(wide).tensors.map(({ name }) => name);
+  const ranges = new Map(tensors.map((name) => [name, { low: -8, high: 8 }]));
+  const errors = await layerErrors(wide, ranges, memorySet(wide, images, 2));
+  expect(errors.map(({ layer }) => layer)).toEqual(tensors);
+  for (const { own } of errors) expect(own).toBeGreaterThan(0);
+});
+
 test.each(methodNames)('%s: the int8 file decides real images as the float network does', async (method) => {
   const ranges = await calibrate(model, { data: train, images: 64, method });
   expect([...ranges.keys()]).toEqual(planInt8(model).tensors.map(({ name }) => name));
   const got = await verifyInt8(toInt8Onnx(model, ranges, 'nhwc-uint8'), model, ranges, { data, images: 400 });
   expect(got).toMatchObject({ images: 400 });
   expect(got.agreement).toBeGreaterThan(0.97);
+  expect(got.relError).toBeGreaterThan(1e-4);
+  expect(got.relError).toBeLessThan(0.1);
   expect(Math.abs(got.int8.top1 - got.float.top1)).toBeLessThanOrEqual(1 - got.agreement + 1e-9);
   expect(got.layers.map(({ layer }) => layer)).toEqual([...ranges.keys()]);
   for (const { own, logits, total } of got.layers) {

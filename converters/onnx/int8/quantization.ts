@@ -22,20 +22,19 @@ const LEVELS = 255;
 
 /**
  * The quantization that covers a range, with 0 among its values: padding is exact. Where the layer clips at a floor,
- * q = 0 is that floor exactly, so that the 8-bit output clips in its place.
+ * q = 0 is that floor, so that the 8-bit output clips in its place: exactly, unless the floor is -1 and the range passes
+ * 254. A level is longer than 1 then, and q = 0 is the level nearest to -1.
  * @throws InputError when there is nothing to cover: all activations seen are the same.
  */
 export function quantizationOf({ name, floor }: QuantizedTensor, { low, high }: Range): Quantization {
   const [from, to] = [Math.min(floor ?? low, 0), Math.max(high, 0)];
-  if (low === high || !(to > (floor ?? from))) {
+  const scale = Math.fround((to - from) / LEVELS);
+  if (low === high || scale === 0) {
     const got = low === high ? `only ${low}` : `${low} to ${high}`;
     throw new InputError('calibration', name, `expected activations that vary, got ${got}. Use other images`);
   }
-  if (floor === -1) {
-    const zeroPoint = Math.max(1, Math.round(LEVELS / (to + 1)));
-    return { scale: Math.fround(1 / zeroPoint), zeroPoint };
-  }
-  const scale = Math.fround((to - from) / LEVELS);
+  const levelsToFloor = floor === -1 ? Math.floor(LEVELS / (to + 1)) : 0;
+  if (levelsToFloor > 0) return { scale: Math.fround(1 / levelsToFloor), zeroPoint: levelsToFloor };
   return { scale, zeroPoint: Math.round(Math.abs(from) / scale) };
 }
 

@@ -55,24 +55,34 @@ function lowerConv(
   const of = (tensor: string) => quantizations.get(tensor) as Quantization;
   // An activation that a convolution took in is 8-bit already.
   const x = allFolded.has(input) ? input : quantize(graph, input, input, of(input), `${input}.dq`);
-  const { scale, bias } = scaleAndBias(model, folded?.norm, layer);
+  const inputScale = of(input).scale;
+  const { scale, bias } = scaleAndBias(model, folded?.norm, layer, inputScale);
   const inputs = [x, signKernel(graph, model, name, scale)];
-  if (bias) inputs.push(integerBias(graph, name, bias, scale, of(input).scale));
+  if (bias) inputs.push(integerBias(graph, name, bias, scale, inputScale));
   const made = folded ? (folded.norm?.name ?? `${name}.float`) : `${name}.float`;
   graph.node('Conv', inputs, made, { kernel_shape: [kernel, kernel], strides: [stride, stride], pads, dilations: [1, 1], group: 1 });
   const output = folded?.activation ?? name;
   quantize(graph, made, output, of(output), output);
 }
 
+/** Largest bias: any sum of 8-bit products comes on top of it in 32 bits (9 * 2^22 weights a channel would fill the rest). */
+const MAX_BIAS = 2 ** 30;
+/** Smallest normal float32. */
+const MIN_NORMAL = 2 ** -126;
+
 /**
  * What turns the convolution of +-1 weights into the output: one scale for all channels or one a channel, and a bias a
  * channel where a norm is taken in: factor * (s * acc) + offset.
+ * Of a norm that is almost constant, factor is so small that the offset is beyond int32 in units of s * factor. A larger
+ * factor stands in for it: the sum then still counts for less than about half a level of an output that covers the offset.
  */
-function scaleAndBias(model: Model, norm: NonNullable<IntegerConv['folded']>['norm'], { name }: IntegerConv['layer']) {
+function scaleAndBias(model: Model, norm: NonNullable<IntegerConv['folded']>['norm'], { name }: IntegerConv['layer'], inputScale: number) {
   const scale = (model.tensors.get(`${name}.scale`) as FloatTensor).data;
   if (!norm) return { scale, bias: undefined };
   const { factor, offset } = foldNorm(model, norm);
-  return { scale: Float32Array.from(factor, (f, c) => f * (scale[scale.length === 1 ? 0 : c] as number)), bias: offset };
+  const smallest = (c: number) => Math.max(Math.abs(offset[c] as number) / MAX_BIAS, MIN_NORMAL) / inputScale;
+  const product = (f: number, c: number) => f * (scale[scale.length === 1 ? 0 : c] as number);
+  return { scale: Float32Array.from(factor, (f, c) => Math.max(product(f, c), smallest(c))), bias: offset };
 }
 
 /** QuantizeLinear of tensor `x` and back, as `output`; the names of scale and zero point follow `stored`. */

@@ -2,7 +2,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { planInt8, type QuantizedTensor } from '../../../converters/onnx/int8/plan.ts';
-import { quantizationOf, type Range } from '../../../converters/onnx/int8/quantization.ts';
+import { quantizationOf, type Range, roundTrip } from '../../../converters/onnx/int8/quantization.ts';
 import { toInt8Onnx, toInt8Proto } from '../../../converters/onnx/int8/to-int8.ts';
 import { decodeModel, encodeModel } from '../../../proto/onnx.ts';
 import { InputError } from '../../../src/errors.ts';
@@ -125,6 +125,31 @@ describe.each(oneBit)('%s', (variant) => {
   });
 });
 
+/** What a channel of almost no scale gives: its offset; in units of its scale that is far beyond int32. */
+test.each([
+  { gamma: 1e-9, beta: 0.5, mean: 0, value: 0.5 },
+  { gamma: 1e-9, beta: -0.5, mean: 0, value: 0 },
+  { gamma: 1e-30, beta: 0.25, mean: 0, value: 0.25 },
+  { gamma: 1e-44, beta: 0.5, mean: 0, value: 0.5 }, // its product with the scales is 0 in float32
+  { gamma: 1e-44, beta: 0, mean: 0, value: 0 },
+  { gamma: 1, beta: 0, mean: 1e12, value: 0 },
+])('a folded norm of scale $gamma, offset $beta, mean $mean gives $value', async ({ value, ...fields }) => {
+  const model = randomModel({ affine: 'all' });
+  for (const [field, x] of Object.entries(fields)) model.tensors.get(`group0.block0.norm1.${field}`)?.data.set([x]);
+  const output = 'group0.block0.relu1';
+  expect(planInt8(model).convs.get('group0.block0.conv0')?.folded?.activation).toBe(output);
+  const pixels = randomImages(model.config, IMAGES);
+  const ranges = rangesOf(model, pixels);
+  const { scale } = quantizationOf({ name: output, floor: 0 }, ranges.get(output) as Range);
+  const file = toInt8Onnx(model, ranges, 'nchw-float');
+  for (const level of ['all', 'disabled'] as const) {
+    const got = (await run(file, model, pixels, [output], level))[output] as Tensor;
+    const [, channels, height, width] = got.dims as [number, number, number, number];
+    const first = Array.from(got.data as Float32Array).filter((_, i) => i % (channels * height * width) < height * width);
+    for (const x of first) expect(Math.abs(x - value)).toBeLessThan(0.51 * scale + 1e-6);
+  }
+});
+
 test('a norm with a negative factor is not folded', () => {
   const model = randomModel({ affine: 'all' });
   const gamma = model.tensors.get('group0.block0.norm1.gamma')?.data as Float32Array;
@@ -152,8 +177,26 @@ describe('quantization', () => {
     expect(Math.fround(got.scale)).toBe(got.scale);
   });
 
+  const highs = [1e-3, 0.5, 1, 2.7, 4, 41.5, 70, 100, 126.9, 127.1, 200, 253.9, 254.1, 300, 509, 511, 1e4];
+  test.each([
+    { floor: 0, lows: [0] },
+    { floor: -1, lows: [-1] },
+    { floor: undefined, lows: [0.01, 0, -0.3, -1, -70, -500] },
+  ] as const)('every value of the range is stored to half a level, floor $floor', ({ floor, lows }) => {
+    for (const low of lows)
+      for (const high of highs.filter((x) => x > low)) {
+        const quantization = quantizationOf({ name: 'x', floor }, { low, high });
+        const start = Math.min(low, 0);
+        const inside = Array.from({ length: 1001 }, (_, i) => start + ((high - start) * i) / 1000);
+        const below = floor === undefined ? [] : [-1.2, -1.9, -30]; // there the layer gives the floor
+        const errors = [...inside, ...below].map((x) => Math.abs(roundTrip(x, quantization) - Math.max(x, floor ?? x)));
+        expect(Math.max(...errors) / quantization.scale, `${low} to ${high}`).toBeLessThan(0.5 + 1e-4);
+      }
+  });
+
   test.each([
     [0, { low: 0, high: 0 }],
+    [0, { low: 0, high: 1e-44 }],
     [-1, { low: -1, high: -1 }],
     [undefined, { low: 0, high: 0 }],
   ] as const)('constant activations are refused: floor %s', (floor, range) => {
