@@ -4,6 +4,8 @@ import { typeName } from '../converters/onnx/initializer.ts';
 import { type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../proto/onnx.ts';
 import { InputError } from '../src/errors.ts';
+import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../src/network/config.ts';
+import { elements } from '../src/network/tensor.ts';
 import type { ModelInput, Output } from './page/runtime.ts';
 
 export interface ClassifierModel {
@@ -43,8 +45,13 @@ export function readClassifier(bytes: Uint8Array): ClassifierModel {
   const [batch, a = 0, b = 0, c = 0] = dims;
   const layout = c <= 4 && a > 4 ? 'nhwc' : 'nchw';
   const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
+  const values = elements([batch ?? 1, a, b, c]);
+  if (values > MAX_IMAGE_VALUES)
+    throw new InputError('onnx', `input ${image.name}`, `expected at most ${MAX_IMAGE_VALUES} values, got ${values}`);
   const classes = shapeOf(output.type).at(-1);
   if (!classes) throw new InputError('onnx', `output ${output.name}`, 'expected a fixed number of classes, got none');
+  if (classes > MAX_CLASSES)
+    throw new InputError('onnx', `output ${output.name}`, `expected at most ${MAX_CLASSES} classes, got ${classes}`);
   const name = image.name ?? '';
   const input: ModelInput = {
     name,

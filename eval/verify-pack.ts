@@ -5,10 +5,13 @@ import { QUANTIZER_DOMAINS, qonnx } from '../converters/onnx/form-qonnx.ts';
 import { decodeModel, encodeModel } from '../proto/onnx.ts';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { InputError, ParityError } from '../src/errors.ts';
+import { MAX_IMAGE_VALUES } from '../src/network/config.ts';
+import { elements } from '../src/network/tensor.ts';
 import { firstLine } from './backends/runtime-error.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from './metrics.ts';
 import type { ClassifierModel } from './model-input.ts';
-import { type Runtime, runBatch } from './page/runtime.ts';
+import { generator } from './noise.ts';
+import { runBatch } from './page/runtime.ts';
 import { defaultThresholds } from './parity.ts';
 
 type Session = runtime.InferenceSession;
@@ -46,14 +49,16 @@ export async function verifyPack(original: string, packed: string, data?: PackDa
     original,
     (reason) => new InputError('onnx', original, `expected a model that onnxruntime runs, so that parity can be proved, got ${reason}`),
   );
-  let after: Session | undefined;
   try {
-    after = await open(packed, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
-    const random = await compareRandom(before, after);
-    return { ...random, data: data ? await compareData(before, after, data) : null };
+    const after = await open(packed, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
+    try {
+      const random = await compareRandom(before, after);
+      return { ...random, data: data ? await compareData(before, after, data) : null };
+    } finally {
+      await after.release();
+    }
   } finally {
     await before.release();
-    await after?.release();
   }
 }
 
@@ -86,21 +91,27 @@ async function withBipolarQuant(path: string): Promise<Session | undefined> {
 type Feeds = Record<string, runtime.Tensor>;
 
 async function compareRandom(before: Session, after: Session): Promise<Omit<PackVerification, 'data'>> {
-  let refused: unknown;
+  let refused: InputError | undefined;
   for (const size of FREE_SIZES) {
-    const feeds = randomFeeds(before, size);
+    const shapes = inputShapes(before, size);
+    const count = Object.values(shapes).reduce((sum, dims) => sum + elements(dims), 0);
+    if (count > MAX_IMAGE_VALUES) {
+      refused ??= new InputError('onnx', 'inputs', `expected at most ${MAX_IMAGE_VALUES} values in all, got ${count}`);
+      continue;
+    }
+    const feeds = randomFeeds(before, shapes);
     let expected: Outputs;
     try {
       expected = await before.run(feeds);
     } catch (error) {
-      refused ??= error;
+      refused ??= new InputError('onnx', 'inputs', `expected a model that takes random inputs, got ${firstLine(error)}`);
       continue;
     }
     const got = await runNew(after, feeds);
     const { relError, maxAbsDiff } = difference(expected, got);
-    return { relError, maxAbsDiff, inputs: Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, tensor.dims])) };
+    return { relError, maxAbsDiff, inputs: shapes };
   }
-  throw new InputError('onnx', 'inputs', `expected a model that takes random inputs, got ${firstLine(refused)}`);
+  throw refused;
 }
 
 async function runNew(session: Session, feeds: Feeds): Promise<Outputs> {
@@ -142,11 +153,10 @@ function comparable(got: runtime.Tensor, expected: runtime.Tensor): [Float32Arra
 async function compareData(before: Session, after: Session, data: PackData): Promise<NonNullable<PackVerification['data']>> {
   const { images, limit, classifier } = data;
   const { input, output, classes } = classifier;
-  const onnxruntime = runtime as unknown as Runtime;
   let [total, done, equal]: [Difference, number, number] = [noDifference, 0, 0];
   for await (const { imagesNCHW, count } of images.batches(input.fixedBatch ?? BATCH, 0, Math.min(limit, images.length))) {
     const logits = async (session: Session, refuse: (reason: string) => Error) => {
-      const { outputs } = await runBatch(onnxruntime, session as never, input, imagesNCHW, count).catch((error: unknown) => {
+      const { outputs } = await runBatch(runtime, session, input, imagesNCHW, count).catch((error: unknown) => {
         throw refuse(firstLine(error));
       });
       const values = outputs[output]?.data;
@@ -180,23 +190,30 @@ function check(what: string, found: Difference): number {
   return relError;
 }
 
-/**
- * Random values for every input: -1 to 1 for floats, 0 and 1 for integers (indices that every table has).
- * Sizes of the same name are equal.
- */
-function randomFeeds(session: Session, free: number): Feeds {
-  const next = generator();
-  const feeds: Feeds = {};
-  for (const value of session.inputMetadata) {
-    if (!value.isTensor) throw new InputError('onnx', `input ${value.name}`, 'expected a tensor, got a sequence or map');
-    const dims = value.shape.map((size, axis) => (typeof size === 'number' && size >= 0 ? size : axis === 0 ? 1 : free));
-    const count = dims.reduce((product, size) => product * size, 1);
-    feeds[value.name] = randomTensor(value.name, value.type, dims, count, next);
-  }
-  return feeds;
+/** Shapes of all inputs, with 1 for the first size of an input and `free` for others where a file leaves them to the caller. */
+function inputShapes(session: Session, free: number): Record<string, number[]> {
+  return Object.fromEntries(
+    session.inputMetadata.map((value) => {
+      if (!value.isTensor) throw new InputError('onnx', `input ${value.name}`, 'expected a tensor, got a sequence or map');
+      const dims = value.shape.map((size, axis) => (typeof size === 'number' && size >= 0 ? size : axis === 0 ? 1 : free));
+      return [value.name, dims];
+    }),
+  );
 }
 
-function randomTensor(name: string, type: string, dims: number[], count: number, next: () => number): runtime.Tensor {
+/** Random values for every input: -1 to 1 for floats, 0 and 1 for integers (indices that every table has). */
+function randomFeeds(session: Session, shapes: Readonly<Record<string, number[]>>): Feeds {
+  const next = generator();
+  return Object.fromEntries(
+    session.inputMetadata.flatMap((value) => {
+      const dims = shapes[value.name];
+      return value.isTensor && dims ? [[value.name, randomTensor(value.name, value.type, dims, next)]] : [];
+    }),
+  );
+}
+
+function randomTensor(name: string, type: string, dims: number[], next: () => number): runtime.Tensor {
+  const count = elements(dims);
   const coin = () => Number(next() < 0.5);
   const signed = () => 2 * next() - 1;
   switch (type) {
@@ -229,13 +246,4 @@ function randomTensor(name: string, type: string, dims: number[], count: number,
     default:
       throw new InputError('onnx', `input ${name}`, `expected numbers, got ${type}`);
   }
-}
-
-/** The same numbers on every machine: a linear congruential generator (Numerical Recipes, 1992). */
-function generator(): () => number {
-  let state = 1;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
 }

@@ -41,10 +41,11 @@ export class InputError extends WrnError {
   }
 }
 
-/** Names come from files: one that is too long, or that would steer a terminal, must not reach it. */
+/** Names come from files, and one that is too long must not reach a terminal. */
 const MAX_LENGTH = 400;
 
-function printable(text: string): string {
+/** A text from a file, without what would steer a terminal. */
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
 }
 

@@ -29,14 +29,17 @@ export interface Unknown {
   readonly reason?: string;
 }
 
-/** Longest chain of operators from a stored tensor to its use; a hostile file may hold any. */
-const MAX_DEPTH = 64;
+/** Most values between stored tensors and a layer: all of them are held at once, and a hostile file may ask for any number. */
+const MAX_VALUES = 64;
 
 export class Constants {
   readonly #tensors: ReadonlyMap<string, TensorProto>;
   readonly #producers: ReadonlyMap<string, NodeProto>;
   readonly #sparse: ReadonlySet<string>;
+  /** What depends on values that a caller feeds. */
   readonly #fed: ReadonlySet<string>;
+  /** Stored tensors that a caller may replace. */
+  readonly #defaults: ReadonlySet<string>;
   readonly #read: ReadExternal | undefined;
 
   /** @param irVersion before 4, stored tensors stand among the inputs too; since then those are defaults that a caller may replace */
@@ -45,7 +48,12 @@ export class Constants {
     this.#producers = new Map((graph.node ?? []).flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
     this.#sparse = new Set((graph.sparse_initializer ?? []).map(({ values }) => values?.name ?? ''));
     const inputs = (graph.input ?? []).map(({ name }) => name ?? '');
-    this.#fed = new Set(irVersion < 4 ? inputs.filter((name) => !this.#tensors.has(name)) : inputs);
+    this.#defaults = new Set(irVersion < 4 ? [] : inputs.filter((name) => this.#tensors.has(name)));
+    const fed = new Set(inputs.filter((name) => !this.#tensors.has(name)));
+    // nodes stand in the order of execution
+    for (const { input, output } of graph.node ?? [])
+      if (input?.some((name) => fed.has(name))) for (const name of output ?? []) fed.add(name);
+    this.#fed = fed;
     this.#read = read;
   }
 
@@ -55,24 +63,26 @@ export class Constants {
    */
   value(name: string): Constant | Unknown {
     const known = new Map<string, Constant | Unknown>();
-    const value = this.#value(name, known, 0);
+    const value = this.#value(name, known);
     if (value.kind === 'unknown') return value;
     const bytes = [...known.values()].reduce((sum, each) => sum + (each.kind === 'constant' ? each.bytes : 0), 0);
     return { ...value, bytes };
   }
 
-  #value(name: string, known: Map<string, Constant | Unknown>, depth: number): Constant | Unknown {
+  #value(name: string, known: Map<string, Constant | Unknown>): Constant | Unknown {
     const found = known.get(name);
     if (found) return found;
+    if (known.size >= MAX_VALUES) return unknown(`computed from more than ${MAX_VALUES} values`);
     known.set(name, unknown('computed in a circle'));
-    const value = this.#compute(name, known, depth);
+    const value = this.#compute(name, known);
     known.set(name, value);
     return value;
   }
 
-  #compute(name: string, known: Map<string, Constant | Unknown>, depth: number): Constant | Unknown {
+  #compute(name: string, known: Map<string, Constant | Unknown>): Constant | Unknown {
+    if (this.#fed.has(name)) return { kind: 'unknown' };
+    if (this.#defaults.has(name)) return unknown('an input of the graph, which callers may replace');
     const tensor = this.#tensors.get(name);
-    if (this.#fed.has(name)) return tensor ? unknown('an input of the graph, which callers may replace') : { kind: 'unknown' };
     if (tensor) return stored(tensor, this.#read);
     if (this.#sparse.has(name)) return unknown('a sparse tensor');
     const node = this.#producers.get(name);
@@ -84,8 +94,7 @@ export class Constants {
       return value ? stored({ ...value, name }, this.#read) : unknown('a constant that is no tensor');
     }
     if (node.input?.some((input) => !input)) return unknown(`computed by ${node.op_type} without an optional input`);
-    if (depth >= MAX_DEPTH) return unknown(`computed in more than ${MAX_DEPTH} steps`);
-    const inputs = (node.input ?? []).map((input) => this.#value(input, known, depth + 1));
+    const inputs = (node.input ?? []).map((input) => this.#value(input, known));
     if (inputs.some((input) => input.kind === 'unknown' && input.reason === undefined)) return { kind: 'unknown' };
     const why = inputs.find((input) => input.kind === 'unknown');
     if (why) return why;
@@ -203,9 +212,10 @@ const standard: Readonly<Record<string, Compute>> = {
     const dims = sizes.map((size) => (size === -1 ? x.data.length / rest : size));
     return dims.every(Number.isSafeInteger) && elements(dims) === x.data.length ? { type: x.type, dims, data: x.data } : undefined;
   },
-  /** Of the table of signs only: how our `inline` form unpacks. */
+  /** Of the table of signs only, and by integers that are no signs themselves, or each of a chain would be 8 times its index. */
   Gather([table, index], node) {
-    if (!table || !index || node.attribute?.some(({ name, i }) => name === 'axis' && Number(i) !== 0)) return undefined;
+    if (!table || !index || index.unpacked || (index.type !== DataType.INT32 && index.type !== DataType.INT64)) return undefined;
+    if (node.attribute?.some(({ name, i }) => name === 'axis' && Number(i) !== 0)) return undefined;
     const signs = new Int8Array((signTable().raw_data as Uint8Array).buffer);
     if (table.type !== DataType.INT8 || table.dims.join() !== '256,8' || signs.some((sign, i) => sign !== table.data[i])) return undefined;
     const bytes = Uint8Array.from(index.data);

@@ -10,6 +10,16 @@ import { bitsOfType, dimsOf } from './initializer.ts';
  */
 export type ReadExternal = (location: string, offset: number, length: number) => Uint8Array;
 
+/** Where the values of external tensors are read, and where those that stay external go. */
+export interface ExternalData {
+  readonly read: ReadExternal;
+  /** Name of the new file, beside the new model. */
+  readonly dataName: string;
+}
+
+/** Of all tensors together: they are held in memory, and an array of Node 20 holds no more. A file full of holes may be of any size. */
+const MAX_BYTES = 2 ** 32;
+
 /** Values start at pages, so that runtimes can map the file into memory. */
 const PAGE = 4096;
 
@@ -27,9 +37,7 @@ export function readExternal(tensor: TensorProto, read: ReadExternal | undefined
   const location = entries.get('location');
   if (!location) throw new InputError('onnx', where, 'expected the location of its external data, got none');
   if (!read) throw new InputError('onnx', where, `expected its values in the file, got a reference to ${location}`);
-  const bits = bitsOfType(tensor.data_type);
-  if (bits === null) throw new InputError('onnx', where, `expected numbers in external data, got data type ${tensor.data_type}`);
-  const size = Math.ceil((elements(dimsOf(tensor)) * bits) / 8);
+  const size = sizeOf(tensor);
   const offset = Number(entries.get('offset') ?? 0);
   const length = Number(entries.get('length') ?? size);
   if (!Number.isSafeInteger(offset) || offset < 0) throw new InputError('onnx', where, `expected an offset, got ${entries.get('offset')}`);
@@ -37,24 +45,36 @@ export function readExternal(tensor: TensorProto, read: ReadExternal | undefined
   return read(location, offset, size);
 }
 
+/** Bytes of an external tensor, from its shape. */
+function sizeOf(tensor: TensorProto): number {
+  const where = `tensor ${tensor.name}`;
+  const bits = bitsOfType(tensor.data_type);
+  if (bits === null) throw new InputError('onnx', where, `expected numbers in external data, got data type ${tensor.data_type}`);
+  const size = Math.ceil((elements(dimsOf(tensor)) * bits) / 8);
+  if (size >= 0 && size <= MAX_BYTES) return size;
+  throw new InputError('onnx', where, `expected at most ${MAX_BYTES} bytes of external data, got ${size}`);
+}
+
 /**
  * Gathers what the model's external tensors hold in one new file, and makes them refer to it. Changes `model`.
  * @returns the bytes of that file; undefined when no tensor is external
+ * @throws InputError when there is external data and no way to read it, or more than `MAX_BYTES`
  */
-export function relocate(model: ModelProto, location: string, read: ReadExternal | undefined): Uint8Array | undefined {
+export function relocate(model: ModelProto, { read, dataName = '' }: Partial<ExternalData> = {}): Uint8Array | undefined {
   const tensors = tensorsOf(model).filter(isExternal);
   if (tensors.length === 0) return undefined;
   let end = 0;
   const places = tensors.map((tensor) => {
-    const bytes = readExternal(tensor, read);
     const offset = Math.ceil(end / PAGE) * PAGE;
-    end = offset + bytes.length;
-    return { tensor, bytes, offset };
+    end = offset + sizeOf(tensor);
+    return { tensor, offset };
   });
+  if (end > MAX_BYTES) throw new InputError('onnx', 'graph', `expected at most ${MAX_BYTES} bytes of external data, got ${end}`);
   const file = new Uint8Array(end);
-  for (const { tensor, bytes, offset } of places) {
+  for (const { tensor, offset } of places) {
+    const bytes = readExternal(tensor, read);
     file.set(bytes, offset);
-    const entries = { location, offset: String(offset), length: String(bytes.length) };
+    const entries = { location: dataName, offset: String(offset), length: String(bytes.length) };
     tensor.external_data = Object.entries(entries).map(([key, value]) => ({ key, value }));
   }
   return file;

@@ -3,7 +3,7 @@ import { decodeModel, encodeModel, type FunctionProto, type ModelProto, toNumber
 import { InputError } from '../../src/errors.ts';
 import { packedLength } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
-import { type ReadExternal, relocate } from './external-data.ts';
+import { type ExternalData, relocate } from './external-data.ts';
 import { inline } from './form-inline.ts';
 import { DOMAIN, packed } from './form-packed.ts';
 import { type FormName, forms } from './forms.ts';
@@ -13,10 +13,8 @@ import { type Kept, replaceWeights } from './replace-weights.ts';
 export interface PackOptions {
   /** Unpack by standard operators in the graph, not by the functions UnpackSign and Scale. */
   readonly inline?: boolean | undefined;
-  /** Reads external data; without it a model that has some is refused. */
-  readonly external?: ReadExternal | undefined;
-  /** Name of the file beside the model for what stays external. */
-  readonly dataName: string;
+  /** Without it a model that has external data is refused. */
+  readonly external?: ExternalData | undefined;
 }
 
 export interface Packed {
@@ -58,7 +56,7 @@ const OVERHEAD = 200;
  * Everything else is written as it was read; stored tensors that nothing uses any more are left out.
  * @throws InputError when the file is no ONNX model, is damaged, or holds no such weights
  */
-export function packOnnx(file: Uint8Array, { inline: isInline = false, external, dataName }: PackOptions): PackedFile {
+export function packOnnx(file: Uint8Array, { inline: isInline = false, external }: PackOptions = {}): PackedFile {
   const model = decodeModel(file);
   const opset = standardOpset(model);
   if (opset < MIN_OPSET) {
@@ -70,7 +68,7 @@ export function packOnnx(file: Uint8Array, { inline: isInline = false, external,
   }
   const form = isInline ? inline : packed;
   const rows: Packed[] = [];
-  const kept = replaceWeights(model, external, (graph, { tensor, layer, op, axes }, { data, dims, bytes, unpacked }) => {
+  const kept = replaceWeights(model, external?.read, (graph, { tensor, layer, op, axes }, { data, dims, bytes, unpacked }) => {
     if (unpacked) return 'packed already';
     const split = splitWeights(data, dims, axes(dims));
     if (typeof split === 'string') return split;
@@ -86,7 +84,7 @@ export function packOnnx(file: Uint8Array, { inline: isInline = false, external,
   liftIrVersion(model, isInline ? MIN_IR_VERSION.inline : MIN_IR_VERSION.functions);
   if (!isInline) addFunctions(model, opset);
   restateForm(model, isInline ? 'inline' : 'packed');
-  const data = relocate(model, dataName, external);
+  const data = relocate(model, external);
   return { model: encodeModel(model), data, packed: rows, kept };
 }
 

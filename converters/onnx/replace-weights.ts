@@ -1,8 +1,11 @@
 /** Finds the weights of a graph's layers and replaces how they are stored; everything else stays as it was. */
-import { type GraphProto, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../proto/onnx.ts';
+import { DataType, type GraphProto, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../proto/onnx.ts';
 import { type Constant, Constants } from './constants.ts';
 import type { ReadExternal } from './external-data.ts';
+import { DOMAIN } from './form-packed.ts';
+import { QUANTIZER_DOMAINS } from './form-qonnx.ts';
 import { Graph } from './graph.ts';
+import { dimsOf } from './initializer.ts';
 
 /** A matrix or kernel of weights, and the layer that multiplies with it. */
 export interface Slot {
@@ -25,11 +28,11 @@ export interface Kept {
 /** Adds to `graph` what makes the tensor `slot.tensor`, or says why not. */
 export type Replace = (graph: Graph, slot: Slot, weights: Constant & { readonly data: Float32Array }) => string | undefined;
 
-/** Replaces weights of the main graph. Changes `model`; returns what was left alone. Graphs inside nodes stay as they are. */
+/** Replaces weights of the standard operators of the main graph. Changes `model`; returns what was left alone, and why. */
 export function replaceWeights(model: ModelProto, read: ReadExternal | undefined, replace: Replace): Kept[] {
   const graph = model.graph as GraphProto;
   const constants = new Constants(graph, toNumber(model.ir_version, 'ir_version'), read);
-  const kept: Kept[] = innerLayers(graph);
+  const kept: Kept[] = [...innerLayers(graph), ...functionLayers(model), ...foreignLayers(graph)];
   const added = new Graph();
   const replaced = new Set<string>();
   const seen = new Set<string>();
@@ -60,7 +63,7 @@ function slotsOf(node: NodeProto): Slot[] {
   const slot = (input: number, axis: (dims: readonly number[]) => number): Slot[] => {
     const tensor = node.input?.[input];
     if (!tensor) return [];
-    return [{ tensor, layer: node.name || node.output?.[0] || '', op, axes: (dims) => otherAxes(dims, axis(dims)) }];
+    return [{ tensor, layer: nameOf(node), op, axes: (dims) => otherAxes(dims, axis(dims)) }];
   };
   const flag = (name: string) => Number(node.attribute?.find((a) => a.name === name)?.i ?? 0) !== 0;
   if (op === 'Conv') return slot(1, () => 0);
@@ -76,10 +79,40 @@ function innerLayers(graph: GraphProto): Kept[] {
     graphsOf(node).flatMap((inner) => {
       const stored = new Set((inner.initializer ?? []).map(({ name }) => name));
       const layers = (inner.node ?? []).flatMap(slotsOf).filter(({ tensor }) => stored.has(tensor));
-      const reason = `inside a graph of the ${node.op_type} node ${node.name || node.output?.[0] || ''}`.trimEnd();
+      const reason = `inside a graph of the ${node.op_type} node ${nameOf(node)}`.trimEnd();
       return [...layers.map(({ tensor, layer, op }) => ({ tensor, layer, op, reason })), ...innerLayers(inner)];
     }),
   );
+}
+
+/** Layers of model-local functions whose weights stand in the function. */
+function functionLayers({ functions }: ModelProto): Kept[] {
+  return (functions ?? []).flatMap(({ name, node }) => {
+    const stored = new Set((node ?? []).filter(({ op_type }) => op_type === 'Constant').flatMap(({ output }) => output ?? []));
+    const layers = (node ?? []).flatMap(slotsOf).filter(({ tensor }) => stored.has(tensor));
+    return layers.map(({ tensor, layer, op }) => ({ tensor, layer, op, reason: `inside the function ${name}` }));
+  });
+}
+
+/** Domains of the standard operators, and of those that make weights. */
+const KNOWN_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx', DOMAIN, ...QUANTIZER_DOMAINS]);
+
+/** Other operators and functions that read stored matrices or kernels: whether they multiply with them is not known here. */
+function foreignLayers({ initializer, node }: GraphProto): Kept[] {
+  const stored = new Set(
+    (initializer ?? []).filter((t) => t.data_type === DataType.FLOAT && dimsOf(t).length >= 2).map(({ name }) => name),
+  );
+  return (node ?? [])
+    .filter(({ domain }) => !KNOWN_DOMAINS.has(domain ?? ''))
+    .flatMap((one) => {
+      const about = { layer: nameOf(one), op: one.op_type ?? '', reason: `read by an operator of ${one.domain}` };
+      return (one.input ?? []).filter((name) => stored.has(name)).map((tensor) => ({ tensor, ...about }));
+    });
+}
+
+/** Of its output when it has none of its own. */
+function nameOf({ name, output }: NodeProto): string {
+  return name || output?.[0] || '';
 }
 
 export function graphsOf(node: NodeProto): GraphProto[] {

@@ -21,10 +21,10 @@ export interface UnpackedFile extends ModelFile {
  * Replaces the weights that `packOnnx` or an export stored as bits, of either form, by the same values as float32.
  * @throws InputError when the file is no ONNX model, is damaged, or holds no packed weights
  */
-export function unpackOnnx(file: Uint8Array, { external, dataName }: Omit<PackOptions, 'inline'>): UnpackedFile {
+export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
   const model = decodeModel(file);
   const unpacked: Unpacked[] = [];
-  replaceWeights(model, external, (graph, { tensor, layer, op }, weights) => {
+  replaceWeights(model, external?.read, (graph, { tensor, layer, op }, weights) => {
     if (!weights.unpacked) return 'not packed';
     graph.floats(tensor, weights.dims, weights.data);
     unpacked.push({ tensor, layer, op, shape: weights.dims, weights: weights.data.length });
@@ -33,7 +33,7 @@ export function unpackOnnx(file: Uint8Array, { external, dataName }: Omit<PackOp
   if (unpacked.length === 0) throw nothingToDo('weights stored as bits', []);
   removeFunctions(model);
   restateForm(model, 'dense');
-  const data = relocate(model, dataName, external);
+  const data = relocate(model, external);
   return { model: encodeModel(model), data, unpacked };
 }
 

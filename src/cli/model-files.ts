@@ -40,6 +40,7 @@ export function externalReader(path: string): ReadExternal {
 /** A model could name any file of this machine; only those beside it are read, links followed. */
 function resolveInside(folder: string, location: string): string {
   const where = `external data ${location}`;
+  if (isAbsolute(location)) throw new InputError('onnx', where, "expected a path inside the model's folder, got an absolute one");
   let file: string;
   try {
     file = realpathSync(join(folder, location));
@@ -47,7 +48,7 @@ function resolveInside(folder: string, location: string): string {
     throw new InputError('onnx', where, 'expected a file beside the model, got no such file');
   }
   const path = relative(folder, file);
-  if (isAbsolute(location) || isAbsolute(path) || path.split(/[\\/]/)[0] === '..') {
+  if (isAbsolute(path) || path.split(/[\\/]/)[0] === '..') {
     throw new InputError('onnx', where, "expected a path inside the model's folder, got one outside");
   }
   return file;

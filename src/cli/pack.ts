@@ -4,7 +4,7 @@ import { type PackedFile, packOnnx } from '../../converters/onnx/pack.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import { type PackData, type PackVerification, verifyPack } from '../../eval/verify-pack.ts';
 import { openImageSet } from '../data/open.ts';
-import { UsageError } from '../errors.ts';
+import { printable, UsageError } from '../errors.ts';
 import { naturalNumber } from './arguments.ts';
 import { dataFolder } from './data-folder.ts';
 import { readInput } from './input-file.ts';
@@ -39,7 +39,7 @@ async function run(source: string, flags: Flags): Promise<void> {
   requireWritableModel(output, force);
   const file = await readInput(source);
   const external = countingReader(source);
-  const result = packOnnx(file, { inline, external: external.read, dataName: dataNameOf(output) });
+  const result = packOnnx(file, { inline, external: { read: external.read, dataName: dataNameOf(output) } });
   let verification: PackVerification | undefined;
   const verify = async (data?: PackData) =>
     writeModel(output, result, {
@@ -94,6 +94,8 @@ type Report = Pick<PackedFile, 'packed' | 'kept'> & {
 };
 
 const grouped = (n: number) => n.toLocaleString('en-US');
+/** A text from a file, short enough for a table. */
+const cell = (text: string) => printable(text).slice(0, 80);
 
 function describe({ output, packed, kept, bytesBefore, bytesAfter, verification }: Report): string {
   const plain = { style: { head: [], border: [], compact: true } };
@@ -106,10 +108,10 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
   });
   for (const row of packed) {
     const numbers = [row.weights, row.scales, row.bytesBefore, row.bytesAfter].map(grouped);
-    table.push([printable(row.layer), row.op, row.shape.join('x'), ...numbers]);
+    table.push([cell(row.layer), row.op, row.shape.join('x'), ...numbers]);
   }
   const others = new Table({ ...plain, head: ['layer left as it is', 'op', 'tensor', 'why'] });
-  for (const { layer, op, tensor, reason } of kept) others.push([layer, op, tensor, reason].map(printable));
+  for (const { layer, op, tensor, reason } of kept) others.push([layer, op, tensor, reason].map(cell));
   const { relError = 0, data } = verification ?? {};
   return [
     table.toString(),
@@ -126,9 +128,4 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
 /** The functions that unpack take 2 kB of a file, more than bits save in a very small one. */
 function saved(before: number, after: number): string {
   return after < before ? `${(before / after).toFixed(2)}x smaller` : 'not smaller: there is too little to pack';
-}
-
-/** Names come from files and must not steer a terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?').slice(0, 80);
 }

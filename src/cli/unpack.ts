@@ -23,7 +23,7 @@ export function command(): Command {
 async function run(source: string, { output, force, format }: Flags): Promise<void> {
   requireWritableModel(output, force);
   const file = await readInput(source);
-  const result = unpackOnnx(file, { external: externalReader(source), dataName: dataNameOf(output) });
+  const result = unpackOnnx(file, { external: { read: externalReader(source), dataName: dataNameOf(output) } });
   let verification: PackVerification | undefined;
   await writeModel(output, result, {
     force,

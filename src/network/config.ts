@@ -80,6 +80,8 @@ const MAX_DEPTH = 1202;
 const MAX_CHANNELS = 65536;
 const MAX_IMAGE = 4096;
 export const MAX_CLASSES = 1_000_000;
+/** Values of an image: four channels of the largest height and width. */
+export const MAX_IMAGE_VALUES = 4 * MAX_IMAGE ** 2;
 
 /**
  * Reads a configuration from untrusted JSON.
@@ -126,6 +128,9 @@ export function readConfig(json: unknown): NetworkConfig {
       poolCountsPads: oneOf(down['poolCountsPads'], 'downsample.poolCountsPads', [true, false]),
     },
   };
+  const { height, width } = config.input;
+  if (channels * height * width > MAX_IMAGE_VALUES)
+    fail('input', `images of at most ${MAX_IMAGE_VALUES} values`, [channels, height, width]);
   const period = config.stem === 'cifar' ? 6 : 8;
   if ((config.depth - 2) % period !== 0) fail('depth', `${period}n + 2`, config.depth);
   const base = (config.stem === 'cifar' ? 16 : 64) * config.width;

@@ -1,5 +1,5 @@
 /** `pack` and `unpack` as a user runs them. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -66,7 +66,7 @@ test('external data: what stays external goes to a file beside the new model', a
 
 test.each([
   { title: 'outside the folder', location: '../dense.onnx', message: "expected a path inside the model's folder, got one outside" },
-  { title: 'an absolute path', location: '/etc/passwd', message: 'external data' },
+  { title: 'an absolute path', location: at('bad/short.bin'), message: "expected a path inside the model's folder, got an absolute one" },
   { title: 'missing', location: 'nothing.bin', message: 'expected a file beside the model, got no such file' },
   { title: 'too short', location: 'short.bin', message: 'expected 4608 bytes at 0, got a file of 3 bytes' },
 ])('external data $title: one line, exit code 3', async ({ location, message }) => {
@@ -112,7 +112,20 @@ test('a model that takes one image only, whatever it says: one line, exit code 3
   expect(status).toBe(3);
 });
 
+test('external data of terabytes, which a file of holes may have: one line, exit code 3', async () => {
+  mkdirSync(at('holes'));
+  writeFileSync(at('holes/weights.bin'), '');
+  truncateSync(at('holes/weights.bin'), 2 ** 41);
+  const [w] = external([{ ...tensors[0], name: 'w', dims: [2 ** 36, 8, 1, 1], raw_data: new Uint8Array() }], 'weights.bin');
+  const large = { ...w, external_data: [{ key: 'location', value: 'weights.bin' }] };
+  writeFileSync(at('holes/model.onnx'), encodeModel(model({ ...parts, nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [large] })));
+  const { status, stderr } = await run(['pack', at('holes/model.onnx'), '-o', at('holes/out.onnx')]);
+  expect(stderr).toBe('wrn-onnx: onnx tensor w: expected at most 4294967296 bytes of external data, got 2199023255552\n');
+  expect(status).toBe(3);
+});
+
 const broken = node('Conv', ['x', 'w'], 'y', { group: 3 });
+const matmul = [node('MatMul', ['x', 'w'], 'y')];
 test.each([
   { title: 'no ONNX file', bytes: Buffer.from('hello world'), status: 3, message: 'onnx' },
   { title: 'nothing to pack', bytes: file({ ...parts, nodes: [node('Relu', ['x'], 'y')] }), status: 3, message: 'got none' },
@@ -122,6 +135,18 @@ test.each([
     bytes: file({ ...parts, nodes: [broken] }),
     status: 3,
     message: 'expected a model that',
+  },
+  {
+    title: 'an input of a fixed size beyond any memory',
+    bytes: file({ ...parts, inputs: [value('x', [1, 2 ** 20, 2 ** 20, 64])], nodes: matmul, tensors: [signs('w', [64, 40])] }),
+    status: 3,
+    message: 'onnx inputs: expected at most 67108864 values in all, got 70368744177664',
+  },
+  {
+    title: 'five free sizes, none of which fits',
+    bytes: file({ ...parts, inputs: [value('x', ['a', 'b', 'c', 'd', 'e'])], nodes: matmul, tensors: [signs('w', [33, 64])] }),
+    status: 3,
+    message: 'onnx inputs: expected a model that takes random inputs, got',
   },
 ])('$title: one line, exit code $status', async ({ bytes, status, message }) => {
   writeFileSync(at('source.onnx'), bytes);

@@ -8,6 +8,7 @@ import { readOnnxModel } from '../../../converters/onnx/from-onnx.ts';
 import { readMetadata } from '../../../converters/onnx/metadata.ts';
 import { packOnnx } from '../../../converters/onnx/pack.ts';
 import { toOnnx } from '../../../converters/onnx/to-onnx.ts';
+import { signTable } from '../../../converters/onnx/unpack.ts';
 import { unpackOnnx } from '../../../converters/onnx/unpack-model.ts';
 import { verifyPack } from '../../../eval/verify-pack.ts';
 import { AttributeType, DataType, decodeModel, encodeModel, type ModelProto } from '../../../proto/onnx.ts';
@@ -16,18 +17,17 @@ import { file, floats, int64s, model, node, noise, type Parts, scalar, signs, va
 
 const folder = mkdtempSync(join(tmpdir(), 'wrn-pack-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const dataName = 'packed.onnx.data';
 
 /** Packs in both ways, runs both files beside the original, unpacks, runs again; returns the packed file. */
 async function packed(original: Uint8Array) {
   const [before, after] = [join(folder, 'before.onnx'), join(folder, 'after.onnx')];
   writeFileSync(before, original);
   for (const inline of [true, false]) {
-    const result = packOnnx(original, { inline, dataName });
+    const result = packOnnx(original, { inline });
     writeFileSync(after, result.model);
     const { relError } = await verifyPack(before, after);
     expect(relError).toBeLessThan(1e-6);
-    writeFileSync(after, unpackOnnx(result.model, { dataName }).model);
+    writeFileSync(after, unpackOnnx(result.model).model);
     expect((await verifyPack(before, after)).relError).toBeLessThan(1e-6);
     if (!inline) return result;
   }
@@ -87,7 +87,7 @@ describe.each(layers)('$op', ({ op, dims, axis, input }) => {
     const result = await packed(original);
     expect(result.packed).toMatchObject([{ tensor: 'w', op, shape: dims, scales: count }]);
     expect(result.kept).toEqual([]);
-    const back = decodeModel(unpackOnnx(result.model, { dataName }).model).graph;
+    const back = decodeModel(unpackOnnx(result.model).model).graph;
     expect(back?.node?.map(({ op_type }) => op_type)).toEqual([op]);
     expect(back?.initializer?.find(({ name }) => name === 'w')).toMatchObject({ raw_data: floats(dims, weights).raw_data });
   });
@@ -227,7 +227,7 @@ test('stored tensors among the inputs: constants before IR version 4, defaults s
   };
   const old = await packed(file({ ...parts, irVersion: 3 }));
   expect(decodeModel(old.model).graph?.input?.map(({ name }) => name)).toEqual(['x']);
-  expect(() => packOnnx(file(parts), { dataName })).toThrow(/y: an input of the graph, which callers may replace/);
+  expect(() => packOnnx(file(parts))).toThrow(/y: an input of the graph, which callers may replace/);
 });
 
 test('a tensor that two layers share, and that the graph gives out, keeps its name', async () => {
@@ -280,6 +280,35 @@ test('graphs inside nodes are left alone, and still see the weights around them'
   expect(kept).toEqual([{ tensor: 'inner', layer: 'else.y', op: 'Conv', reason: 'inside a graph of the If node z' }]);
 });
 
+test('weights in functions and in operators that are not standard are left alone, and said', async () => {
+  const body = [node('Constant', [], 'k', { value: signs('', [16, 16]) }), node('MatMul', ['a', 'k'], 'b')];
+  const proto = model({
+    nodes: [
+      node('MatMul', ['x', 'w'], 'h'),
+      node('FusedMatMul', ['h', 'v'], 'i', {}, 'com.microsoft'),
+      node('Dense', ['i'], 'y', {}, 'my.layers'),
+    ],
+    tensors: [signs('w', [64, 32]), signs('v', [32, 16])],
+    inputs: [rows],
+    domains: ['com.microsoft', 'my.layers'],
+  });
+  proto.functions = [
+    { name: 'Dense', domain: 'my.layers', input: ['a'], output: ['b'], node: body, opset_import: [{ domain: '', version: 13 }] },
+  ];
+  const { packed: done, kept } = await packed(encodeModel(proto));
+  expect(done).toMatchObject([{ tensor: 'w' }]);
+  expect(kept).toEqual([
+    { tensor: 'k', layer: 'b', op: 'MatMul', reason: 'inside the function Dense' },
+    { tensor: 'v', layer: 'i', op: 'FusedMatMul', reason: 'read by an operator of com.microsoft' },
+  ]);
+});
+
+test('what a deep network computes of its inputs is no weight', async () => {
+  const relus = Array.from({ length: 80 }, (_, i) => node('Relu', [i === 0 ? 'x' : `r${i}`], `r${i + 1}`));
+  const parts = { nodes: [...relus, node('MatMul', ['r80', 'w'], 'y')], tensors: [signs('w', [64, 32])], inputs: [rows] };
+  expect((await packed(file(parts))).kept).toEqual([]);
+});
+
 test('what is not packed stays as it was, fields from the future included', async () => {
   const before = model({
     nodes: [node('Conv', ['x', 'w'], 'h'), node('Conv', ['h', 'v'], 'y')],
@@ -293,7 +322,7 @@ test('what is not packed stays as it was, fields from the future included', asyn
   const unused = new Map([10, 6, 12].map((docString, i) => [(docString << 3) | 2, (([9, 15, 15][i] as number) << 3) | 2])); // of graph, node, tensor
   for (let at = original.indexOf('future'); at >= 0; at = original.indexOf('future', at + 1))
     original[at - 2] = unused.get(original[at - 2] as number) as number;
-  const { model: bytes, kept } = packOnnx(original, { dataName });
+  const { model: bytes, kept } = packOnnx(original);
   expect(Buffer.from(bytes).includes(future)).toBe(true);
   const counts = ['J', 'z'].map((tag) => Buffer.from(bytes).toString('latin1').split(`${tag}\x06future`).length - 1);
   expect(counts).toEqual([1, 2]);
@@ -315,7 +344,7 @@ test.each([
   },
 ])('refused: $title', ({ tensor, reason }) => {
   const original = file({ nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [tensor], inputs: [image] });
-  expect(() => packOnnx(original, { dataName })).toThrow(new RegExp(`got none \\(y: ${reason}\\)`));
+  expect(() => packOnnx(original)).toThrow(new RegExp(`got none \\(y: ${reason}\\)`));
 });
 
 test.each([
@@ -337,26 +366,44 @@ test.each([
   },
 ])('damaged: $title', ({ tensor, message }) => {
   const original = file({ nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [tensor], inputs: [image] });
-  expect(() => packOnnx(original, { dataName })).toThrow(message);
+  expect(() => packOnnx(original)).toThrow(message);
 });
 
 describe('hostile chains end', () => {
+  /** Sums of sums, 2^depth of them. */
+  const tree = (depth: number, name = 'w'): Parts['nodes'] =>
+    depth === 0
+      ? [node('Neg', ['v'], name)]
+      : [...tree(depth - 1, `${name}0`), ...tree(depth - 1, `${name}1`), node('Add', [`${name}0`, `${name}1`], name)];
+  /** Each step would hold eight times the values of the one before. */
+  const signsOfSigns = [
+    node('Cast', ['bytes'], 'index0', { to: DataType.INT32 }),
+    ...Array.from({ length: 6 }, (_, i) => [
+      node('Gather', ['table', `index${i}`], `signs${i}`),
+      node('Cast', [`signs${i}`], `float${i}`, { to: DataType.FLOAT }),
+      node('Abs', [`float${i}`], i === 5 ? 'w' : `index${i + 1}`),
+    ]).flat(),
+  ];
   const deep = (count: number) =>
     Array.from({ length: count }, (_, i) => node('Neg', [i === 0 ? 'v' : `n${i - 1}`], i === count - 1 ? 'w' : `n${i}`));
   test.each([
     { title: 'a circle', nodes: [node('Neg', ['b'], 'w'), node('Neg', ['w'], 'b')], reason: 'computed in a circle' },
-    { title: 'depth', nodes: deep(10_000), reason: 'computed in more than 64 steps' },
+    { title: 'depth', nodes: deep(10_000), reason: 'computed from more than 64 values' },
     {
       title: 'doubling',
       nodes: Array.from({ length: 60 }, (_, i) => node('Add', [`d${i}`, `d${i}`], i === 59 ? 'w' : `d${i + 1}`)),
       reason: 'too few',
     },
     { title: 'an outer product', nodes: [node('Mul', ['column', 'row'], 'w')], reason: 'computed by Mul' },
+    { title: 'breadth', nodes: tree(7), reason: 'computed from more than 64 values' },
+    { title: 'signs of signs', nodes: signsOfSigns, reason: 'computed by Gather' },
   ])('$title', ({ nodes, reason }) => {
-    const tensors = [signs('v', [2, 2]), signs('d0', [2, 2]), signs('column', [50_000, 1]), signs('row', [1, 50_000])];
-    expect(() => packOnnx(file({ nodes: [...nodes, node('MatMul', ['x', 'w'], 'y')], tensors, inputs: [rows] }), { dataName })).toThrow(
-      reason,
-    );
+    const tensors = [
+      ...[signs('v', [2, 2]), signs('d0', [2, 2]), signs('column', [50_000, 1]), signs('row', [1, 50_000])],
+      { ...signTable(), name: 'table' },
+      { name: 'bytes', dims: [8], data_type: DataType.UINT8, raw_data: new Uint8Array(8) },
+    ];
+    expect(() => packOnnx(file({ nodes: [...nodes, node('MatMul', ['x', 'w'], 'y')], tensors, inputs: [rows] }))).toThrow(reason);
   });
 });
 
@@ -365,17 +412,17 @@ describe('files of this project', () => {
   test.each(['dense', 'qonnx', 'inline'] as const)('%s: the packed size comes back', async (form) => {
     const original = toOnnx(source, { form, input: 'nchw-float' });
     const wanted = toOnnx(source, { form: 'packed', input: 'nchw-float' });
-    if (form === 'inline') return expect(() => packOnnx(original, { dataName })).toThrow('packed already');
+    if (form === 'inline') return expect(() => packOnnx(original)).toThrow('packed already');
     const result = await packed(original);
     expect(result.kept).toEqual([]);
     expect(result.model.length / wanted.length).toBeLessThan(1.15);
     expect(readOnnxModel(result.model).tensors).toEqual(source.tensors);
-    expect(readOnnxModel(unpackOnnx(result.model, { dataName }).model).tensors).toEqual(source.tensors);
+    expect(readOnnxModel(unpackOnnx(result.model).model).tensors).toEqual(source.tensors);
   });
 
   test('qonnx, packed and unpacked: the graph without its quantizers, the scales still behind the convolutions', () => {
     const original = toOnnx(source, { form: 'qonnx', input: 'nchw-float' });
-    const back = unpackOnnx(packOnnx(original, { dataName }).model, { dataName }).model;
+    const back = unpackOnnx(packOnnx(original).model).model;
     const graphs = [original, back].map((bytes) => decodeModel(bytes).graph);
     expect(graphs[1]?.node).toEqual(graphs[0]?.node?.filter(({ op_type }) => op_type !== 'BipolarQuant'));
     const scales = graphs.map((graph) => graph?.initializer?.filter(({ name }) => name?.endsWith('.scale')));
@@ -385,19 +432,19 @@ describe('files of this project', () => {
   test('unpacking the float layers of a form that rounds does not make it dense', () => {
     const proto = decodeModel(toOnnx(source, { form: 'packed', input: 'nchw-float' }));
     for (const entry of proto.metadata_props ?? []) if (entry.key === 'wrn.form') entry.value = 'int8';
-    const back = decodeModel(unpackOnnx(encodeModel(proto), { dataName }).model);
+    const back = decodeModel(unpackOnnx(encodeModel(proto)).model);
     expect(readMetadata(back)?.form).toBe('int8');
   });
 
   test.each(['packed', 'inline'] as const)('unpack gives the tensors of the dense export from %s', (form) => {
-    const dense = decodeModel(unpackOnnx(toOnnx(source, { form, input: 'nchw-float' }), { dataName }).model);
+    const dense = decodeModel(unpackOnnx(toOnnx(source, { form, input: 'nchw-float' })).model);
     const expected = decodeModel(toOnnx(source, { form: 'dense', input: 'nchw-float' }));
     const byName = (proto: ModelProto) => new Map(proto.graph?.initializer?.map((tensor) => [tensor.name, tensor]));
     expect(byName(dense)).toEqual(byName(expected));
     expect(dense.graph?.node).toEqual(expected.graph?.node);
     expect(dense.functions ?? []).toEqual([]);
     expect(dense.opset_import).toEqual(expected.opset_import);
-    expect(() => unpackOnnx(encodeModel(dense), { dataName })).toThrow('expected weights stored as bits, got none');
+    expect(() => unpackOnnx(encodeModel(dense))).toThrow('expected weights stored as bits, got none');
   });
 });
 
@@ -421,7 +468,7 @@ test('a QONNX network, activations in one bit, too: quantizers of activations st
     ['w2', 1],
   ]);
   expect(ops(bytes)).toEqual(['UnpackSign', 'Scale', 'UnpackSign', 'Scale', 'Conv', 'BipolarQuant', 'Conv', 'Mul']);
-  expect(ops(unpackOnnx(bytes, { dataName }).model)).toEqual(['Conv', 'BipolarQuant', 'Conv', 'Mul']);
+  expect(ops(unpackOnnx(bytes).model)).toEqual(['Conv', 'BipolarQuant', 'Conv', 'Mul']);
 });
 
 test('a network that PyTorch binarizes in the graph', async () => {
