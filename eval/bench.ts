@@ -5,6 +5,7 @@ import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
 import { readClassifier } from './model-input.ts';
 import { noise } from './noise.ts';
+import { type Quartiles, quartiles } from './quartiles.ts';
 
 export interface BenchFile {
   readonly name: string;
@@ -26,13 +27,6 @@ export interface BenchOptions {
   readonly onProgress?: (setting: string, done: number, total: number) => void;
 }
 
-/** Seconds of one run: the median, and the quartiles around it. */
-export interface Quartiles {
-  readonly median: number;
-  readonly low: number;
-  readonly high: number;
-}
-
 export interface Measurement {
   readonly file: string;
   readonly backend: BackendName;
@@ -43,6 +37,7 @@ export interface Measurement {
   /** From bytes to ready, without the time to start a process or a browser. */
   readonly loadSeconds: number;
   readonly firstSeconds: number;
+  /** Of one run. */
   readonly seconds: Quartiles;
   readonly imagesPerSecond: number;
   /** Null where it cannot be known. */
@@ -148,11 +143,4 @@ async function measure({ file, session, firstSeconds, times }: Runner, backend: 
     imagesPerSecond: batch / seconds.median,
     peakMemoryBytes: (await session.peakMemoryBytes()) ?? null,
   };
-}
-
-/** Median and quartiles, each a value that was measured. */
-export function quartiles(values: readonly number[]): Quartiles {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (fraction: number) => sorted[Math.floor(fraction * (sorted.length - 1) + 0.5)] ?? Number.NaN;
-  return { median: at(0.5), low: at(0.25), high: at(0.75) };
 }

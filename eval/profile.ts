@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { InputError, InterruptedError } from '../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../src/network/topology.ts';
+import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
 import { runBatch } from './page/runtime.ts';
-import { type Peak, peakOf } from './peak.ts';
 
 export interface ProfileOptions {
   readonly batch: number;
@@ -25,7 +25,7 @@ export interface ProfileRow {
   /** Of one image; 0 where none are known. */
   readonly multiplyAccumulates: number;
   /** Multiply-accumulates a second as a part of what a large matrix product of the same type reaches; null without any. */
-  readonly shareOfPeak: number | null;
+  readonly ofMatmul: number | null;
 }
 
 export interface Profile {
@@ -33,7 +33,7 @@ export interface Profile {
   readonly runs: number;
   /** The run of median length, the runtime's own work between nodes included. */
   readonly microsecondsPerImage: number;
-  readonly peak: Peak;
+  readonly matmul: MatmulSpeed;
   readonly layers: readonly ProfileRow[];
   /** Time by operator, longest first. */
   readonly ops: readonly { readonly op: string; readonly microsecondsPerImage: number }[];
@@ -55,10 +55,10 @@ interface Event {
 export async function profile(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
   const { batch, threads, runs } = options;
   const model = readClassifier(file);
-  const before = await peakOf(threads);
+  const before = await matmulSpeed(threads);
   const run = medianRun(await record(file, model, options));
-  const after = await peakOf(threads);
-  const peak = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
+  const after = await matmulSpeed(threads);
+  const matmul = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
   const perImage = (microseconds: number) => microseconds / batch;
   const nodes = run.events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(SUFFIX));
   const topology = model.metadata ? layers(model.metadata.config) : [];
@@ -79,13 +79,13 @@ export async function profile(file: Uint8Array, options: ProfileOptions): Promis
     batch,
     runs,
     microsecondsPerImage: perImage(run.microseconds),
-    peak,
+    matmul,
     layers: [...rows].map(([layer, { ops, microseconds, integer }]) => {
       const time = perImage(microseconds);
       const conv = [...ops].some((op) => op.endsWith('Conv')) ? convOf(layer, byName) : undefined;
       const macs = conv && (conv.name === layer || !rows.has(conv.name)) ? multiplyAccumulates(conv) : 0;
-      const share = macs && time ? macs / (time * 1e-6) / (integer ? peak.int8 : peak.float32) : null;
-      return { layer, ops: [...ops], microsecondsPerImage: time, multiplyAccumulates: macs, shareOfPeak: share };
+      const ofMatmul = macs && time ? macs / (time * 1e-6) / (integer ? matmul.int8 : matmul.float32) : null;
+      return { layer, ops: [...ops], microsecondsPerImage: time, multiplyAccumulates: macs, ofMatmul };
     }),
     ops: [...ops]
       .map(([op, microseconds]) => ({ op, microsecondsPerImage: perImage(microseconds) }))
@@ -120,10 +120,13 @@ async function record(file: Uint8Array, { input }: ClassifierModel, { batch, thr
       logSeverityLevel: 3,
       ...(threads ? { intraOpNumThreads: threads } : {}),
     });
-    const images = new Uint8Array(batch * input.channels * input.height * input.width).fill(128);
-    for (let i = 0; i < runs + 1 && !signal?.aborted; i++) await runBatch({ InferenceSession, Tensor }, session, input, images, batch);
-    session.endProfiling();
-    await session.release();
+    try {
+      const images = new Uint8Array(batch * input.channels * input.height * input.width).fill(128);
+      for (let i = 0; i < runs + 1 && !signal?.aborted; i++) await runBatch({ InferenceSession, Tensor }, session, input, images, batch);
+      session.endProfiling();
+    } finally {
+      await session.release();
+    }
     if (signal?.aborted) throw new InterruptedError('interrupted while profiling');
     const [trace] = await readdir(folder);
     const events = JSON.parse(await readFile(join(folder, trace as string), 'utf8')) as Event[];

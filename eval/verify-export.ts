@@ -9,6 +9,7 @@ import { elements } from '../src/network/tensor.ts';
 import { IMAGES as INPUT, LOGITS } from '../src/network/topology.ts';
 import { addDifference, noDifference, relativeError } from './metrics.ts';
 import { noise } from './noise.ts';
+import { runBatch } from './page/runtime.ts';
 import { referenceLogits } from './reference.ts';
 
 /** Largest norm of the logit difference over the norm of the reference. */
@@ -50,22 +51,18 @@ export async function verifyExport(file: Uint8Array, model: Model, options: Expo
 async function logits(file: Uint8Array, model: Model, images: Uint8Array, input: InputLayout): Promise<Float32Array> {
   const session = await InferenceSession.create(file, { graphOptimizationLevel: 'disabled', enableCpuMemArena: false });
   try {
-    const { channels, height, width } = model.config.input;
-    const tensor =
-      input === 'nchw-float'
-        ? new Tensor('float32', Float32Array.from(images), [IMAGES, channels, height, width])
-        : new Tensor('uint8', transposeNCHW(images, channels, height * width), [IMAGES, height, width, channels]);
-    const results = await session.run({ [INPUT]: tensor });
-    return results[LOGITS]?.data as Float32Array;
+    const { outputs } = await runBatch({ InferenceSession, Tensor }, session, { ...inputs[input], ...model.config.input }, images, IMAGES);
+    return outputs[LOGITS]?.data as Float32Array;
   } finally {
     await session.release();
   }
 }
 
-function transposeNCHW(images: Uint8Array, channels: number, pixels: number): Uint8Array {
-  const size = channels * pixels;
-  return images.map((_, i) => images[Math.floor(i / size) * size + (i % channels) * pixels + Math.floor((i % size) / channels)] as number);
-}
+/** How a file with each layout takes images. */
+const inputs = {
+  'nchw-float': { name: INPUT, type: 'float32', layout: 'nchw' },
+  'nhwc-uint8': { name: INPUT, type: 'uint8', layout: 'nhwc' },
+} as const;
 
 function compareTensors(got: Model, expected: Model): { bits: number; floats: number } {
   const counts = { bits: 0, floats: 0 };

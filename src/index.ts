@@ -5,42 +5,60 @@
  *     const model = readModel(await readFile('CIFAR10_allparams.mat'));
  *     const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
  */
-export { type Inspection, inspect } from '../converters/inspect.ts';
+export { type Inspection, inspect, type Totals } from '../converters/inspect.ts';
+export type { ExternalData, ReadExternal } from '../converters/onnx/external-data.ts';
 export { type FormName, forms } from '../converters/onnx/forms.ts';
 export { type Fp16Options, toFp16Onnx } from '../converters/onnx/fp16/to-fp16.ts';
 export { readOnnxModel } from '../converters/onnx/from-onnx.ts';
-export type { Quantization, Range } from '../converters/onnx/int8/quantization.ts';
+export type { Range } from '../converters/onnx/int8/quantization.ts';
 export { type Ranges, toInt8Onnx } from '../converters/onnx/int8/to-int8.ts';
 export type { InputLayout, Metadata } from '../converters/onnx/metadata.ts';
-export { type Packed, type PackedFile, type PackOptions, packOnnx } from '../converters/onnx/pack.ts';
+export { type ModelFile, type Packed, type PackedFile, type PackOptions, packOnnx } from '../converters/onnx/pack.ts';
+export type { Kept } from '../converters/onnx/replace-weights.ts';
+export type { OnnxSummary } from '../converters/onnx/summary.ts';
 export { type ExportOptions, toOnnx } from '../converters/onnx/to-onnx.ts';
 export { type Unpacked, type UnpackedFile, unpackOnnx } from '../converters/onnx/unpack-model.ts';
 export { dialectNames, type ReadOptions, readModel } from '../converters/read-model.ts';
 export type { BackendOptions, BatchResult, Session } from '../eval/backends/backend.ts';
 export { type Availability, probe } from '../eval/backends/probe.ts';
 export { type BackendName, backendNames, backends } from '../eval/backends/table.ts';
-export { type BenchOptions, bench, type Measurement } from '../eval/bench.ts';
+export { type BenchFile, type BenchOptions, bench, type Measurement } from '../eval/bench.ts';
 export { type Bisection, type BisectOptions, bisect, type LayerDifference, type Side } from '../eval/bisect.ts';
 export { type CalibrateOptions, calibrate, type Method, methodNames } from '../eval/calibrate.ts';
 export { type EvaluateOptions, evaluate } from '../eval/evaluate.ts';
+export type { Flip } from '../eval/flips.ts';
+export type { LayerError } from '../eval/layer-errors.ts';
+export type { MatmulSpeed } from '../eval/matmul-speed.ts';
 export { mergeParts, type Part, readPart } from '../eval/merge.ts';
 export { type ClassifierModel, readClassifier } from '../eval/model-input.ts';
 export { defaultThresholds, type Thresholds, thresholdsOf, type Verdict } from '../eval/parity.ts';
-export { type Profile, type ProfileOptions, profile } from '../eval/profile.ts';
+export { type Profile, type ProfileOptions, type ProfileRow, profile } from '../eval/profile.ts';
+export type { Quartiles } from '../eval/quartiles.ts';
 export { referenceLogits } from '../eval/reference.ts';
-export type { BackendResult, Report } from '../eval/result.ts';
+export type { BackendResult, BackendRun, Report, Subject } from '../eval/result.ts';
+export type { Accuracy } from '../eval/rounded-form.ts';
 export type { Shard } from '../eval/shard.ts';
 export { Tally } from '../eval/tally.ts';
 export { type Verification, verifyExport } from '../eval/verify-export.ts';
-export { type Fp16Verification, verifyFp16 } from '../eval/verify-fp16.ts';
+export { type Fp16Comparison, type Fp16Verification, type VerifyFp16Options, verifyFp16 } from '../eval/verify-fp16.ts';
 export { type Int8Options, type Int8Verification, verifyInt8 } from '../eval/verify-int8.ts';
-export { type PackVerification, verifyPack } from '../eval/verify-pack.ts';
+export { type PackData, type PackVerification, verifyPack } from '../eval/verify-pack.ts';
 export type { ImageBatch, ImageSet, ImageShape, Split } from './data/image-set.ts';
 export { type OpenImageSetOptions, openImageSet } from './data/open.ts';
-export * from './errors.ts';
+export {
+  DeviceError,
+  DownloadError,
+  InputError,
+  InterruptedError,
+  ParityError,
+  TrainingError,
+  UsageError,
+  WrnError,
+} from './errors.ts';
 export { defaultConfig, type NetworkConfig, networkName, readConfig } from './network/config.ts';
 export type { About, Model } from './network/model.ts';
 export { readModelFile, writeModelFile } from './network/model-file.ts';
+export type { LayerSummary } from './network/summary.ts';
 export type { BitTensor, FloatTensor, Tensor } from './network/tensor.ts';
 export { type Layer, layers, type Parameter, parameters, weightCount } from './network/topology.ts';
 export * from './web.ts';

@@ -80,16 +80,12 @@ export async function runBatch(
   const seconds = (performance.now() - start) / 1000;
   const outputs: Record<string, Output> = {};
   for (const [name, result] of Object.entries(results)) {
-    if (result.type !== 'float32' && result.type !== 'float16') continue;
-    const shape = [count, ...result.dims.slice(1)];
-    const data = floatsOf((await result.getData()) as Float32Array | Uint16Array);
-    outputs[name] = {
-      shape,
-      data: data.subarray(
-        0,
-        shape.reduce((a, b) => a * b, 1),
-      ),
-    };
+    if (result.type === 'float32' || result.type === 'float16') {
+      const shape = [count, ...result.dims.slice(1)];
+      const data = floatsOf((await result.getData()) as Float32Array | Uint16Array);
+      const length = shape.reduce((a, b) => a * b, 1);
+      outputs[name] = { shape, data: data.subarray(0, length) };
+    }
     result.dispose();
   }
   return { outputs, seconds };

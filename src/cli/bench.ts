@@ -34,7 +34,7 @@ export function command(): Command {
     .addOption(new Option('--batch <sizes>', 'images at once, comma-separated').argParser(naturalNumbers).default([8], '8'))
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
-    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the share of the peak')
+    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the speed of a large matrix product')
     .option('--chart <name>', 'draw NAME.svg and NAME.png')
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
@@ -122,10 +122,10 @@ function measurementTable(measurements: readonly Measurement[]): string {
   return `${table}\n${ran}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
-function profileTable(file: string, { batch, peak, layers, ops, microsecondsPerImage }: Profile): string {
-  const table = new Table({ head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'], ...plain });
+function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPerImage }: Profile): string {
+  const table = new Table({ head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of matmul'], ...plain });
   const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;
-  for (const { layer, ops, microsecondsPerImage: time, multiplyAccumulates, shareOfPeak } of layers) {
+  for (const { layer, ops, microsecondsPerImage: time, multiplyAccumulates, ofMatmul } of layers) {
     const macs = multiplyAccumulates ? (multiplyAccumulates / 1e6).toFixed(1) : '-';
     table.push([
       layer,
@@ -133,7 +133,7 @@ function profileTable(file: string, { batch, peak, layers, ops, microsecondsPerI
       time.toFixed(1),
       percent(time / microsecondsPerImage),
       macs,
-      shareOfPeak === null ? '-' : percent(shareOfPeak),
+      ofMatmul === null ? '-' : percent(ofMatmul),
     ]);
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
@@ -141,7 +141,7 @@ function profileTable(file: string, { batch, peak, layers, ops, microsecondsPerI
     `\n${file} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
-    `  peak, from products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
+    `  matmul, products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
     '',
   ].join('\n');
 }

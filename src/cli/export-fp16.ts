@@ -3,11 +3,11 @@ import { toFp16Onnx } from '../../converters/onnx/fp16/to-fp16.ts';
 import { MAX_FLOAT16 } from '../../converters/onnx/graph.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../eval/verify-fp16.ts';
-import type { Accuracy } from '../../eval/verify-int8.ts';
 import { openImageSet } from '../data/open.ts';
 import { ParityError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
 import { dataFolder } from './data-folder.ts';
+import { accuracy, percent } from './format.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
 
@@ -26,7 +26,7 @@ export interface Fp16Export {
 /** Test images that both forms are compared on. */
 const VERIFIED_IMAGES = 500;
 
-/** @throws ParityError when the forms decide too many images differently */
+/** @throws ParityError when the forms decide too many images of the data set differently; random ones may be near ties, whose logits are compared */
 export async function exportFp16(model: Model, { input, float16Io, data: source, minAgreement }: Fp16Flags): Promise<Fp16Export> {
   const file = toFp16Onnx(model, { input, float16Io });
   const { input: shape, classes } = model.config;
@@ -36,10 +36,10 @@ export async function exportFp16(model: Model, { input, float16Io, data: source,
   try {
     const onProgress = (done: number, total: number) => progress.update('verify', done, total);
     const verification = await verifyFp16(file, model, { data, images: VERIFIED_IMAGES, signal: interrupt.signal, onProgress });
-    const { agreement, images } = verification.data ?? verification.random;
-    if (agreement < minAgreement)
+    const { data: onData } = verification;
+    if (onData && onData.agreement < minAgreement)
       throw new ParityError(
-        `fp16 agrees with float32 on ${percent(agreement)} of ${images} images: expected at least ${percent(minAgreement)}`,
+        `fp16 agrees with float32 on ${percent(onData.agreement)} of ${onData.images} images: expected at least ${percent(minAgreement)}`,
       );
     return { file, verification };
   } finally {
@@ -53,7 +53,6 @@ export async function exportFp16(model: Model, { input, float16Io, data: source,
 export function describeFp16({ bits, random, data, peak }: Fp16Verification): string[] {
   const compared = (what: string, { images, agreement, relError }: Fp16Comparison) =>
     `  ${images} ${what}: agreement with float32 ${percent(agreement)}, logits within ${relError.toExponential(1)}`;
-  const accuracy = ({ top1, interval }: Accuracy) => `${percent(top1)} (${interval.map(percent).join(' to ')})`;
   return [
     `  verified: ${bits.toLocaleString('en-US')} bits equal the source's; every value rounded to float16, sums in float32:`,
     compared('random images', random),
@@ -62,8 +61,4 @@ export function describeFp16({ bits, random, data, peak }: Fp16Verification): st
       : ['  agreement and accuracy on real images: --data DATA']),
     `  largest value: ${peak.value.toPrecision(3)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below float16's limit`,
   ];
-}
-
-function percent(fraction: number): string {
-  return `${(fraction * 100).toFixed(2)} %`;
 }

@@ -4,11 +4,12 @@ import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { calibrate, type Method } from '../../eval/calibrate.ts';
 import { worstLayer } from '../../eval/layer-errors.ts';
-import { type Accuracy, type Int8Verification, verifyInt8 } from '../../eval/verify-int8.ts';
+import { type Int8Verification, verifyInt8 } from '../../eval/verify-int8.ts';
 import { openSplits } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
 import { dataFolder } from './data-folder.ts';
+import { accuracy, percent } from './format.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
 
@@ -71,19 +72,13 @@ const WORST = 3;
 
 /** The verification as lines for people. */
 export function describeInt8(verification: Int8Verification): string[] {
-  const { bits, images, agreement, float, int8, layers, milliseconds } = verification;
-  const accuracy = ({ top1, interval }: Accuracy) => `${percent(top1)} (${interval.map(percent).join(' to ')})`;
+  const { bits, images, agreement, relError, float, int8, layers, milliseconds } = verification;
   const worst = [...layers].sort((a, b) => b.logits - a.logits).slice(0, WORST);
   return [
     `  verified: ${bits.toLocaleString('en-US')} bits equal the source's; on ${images.toLocaleString('en-US')} test images`,
-    `  agreement with float32: ${percent(agreement)}`,
+    `  agreement with float32: ${percent(agreement)}, logits within ${relError.toExponential(1)}`,
     `  accuracy, 95 % interval: ${accuracy(int8)}, float32 ${accuracy(float)}`,
     `  speed on this CPU: ${milliseconds.int8.toFixed(2)} ms an image, float32 ${milliseconds.float.toFixed(2)}: ${(milliseconds.float / milliseconds.int8).toFixed(2)}x`,
     `  layers that cost most, error of the logits from 8 bits in that layer alone: ${worst.map(({ layer, logits }) => `${layer} ${percent(logits)}`).join(', ')}`,
-    `  error that reaches the last layer: ${percent(layers.at(-1)?.total ?? 0)}`,
   ];
-}
-
-function percent(fraction: number): string {
-  return `${(fraction * 100).toFixed(2)} %`;
 }

@@ -44,7 +44,7 @@ export function command(): Command {
       new Option('--method <name>', 'int8: how ranges follow from the activations seen').choices(methodNames).default('percentile'),
     )
     .addOption(
-      new Option('--min-agreement <fraction>', 'int8, fp16: fraction of images that must be decided as in float32')
+      new Option('--min-agreement <fraction>', 'int8, and fp16 with --data: fraction of images that must be decided as in float32')
         .argParser(fraction)
         .default(0.98),
     )

@@ -1,5 +1,6 @@
 import type { LogEntry } from '../train/log.ts';
 import type { StepReport } from '../train/train.ts';
+import { percent } from './format.ts';
 import { Progress } from './progress.ts';
 
 /** Progress of a training on stderr: one line that is rewritten in a terminal, and one line an epoch and a test everywhere. */
@@ -42,10 +43,6 @@ export class TrainingProgress {
     if (this.#open) process.stderr.write('\n');
     this.#open = false;
   }
-}
-
-function percent(fraction: number): string {
-  return `${(fraction * 100).toFixed(2)} %`;
 }
 
 function duration(seconds: number): string {

@@ -1,9 +1,12 @@
 /** `export --form fp16` as a user runs it, on the shipped network and images. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { writeModelFile } from '../../src/network/model-file.ts';
+import type { BitTensor } from '../../src/network/tensor.ts';
+import { randomModel } from '../network/random-model.ts';
 import { run } from './run.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -26,6 +29,20 @@ test('agreement, accuracy and the largest value are printed; the file says where
   expect(bisected).toMatchObject({ status: 0 });
   expect(bisected.stdout).toContain('No layer differs');
 }, 60_000);
+
+test('near ties of random images do not refuse a file: agreement is asked for on real images', async () => {
+  // Two classes of the same weights, 1e-6 apart: float32 decides for the second, float16 sees them equal and for the first.
+  const model = randomModel({ affine: 'last', classes: 2 });
+  const kernel = model.tensors.get('head.conv.kernel') as BitTensor;
+  const half = kernel.shape.slice(1).reduce((a, b) => a * b, 1) / 8;
+  kernel.data.copyWithin(half, 0, half);
+  for (const [field, values] of Object.entries({ mean: [0, 0], variance: [1, 1], gamma: [1, 1], beta: [0.5, 0.5 + 1e-6] }))
+    model.tensors.get(`head.norm1.${field}`)?.data.set(values);
+  writeFileSync(at('tie.safetensors'), writeModelFile(model));
+  const exported = await run(['export', at('tie.safetensors'), '--form', 'fp16', '-o', at('tie.onnx')]);
+  expect(exported).toMatchObject({ status: 0, stderr: '' });
+  expect(exported.stdout).toContain('16 random images: agreement with float32 0.00 %');
+});
 
 test('float16 in and out: eval on every CPU runtime, and the warning', async () => {
   await run(['export', shipped, '--form', 'fp16', '--float16-io', '-o', at('io.onnx')]);

@@ -5,15 +5,19 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { Graph } from '../../converters/onnx/graph.ts';
+import { planInt8 } from '../../converters/onnx/int8/plan.ts';
+import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
-import { bench, type Measurement, quartiles } from '../../eval/bench.ts';
+import { bench, type Measurement } from '../../eval/bench.ts';
 import { benchChart } from '../../eval/bench-chart.ts';
 import { profile } from '../../eval/profile.ts';
+import { quartiles } from '../../eval/quartiles.ts';
 import { encodeModel } from '../../proto/onnx.ts';
 import { toSvg } from '../../src/chart/chart.ts';
 import { InputError, InterruptedError } from '../../src/errors.ts';
 import { layers, multiplyAccumulates } from '../../src/network/topology.ts';
 import { interrupt, run } from '../cli/run.ts';
+import { model as foreign, node, value } from '../converters/onnx/foreign-model.ts';
 import { randomModel } from '../network/random-model.ts';
 import { fakeBackend } from './fake-session.ts';
 
@@ -128,6 +132,23 @@ describe('turns', () => {
   });
 });
 
+test.each([
+  {
+    title: 'images',
+    dims: ['batch', 2 ** 20, 2 ** 20, 3],
+    classes: 10,
+    message: /input x: expected at most 67108864 values, got 3298534883328/,
+  },
+  { title: 'a batch', dims: [2 ** 40, 3, 32, 32], classes: 10, message: /input x: expected at most 67108864 values/ },
+  { title: 'classes', dims: ['batch', 3, 32, 32], classes: 2 ** 40, message: /output y: expected at most 1000000 classes, got/ },
+])('a file that asks for terabytes is refused: $title', async ({ dims, classes, message }) => {
+  const proto = foreign({ nodes: [node('Identity', ['x'], 'y')], tensors: [], inputs: [value('x', dims)] });
+  proto.graph = { ...proto.graph, output: [value('y', ['batch', classes])] };
+  const huge = { name: 'huge', model: encodeModel(proto) };
+  const options = { files: [huge], backends: ['cpu'] as const, batches: [1], threads: [undefined], runs: 1, backendOptions: {} };
+  await expect(bench(options).next()).rejects.toThrow(message);
+});
+
 test('a file for another batch size is refused', async () => {
   const proto = toOnnxProto(model, { form: 'dense', input: 'nchw-float' });
   const dims = proto.graph?.input?.[0]?.type?.tensor_type?.shape?.dim ?? [];
@@ -147,8 +168,24 @@ describe('profile', () => {
     expect(sum).toBeGreaterThan(got.microsecondsPerImage / 2);
     const expected = layers(model.config).reduce((total, layer) => total + multiplyAccumulates(layer), 0);
     expect(got.layers.reduce((total, { multiplyAccumulates: macs }) => total + macs, 0)).toBe(expected);
-    expect(got.peak.float32).toBeGreaterThan(1e8);
-    for (const { shareOfPeak, multiplyAccumulates: macs } of got.layers) expect(shareOfPeak === null).toBe(macs === 0);
+    expect(got.matmul.float32).toBeGreaterThan(1e8);
+    for (const { ofMatmul, multiplyAccumulates: macs } of got.layers) expect(ofMatmul === null).toBe(macs === 0);
+  });
+
+  test('of an int8 file: convolutions in integers are compared with the product in integers', async () => {
+    const ranges = new Map(planInt8(model).tensors.map(({ name }) => [name, { low: -4, high: 4 }]));
+    const got = await profile(toInt8Onnx(model, ranges, 'nchw-float'), { batch: 16, threads: 1, runs: 5 });
+    const convs = got.layers.filter(({ multiplyAccumulates: macs }) => macs > 0);
+    const [integer, float] = [true, false].map((is) => convs.filter(({ ops }) => ops.includes('QLinearConv') === is));
+    expect(integer).toHaveLength(planInt8(model).convs.size);
+    expect(float).toHaveLength(2); // first and last
+    expect(got.matmul.int8).not.toBe(got.matmul.float32);
+    for (const [rows, speed] of [
+      [integer, got.matmul.int8],
+      [float, got.matmul.float32],
+    ] as const)
+      for (const { ofMatmul, multiplyAccumulates: macs, microsecondsPerImage } of rows ?? [])
+        expect(ofMatmul).toBeCloseTo(macs / (microsecondsPerImage * 1e-6) / speed, 10);
   });
 
   test('a signal ends it', async () => {

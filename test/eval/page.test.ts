@@ -41,6 +41,16 @@ test('more images than a file takes at once are refused before it runs', async (
   );
 });
 
+test('a batch frees every output, those too that are no floats', async () => {
+  const outputs = { logits: new ort.Tensor('float32', [1, 2], [1, 2]), label: new ort.Tensor('int64', [1n], [1]) };
+  const disposed: string[] = [];
+  for (const [name, output] of Object.entries(outputs)) output.dispose = () => disposed.push(name);
+  const session = { run: async () => outputs } as unknown as ort.InferenceSession;
+  const got = await runBatch(ort, session, { ...input, type: 'float32', layout: 'nchw' }, images, 1);
+  expect(Object.keys(got.outputs)).toEqual(['logits']);
+  expect(disposed).toEqual(['logits', 'label']);
+});
+
 test('softmax of large logits does not overflow', () => {
   const [a, b] = softmax([1000, 1000 - Math.log(3)]);
   expect(a).toBeCloseTo(0.75, 12);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toFp16Onnx, toFp16Proto } from '../../converters/onnx/fp16/to-fp16.ts';
 import { roundFloat16 } from '../../eval/round-float16.ts';
-import { openSide } from '../../eval/verify-int8.ts';
+import { withLoaded } from '../../eval/rounded-form.ts';
 import { randomImages, randomModel } from '../network/random-model.ts';
 import { reference, relativeError } from '../network/reference.ts';
 import { hasPython, runPython, SET_UP_TIMEOUT } from './environment.ts';
@@ -57,9 +57,8 @@ describe.skipIf(!hasPython)('fp16 elsewhere [needs Python 3.11 with venv]', () =
   });
 
   test('what verification rounds is what numpy computes, but for sums in float16', async () => {
-    const side = await openSide(roundFloat16(toFp16Proto(model, { input: 'nchw-float' })).model);
-    const { logits } = await side.run(images, 1);
-    await side.session.release();
+    const rounded = roundFloat16(toFp16Proto(model, { input: 'nchw-float' })).model;
+    const { logits } = await withLoaded(rounded, (loaded) => loaded.run(images, 1));
     const numpy = answers[0]?.['reference_evaluator']?.logits ?? [];
     expect(relativeError(logits, numpy)).toBeLessThan(5e-3);
   });

@@ -5,8 +5,8 @@ import { toFp16Onnx, toFp16Proto } from '../../../converters/onnx/fp16/to-fp16.t
 import { typeName } from '../../../converters/onnx/initializer.ts';
 import { readClassifier } from '../../../eval/model-input.ts';
 import { roundFloat16 } from '../../../eval/round-float16.ts';
+import { withLoaded } from '../../../eval/rounded-form.ts';
 import { verifyFp16 } from '../../../eval/verify-fp16.ts';
-import { openSide } from '../../../eval/verify-int8.ts';
 import { InputError, ParityError } from '../../../src/errors.ts';
 import type { Model } from '../../../src/network/model.ts';
 import { layers, type NormLayer } from '../../../src/network/topology.ts';
@@ -16,12 +16,7 @@ import { reference, relativeError } from '../../network/reference.ts';
 const IMAGES = 2;
 
 async function logitsOf(file: Uint8Array, pixels: Uint8Array): Promise<Float32Array> {
-  const side = await openSide(file);
-  try {
-    return (await side.run(pixels, IMAGES)).logits;
-  } finally {
-    await side.session.release();
-  }
+  return (await withLoaded(file, (loaded) => loaded.run(pixels, IMAGES))).logits;
 }
 
 describe.each(Object.keys(variants))('%s', (variant) => {
