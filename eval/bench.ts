@@ -103,7 +103,7 @@ async function* benchSetting(
     }
     for (let round = -WARM_UP; round < options.runs; round++) {
       for (const [i] of runners.entries()) {
-        if (options.signal?.aborted) throw new InterruptedError(`interrupted while measuring ${setting}`);
+        options.signal?.throwIfAborted();
         // another file begins each round: none always follows the same one
         const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
         const { seconds } = await runner.session.run(runner.images, batch);
@@ -123,6 +123,9 @@ async function* benchSetting(
         memoryRatio: one.peakMemoryBytes && first.peakMemoryBytes ? one.peakMemoryBytes / first.peakMemoryBytes : null,
       };
     }
+  } catch (error) {
+    // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
+    throw options.signal?.aborted ? new InterruptedError(`interrupted while measuring ${setting}`) : error;
   } finally {
     for (const { session } of runners) await session.close();
   }

@@ -121,6 +121,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
       }
     }
   } catch (error) {
+    if (options.signal?.aborted) return report(); // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
     if (runs.size > 0) options.onFailure?.(report());
     throw error;
   } finally {

@@ -14,7 +14,7 @@ import { profile } from '../../eval/profile.ts';
 import { quartiles } from '../../eval/quartiles.ts';
 import { encodeModel } from '../../proto/onnx.ts';
 import { toSvg } from '../../src/chart/chart.ts';
-import { InputError, InterruptedError } from '../../src/errors.ts';
+import { DeviceError, InputError, InterruptedError } from '../../src/errors.ts';
 import { layers, multiplyAccumulates } from '../../src/network/topology.ts';
 import { interrupt, run } from '../cli/run.ts';
 import { model as foreign, node, value } from '../converters/onnx/foreign-model.ts';
@@ -147,6 +147,17 @@ test.each([
   const huge = { name: 'huge', model: encodeModel(proto) };
   const options = { files: [huge], backends: ['cpu'] as const, batches: [1], threads: [undefined], runs: 1, backendOptions: {} };
   await expect(bench(options).next()).rejects.toThrow(message);
+});
+
+test('a runtime that dies of the signal that ends the measurement is no failure', async () => {
+  const abort = new AbortController();
+  fakeBackend('cpu', () => {
+    abort.abort();
+    throw new DeviceError('killed');
+  });
+  const files = [{ name: 'a', model: file('dense') }];
+  const options = { files, backends: ['cpu'] as const, batches: [1], threads: [1], runs: 1, backendOptions: {}, signal: abort.signal };
+  await expect(bench(options).next()).rejects.toThrow(new InterruptedError('interrupted while measuring cpu, 1 thread, batch 1'));
 });
 
 test('a file for another batch size is refused', async () => {

@@ -131,6 +131,16 @@ test('a backend that fails ends the evaluation; what those before it have found 
   expect(found).toMatchObject({ images: 8, complete: false, results: [{ backend: 'cpu', images: 8 }] });
 });
 
+test('a runtime that dies of the signal that ends the evaluation is no failure', async () => {
+  const abort = new AbortController();
+  fakeBackend('wasm', () => {
+    abort.abort();
+    throw new DeviceError('killed');
+  });
+  const report = await evaluate(options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal }));
+  expect(report).toMatchObject({ complete: false, results: [{ backend: 'cpu' }] });
+});
+
 test.each([
   { title: 'another image size', changes: { input: { channels: 1, height: 8, width: 8 } }, message: /images of 1 x 8 x 8/ },
   { title: 'another number of classes', changes: { input: { channels: 1, height: 28, width: 28 }, classes: 7 }, message: /7 classes/ },
