@@ -52,6 +52,9 @@ test('int8: what it costs and gains is printed, and the file evaluates', async (
 describe('refusals: one line, the right exit code, nothing written', () => {
   writeFileSync(at('float.safetensors'), writeModelFile(randomModel({ bits: 32, endBits: 32 })));
   writeFileSync(at('colour.safetensors'), writeModelFile(randomModel({ input: { channels: 3, height: 32, width: 32 } })));
+  // random weights: near ties, so that 8 bits decide some images otherwise
+  const undecided = randomModel({ input: { channels: 1, height: 28, width: 28 } });
+  writeFileSync(at('undecided.safetensors'), writeModelFile(undecided));
   test.each([
     { why: 'no calibration data', source: shipped, args: [], status: 2, message: 'needs images to calibrate with: --calibrate DATA' },
     {
@@ -98,7 +101,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
     },
     {
       why: 'agreement that cannot be reached',
-      source: shipped,
+      source: at('undecided.safetensors'),
       args: ['--calibrate', images, '--calibration-images', '16', '--min-agreement', '1'],
       status: 1,
       message: /int8 agrees with float32 on .* expected at least 100.00 %. group\S+ costs most/,
@@ -129,7 +132,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
     writeFileSync(at('before.onnx'), 'what was here');
     const few = ['--calibrate', images, '--calibration-images', '16', '--min-agreement', '1', '--force'];
     const before = readdirSync(folder);
-    const result = await run(['export', shipped, '--form', 'int8', '-o', at('before.onnx'), ...few]);
+    const result = await run(['export', at('undecided.safetensors'), '--form', 'int8', '-o', at('before.onnx'), ...few]);
     expect(result.status).toBe(1);
     expect(readFileSync(at('before.onnx'), 'utf8')).toBe('what was here');
     expect(readdirSync(folder)).toEqual(before);
