@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
+import { quartiles } from '../dist/eval/quartiles.js';
 import { defaultConfig } from '../dist/src/network/config.js';
 import { randomStream } from '../dist/src/random.js';
 import { drawBatches } from '../dist/src/train/batches.js';
@@ -135,6 +136,7 @@ async function compare(width, seconds, interpreters) {
       if (others < OTHERS) for (const [contestant, step] of steps) contestant.steps.push(step);
     }
     for (const { process } of contestants) process.stdin.end();
+    if (contestants[0].steps.length === 0) throw new Error(`other processes ran in all of ${turns} turns: measure when they have ended`);
     report(width, contestants, turns);
     const [ours] = commands;
     const byOp = [
@@ -203,22 +205,25 @@ function report(width, contestants, turns) {
     style: { head: [], border: [] },
   });
   for (const [name, { runtime, steps, losses }] of named) {
+    const ms = quartiles(steps.map(({ ms }) => ms));
     const ratios = steps.map(({ ms }, turn) => ours.steps[turn].ms / ms);
-    table.push(
-      [
-        name,
-        runtime,
-        quartiles(steps.map(({ ms }) => ms)).map((ms) => ms.toFixed(0)),
-        quartiles(steps.map(({ cpu }) => cpu))[1].toFixed(0),
-        ((1000 * BATCH) / quartiles(steps.map(({ ms }) => ms))[1]).toFixed(0),
-        quartiles(ratios).map((ratio) => ratio.toFixed(2)),
-        steps.at(-1).memory.toFixed(0),
-        losses.map((loss) => loss.toFixed(4)),
-      ].map((cell) => (Array.isArray(cell) ? cell.join(' ') : cell)),
-    );
+    table.push([
+      name,
+      runtime,
+      inWords(ms, 0),
+      quartiles(steps.map(({ cpu }) => cpu)).median.toFixed(0),
+      ((1000 * BATCH) / ms.median).toFixed(0),
+      inWords(quartiles(ratios), 2),
+      steps.at(-1).memory.toFixed(0),
+      losses.map((loss) => loss.toFixed(4)).join(' '),
+    ]);
   }
   const machine = `${cpus().length} x ${cpus()[0].model}`;
   console.log(`WRN-20-${width}, 1 bit, batch ${BATCH}, 32x32, ${machine}, ${ours.steps.length} of ${turns} turns\n${table}`);
+}
+
+function inWords({ low, median, high }, digits) {
+  return [low, median, high].map((value) => value.toFixed(digits)).join(' ');
 }
 
 /** The ops that make 95 % of the time. */
@@ -241,9 +246,4 @@ function busyMs() {
 
 function floats(file) {
   return new Float32Array(Uint8Array.from(readFileSync(file)).buffer);
-}
-
-function quartiles(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return [0.25, 0.5, 0.75].map((part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]);
 }

@@ -5,6 +5,7 @@
 import { Float16Array } from '@petamoriken/float16';
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-web';
 import { UsageError } from '../../src/errors.ts';
+import { elements } from '../../src/network/tensor.ts';
 
 /** The part of onnxruntime-node and onnxruntime-web that is used here. */
 export interface Runtime {
@@ -83,8 +84,7 @@ export async function runBatch(
     if (result.type === 'float32' || result.type === 'float16') {
       const shape = [count, ...result.dims.slice(1)];
       const data = floatsOf((await result.getData()) as Float32Array | Uint16Array);
-      const length = shape.reduce((a, b) => a * b, 1);
-      outputs[name] = { shape, data: data.subarray(0, length) };
+      outputs[name] = { shape, data: data.subarray(0, elements(shape)) };
     }
     result.dispose();
   }

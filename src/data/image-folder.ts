@@ -6,6 +6,7 @@ import { range, readAhead } from './batches.ts';
 import { type Crop, decodeImage } from './decode-image.ts';
 import type { ImageFiles, ImageSet, Split } from './image-set.ts';
 import { checkFits, type DataKind, type OpenOptions } from './kind.ts';
+import { requireCover } from './scale.ts';
 import { listFolder } from './source.ts';
 
 const FORMAT = 'image folder';
@@ -42,9 +43,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to (train --image-size), got none`);
   const { channels, height, width } = options.shape;
   const { shorterSides = [], crops } = options;
-  const tooSmall = shorterSides.find((side) => side < Math.max(height, width));
-  if (tooSmall !== undefined)
-    throw new UsageError(`shorter side: expected at least the ${height} x ${width} that the network takes, got ${tooSmall}`);
+  for (const shorterSide of shorterSides) requireCover(shorterSide, options.shape);
   if (crops !== undefined && shorterSides.length === 0)
     throw new UsageError('crops: expected the shorter side to scale images to, got none');
   const views = Math.max(1, shorterSides.length * (crops ?? 1));

@@ -11,6 +11,7 @@ import { imageFolder } from './image-folder.ts';
 import type { ImageSet } from './image-set.ts';
 import { imagenet32 } from './imagenet32.ts';
 import type { DataKind, OpenOptions } from './kind.ts';
+import { requireImageFiles } from './scale.ts';
 import { archiveSource, type DataSource, folderSource } from './source.ts';
 import { svhn } from './svhn.ts';
 
@@ -31,9 +32,13 @@ export interface OpenImageSetOptions extends OpenOptions {
  */
 export async function openImageSet(source: string, options: OpenImageSetOptions): Promise<ImageSet> {
   const set = await open(source, options);
-  if (set.listFiles || (options.shorterSides ?? options.crops) === undefined) return set;
-  await set.close();
-  throw new UsageError(`data ${set.name}: expected image files to scale (shorter side), got another format`);
+  try {
+    if ((options.shorterSides ?? options.crops) !== undefined) requireImageFiles(set);
+    return set;
+  } catch (error) {
+    await set.close();
+    throw error;
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { decodeImage } from '../data/decode-image.ts';
 import { pathOf } from '../data/image-folder.ts';
 import type { ImageFiles, ImageSet, ImageShape } from '../data/image-set.ts';
+import { requireCover, requireImageFiles } from '../data/scale.ts';
 import { UsageError } from '../errors.ts';
 import { permutation, type Random, randomStream } from '../random.ts';
 import { type Augmentation, augment } from './augment.ts';
@@ -39,15 +40,14 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation): Pr
   const { shorterSide } = augmentation;
   const { name, classes, classLabels, channels, height, width, length } = set;
   const about = { name, classes, classLabels, channels, height, width, length };
-  if (shorterSide && shorterSide[0] < Math.max(height, width))
-    throw new UsageError(`shorter side: expected at least the ${height} x ${width} that the network takes, got ${shorterSide[0]}`);
+  if (shorterSide) requireCover(shorterSide[0], set);
   const imageBytes = channels * height * width;
   if (bytesInMemory(set, augmentation) === 0) {
     if (set.listFiles) {
       const images = await set.listFiles();
       return { ...about, images, labels: images.labels };
     }
-    if (shorterSide) throw new UsageError(`data ${name}: expected image files to scale (shorter side), got another format`);
+    if (shorterSide) requireImageFiles(set);
     throw new UsageError(
       `data ${name}: expected at most ${MAX_BYTES} bytes of pixels, which are kept in memory, got ${length * imageBytes}`,
     );
