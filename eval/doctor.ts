@@ -24,7 +24,7 @@ export interface DoctorOptions extends Pick<BackendOptions, 'browser' | 'softwar
 /** Examines the machine, one finding after the other. A backend is tried: what is reported as working has worked. */
 export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, void, undefined> {
   yield node();
-  yield { area: 'machine', name: 'cpu', ok: true, detail: await processor() };
+  yield { area: 'machine', name: 'cpu', ok: true, detail: processor() };
   yield { area: 'machine', name: 'memory', ok: true, detail: `${(totalmem() / 2 ** 30).toFixed(1)} GiB` };
   yield browser(options.browser);
   for (const name of backendNames.filter((name) => name !== 'tfjs')) yield await backend(name, options);

@@ -178,8 +178,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   }
   printReport(report, flags.format, bisection);
   await logitFiles.write(report);
-  if (flags.report !== undefined)
-    await writeReport(flags.report, report, { force: flags.force, machine: await machine(), others, bisection });
+  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, machine: machine(), others, bisection });
   if (failure !== undefined) throw failure;
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);

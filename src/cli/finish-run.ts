@@ -116,7 +116,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
       node: process.versions.node,
       ...Object.fromEntries(parity.results.map(({ backend, detail }) => [backend, detail])),
     },
-    machine: await machine(),
+    machine: machine(),
     files: Object.fromEntries(names.map((name) => [name, describeFile(readFileSync(folder.path(name)))])),
     verification,
     parity,
