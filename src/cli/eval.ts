@@ -5,6 +5,7 @@ import { type BackendName, backendNames } from '../../eval/backends/table.ts';
 import type { Bisection } from '../../eval/bisect.ts';
 import { courseOf, dataName, evaluate } from '../../eval/evaluate.ts';
 import { misfit } from '../../eval/form-fit.ts';
+import { otherLabel } from '../../eval/label-fit.ts';
 import { machine } from '../../eval/machine.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import type { Report } from '../../eval/result.ts';
@@ -125,10 +126,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     source,
   };
   const chosen = await chooseBackends(flags, backendOptions);
-  for (const backend of chosen) {
-    const note = metadata && misfit(metadata.form, backend);
-    if (note !== undefined) process.stderr.write(`${note}\n`);
-  }
+  for (const backend of chosen) warn(metadata && misfit(metadata.form, backend));
   const logitFiles = new LogitFiles(flags.saveLogits, chosen, flags.force);
   if (flags.report !== undefined) requireWritable(flags.report, flags.force);
   const sides = flags.bisect ? await chooseSides(network, chosen, flags.against) : undefined;
@@ -140,6 +138,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     crops: flags.crops,
     dataFolder: dataFolder(),
   });
+  warn(otherLabel(metadata?.about.classLabels, data.classLabels));
   const interrupt = catchInterrupt();
   const progress = new Progress();
   let report: Report | undefined;
@@ -183,6 +182,10 @@ async function run(file: string, flags: Flags): Promise<void> {
   if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
+}
+
+function warn(note: string | undefined): void {
+  if (note !== undefined) process.stderr.write(`${note}\n`);
 }
 
 /** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */

@@ -1,6 +1,6 @@
 /** `eval` and `predict` as a user runs them, on the shipped network and images. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,19 @@ beforeAll(() => {
   writeFileSync(at('colour.onnx'), toOnnx(other, options));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+test('class names in another order than those of the data are pointed out', async () => {
+  const labels = [...'abcdefghij'];
+  writeFileSync(at('reversed.onnx'), toOnnx({ ...model, about: { ...model.about, classLabels: labels.toReversed() } }, options));
+  for (const label of labels) {
+    mkdirSync(at(`letters/${label}`), { recursive: true });
+    const grey = sharp({ create: { width: 28, height: 28, channels: 3, background: 'grey' } }).greyscale();
+    await grey.png().toFile(at(`letters/${label}/image.png`));
+  }
+  const { status, stderr } = await run(['eval', at('reversed.onnx'), '--data', at('letters')]);
+  expect(stderr).toBe('class 0 is j in the file and a in the data: is their order the same?\n');
+  expect(status).toBe(0);
+});
 
 test('the JSON report has every field, null where it does not apply', async () => {
   const { status, stdout } = await run([
