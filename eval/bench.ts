@@ -3,8 +3,10 @@ import { setTimeout } from 'node:timers/promises';
 import { InputError, InterruptedError } from '../src/errors.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
-import { readClassifier } from './model-input.ts';
+import { readInputs } from './model-input.ts';
 import { noise } from './noise.ts';
+import type { Shapes } from './page/random-run.ts';
+import type { ModelInput } from './page/runtime.ts';
 import { type Quartiles, quartiles } from './quartiles.ts';
 
 export interface BenchFile {
@@ -16,7 +18,7 @@ export interface BenchOptions {
   /** The first is what the others are compared with. */
   readonly files: readonly BenchFile[];
   readonly backends: readonly BackendName[];
-  /** Images at once. */
+  /** Images at once, or first size of whatever a file takes. */
   readonly batches: readonly number[];
   /** Threads of CPU and wasm kernels; undefined: the runtime's default. */
   readonly threads: readonly (number | undefined)[];
@@ -33,6 +35,8 @@ export interface Measurement {
   readonly batch: number;
   readonly threads: number | null;
   readonly detail: string;
+  /** Shapes of the random inputs of a model that takes no images; null for one that does. */
+  readonly inputs: Shapes | null;
   readonly fileBytes: number;
   /** From bytes to ready, without the time to start a process or a browser. */
   readonly loadSeconds: number;
@@ -51,6 +55,8 @@ export interface Measurement {
 
 /** After a run, the threads of a runtime spin for a while in wait of the next, and would take a core from another file's. */
 const SETTLE_MS = 100;
+/** After a file is loaded, a JavaScript engine goes on optimizing what loading made hot, and would slow the load of the next file. */
+const COMPILE_MS = 1500;
 /** Runs that nobody counts, after the first: caches fill, clocks rise. */
 const WARM_UP = 1;
 
@@ -61,7 +67,7 @@ const WARM_UP = 1;
  */
 export async function* bench(options: BenchOptions): AsyncGenerator<Measurement, void, undefined> {
   for (const { name, model } of options.files) {
-    const { fixedBatch } = readClassifier(model).input;
+    const { fixedBatch } = readInputs(model);
     for (const batch of options.batches)
       if (fixedBatch !== undefined && fixedBatch !== batch)
         throw new InputError('onnx', name, `expected any batch size, got a file for ${fixedBatch} images. Use --batch ${fixedBatch}`);
@@ -77,7 +83,8 @@ export function countOfThreads(threads: number): string {
 interface Runner {
   readonly file: BenchFile;
   readonly session: Session;
-  readonly images: Uint8Array;
+  readonly runOnce: () => Promise<{ seconds: number }>;
+  readonly inputs: Shapes | null;
   readonly firstSeconds: number;
   readonly times: number[];
 }
@@ -92,21 +99,22 @@ async function* benchSetting(
   const runners: Runner[] = [];
   try {
     for (const file of options.files) {
-      const { input } = readClassifier(file.model);
-      const session = await backends[backend].open(file.model, input, { ...options.backendOptions, batch, threads });
-      const images = noise(batch * input.channels * input.height * input.width);
-      const first = await session.run(images, batch).catch(async (error: unknown) => {
+      if (runners.length > 0) await setTimeout(COMPILE_MS);
+      const { images } = readInputs(file.model);
+      const session = await backends[backend].open(file.model, images, { ...options.backendOptions, batch, threads });
+      const runOnce = runsOf(session, images, batch);
+      const first = await runOnce().catch(async (error: unknown) => {
         await session.close();
         throw error;
       });
-      runners.push({ file, session, images, firstSeconds: first.seconds, times: [] });
+      runners.push({ file, session, runOnce, inputs: first.shapes, firstSeconds: first.seconds, times: [] });
     }
     for (let round = -WARM_UP; round < options.runs; round++) {
       for (const [i] of runners.entries()) {
         options.signal?.throwIfAborted();
         // another file begins each round: none always follows the same one
         const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
-        const { seconds } = await runner.session.run(runner.images, batch);
+        const { seconds } = await runner.runOnce();
         await setTimeout(SETTLE_MS);
         if (round >= 0) runner.times.push(seconds);
       }
@@ -131,7 +139,19 @@ async function* benchSetting(
   }
 }
 
-async function measure({ file, session, firstSeconds, times }: Runner, backend: BackendName, threads: number | undefined, batch: number) {
+/** Classifiers get pixels, which every backend converts to what it runs; other models what their inputs ask for. */
+function runsOf(session: Session, images: ModelInput | undefined, batch: number) {
+  if (!images) return () => session.time(batch);
+  const pixels = noise(batch * images.channels * images.height * images.width);
+  return async () => ({ seconds: (await session.run(pixels, batch)).seconds, shapes: null });
+}
+
+async function measure(
+  { file, session, inputs, firstSeconds, times }: Runner,
+  backend: BackendName,
+  threads: number | undefined,
+  batch: number,
+) {
   const seconds = quartiles(times);
   return {
     file: file.name,
@@ -139,6 +159,7 @@ async function measure({ file, session, firstSeconds, times }: Runner, backend: 
     batch,
     threads: threads ?? null,
     detail: session.detail,
+    inputs,
     fileBytes: file.model.length,
     loadSeconds: session.loadSeconds,
     firstSeconds,

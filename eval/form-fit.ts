@@ -1,5 +1,6 @@
 /** Which form of a file suits which backend, as measured: bench/matrix.txt; `node bench/matrix.mjs` measures again. */
 import type { FormName } from '../converters/onnx/forms.ts';
+import type { Indices } from '../converters/onnx/unpack.ts';
 import type { BackendName } from './backends/table.ts';
 
 export interface Target {
@@ -7,6 +8,8 @@ export interface Target {
   readonly form: FormName;
   /** Whether 8-bit activations, where there are images to calibrate them with, are faster than `form`. */
   readonly int8: boolean;
+  /** How 8-bit files unpack their bits, where another way than the one that every runtime reads loads faster. */
+  readonly indices?: Indices;
   /** Whether the runtime takes floats alone. */
   readonly floatsOnly?: boolean;
   /** Images a run, where the runtime takes no dynamic size. */
@@ -16,7 +19,7 @@ export interface Target {
 /** What a file is exported for. */
 export const targets = {
   cpu: { title: 'onnxruntime on CPUs', form: 'packed', int8: true },
-  wasm: { title: 'onnxruntime-web, WebAssembly', form: 'packed', int8: true },
+  wasm: { title: 'onnxruntime-web, WebAssembly', form: 'packed', int8: true, indices: 'product' },
   webgpu: { title: 'onnxruntime and onnxruntime-web, WebGPU (with shader-f16, try --form fp16)', form: 'packed', int8: false },
   webgl: { title: 'onnxruntime-web, WebGL', form: 'dense', int8: false, floatsOnly: true, batch: 1 },
   fpga: { title: 'qonnx, FINN, hls4ml', form: 'qonnx', int8: false, batch: 1 },

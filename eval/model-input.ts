@@ -2,7 +2,7 @@
 
 import { typeName } from '../converters/onnx/initializer.ts';
 import { type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
-import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../proto/onnx.ts';
+import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber, type ValueInfoProto } from '../proto/onnx.ts';
 import { InputError } from '../src/errors.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../src/network/config.ts';
 import { elements } from '../src/network/tensor.ts';
@@ -25,8 +25,7 @@ export interface ClassifierModel {
  */
 export function readClassifier(bytes: Uint8Array): ClassifierModel {
   const proto = decodeModel(bytes);
-  const constants = new Set(proto.graph?.initializer?.map(({ name }) => name));
-  const inputs = (proto.graph?.input ?? []).filter(({ name }) => !constants.has(name));
+  const inputs = inputsOf(proto);
   const [image] = inputs;
   const output = proto.graph?.output?.[0];
   if (inputs.length !== 1 || !image || !output)
@@ -77,6 +76,31 @@ export function logitsOf(
   const logits = outputs[output]?.data;
   if (logits?.length === count * classes) return logits;
   throw new InputError('onnx', `output ${output}`, `expected ${count * classes} float logits, got ${logits?.length ?? 'none'}`);
+}
+
+/** How a model of any kind is run: `images` is undefined when it is no image classifier. */
+export interface Inputs {
+  readonly images: ModelInput | undefined;
+  /** First size of its inputs, when no input leaves it to the caller. */
+  readonly fixedBatch: number | undefined;
+}
+
+/** @throws InputError when the file is no ONNX model */
+export function readInputs(bytes: Uint8Array): Inputs {
+  const sizes = inputsOf(decodeModel(bytes)).map(({ type }) => shapeOf(type)[0]);
+  const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
+  try {
+    return { images: readClassifier(bytes).input, fixedBatch };
+  } catch (error) {
+    if (error instanceof InputError) return { images: undefined, fixedBatch };
+    throw error;
+  }
+}
+
+/** The inputs that a caller gives: older files list constants among them. */
+function inputsOf({ graph }: ModelProto): ValueInfoProto[] {
+  const constants = new Set(graph?.initializer?.map(({ name }) => name));
+  return (graph?.input ?? []).filter(({ name }) => !constants.has(name));
 }
 
 const pixelTypes = new Map<number | null | undefined, ModelInput['type']>([

@@ -3,10 +3,14 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { readMetadata } from '../converters/onnx/metadata.ts';
+import { decodeModel } from '../proto/onnx.ts';
 import { InputError, InterruptedError } from '../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../src/network/topology.ts';
 import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';
-import { type ClassifierModel, readClassifier } from './model-input.ts';
+import { readInputs } from './model-input.ts';
+import { noise } from './noise.ts';
+import { randomTimer } from './page/random-run.ts';
 import { runBatch } from './page/runtime.ts';
 
 export interface ProfileOptions {
@@ -54,14 +58,14 @@ interface Event {
  */
 export async function profile(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
   const { batch, threads, runs } = options;
-  const model = readClassifier(file);
+  const metadata = readMetadata(decodeModel(file));
   const before = await matmulSpeed(threads);
-  const run = medianRun(await record(file, model, options));
+  const run = medianRun(await record(file, options));
   const after = await matmulSpeed(threads);
   const matmul = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
   const perImage = (microseconds: number) => microseconds / batch;
   const nodes = run.events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(SUFFIX));
-  const topology = model.metadata ? layers(model.metadata.config) : [];
+  const topology = metadata ? layers(metadata.config) : [];
   const byName = new Map(topology.map((layer) => [layer.name, layer]));
   const rows = new Map<string, { ops: Set<string>; microseconds: number; integer: boolean }>();
   const ops = new Map<string, number>();
@@ -109,9 +113,10 @@ function medianRun(events: readonly Event[]): { microseconds: number; events: re
 }
 
 /** Runs the file and returns the events of the runs after a warm-up. */
-async function record(file: Uint8Array, { input }: ClassifierModel, { batch, threads, runs, signal }: ProfileOptions): Promise<Event[]> {
-  if (input.fixedBatch !== undefined && input.fixedBatch !== batch)
-    throw new InputError('onnx', `input ${input.name}`, `expected any batch size, got ${input.fixedBatch}`);
+async function record(file: Uint8Array, { batch, threads, runs, signal }: ProfileOptions): Promise<Event[]> {
+  const { images, fixedBatch } = readInputs(file);
+  if (fixedBatch !== undefined && fixedBatch !== batch)
+    throw new InputError('onnx', 'inputs', `expected any batch size, got ${fixedBatch}`);
   const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-'));
   try {
     const session = await InferenceSession.create(file, {
@@ -121,8 +126,11 @@ async function record(file: Uint8Array, { input }: ClassifierModel, { batch, thr
       ...(threads ? { intraOpNumThreads: threads } : {}),
     });
     try {
-      const images = new Uint8Array(batch * input.channels * input.height * input.width).fill(128);
-      for (let i = 0; i < runs + 1 && !signal?.aborted; i++) await runBatch({ InferenceSession, Tensor }, session, input, images, batch);
+      const runtime = { InferenceSession, Tensor };
+      const time = randomTimer(runtime, session);
+      const pixels = noise(images ? batch * images.channels * images.height * images.width : 0);
+      const runOnce = () => (images ? runBatch(runtime, session, images, pixels, batch) : time(batch));
+      for (let i = 0; i < runs + 1 && !signal?.aborted; i++) await runOnce();
       session.endProfiling();
     } finally {
       await session.release();

@@ -5,12 +5,10 @@ import { QUANTIZER_DOMAINS, qonnx } from '../converters/onnx/form-qonnx.ts';
 import { decodeModel, encodeModel } from '../proto/onnx.ts';
 import type { ImageSet } from '../src/data/image-set.ts';
 import { InputError, ParityError } from '../src/errors.ts';
-import { MAX_IMAGE_VALUES } from '../src/network/config.ts';
-import { elements } from '../src/network/tensor.ts';
-import { firstLine } from './backends/runtime-error.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from './metrics.ts';
 import type { ClassifierModel } from './model-input.ts';
-import { generator } from './noise.ts';
+import { firstLine } from './page/first-line.ts';
+import { type RandomRun, randomRun, type Shapes } from './page/random-run.ts';
 import { runBatch } from './page/runtime.ts';
 import { defaultThresholds } from './parity.ts';
 
@@ -22,7 +20,7 @@ export interface PackVerification {
   readonly relError: number;
   readonly maxAbsDiff: number;
   /** Shapes of the random inputs. */
-  readonly inputs: Readonly<Record<string, readonly number[]>>;
+  readonly inputs: Shapes;
   /** On images of a data set; null without one. */
   readonly data: { readonly images: number; readonly agreement: number; readonly relError: number; readonly maxAbsDiff: number } | null;
 }
@@ -35,8 +33,6 @@ export interface PackData {
   readonly onProgress?: (done: number) => void;
 }
 
-/** Sizes tried, in this order, for those that a file leaves to the caller, other than the first of an input. */
-const FREE_SIZES = [32, 224, 64, 128, 16, 8, 4, 1, 256, 512];
 const BATCH = 16;
 
 /**
@@ -88,33 +84,12 @@ async function withBipolarQuant(path: string): Promise<Session | undefined> {
   return runtime.InferenceSession.create(encodeModel(model), options);
 }
 
-type Feeds = Record<string, runtime.Tensor>;
-
 async function compareRandom(before: Session, after: Session): Promise<Omit<PackVerification, 'data'>> {
-  let refused: InputError | undefined;
-  for (const size of FREE_SIZES) {
-    const shapes = inputShapes(before, size);
-    const count = Object.values(shapes).reduce((sum, dims) => sum + elements(dims), 0);
-    if (count > MAX_IMAGE_VALUES) {
-      refused ??= new InputError('onnx', 'inputs', `expected at most ${MAX_IMAGE_VALUES} values in all, got ${count}`);
-      continue;
-    }
-    const feeds = randomFeeds(before, shapes);
-    let expected: Outputs;
-    try {
-      expected = await before.run(feeds);
-    } catch (error) {
-      refused ??= new InputError('onnx', 'inputs', `expected a model that takes random inputs, got ${firstLine(error)}`);
-      continue;
-    }
-    const got = await runNew(after, feeds);
-    const { relError, maxAbsDiff } = difference(expected, got);
-    return { relError, maxAbsDiff, inputs: shapes };
-  }
-  throw refused;
+  const { shapes, feeds, outputs } = await randomRun(runtime, before, 1);
+  return { ...difference(outputs, await runNew(after, feeds)), inputs: shapes };
 }
 
-async function runNew(session: Session, feeds: Feeds): Promise<Outputs> {
+async function runNew(session: Session, feeds: RandomRun['feeds']): Promise<Outputs> {
   try {
     return await session.run(feeds);
   } catch (error) {
@@ -188,62 +163,4 @@ function check(what: string, found: Difference): number {
     );
   }
   return relError;
-}
-
-/** Shapes of all inputs, with 1 for the first size of an input and `free` for others where a file leaves them to the caller. */
-function inputShapes(session: Session, free: number): Record<string, number[]> {
-  return Object.fromEntries(
-    session.inputMetadata.map((value) => {
-      if (!value.isTensor) throw new InputError('onnx', `input ${value.name}`, 'expected a tensor, got a sequence or map');
-      const dims = value.shape.map((size, axis) => (typeof size === 'number' && size >= 0 ? size : axis === 0 ? 1 : free));
-      return [value.name, dims];
-    }),
-  );
-}
-
-/** Random values for every input: -1 to 1 for floats, 0 and 1 for integers (indices that every table has). */
-function randomFeeds(session: Session, shapes: Readonly<Record<string, number[]>>): Feeds {
-  const next = generator();
-  return Object.fromEntries(
-    session.inputMetadata.flatMap((value) => {
-      const dims = shapes[value.name];
-      return value.isTensor && dims ? [[value.name, randomTensor(value.name, value.type, dims, next)]] : [];
-    }),
-  );
-}
-
-function randomTensor(name: string, type: string, dims: number[], next: () => number): runtime.Tensor {
-  const count = elements(dims);
-  const coin = () => Number(next() < 0.5);
-  const signed = () => 2 * next() - 1;
-  switch (type) {
-    case 'float32':
-      return new runtime.Tensor('float32', Float32Array.from({ length: count }, signed), dims);
-    case 'float64':
-      return new runtime.Tensor('float64', Float64Array.from({ length: count }, signed), dims);
-    case 'uint8':
-      return new runtime.Tensor(
-        'uint8',
-        Uint8Array.from({ length: count }, () => 256 * next()),
-        dims,
-      );
-    case 'int8':
-      return new runtime.Tensor(
-        'int8',
-        Int8Array.from({ length: count }, () => 256 * next() - 128),
-        dims,
-      );
-    case 'int32':
-      return new runtime.Tensor('int32', Int32Array.from({ length: count }, coin), dims);
-    case 'int64':
-      return new runtime.Tensor(
-        'int64',
-        BigInt64Array.from({ length: count }, () => BigInt(coin())),
-        dims,
-      );
-    case 'bool':
-      return new runtime.Tensor('bool', Uint8Array.from({ length: count }, coin), dims);
-    default:
-      throw new InputError('onnx', `input ${name}`, `expected numbers, got ${type}`);
-  }
 }

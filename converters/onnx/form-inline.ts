@@ -1,33 +1,67 @@
 /** `inline`: the same bits as `packed`, unpacked by standard operators in the graph itself, for tools without local functions. */
+import { DataType } from '../../proto/onnx.ts';
 import { packedLength } from '../../src/network/sign.ts';
-import { type BitTensor, elements } from '../../src/network/tensor.ts';
-import type { Form } from './form.ts';
+import { type BitTensor, elements, type FloatTensor } from '../../src/network/tensor.ts';
+import type { Form, Kernel } from './form.ts';
 import { packed } from './form-packed.ts';
 import type { Graph } from './graph.ts';
-import { lookUp, signTable, toFloat, toShape } from './unpack.ts';
+import { floatSignTable, type Indices, lookUp, signTable, toFloat, toShape } from './unpack.ts';
 
 export const inline: Form = {
   title: 'bits, unpacked by standard operators: OpenVINO, OpenCV, tract and others',
   functions: [],
   kernel(graph, name, bits, scale) {
-    graph.nodes.push(toFloat(int8Signs(graph, name, bits), `${name}.sign`));
-    graph.floats(`${name}.scale`, scale.shape, scale.data);
-    return { weights: graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.kernel`) };
+    graph.nodes.push(toFloat(int8Signs(graph, name, bits, 'cast'), `${name}.sign`));
+    return scaled(graph, name, scale);
   },
   read: packed.read,
 };
 
+/** `inline` without a Cast, for kernels so small that it does not matter how large their signs are on the way. */
+export const castless: Form = {
+  ...inline,
+  kernel(graph, name, bits, scale) {
+    unpack(graph, name, bits, { indices: 'product', table: graph.constant('float_sign_table', floatSignTable), output: `${name}.sign` });
+    return scaled(graph, name, scale);
+  },
+};
+
+function scaled(graph: Graph, name: string, scale: FloatTensor): Kernel {
+  graph.floats(`${name}.scale`, scale.shape, scale.data);
+  return { weights: graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.kernel`) };
+}
+
 /** Adds the bits of the convolution `name` and what unpacks them; returns the name of the kernel of int8 +-1. */
-export function int8Signs(graph: Graph, name: string, { shape, data }: BitTensor): string {
+export function int8Signs(graph: Graph, name: string, bits: BitTensor, indices: Indices): string {
+  return unpack(graph, name, bits, { indices, table: graph.constant('sign_table', signTable), output: `${name}.int8` });
+}
+
+interface Unpacking {
+  readonly indices: Indices;
+  /** Name of the table whose row b holds the signs of byte b. */
+  readonly table: string;
+  /** Name of the kernel of +-1. */
+  readonly output: string;
+}
+
+function unpack(graph: Graph, name: string, { shape, data }: BitTensor, { indices, table, output }: Unpacking): string {
   const count = elements(shape);
   graph.bytes(`${name}.bits`, data);
-  const table = graph.constant('sign_table', signTable);
-  graph.nodes.push(...lookUp(`${name}.bits`, table, name));
+  if (indices === 'cast') graph.nodes.push(...lookUp(`${name}.bits`, table, name));
+  else lookUpByProduct(graph, name, table);
   let signs = `${name}.rows`;
   if (packedLength(count) * 8 !== count) {
     const flat = graph.node('Reshape', [signs, graph.int64s('flat', [-1])], `${name}.signs`);
     signs = graph.node('Slice', [flat, graph.int64s('start', [0]), graph.int64s(`${name}.count`, [count])], `${name}.unpadded`);
   }
-  graph.nodes.push(toShape(signs, graph.int64s(`${name}.shape`, shape), name));
-  return `${name}.int8`;
+  graph.nodes.push(toShape(signs, graph.int64s(`${name}.shape`, shape), output));
+  return output;
+}
+
+/** As `lookUp`, with rows of shape [bytes, 1, 8]. */
+function lookUpByProduct(graph: Graph, name: string, table: string): void {
+  const column = graph.node('Reshape', [`${name}.bits`, graph.int64s('column', [-1, 1])], `${name}.column`);
+  const one = graph.constant('one_by_one', () => ({ dims: [1, 1], data_type: DataType.UINT8, raw_data: Uint8Array.of(1) }));
+  const index = graph.node('MatMulInteger', [column, one], `${name}.index`);
+  graph.node('Gather', [table, index], `${name}.rows`, { axis: 0 });
 }

@@ -31,7 +31,7 @@ const functions: FunctionProto[] = [
       constant('start', int64s([0])),
       node('ReduceProd', ['shape'], 'count', { keepdims: 1 }),
       node('Slice', ['signs', 'start', 'count'], 'unpadded'),
-      toShape('unpadded', 'shape', 'kernel'),
+      toShape('unpadded', 'shape', 'kernel.int8'),
       toFloat('kernel.int8', 'kernel'),
     ],
   },

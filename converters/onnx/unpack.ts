@@ -6,14 +6,29 @@
  */
 import { DataType, type NodeProto, type TensorProto } from '../../proto/onnx.ts';
 import { unpackSigns } from '../../src/network/sign.ts';
-import { node } from './graph.ts';
+import { floats, node } from './graph.ts';
 
 /** Row b holds the signs of byte b: int8 [256, 8]. */
 export function signTable(): TensorProto {
-  const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
-  const signs = Int8Array.from(unpackSigns(everyByte, 2048));
-  return { dims: [256, 8], data_type: DataType.INT8, raw_data: new Uint8Array(signs.buffer) };
+  return { dims: [256, 8], data_type: DataType.INT8, raw_data: new Uint8Array(Int8Array.from(everySign()).buffer) };
 }
+
+/** The same as float32, for kernels so small that a quarter of their size is nothing. */
+export function floatSignTable(): TensorProto {
+  return floats([256, 8], everySign());
+}
+
+function everySign(): Float32Array {
+  const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  return Float32Array.from(unpackSigns(everyByte, 2048));
+}
+
+/**
+ * How bytes become the indices that Gather takes. `cast` is read everywhere. onnxruntime-web's Cast is one function of half a
+ * megabyte of wasm, and the loops of large kernels make the browser's compiler optimize it while the file loads; `product`,
+ * by a matrix of a single one, does without: but OpenCV knows no MatMulInteger.
+ */
+export type Indices = 'cast' | 'product';
 
 /** Looks the bytes up: `<prefix>.rows` is int8 [bytes, 8]. */
 export function lookUp(bits: string, table: string, prefix: string): NodeProto[] {
@@ -23,9 +38,9 @@ export function lookUp(bits: string, table: string, prefix: string): NodeProto[]
   ];
 }
 
-/** Gives as many int8 signs as `shape` has elements that shape: `<prefix>.int8`. */
-export function toShape(signs: string, shape: string, prefix: string): NodeProto {
-  return node('Reshape', [signs, shape], `${prefix}.int8`);
+/** Gives as many signs as `shape` has elements that shape. */
+export function toShape(signs: string, shape: string, output: string): NodeProto {
+  return node('Reshape', [signs, shape], output);
 }
 
 /** Makes int8 signs float32. */

@@ -1,4 +1,5 @@
 /** What every backend looks like to `evaluate`: one row of `table.ts`. */
+import type { RandomTimer } from '../page/random-run.ts';
 import type { ModelInput, Output } from '../page/runtime.ts';
 
 export interface Backend {
@@ -8,9 +9,10 @@ export interface Backend {
   readonly runsSource?: boolean;
   /**
    * Loads a model. One session is open at a time: two WebGPU sessions in a process crash.
+   * @param input how it takes images; undefined for a model that takes something else, which `time` runs alone
    * @throws DeviceError when the device is absent or the provider does not run the nodes: never a silent fallback
    */
-  open(model: Uint8Array, input: ModelInput, options: BackendOptions): Promise<Session>;
+  open(model: Uint8Array, input: ModelInput | undefined, options: BackendOptions): Promise<Session>;
 }
 
 export interface BackendOptions {
@@ -39,6 +41,8 @@ export interface Session {
    * @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width]; converted to what the file takes
    */
   run(imagesNCHW: Uint8Array, count: number): Promise<BatchResult>;
+  /** Runs the model on random values of whatever it takes. */
+  readonly time: RandomTimer;
   /** Frees the model and the process or page that held it. */
   close(): Promise<void>;
 }
@@ -55,4 +59,6 @@ export interface Loaded {
   readonly version: string;
   /** @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width] */
   run(imagesNCHW: Uint8Array, count: number): Promise<BatchResult>;
+  /** Absent where a runtime takes images alone. */
+  readonly time?: RandomTimer;
 }

@@ -21,7 +21,11 @@ interface BrowserRow {
   readonly provider: Provider;
   readonly advice: string;
   /** Rewrites a file for a provider that does not take it as it is; says what was done. */
-  prepare?(model: Uint8Array, input: ModelInput, options: BackendOptions): { model: Uint8Array; input: ModelInput; done: string };
+  prepare?(
+    model: Uint8Array,
+    input: ModelInput | undefined,
+    options: BackendOptions,
+  ): { model: Uint8Array; input: ModelInput; done: string };
 }
 
 export function browserBackend({ title, provider, advice, prepare }: BrowserRow): Backend {
@@ -64,6 +68,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
               .catch(stopped);
             return decode(result);
           },
+          time: (batch) => page.evaluate((n) => (globalThis as unknown as { wrn: PageApi }).wrn.time(n), batch).catch(stopped),
           peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
           close,
         };

@@ -4,7 +4,8 @@
  */
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
-import { type ModelInput, type Output, runBatch } from '../page/runtime.ts';
+import { randomTimer, type Shapes } from '../page/random-run.ts';
+import { type ModelInput, type Output, requireImages, runBatch } from '../page/runtime.ts';
 import { peakMemory } from '../peak-memory.ts';
 import type { Loaded } from './backend.ts';
 
@@ -15,7 +16,7 @@ interface OpenOnnx {
   readonly runtime: 'onnxruntime-node' | 'onnxruntime-web';
   readonly options: InferenceSession.SessionOptions;
   readonly model: Uint8Array;
-  readonly input: ModelInput;
+  readonly input: ModelInput | undefined;
   readonly threads: number | undefined;
 }
 interface OpenTfjs {
@@ -28,12 +29,17 @@ export interface RunRequest {
   readonly imagesNCHW: Uint8Array;
   readonly count: number;
 }
-export type Request = OpenRequest | RunRequest | { readonly kind: 'memory' };
+export interface TimeRequest {
+  readonly kind: 'time';
+  readonly batch: number;
+}
+export type Request = OpenRequest | RunRequest | TimeRequest | { readonly kind: 'memory' };
 
 /** One reply a request, in order. */
 export type Reply =
   | { readonly kind: 'open'; readonly seconds: number; readonly version: string }
   | { readonly kind: 'run'; readonly outputs: Readonly<Record<string, Output>>; readonly seconds: number }
+  | { readonly kind: 'time'; readonly shapes: Shapes; readonly seconds: number }
   | { readonly kind: 'memory'; readonly peakBytes: number }
   | { readonly kind: 'error'; readonly message: string };
 
@@ -43,6 +49,10 @@ async function answer(request: Request): Promise<Reply> {
   if (request.kind === 'memory') return { kind: 'memory', peakBytes: peakMemory(process.pid) ?? process.resourceUsage().maxRSS * 1024 };
   if (request.kind === 'open') return open(request);
   if (!loaded) throw new Error('no model is open');
+  if (request.kind === 'time') {
+    if (!loaded.time) throw new Error('this runtime takes images alone');
+    return { kind: 'time', ...(await loaded.time(request.batch)) };
+  }
   return { kind: 'run', ...(await loaded.run(request.imagesNCHW, request.count)) };
 }
 
@@ -65,7 +75,11 @@ async function onnxruntime({ runtime: name, options, model, input, threads }: Op
   const version = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
   return async () => {
     const session = await ort.InferenceSession.create(model, options);
-    return { version, run: (imagesNCHW, count) => runBatch(ort, session, input, imagesNCHW, count) };
+    return {
+      version,
+      run: (imagesNCHW, count) => runBatch(ort, session, requireImages(input), imagesNCHW, count),
+      time: randomTimer(ort, session),
+    };
   };
 }
 

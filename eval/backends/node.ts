@@ -36,6 +36,7 @@ async function openChild({ name, advice, env, note = '', request }: ChildRow): P
       loadSeconds: seconds,
       detail: `${request.runtime} ${version}${note}`,
       run: (imagesNCHW, count) => child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch(stopped),
+      time: (batch) => child.ask<'time'>({ kind: 'time', batch }).catch(stopped),
       peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' }).catch(stopped)).peakBytes,
       close: () => child.close(),
     };
@@ -57,7 +58,7 @@ function onnxBackend({ title, runtime, provider, advice, env }: OnnxRow): Backen
   const device = provider === 'cuda' || provider === 'webgpu';
   return {
     title,
-    open(model: Uint8Array, input: ModelInput, options: BackendOptions) {
+    open(model: Uint8Array, input: ModelInput | undefined, options: BackendOptions) {
       const { threads, softwareGpu } = options;
       const sessionOptions: InferenceSession.SessionOptions = {
         executionProviders: [provider],

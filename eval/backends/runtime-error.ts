@@ -1,5 +1,6 @@
 /** What a runtime says when it does not take a model or stops, in one line, and whose fault it is. */
 import { DeviceError, InputError, type WrnError } from '../../src/errors.ts';
+import { firstLine } from '../page/first-line.ts';
 
 /**
  * How onnxruntime says that no machine runs a model: an operator that nobody defines, a graph against the rules
@@ -9,12 +10,6 @@ const MODEL_AT_FAULT =
   /\S+ is not a registered function\/op|No Op registered for|No opset import for domain|(This is an )?invalid model|Unrecognized attribute|Node\s*\(\S*\) with schema|\[(Shape|Type)InferenceError\]|Type Error:|Unsupported model IR version|Opset \d+ is under development/i;
 const MAX_LENGTH = 300;
 
-/** The first line of an error, without the place in onnxruntime's source and what the browser's driver puts in front. */
-export function firstLine(error: unknown): string {
-  const [line = ''] = (error instanceof Error ? error.message : String(error)).trim().split('\n');
-  return line.replace(/^page\.evaluate: (Error: )?/, '').replace(/^.* was false\. /, '');
-}
-
 /** The error of a model that a backend does not open: the model's own fault, or what the machine lacks. */
 export function openError(backend: string, error: unknown, advice: string | undefined): WrnError {
   const message = firstLine(error);
@@ -23,7 +18,12 @@ export function openError(backend: string, error: unknown, advice: string | unde
   return new DeviceError([`${backend} cannot run this model: ${message.slice(0, MAX_LENGTH)}`, ...(advice ? [advice] : [])].join('. '));
 }
 
-/** The error of a backend that opened a model, and then failed or went away. */
-export function stopError(backend: string, error: unknown): DeviceError {
+/** An InputError of ours, as it comes out of another process or a page: its message alone. */
+const INPUT_ERROR = /^onnx (.*?): (expected .*)$/;
+
+/** The error of a backend that opened a model, and then failed or went away; or what the model asks for is the fault. */
+export function stopError(backend: string, error: unknown): WrnError {
+  const [, where, reason] = INPUT_ERROR.exec(firstLine(error)) ?? [];
+  if (where && reason) return new InputError('onnx', where, reason);
   return new DeviceError(`${backend} stopped while it ran this model: ${firstLine(error).slice(0, MAX_LENGTH)}`);
 }

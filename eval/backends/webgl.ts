@@ -8,6 +8,7 @@ import { fromOnnx } from '../../converters/onnx/from-onnx.ts';
 import { readMetadata } from '../../converters/onnx/metadata.ts';
 import { toOnnxProto } from '../../converters/onnx/to-onnx.ts';
 import { DataType, decodeModel, encodeModel, type TypeProto } from '../../proto/onnx.ts';
+import { requireImages } from '../page/runtime.ts';
 import { browserBackend } from './browser.ts';
 
 const floats: TypeProto = { tensor_type: { elem_type: DataType.FLOAT, shape: { dim: [] } } };
@@ -16,7 +17,8 @@ export const browserWebgl = browserBackend({
   title: 'onnxruntime-web in a browser, WebGL',
   provider: 'webgl',
   advice: 'It needs a GPU with WebGL 2, or --software-gpu; it takes the dense form',
-  prepare(bytes, input, { batch }) {
+  prepare(bytes, imageInput, { batch }) {
+    const input = requireImages(imageInput);
     const original = decodeModel(bytes);
     const form = readMetadata(original)?.form;
     const rewritten = form !== undefined && (form !== 'dense' || input.type !== 'float32');

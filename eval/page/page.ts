@@ -1,12 +1,13 @@
 /** What runs inside the page that `eval` opens: loads a model with onnxruntime-web and runs the batches it is handed. */
 import type { InferenceSession } from 'onnxruntime-web';
-import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
+import { type RandomTimer, randomTimer } from './random-run.ts';
+import { type ModelInput, type Runtime, requireImages, runBatch } from './runtime.ts';
 
 export type Provider = 'wasm' | 'webgpu' | 'webgl';
 
 export interface PageOpen {
   readonly provider: Provider;
-  readonly input: ModelInput;
+  readonly input: ModelInput | undefined;
   readonly threads?: number | undefined;
   /** Whether a software renderer is what the user asked for. */
   readonly softwareGpu: boolean;
@@ -21,6 +22,7 @@ export interface PageResult {
 export interface Page {
   open(options: PageOpen): Promise<{ seconds: number; detail: string }>;
   run(imagesBase64: string, count: number): Promise<PageResult>;
+  readonly time: RandomTimer;
 }
 
 interface WebRuntime extends Runtime {
@@ -31,7 +33,7 @@ const SOFTWARE = /swiftshader|llvmpipe|software/i;
 /** As in the backends of Node: a node that would run on the CPU instead is an error. */
 const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
 
-let running: { ort: WebRuntime; session: InferenceSession; input: ModelInput } | undefined;
+let running: { ort: WebRuntime; session: InferenceSession; input: ModelInput | undefined; time: RandomTimer } | undefined;
 
 const page: Page = {
   async open({ provider, input, threads, softwareGpu }) {
@@ -47,7 +49,7 @@ const page: Page = {
       ...(provider === 'webgpu' ? { extra: NO_FALLBACK } : {}),
     });
     const seconds = (performance.now() - start) / 1000;
-    running = { ort, session, input };
+    running = { ort, session, input, time: randomTimer(ort, session) };
     const detail = `onnxruntime-web ${ort.env.versions.web ?? ''}, ${device || `${ort.env.wasm.numThreads ?? 1} threads`}`;
     show('detail', detail);
     return { seconds, detail };
@@ -60,6 +62,10 @@ const page: Page = {
     const encoded = Object.entries(outputs).map(([name, { shape, data }]) => [name, { shape, base64: toBase64(data) }] as const);
     return { outputs: Object.fromEntries(encoded), seconds };
   },
+  async time(batch) {
+    if (!running) throw new Error('no model is open');
+    return running.time(batch);
+  },
 };
 
 /** Calls come while one runs, but a session of onnxruntime-web runs one batch at a time. */
@@ -68,7 +74,7 @@ let done = 0;
 
 async function runInTurn(images: Uint8Array, count: number) {
   if (!running) throw new Error('no model is open');
-  const result = await runBatch(running.ort, running.session, running.input, images, count);
+  const result = await runBatch(running.ort, running.session, requireImages(running.input), images, count);
   done += count;
   show('done', `${done.toLocaleString()} images classified`);
   return result;

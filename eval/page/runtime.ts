@@ -25,6 +25,12 @@ export interface ModelInput {
   readonly fixedBatch?: number | undefined;
 }
 
+/** @throws UsageError when nobody said how the model takes images */
+export function requireImages(input: ModelInput | undefined): ModelInput {
+  if (!input) throw new UsageError('this model takes something else than images');
+  return input;
+}
+
 /** A float output, row-major. */
 export interface Output {
   readonly shape: readonly number[];

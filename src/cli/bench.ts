@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench.ts';
 import { benchChart } from '../../eval/bench-chart.ts';
+import type { Shapes } from '../../eval/page/random-run.ts';
 import { type Profile, profile } from '../../eval/profile.ts';
 import { toPng, toSvg } from '../chart/chart.ts';
 import { UsageError } from '../errors.ts';
@@ -29,9 +30,13 @@ interface Flags {
 
 export function command(): Command {
   return new Command('bench')
-    .argument('<files...>', 'ONNX files of image classifiers; each is compared with the first')
+    .argument('<files...>', 'ONNX files; each is compared with the first. What takes no images gets random values')
     .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
-    .addOption(new Option('--batch <sizes>', 'images at once, comma-separated').argParser(naturalNumbers).default([8], '8'))
+    .addOption(
+      new Option('--batch <sizes>', 'images at once, or first size of other inputs; comma-separated')
+        .argParser(naturalNumbers)
+        .default([8], '8'),
+    )
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
     .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the speed of a large matrix product')
@@ -119,7 +124,9 @@ function measurementTable(measurements: readonly Measurement[]): string {
   }
   const details = new Map(measurements.map(({ backend, detail }) => [backend, detail]));
   const ran = [...details].map(([backend, detail]) => `  ${backend}: ${detail}\n`).join('');
-  return `${table}\n${ran}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
+  const shapes = (inputs: Shapes) => Object.entries(inputs).map(([name, dims]) => `${name} [${dims.join(', ')}]`);
+  const random = measurements.map(({ file, inputs }) => (inputs ? `  ${file}: random values for ${shapes(inputs).join(', ')}\n` : ''));
+  return `${table}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
 function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPerImage }: Profile): string {

@@ -3,6 +3,7 @@ import { planInt8 } from '../../converters/onnx/int8/plan.ts';
 import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { calibrate, type Method } from '../../eval/calibrate.ts';
+import { type Target, type TargetName, targets } from '../../eval/form-fit.ts';
 import { worstLayer } from '../../eval/layer-errors.ts';
 import { type Int8Verification, verifyInt8 } from '../../eval/verify-int8.ts';
 import { openSplits } from '../data/open.ts';
@@ -19,6 +20,7 @@ export interface Int8Flags {
   readonly calibrationImages: number;
   readonly method: Method;
   readonly minAgreement: number;
+  readonly for?: TargetName;
 }
 
 export interface Int8Export {
@@ -44,7 +46,8 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
   try {
     const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
     const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });
-    const file = toInt8Onnx(model, ranges, flags.input);
+    const { indices }: Partial<Target> = flags.for ? targets[flags.for] : {};
+    const file = toInt8Onnx(model, ranges, flags.input, indices);
     const verification = await verifyInt8(file, model, ranges, {
       data: test,
       images: VERIFIED_IMAGES,

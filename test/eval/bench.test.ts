@@ -10,14 +10,15 @@ import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
 import { bench, type Measurement } from '../../eval/bench.ts';
 import { benchChart } from '../../eval/bench-chart.ts';
+import { findBrowser } from '../../eval/browser/find.ts';
 import { profile } from '../../eval/profile.ts';
 import { quartiles } from '../../eval/quartiles.ts';
-import { encodeModel } from '../../proto/onnx.ts';
+import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { toSvg } from '../../src/chart/chart.ts';
 import { DeviceError, InputError, InterruptedError } from '../../src/errors.ts';
 import { layers, multiplyAccumulates } from '../../src/network/topology.ts';
 import { interrupt, run } from '../cli/run.ts';
-import { model as foreign, node, value } from '../converters/onnx/foreign-model.ts';
+import { model as foreign, int64s, node, signs, value } from '../converters/onnx/foreign-model.ts';
 import { randomModel } from '../network/random-model.ts';
 import { fakeBackend } from './fake-session.ts';
 
@@ -132,23 +133,6 @@ describe('turns', () => {
   });
 });
 
-test.each([
-  {
-    title: 'images',
-    dims: ['batch', 2 ** 20, 2 ** 20, 3],
-    classes: 10,
-    message: /input x: expected at most 67108864 values, got 3298534883328/,
-  },
-  { title: 'a batch', dims: [2 ** 40, 3, 32, 32], classes: 10, message: /input x: expected at most 67108864 values/ },
-  { title: 'classes', dims: ['batch', 3, 32, 32], classes: 2 ** 40, message: /output y: expected at most 1000000 classes, got/ },
-])('a file that asks for terabytes is refused: $title', async ({ dims, classes, message }) => {
-  const proto = foreign({ nodes: [node('Identity', ['x'], 'y')], tensors: [], inputs: [value('x', dims)] });
-  proto.graph = { ...proto.graph, output: [value('y', ['batch', classes])] };
-  const huge = { name: 'huge', model: encodeModel(proto) };
-  const options = { files: [huge], backends: ['cpu'] as const, batches: [1], threads: [undefined], runs: 1, backendOptions: {} };
-  await expect(bench(options).next()).rejects.toThrow(message);
-});
-
 test('a runtime that dies of the signal that ends the measurement is no failure', async () => {
   const abort = new AbortController();
   fakeBackend('cpu', () => {
@@ -167,6 +151,59 @@ test('a file for another batch size is refused', async () => {
   const fixed = { name: 'fixed', model: encodeModel(proto) };
   const options = { files: [fixed], backends: ['cpu'] as const, batches: [4], threads: [undefined], runs: 1, backendOptions: {} };
   await expect(bench(options).next()).rejects.toThrow(InputError);
+});
+
+describe('a model that takes no images', () => {
+  /** Rows of a table by token, masked, times a matrix: tokens int64 [first, length], mask float [first, length]. */
+  const text = (first: number | string) =>
+    encodeModel(
+      foreign({
+        nodes: [
+          node('Gather', ['table', 'tokens'], 'rows'),
+          node('Unsqueeze', ['mask', 'last'], 'column'),
+          node('Mul', ['rows', 'column'], 'masked'),
+          node('MatMul', ['masked', 'signs'], 'y'),
+        ],
+        tensors: [signs('table', [2, 64]), { ...int64s([-1]), name: 'last' }, signs('signs', [64, 64])],
+        inputs: [value('tokens', [first, 'length'], DataType.INT64), value('mask', [first, 'length'])],
+      }),
+    );
+  const options = { threads: [1], runs: 2, backendOptions: {} };
+
+  for (const backend of ['cpu', 'wasm', 'browser-wasm'] as const) {
+    const there = backend !== 'browser-wasm' || findBrowser() !== undefined;
+    (there ? test : test.skip)(`is run on random values of its shapes: ${backend}${there ? '' : ' [needs a browser]'}`, async () => {
+      const got: Measurement[] = [];
+      const files = [{ name: 'text', model: text('sentences') }];
+      for await (const one of bench({ ...options, files, backends: [backend], batches: [1, 3] })) got.push(one);
+      expect(got.map(({ inputs }) => inputs)).toEqual([1, 3].map((batch) => ({ tokens: [batch, 32], mask: [batch, 32] })));
+      for (const one of got) expect(one.imagesPerSecond).toBeCloseTo(one.batch / one.seconds.median, 6);
+    });
+  }
+
+  test('is profiled by node', async () => {
+    const got = await profile(text('sentences'), { batch: 2, threads: 1, runs: 3 });
+    expect(got.layers.flatMap(({ ops }) => ops)).toEqual(expect.arrayContaining(['Gather', 'Mul', 'MatMul']));
+  });
+
+  test('whose first sizes are fixed is refused in other ones', async () => {
+    const attempt = bench({ ...options, files: [{ name: 'fixed', model: text(2) }], backends: ['cpu'], batches: [8] });
+    await expect(attempt.next()).rejects.toThrow(/fixed: expected any batch size, got a file for 2 images. Use --batch 2/);
+  });
+
+  test('that asks for terabytes is refused', async () => {
+    const proto = foreign({ nodes: [node('Identity', ['x'], 'y')], tensors: [], inputs: [value('x', ['batch', 2 ** 20, 2 ** 20])] });
+    const attempt = bench({ ...options, files: [{ name: 'huge', model: encodeModel(proto) }], backends: ['cpu'], batches: [1] });
+    const message = 'onnx inputs: expected at most 67108864 values in all, got 1099511627776';
+    await expect(attempt.next()).rejects.toThrow(new InputError('onnx', 'inputs', message.slice('onnx inputs: '.length)));
+  });
+
+  test('the command names the shapes', async () => {
+    writeFileSync(join(folder, 'text.onnx'), text('sentences'));
+    const { status, stdout } = await run(['bench', join(folder, 'text.onnx'), '--batch', '4', '--runs', '1']);
+    expect(stdout).toContain('\n  text.onnx: random values for tokens [4, 32], mask [4, 32]\n');
+    expect(status).toBe(0);
+  });
 });
 
 describe('profile', () => {

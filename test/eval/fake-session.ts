@@ -8,6 +8,7 @@ export function fakeBackend(name: BackendName, open: (model: Uint8Array) => Part
   vi.spyOn(backends[name], 'open').mockImplementation(async (model) => ({
     loadSeconds: 1,
     detail: 'fake',
+    time: async () => ({ seconds: 1, shapes: {} }),
     peakMemoryBytes: async () => undefined,
     close: async () => {},
     ...open(model),

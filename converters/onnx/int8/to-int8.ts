@@ -8,10 +8,11 @@ import type { Model } from '../../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../../src/network/tensor.ts';
 import { layers } from '../../../src/network/topology.ts';
 import { foldNorm } from '../fold-norm.ts';
-import { inline, int8Signs } from '../form-inline.ts';
+import { castless, inline, int8Signs } from '../form-inline.ts';
 import { Graph } from '../graph.ts';
 import type { InputLayout } from '../metadata.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../to-onnx.ts';
+import type { Indices } from '../unpack.ts';
 import { type Int8Plan, type IntegerConv, planInt8 } from './plan.ts';
 import { type Quantization, quantizationOf, type Range } from './quantization.ts';
 
@@ -21,20 +22,21 @@ export type Ranges = ReadonlyMap<string, Range>;
 /**
  * Encodes a model with 8-bit activations.
  * @param ranges from calibration
+ * @param indices how the bits are unpacked (default: as every runtime reads it)
  * @throws InputError when the network has no one-bit weights, or a range is empty
  */
-export function toInt8Onnx(model: Model, ranges: Ranges, input: InputLayout): Uint8Array {
-  return encodeModel(toInt8Proto(model, ranges, input));
+export function toInt8Onnx(model: Model, ranges: Ranges, input: InputLayout, indices: Indices = 'cast'): Uint8Array {
+  return encodeModel(toInt8Proto(model, ranges, input, indices));
 }
 
-export function toInt8Proto(model: Model, ranges: Ranges, input: InputLayout): ModelProto {
+export function toInt8Proto(model: Model, ranges: Ranges, input: InputLayout, indices: Indices = 'cast'): ModelProto {
   const plan = planInt8(model);
   const quantizations = quantizationsOf(plan, ranges);
   const graph = new Graph();
-  const lowering: Lowering = { graph, model, form: inline, images: imagesNCHW(graph, input) };
+  const lowering: Lowering = { graph, model, form: indices === 'product' ? castless : inline, images: imagesNCHW(graph, input) };
   for (const layer of layers(model.config)) {
     const conv = plan.convs.get(layer.name);
-    if (conv) lowerConv(conv, lowering, quantizations, plan.folded);
+    if (conv) lowerConv(conv, lowering, quantizations, plan.folded, indices);
     else if (!plan.folded.has(layer.name)) lower(layer, lowering);
   }
   return toProto(lowering, 'int8', input);
@@ -50,6 +52,7 @@ function lowerConv(
   { graph, model }: Lowering,
   quantizations: ReadonlyMap<string, Quantization>,
   allFolded: ReadonlySet<string>,
+  indices: Indices,
 ): void {
   const { name, kernel, stride, pads } = layer;
   const of = (tensor: string) => quantizations.get(tensor) as Quantization;
@@ -57,7 +60,8 @@ function lowerConv(
   const x = allFolded.has(input) ? input : quantize(graph, input, input, of(input), `${input}.dq`);
   const inputScale = of(input).scale;
   const { scale, bias } = scaleAndBias(model, folded?.norm, layer, inputScale);
-  const inputs = [x, signKernel(graph, model, name, scale)];
+  const signs = int8Signs(graph, name, model.tensors.get(`${name}.kernel`) as BitTensor, indices);
+  const inputs = [x, dequantize(graph, signs, `${name}.kernel`, `${name}.kernel_scale`, scale, DataType.INT8)];
   if (bias) inputs.push(integerBias(graph, name, bias, scale, inputScale));
   const made = folded ? (folded.norm?.name ?? `${name}.float`) : `${name}.float`;
   graph.node('Conv', inputs, made, { kernel_shape: [kernel, kernel], strides: [stride, stride], pads, dilations: [1, 1], group: 1 });
@@ -93,12 +97,6 @@ export function quantize(graph: Graph, x: string, stored: string, { scale, zeroP
   ];
   graph.node('QuantizeLinear', [x, ...parameters], `${stored}.q`);
   return graph.node('DequantizeLinear', [`${stored}.q`, ...parameters], output);
-}
-
-/** int8 +-1 from the bits, times the scale. */
-function signKernel(graph: Graph, model: Model, name: string, scale: Float32Array): string {
-  const signs = int8Signs(graph, name, model.tensors.get(`${name}.kernel`) as BitTensor);
-  return dequantize(graph, signs, `${name}.kernel`, `${name}.kernel_scale`, scale, DataType.INT8);
 }
 
 /** int32, in units of what the accumulator counts: scale of the input times scale of the kernel. */

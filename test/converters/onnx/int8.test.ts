@@ -205,3 +205,15 @@ describe('quantization', () => {
     );
   });
 });
+
+test.each([{ width: 1 }, { width: 3 / 16 }])('bits unpacked by a product give the same logits, without a Cast: %o', async (changes) => {
+  const model = randomModel({ depth: 8, ...changes });
+  const pixels = randomImages(model.config, IMAGES);
+  const ranges = rangesOf(model, pixels);
+  const byProduct = toInt8Proto(model, ranges, 'nchw-float', 'product');
+  const ofIntegers = new Set([...planInt8(model).convs.keys()].map((name) => `${name}.index`));
+  const made = byProduct.graph?.node?.filter(({ output }) => ofIntegers.has(output?.[0] ?? '')) ?? [];
+  expect(made.map(({ op_type }) => op_type)).toEqual([...ofIntegers].map(() => 'MatMulInteger'));
+  const [expected, got] = [toInt8Onnx(model, ranges, 'nchw-float'), encodeModel(byProduct)].map((file) => run(file, model, pixels, []));
+  expect((await got)?.['logits']?.data).toEqual((await expected)?.['logits']?.data);
+});
