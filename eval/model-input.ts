@@ -24,7 +24,10 @@ export interface ClassifierModel {
  * @throws InputError when the file is no ONNX model or takes something else
  */
 export function readClassifier(bytes: Uint8Array): ClassifierModel {
-  const proto = decodeModel(bytes);
+  return classifierOf(decodeModel(bytes));
+}
+
+function classifierOf(proto: ModelProto): ClassifierModel {
   const inputs = inputsOf(proto);
   const [image] = inputs;
   const output = proto.graph?.output?.[0];
@@ -87,10 +90,11 @@ export interface Inputs {
 
 /** @throws InputError when the file is no ONNX model */
 export function readInputs(bytes: Uint8Array): Inputs {
-  const sizes = inputsOf(decodeModel(bytes)).map(({ type }) => shapeOf(type)[0]);
+  const proto = decodeModel(bytes);
+  const sizes = inputsOf(proto).map(({ type }) => shapeOf(type)[0]);
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
   try {
-    return { images: readClassifier(bytes).input, fixedBatch };
+    return { images: classifierOf(proto).input, fixedBatch };
   } catch (error) {
     if (error instanceof InputError) return { images: undefined, fixedBatch };
     throw error;
