@@ -1,5 +1,5 @@
 /** `inline`: the same bits as `packed`, unpacked by standard operators in the graph itself, for tools without local functions. */
-import { DataType } from '../../proto/onnx.ts';
+import { DataType, type TensorProto } from '../../proto/onnx.ts';
 import { packedLength } from '../../src/network/sign.ts';
 import { type BitTensor, elements, type FloatTensor } from '../../src/network/tensor.ts';
 import type { Form, Kernel } from './form.ts';
@@ -21,7 +21,7 @@ export const inline: Form = {
 export const castless: Form = {
   ...inline,
   kernel(graph, name, bits, scale) {
-    unpack(graph, name, bits, { indices: 'product', table: graph.constant('float_sign_table', floatSignTable), output: `${name}.sign` });
+    unpack(graph, name, bits, { indices: 'product', table: ['float_sign_table', floatSignTable], output: `${name}.sign` });
     return scaled(graph, name, scale);
   },
 };
@@ -33,13 +33,13 @@ function scaled(graph: Graph, name: string, scale: FloatTensor): Kernel {
 
 /** Adds the bits of the convolution `name` and what unpacks them; returns the name of the kernel of int8 +-1. */
 export function int8Signs(graph: Graph, name: string, bits: BitTensor, indices: Indices): string {
-  return unpack(graph, name, bits, { indices, table: graph.constant('sign_table', signTable), output: `${name}.int8` });
+  return unpack(graph, name, bits, { indices, table: ['sign_table', signTable], output: `${name}.int8` });
 }
 
 interface Unpacking {
   readonly indices: Indices;
-  /** Name of the table whose row b holds the signs of byte b. */
-  readonly table: string;
+  /** Name of the table whose row b holds the signs of byte b, and what makes it. */
+  readonly table: readonly [string, () => TensorProto];
   /** Name of the kernel of +-1. */
   readonly output: string;
 }
@@ -47,8 +47,9 @@ interface Unpacking {
 function unpack(graph: Graph, name: string, { shape, data }: BitTensor, { indices, table, output }: Unpacking): string {
   const count = elements(shape);
   graph.bytes(`${name}.bits`, data);
-  if (indices === 'cast') graph.nodes.push(...lookUp(`${name}.bits`, table, name));
-  else lookUpByProduct(graph, name, table);
+  const rows = graph.constant(...table);
+  if (indices === 'cast') graph.nodes.push(...lookUp(`${name}.bits`, rows, name));
+  else lookUpByProduct(graph, name, rows);
   let signs = `${name}.rows`;
   if (packedLength(count) * 8 !== count) {
     const flat = graph.node('Reshape', [signs, graph.int64s('flat', [-1])], `${name}.signs`);
