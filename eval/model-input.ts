@@ -1,8 +1,9 @@
 /** What an ONNX file takes and gives, read from the file itself. */
 
+import { fedInputs } from '../converters/onnx/fed-inputs.ts';
 import { typeName } from '../converters/onnx/initializer.ts';
 import { type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
-import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber, type ValueInfoProto } from '../proto/onnx.ts';
+import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../proto/onnx.ts';
 import { InputError } from '../src/errors.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../src/network/config.ts';
 import { elements } from '../src/network/tensor.ts';
@@ -28,7 +29,7 @@ export function readClassifier(bytes: Uint8Array): ClassifierModel {
 }
 
 function classifierOf(proto: ModelProto): ClassifierModel {
-  const inputs = inputsOf(proto);
+  const inputs = fedInputs(proto);
   const [image] = inputs;
   const output = proto.graph?.output?.[0];
   if (inputs.length !== 1 || !image || !output)
@@ -86,25 +87,22 @@ export interface Inputs {
   readonly images: ModelInput | undefined;
   /** First size of its inputs, when no input leaves it to the caller. */
   readonly fixedBatch: number | undefined;
+  /** What the file says of itself when this project wrote it. */
+  readonly metadata: Metadata | undefined;
 }
 
-/** @throws InputError when the file is no ONNX model */
+/** @throws InputError when the file is no ONNX model, or one of ours that is damaged */
 export function readInputs(bytes: Uint8Array): Inputs {
   const proto = decodeModel(bytes);
-  const sizes = inputsOf(proto).map(({ type }) => shapeOf(type)[0]);
+  const sizes = fedInputs(proto).map(({ type }) => shapeOf(type)[0]);
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
+  const metadata = readMetadata(proto);
   try {
-    return { images: classifierOf(proto).input, fixedBatch };
+    return { images: classifierOf(proto).input, fixedBatch, metadata };
   } catch (error) {
-    if (error instanceof InputError) return { images: undefined, fixedBatch };
+    if (error instanceof InputError) return { images: undefined, fixedBatch, metadata };
     throw error;
   }
-}
-
-/** The inputs that a caller gives: older files list constants among them. */
-function inputsOf({ graph }: ModelProto): ValueInfoProto[] {
-  const constants = new Set(graph?.initializer?.map(({ name }) => name));
-  return (graph?.input ?? []).filter(({ name }) => !constants.has(name));
 }
 
 const pixelTypes = new Map<number | null | undefined, ModelInput['type']>([

@@ -3,12 +3,10 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { readMetadata } from '../converters/onnx/metadata.ts';
-import { decodeModel } from '../proto/onnx.ts';
 import { InputError, InterruptedError } from '../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../src/network/topology.ts';
 import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';
-import { readInputs } from './model-input.ts';
+import { type Inputs, readInputs } from './model-input.ts';
 import { noise } from './noise.ts';
 import { randomTimer } from './page/random-run.ts';
 import { runBatch } from './page/runtime.ts';
@@ -58,14 +56,14 @@ interface Event {
  */
 export async function profile(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
   const { batch, threads, runs } = options;
-  const metadata = readMetadata(decodeModel(file));
+  const inputs = readInputs(file);
   const before = await matmulSpeed(threads);
-  const run = medianRun(await record(file, options));
+  const run = medianRun(await record(file, inputs, options));
   const after = await matmulSpeed(threads);
   const matmul = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
   const perImage = (microseconds: number) => microseconds / batch;
   const nodes = run.events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(SUFFIX));
-  const topology = metadata ? layers(metadata.config) : [];
+  const topology = inputs.metadata ? layers(inputs.metadata.config) : [];
   const byName = new Map(topology.map((layer) => [layer.name, layer]));
   const rows = new Map<string, { ops: Set<string>; microseconds: number; integer: boolean }>();
   const ops = new Map<string, number>();
@@ -113,8 +111,11 @@ function medianRun(events: readonly Event[]): { microseconds: number; events: re
 }
 
 /** Runs the file and returns the events of the runs after a warm-up. */
-async function record(file: Uint8Array, { batch, threads, runs, signal }: ProfileOptions): Promise<Event[]> {
-  const { images, fixedBatch } = readInputs(file);
+async function record(
+  file: Uint8Array,
+  { images, fixedBatch }: Inputs,
+  { batch, threads, runs, signal }: ProfileOptions,
+): Promise<Event[]> {
   if (fixedBatch !== undefined && fixedBatch !== batch)
     throw new InputError('onnx', 'inputs', `expected any batch size, got ${fixedBatch}`);
   const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-'));

@@ -1,11 +1,11 @@
 /** `inline`: the same bits as `packed`, unpacked by standard operators in the graph itself, for tools without local functions. */
-import { DataType, type TensorProto } from '../../proto/onnx.ts';
+import type { NodeProto, TensorProto } from '../../proto/onnx.ts';
 import { packedLength } from '../../src/network/sign.ts';
 import { type BitTensor, elements, type FloatTensor } from '../../src/network/tensor.ts';
 import type { Form, Kernel } from './form.ts';
 import { packed } from './form-packed.ts';
 import type { Graph } from './graph.ts';
-import { floatSignTable, type Indices, lookUp, signTable, toFloat, toShape } from './unpack.ts';
+import { floatSignTable, type Indices, lookUp, lookUpByProduct, oneByOne, signTable, toFloat, toShape } from './unpack.ts';
 
 export const inline: Form = {
   title: 'bits, unpacked by standard operators: OpenVINO, OpenCV, tract and others',
@@ -48,8 +48,7 @@ function unpack(graph: Graph, name: string, { shape, data }: BitTensor, { indice
   const count = elements(shape);
   graph.bytes(`${name}.bits`, data);
   const rows = graph.constant(...table);
-  if (indices === 'cast') graph.nodes.push(...lookUp(`${name}.bits`, rows, name));
-  else lookUpByProduct(graph, name, rows);
+  graph.nodes.push(...(indices === 'cast' ? lookUp(`${name}.bits`, rows, name) : byProduct(graph, name, rows)));
   let signs = `${name}.rows`;
   if (packedLength(count) * 8 !== count) {
     const flat = graph.node('Reshape', [signs, graph.int64s('flat', [-1])], `${name}.signs`);
@@ -59,10 +58,6 @@ function unpack(graph: Graph, name: string, { shape, data }: BitTensor, { indice
   return output;
 }
 
-/** As `lookUp`, with rows of shape [bytes, 1, 8]. */
-function lookUpByProduct(graph: Graph, name: string, table: string): void {
-  const column = graph.node('Reshape', [`${name}.bits`, graph.int64s('column', [-1, 1])], `${name}.column`);
-  const one = graph.constant('one_by_one', () => ({ dims: [1, 1], data_type: DataType.UINT8, raw_data: Uint8Array.of(1) }));
-  const index = graph.node('MatMulInteger', [column, one], `${name}.index`);
-  graph.node('Gather', [table, index], `${name}.rows`, { axis: 0 });
+function byProduct(graph: Graph, name: string, rows: string): NodeProto[] {
+  return lookUpByProduct(`${name}.bits`, rows, graph.int64s('column', [-1, 1]), graph.constant('one_by_one', oneByOne), name);
 }

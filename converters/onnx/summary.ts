@@ -11,6 +11,7 @@ import {
 } from '../../proto/onnx.ts';
 import type { LayerSummary } from '../../src/network/summary.ts';
 import { elements } from '../../src/network/tensor.ts';
+import { fedInputs } from './fed-inputs.ts';
 import { bitsOfType, dimsOf, storedBytes, typeName } from './initializer.ts';
 
 export interface OnnxSummary {
@@ -49,12 +50,11 @@ export function summarizeOnnx(proto: ModelProto): OnnxSummary {
   const inner = (proto.functions ?? []).flatMap((f) => f.node ?? []);
   const foreign = [...nodes, ...inner].filter((node) => !KNOWN_DOMAINS.has(node.domain ?? '') && !local.has(qualified(node)));
   const tensors = graphs.flatMap(storedTensors);
-  const stored = new Set(proto.graph?.initializer?.map(({ name }) => name)); // before IR 4 these stand among the inputs too
   return {
     irVersion: toNumber(proto.ir_version, 'ir_version'),
     producer: [proto.producer_name, proto.producer_version].filter(Boolean).join(' '),
     opsets: Object.fromEntries((proto.opset_import ?? []).map((o) => [o.domain || 'ai.onnx', toNumber(o.version, 'opset version')])),
-    inputs: (proto.graph?.input ?? []).filter(({ name }) => !stored.has(name)).map(describeValue),
+    inputs: fedInputs(proto).map(describeValue),
     outputs: (proto.graph?.output ?? []).map(describeValue),
     nodes: nodes.length,
     ops,

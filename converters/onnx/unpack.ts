@@ -32,10 +32,24 @@ export type Indices = 'cast' | 'product';
 
 /** Looks the bytes up: `<prefix>.rows` is int8 [bytes, 8]. */
 export function lookUp(bits: string, table: string, prefix: string): NodeProto[] {
+  return [node('Cast', [bits], `${prefix}.index`, { to: DataType.INT32 }), gatherRows(table, prefix)];
+}
+
+/** The same by a product. `column` is int64 [-1, 1], `one` is `oneByOne`; `<prefix>.rows` is int8 [bytes, 1, 8]. */
+export function lookUpByProduct(bits: string, table: string, column: string, one: string, prefix: string): NodeProto[] {
   return [
-    node('Cast', [bits], `${prefix}.index`, { to: DataType.INT32 }),
-    node('Gather', [table, `${prefix}.index`], `${prefix}.rows`, { axis: 0 }),
+    node('Reshape', [bits, column], `${prefix}.column`),
+    node('MatMulInteger', [`${prefix}.column`, one], `${prefix}.index`),
+    gatherRows(table, prefix),
   ];
+}
+
+export function oneByOne(): TensorProto {
+  return { dims: [1, 1], data_type: DataType.UINT8, raw_data: Uint8Array.of(1) };
+}
+
+function gatherRows(table: string, prefix: string): NodeProto {
+  return node('Gather', [table, `${prefix}.index`], `${prefix}.rows`, { axis: 0 });
 }
 
 /** Gives as many signs as `shape` has elements that shape. */

@@ -1,6 +1,7 @@
 /** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
 import { isDeepStrictEqual } from 'node:util';
 import { toPng, toSvg } from '../chart/chart.ts';
+import { firstOtherLabel } from '../data/class-labels.ts';
 import type { ImageSet } from '../data/image-set.ts';
 import { InputError, InterruptedError, TrainingError, UsageError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
@@ -225,10 +226,11 @@ function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: Trai
     const expected = `${config.input.channels}x${config.input.height}x${config.input.width} in ${config.classes} classes`;
     if (got !== expected) throw new UsageError(`data ${data.name}: expected images of ${expected} for this network, got ${got}`);
   }
-  test.classLabels?.forEach((label, i) => {
-    const trained = set.classLabels?.[i] ?? label;
-    if (label !== trained) throw new UsageError(`data ${test.name}: expected class ${i} to be ${trained}, as in training, got ${label}`);
-  });
+  const other = firstOtherLabel(test.classLabels, set.classLabels);
+  if (other !== undefined) {
+    const [trained, got] = [set.classLabels?.[other], test.classLabels?.[other]];
+    throw new UsageError(`data ${test.name}: expected class ${other} to be ${trained}, as in training, got ${got}`);
+  }
   if (recipe.batch > set.length)
     throw new UsageError(`batch size: expected at most the ${set.length} training images, got ${recipe.batch}`);
   if (!checkpoint) return;

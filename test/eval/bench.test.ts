@@ -194,8 +194,8 @@ describe('a model that takes no images', () => {
   test('that asks for terabytes is refused', async () => {
     const proto = foreign({ nodes: [node('Identity', ['x'], 'y')], tensors: [], inputs: [value('x', ['batch', 2 ** 20, 2 ** 20])] });
     const attempt = bench({ ...options, files: [{ name: 'huge', model: encodeModel(proto) }], backends: ['cpu'], batches: [1] });
-    const message = 'onnx inputs: expected at most 67108864 values in all, got 1099511627776';
-    await expect(attempt.next()).rejects.toThrow(new InputError('onnx', 'inputs', message.slice('onnx inputs: '.length)));
+    const refusal = new InputError('onnx', 'inputs', 'expected at most 67108864 values in all, got 1099511627776');
+    await expect(attempt.next()).rejects.toThrow(refusal);
   });
 
   test('the command names the shapes', async () => {
