@@ -17,14 +17,14 @@ import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "test", "train"))
-from reference import network, read_kernels, sgd  # noqa: E402
+from reference import network, read_weights, sgd  # noqa: E402
 
 PROFILED_STEPS = 3
 
 torch.set_num_threads(2)
 job = json.load(open(sys.argv[1]))
-kernels = [kernel.contiguous(memory_format=torch.channels_last).requires_grad_() for kernel in read_kernels(job)]
-optimizer = sgd(job, kernels)
+weights = [w.contiguous(memory_format=torch.channels_last).requires_grad_() for w in read_weights(job)]
+optimizer = sgd(job, weights)
 batch, height, width, channels = job["images_shape"]
 # the pixels lie NHWC in memory; seen as NCHW that is channels_last
 images = torch.from_numpy(np.fromfile(job["images"], "<f4").reshape(job["images_shape"])).permute(0, 3, 1, 2)
@@ -32,7 +32,7 @@ labels = torch.from_numpy(np.fromfile(job["labels"], "<i4")).long()
 
 
 def step():
-    loss = F.cross_entropy(network(job, images, kernels), labels)
+    loss = F.cross_entropy(network(job, images, weights), labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -39,6 +39,7 @@ const variants: Readonly<Record<string, Partial<NetworkConfig>>> = {
   '1 bit, plain, ReLU at the input': { residual: false, inputRelu: true },
   '1 bit, BWN scale of the layer': { scale: 'mean-layer' },
   '1 bit, BWN scale of each channel': { scale: 'mean-channel' },
+  '1 bit, scale and offset of batch norm learned': { affine: 'all' },
   // 64 channels of 16 x 16 pixels, where filter-gradient.ts takes over; in 32 bits, as of so many signs some would differ
   'full precision, wide': { bits: 32, endBits: 32, width: 4, input: { channels: 3, height: 16, width: 16 } },
   'shifted ReLU without batch norm': { activation: 'shifted-relu', logitsDivisor: 10 },
@@ -66,11 +67,12 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
   // four kinds of images, by brightness
   const images = Uint8Array.from({ length: STEPS * BATCH * size }, (_, i) => random.integer(128) + (Math.floor(i / size) % 4) * 32);
   const labels = Int32Array.from({ length: STEPS * BATCH }, (_, i) => i % 4);
-  const initialOIHW = initial.map((values, i) => toOIHW(values, variables[i]?.shape ?? []));
+  const inFileOrder = (weights: readonly Float32Array[]) =>
+    flat(weights.map((values, i) => (isKernel(variables[i]?.shape ?? []) ? toOIHW(values, variables[i]?.shape ?? []) : values)));
   const folder = await folderWith({
     'images.f32': bytes(Float32Array.from(images)),
     'labels.i32': bytes(labels),
-    'weights.f32': bytes(flat(initialOIHW)),
+    'weights.f32': bytes(inFileOrder(initial)),
   });
 
   const learner = new Learner(
@@ -86,7 +88,7 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
     const imagesNHWC = toNHWC(pixels, BATCH, channels);
     losses.push(learner.step(imagesNHWC, [BATCH, height, width, channels], labels.slice(step * BATCH, (step + 1) * BATCH), RATE).loss);
   }
-  const weights = flat(learner.read().weights.map((values, i) => toOIHW(values, variables[i]?.shape ?? [])));
+  const weights = inFileOrder(learner.read().weights);
   learner.dispose();
 
   const file = (of: string) => join(folder, of);
@@ -97,10 +99,11 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
     weights: file('weights.f32'),
     final_weights: file('final.f32'),
     losses: file('losses.json'),
-    kernel_shapes: variables.map(({ shape: [height, width, inputs, outputs] }) => [outputs, inputs, height, width]),
+    weight_shapes: variables.map(({ shape }) => (isKernel(shape) ? [3, 2, 0, 1].map((axis) => shape[axis]) : shape)),
     blocks: (config.depth - 2) / 6,
     bits: config.bits,
     scale: config.scale,
+    learned_norm: config.affine === 'all',
     residual: config.residual,
     input_relu: config.inputRelu,
     shifted_relu: config.activation === 'shifted-relu',
@@ -112,10 +115,15 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
   const expected: number[] = JSON.parse(readFileSync(file('losses.json'), 'utf8'));
   const expectedWeights = new Float32Array(Uint8Array.from(readFileSync(file('final.f32'))).buffer);
 
-  expect(relative(weights, flat(initialOIHW))).toBeGreaterThan(10 * TOLERANCE); // it moved by more than what is compared
+  expect(relative(weights, inFileOrder(initial))).toBeGreaterThan(10 * TOLERANCE); // it moved by more than what is compared
   for (const [step, loss] of losses.entries())
     expect(relative([loss], [expected[step] as number]), `loss of step ${step}`).toBeLessThan(TOLERANCE);
   expect(relative(weights, expectedWeights)).toBeLessThan(TOLERANCE);
+}
+
+/** HWIO; gamma and beta have one axis. */
+function isKernel(shape: readonly number[]): boolean {
+  return shape.length === 4;
 }
 
 /** |a - b| / |b| in the Euclidean norm. */

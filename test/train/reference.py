@@ -2,7 +2,8 @@
 
 usage: reference.py JOB.json
 The job names raw little-endian float32 / int32 files: images [steps, batch, channels, height, width], labels [steps, batch],
-weights (convolution kernels OIHW in order of execution), and the files to write.
+weights (in order of execution: convolution kernels OIHW, and gamma and beta of each batch norm that learns them), and the files
+to write.
 """
 
 import json
@@ -39,27 +40,30 @@ def scaled(job, w):
     return Binarize.apply(w, s)
 
 
-def norm(x):
-    return F.batch_norm(x, None, None, training=True, eps=1e-5)
-
-
-def act(job, x):
-    return torch.clamp(x, min=-1) if job["shifted_relu"] else F.relu(norm(x))
-
-
-def network(job, x, kernels):
+def network(job, x, weights):
     """Logits [batch, classes] of images [batch, channels, height, width]."""
-    weights = (scaled(job, kernel) for kernel in kernels)
+    weights = iter(weights)
+
+    def norm(x):
+        gamma, beta = (next(weights), next(weights)) if job["learned_norm"] else (None, None)
+        return F.batch_norm(x, None, None, gamma, beta, training=True, eps=1e-5)
+
+    def act(x):
+        return torch.clamp(x, min=-1) if job["shifted_relu"] else F.relu(norm(x))
+
+    def kernel():
+        return scaled(job, next(weights))
+
     x = norm(x)
     if job["input_relu"]:
         x = F.relu(x)
-    x = F.conv2d(x, next(weights), padding=1)
+    x = F.conv2d(x, kernel(), padding=1)
     for group in range(3):
         for block in range(job["blocks"]):
             down = group > 0 and block == 0
-            y = act(job, x)
-            y = F.conv2d(F.pad(y, (0, 1, 0, 1)), next(weights), stride=2) if down else F.conv2d(y, next(weights), padding=1)
-            y = F.conv2d(act(job, y), next(weights), padding=1)
+            y = act(x)
+            y = F.conv2d(F.pad(y, (0, 1, 0, 1)), kernel(), stride=2) if down else F.conv2d(y, kernel(), padding=1)
+            y = F.conv2d(act(y), kernel(), padding=1)
             if not job["residual"]:
                 x = y
                 continue
@@ -68,37 +72,40 @@ def network(job, x, kernels):
                 x = F.avg_pool2d(x, 3, 2, ceil_mode=True, count_include_pad=False)
                 x = torch.cat([x, torch.zeros_like(x)], 1)
             x = x + y
-    x = F.conv2d(act(job, x), next(weights))
+    x = F.conv2d(act(x), kernel())
     if not job["shifted_relu"]:
         x = norm(x)
     return x.mean(dim=(2, 3)) / job["logits_divisor"]
 
 
-def read_kernels(job):
-    """The initial kernels, OIHW."""
+def read_weights(job):
     flat = torch.from_numpy(np.fromfile(job["weights"], "<f4"))
-    shapes = job["kernel_shapes"]
+    shapes = job["weight_shapes"]
     return [part.reshape(shape).clone() for part, shape in zip(flat.split([math.prod(shape) for shape in shapes]), shapes)]
 
 
-def sgd(job, kernels):
-    return torch.optim.SGD(kernels, lr=job["rate"], momentum=0.9, weight_decay=5e-4)
+def sgd(job, weights):
+    """Weight decay acts on kernels, not on gamma and beta."""
+    kernels = [w for w in weights if w.dim() == 4]
+    others = [w for w in weights if w.dim() == 1]
+    groups = [{"params": kernels, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0}]
+    return torch.optim.SGD(groups, lr=job["rate"], momentum=0.9)
 
 
 def train(job):
     torch.set_num_threads(2)
     images = torch.from_numpy(np.fromfile(job["images"], "<f4").reshape(job["images_shape"]))
     labels = torch.from_numpy(np.fromfile(job["labels"], "<i4").reshape(job["images_shape"][:2])).long()
-    kernels = [kernel.requires_grad_() for kernel in read_kernels(job)]
-    optimizer = sgd(job, kernels)
+    weights = [w.requires_grad_() for w in read_weights(job)]
+    optimizer = sgd(job, weights)
     losses = []
     for x, y in zip(images, labels):
-        loss = F.cross_entropy(network(job, x, kernels), y)
+        loss = F.cross_entropy(network(job, x, weights), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    torch.cat([k.detach().reshape(-1) for k in kernels]).numpy().astype("<f4").tofile(job["final_weights"])
+    torch.cat([w.detach().reshape(-1) for w in weights]).numpy().astype("<f4").tofile(job["final_weights"])
     json.dump(losses, open(job["losses"], "w"))
 
 
