@@ -16,14 +16,14 @@ export const DataType = onnx.TensorProto.DataType;
 export const AttributeType = onnx.AttributeProto.AttributeType;
 
 /** A protobuf message cannot be larger; larger models keep their weights in external files. */
-const MAX_BYTES = 2 ** 31 - 1;
+export const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 /**
  * Decodes an ONNX file. Fields that the schema does not know are kept and written again by `encodeModel`.
  * @throws InputError when the bytes are not an ONNX model.
  */
 export function decodeModel(bytes: Uint8Array): ModelProto {
-  if (bytes.length > MAX_BYTES) throw new InputError('onnx', 'file', `expected at most 2 GiB, got ${bytes.length} bytes`);
+  if (bytes.length > MAX_MODEL_BYTES) throw new InputError('onnx', 'file', `expected at most 2 GiB, got ${bytes.length} bytes`);
   const reader = Reader.create(plain(bytes));
   reader.discardUnknown = false;
   let model: ModelProto;

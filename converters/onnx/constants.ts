@@ -7,7 +7,7 @@ import { InputError } from '../../src/errors.ts';
 import { unpackSigns } from '../../src/network/sign.ts';
 import { elements } from '../../src/network/tensor.ts';
 import { commonShape, forEachBroadcast, type Values } from './broadcast.ts';
-import { isExternal, type ReadExternal, readExternal } from './external-data.ts';
+import { localTensor, type ReadExternal } from './external-data.ts';
 import { DOMAIN } from './form-packed.ts';
 import { QUANTIZER_DOMAINS } from './form-qonnx.ts';
 import { dimsOf, floatsOf, storedBytes, typeName } from './initializer.ts';
@@ -274,7 +274,7 @@ const SMALL = new Map<number, Uint8ArrayConstructor | Int8ArrayConstructor>([
 function stored(tensor: TensorProto, read: ReadExternal | undefined): Constant | Unknown {
   const type = tensor.data_type ?? DataType.UNDEFINED;
   if (type !== DataType.FLOAT && type !== DataType.INT64 && !SMALL.has(type)) return unknown(`stored as ${typeName(type)}`);
-  const local: TensorProto = isExternal(tensor) ? { ...tensor, external_data: [], raw_data: readExternal(tensor, read) } : tensor;
+  const local = localTensor(tensor, read);
   const dims = dimsOf(tensor);
   const data = type === DataType.FLOAT ? floatsOf(local) : integersOf(local, type);
   if (data.length !== elements(dims))

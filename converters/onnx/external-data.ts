@@ -1,5 +1,13 @@
 /** Tensors whose values stand in another file beside the model (onnx, docs/ExternalData.md). */
-import type { GraphProto, ModelProto, NodeProto, TensorProto } from '../../proto/onnx.ts';
+import {
+  decodeModel,
+  encodeModel,
+  type GraphProto,
+  MAX_MODEL_BYTES,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+} from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/network/tensor.ts';
 import { bitsOfType, dimsOf } from './initializer.ts';
@@ -23,7 +31,7 @@ const MAX_BYTES = 2 ** 32;
 /** Values start at pages, so that runtimes can map the file into memory. */
 const PAGE = 4096;
 
-export function isExternal(tensor: TensorProto): boolean {
+function isExternal(tensor: TensorProto): boolean {
   return (tensor.external_data?.length ?? 0) > 0;
 }
 
@@ -31,7 +39,7 @@ export function isExternal(tensor: TensorProto): boolean {
  * The bytes of an external tensor.
  * @throws InputError when its place is not stated as the format asks, or cannot be read
  */
-export function readExternal(tensor: TensorProto, read: ReadExternal | undefined): Uint8Array {
+function readExternal(tensor: TensorProto, read: ReadExternal | undefined): Uint8Array {
   const where = `tensor ${tensor.name}`;
   const entries = new Map((tensor.external_data ?? []).map(({ key, value }) => [key, value ?? '']));
   const location = entries.get('location');
@@ -43,6 +51,15 @@ export function readExternal(tensor: TensorProto, read: ReadExternal | undefined
   if (!Number.isSafeInteger(offset) || offset < 0) throw new InputError('onnx', where, `expected an offset, got ${entries.get('offset')}`);
   if (length !== size) throw new InputError('onnx', where, `expected ${size} bytes of external data, got ${entries.get('length')}`);
   return read(location, offset, size);
+}
+
+/**
+ * The same tensor with its values inside; itself where they are.
+ * @throws InputError as `readExternal`
+ */
+export function localTensor(tensor: TensorProto, read: ReadExternal | undefined): TensorProto {
+  if (!isExternal(tensor)) return tensor;
+  return { ...tensor, raw_data: readExternal(tensor, read), external_data: [], data_location: null };
 }
 
 /** Bytes of an external tensor, from its shape. */
@@ -78,6 +95,22 @@ export function relocate(model: ModelProto, { read, dataName = '' }: Partial<Ext
     tensor.external_data = Object.entries(entries).map(([key, value]) => ({ key, value }));
   }
   return file;
+}
+
+/**
+ * A model file with the values of its external tensors inside, for runtimes that are handed bytes; the file itself when none is external.
+ * @throws InputError when it is no ONNX model, the values cannot be read, or all together are more than a protobuf message holds
+ */
+export function withExternalData(file: Uint8Array, read: ReadExternal): Uint8Array {
+  const model = decodeModel(file);
+  const tensors = tensorsOf(model).filter(isExternal);
+  if (tensors.length === 0) return file;
+  const bytes = tensors.reduce((sum, tensor) => sum + sizeOf(tensor), file.length);
+  if (bytes > MAX_MODEL_BYTES) throw new InputError('onnx', 'file', `expected at most 2 GiB with its external data, got ${bytes} bytes`);
+  for (const tensor of tensors) {
+    Object.assign(tensor, localTensor(tensor, read));
+  }
+  return encodeModel(model);
 }
 
 /** Every tensor of a model: of graphs, of graphs inside nodes, of attributes, of functions. */

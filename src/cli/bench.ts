@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
+import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench.ts';
 import { benchChart } from '../../eval/bench-chart.ts';
@@ -12,6 +13,7 @@ import { naturalNumber, naturalNumbers } from './arguments.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { readInput } from './input-file.ts';
 import { catchInterrupt } from './interrupt.ts';
+import { externalReader } from './model-files.ts';
 import { requireWritable, writeOutput } from './output-file.ts';
 import { Progress } from './progress.ts';
 
@@ -55,7 +57,9 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const names = paths.map((path) => basename(path));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
-  const files = await Promise.all(paths.map(async (path) => ({ name: basename(path), model: await readInput(path) })));
+  const files = await Promise.all(
+    paths.map(async (path) => ({ name: basename(path), model: withExternalData(await readInput(path), externalReader(path)) })),
+  );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
   const backends = await chooseBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
   const threads = flags.threads ?? [undefined];

@@ -1,5 +1,6 @@
 /** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
 import { type Command, Option } from 'commander';
+import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { dialectNames, isSource, readModel } from '../../converters/read-model.ts';
 import { catalog, catalogEntry } from '../data/catalog.ts';
@@ -8,6 +9,7 @@ import type { Model } from '../network/model.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { checkpointToModel, isCheckpointFile } from '../train/trained.ts';
 import { readInput } from './input-file.ts';
+import { externalReader } from './model-files.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
@@ -51,12 +53,12 @@ export interface Network {
 }
 
 /**
- * A network to run: an ONNX file as it is, or any source, exported in memory as `export` does by default.
+ * A network to run: an ONNX file with its external data, or any source, exported in memory as `export` does by default.
  * @throws InputError when it cannot be read
  */
 export async function readNetwork(path: string): Promise<Network> {
   const bytes = await readInput(path);
-  if (!isSource(bytes)) return { model: bytes, source: undefined };
+  if (!isSource(bytes)) return { model: withExternalData(bytes, externalReader(path)), source: undefined };
   const model = toCanonical(bytes);
   return {
     model: toOnnx(model, { form: 'packed', input: 'nchw-float' }),

@@ -49,7 +49,7 @@ const image = value('x', ['batch', 8, 9, 9]);
 const tensors = [signs('w', [16, 8, 3, 3]), noise('v', [8, 16, 1, 1])];
 const parts: Parts = { nodes: [node('Conv', ['x', 'w'], 'h'), node('Conv', ['h', 'v'], 'y')], tensors, inputs: [image] };
 
-test('external data: what stays external goes to a file beside the new model', async () => {
+test('external data: what stays external goes to a file beside the new model, and both run', async () => {
   mkdirSync(at('there'));
   const inside = external(tensors, 'weights.bin');
   writeFileSync(at('there/weights.bin'), Buffer.concat(tensors.map(({ raw_data }) => raw_data ?? new Uint8Array())));
@@ -60,6 +60,9 @@ test('external data: what stays external goes to a file beside the new model', a
   expect(readdirSync(at('here')).sort()).toEqual(['out.onnx', 'out.onnx.data']);
   expect(readFileSync(at('here/out.onnx.data')).equals(tensors[1]?.raw_data as Uint8Array)).toBe(true);
   await (await InferenceSession.create(at('here/out.onnx'))).release();
+  const speed = await run(['bench', at('there/model.onnx'), at('here/out.onnx'), '--batch', '1', '--runs', '1', '--format', 'json']);
+  expect(speed).toMatchObject({ status: 0, stderr: '' });
+  expect(JSON.parse(speed.stdout).measurements[0].fileBytes).toBeGreaterThan(statSync(at('there/weights.bin')).size);
   const refused = await run(['pack', at('there/model.onnx'), '-o', at('here/out.onnx')]);
   expect(refused).toMatchObject({ status: 2, stderr: `wrn-onnx: ${at('here/out.onnx')} exists. Use --force to replace it\n` });
 });
