@@ -12,7 +12,11 @@ labels = json.loads(session.get_modelmeta().custom_metadata_map.get("wrn.class_l
 
 # exported with --input nhwc-uint8: the network takes pixels as they are
 _, height, width, channels = session.get_inputs()[0].shape
-image = ImageOps.exif_transpose(Image.open(image_path)).convert("L" if channels == 1 else "RGB")
+image = ImageOps.exif_transpose(Image.open(image_path))
+if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip
+    image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+image = image.convert("L" if channels == 1 else "RGB")
 pixels = np.asarray(ImageOps.fit(image, (width, height))).reshape(1, height, width, channels)
 [[logits]] = session.run(["logits"], {"images": pixels})
 

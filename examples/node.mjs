@@ -13,7 +13,7 @@ const labels = JSON.parse(readMetadata(file)['wrn.class_labels'] ?? '[]');
 const [, height, width, channels] = session.inputMetadata[0].shape;
 const image = sharp(imagePath)
   .autoOrient()
-  .flatten()
+  .flatten({ background: 'white' })
   .toColourspace(channels === 1 ? 'b-w' : 'srgb');
 const pixels = await image.resize(width, height).raw().toBuffer();
 const { logits } = await session.run({ images: new Tensor('uint8', pixels, [1, height, width, channels]) });

@@ -7,7 +7,7 @@ import { readClassifier } from '../model-input.ts';
 import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
 import { type Prediction, topK } from './softmax.ts';
 
-/** As `ImageData` of a canvas: four bytes a pixel, red, green, blue, alpha. */
+/** As `ImageData` of a canvas: four bytes a pixel, red, green, blue, alpha. Alpha is not looked at: draw on white, as `predict` does. */
 export interface Pixels {
   readonly width: number;
   readonly height: number;

@@ -9,7 +9,6 @@ import type { ImageSet } from '../data/image-set.ts';
 import { openImageSet } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import { chooseBackends } from './choose-backends.ts';
-import { dataFolder } from './data-folder.ts';
 import { type Network, readNetwork } from './source.ts';
 
 export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
@@ -40,7 +39,6 @@ export async function runBisect(file: NetworkFile, flags: BisectFlags): Promise<
     shape: input,
     classes,
     shorterSides: flags.shorterSide,
-    dataFolder: dataFolder(),
   });
   try {
     const bisection = await bisectOn(data, sides, backendOptions, flags.limit);

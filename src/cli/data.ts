@@ -3,10 +3,10 @@ import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import { Argument, Command, Option } from 'commander';
 import { type CatalogEntry, catalog, catalogEntry } from '../data/catalog.ts';
+import { defaultDataFolder } from '../data/data-folder.ts';
 import { type GetOptions, getDataSet } from '../data/get.ts';
 import { checkDataSet, dataSetPath, isPresent } from '../data/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
-import { dataFolder } from './data-folder.ts';
 import { catchInterrupt } from './interrupt.ts';
 
 interface Output {
@@ -51,7 +51,7 @@ export function command(): Command {
 }
 
 async function list({ format }: Output): Promise<void> {
-  const folder = dataFolder();
+  const folder = defaultDataFolder();
   const sum = (files: readonly { bytes: number }[]) => files.reduce((bytes, file) => bytes + file.bytes, 0);
   const rows = await Promise.all(
     catalog.map(async (entry) => ({
@@ -91,7 +91,7 @@ async function list({ format }: Output): Promise<void> {
 }
 
 async function get(names: string[], { format, from }: Output & { from?: string }): Promise<void> {
-  const folder = dataFolder();
+  const folder = defaultDataFolder();
   const results = [];
   for (const entry of entries(names)) {
     const fetched = await withProgress(entry, (options) => getDataSet(entry, { dataFolder: folder, from, ...options }));
@@ -103,7 +103,7 @@ async function get(names: string[], { format, from }: Output & { from?: string }
 }
 
 async function verify(names: string[], { format }: Output): Promise<void> {
-  const folder = dataFolder();
+  const folder = defaultDataFolder();
   const results = [];
   for (const entry of names.length > 0
     ? entries(names)
@@ -119,7 +119,7 @@ async function verify(names: string[], { format }: Output): Promise<void> {
 }
 
 async function path(name: string): Promise<void> {
-  const folder = dataFolder();
+  const folder = defaultDataFolder();
   for (const entry of entries([name])) {
     if (!(await isPresent(entry, folder))) {
       throw new InputError('data set', name, `expected it in ${folder}, got nothing. Get it with: wrn-onnx data get ${name}`);

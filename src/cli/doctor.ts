@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
-import { dataFolder } from './data-folder.ts';
+import { defaultDataFolder } from '../data/data-folder.ts';
 
 interface Options {
   readonly format: 'human' | 'json';
@@ -19,7 +19,7 @@ export function command(): Command {
 
 async function doctor({ format, ...options }: Options): Promise<void> {
   const findings: Finding[] = [];
-  for await (const finding of examine({ ...options, dataFolder: dataFolder() })) {
+  for await (const finding of examine({ ...options, dataFolder: defaultDataFolder() })) {
     if (format === 'human') print(line(finding, findings.at(-1)));
     findings.push(finding);
   }

@@ -16,7 +16,6 @@ import { InterruptedError, UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from './arguments.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
-import { dataFolder } from './data-folder.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { LogitFiles } from './logit-files.ts';
 import { requireWritable } from './output-file.ts';
@@ -136,7 +135,6 @@ async function run(file: string, flags: Flags): Promise<void> {
     classes,
     shorterSides: flags.shorterSide,
     crops: flags.crops,
-    dataFolder: dataFolder(),
   });
   warn(otherLabel(metadata?.about.classLabels, data.classLabels));
   const interrupt = catchInterrupt();

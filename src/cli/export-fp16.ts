@@ -6,7 +6,6 @@ import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../ev
 import { openImageSet } from '../data/open.ts';
 import { ParityError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
-import { dataFolder } from './data-folder.ts';
 import { accuracy, percent } from './format.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
@@ -30,7 +29,7 @@ const VERIFIED_IMAGES = 500;
 export async function exportFp16(model: Model, { input, float16Io, data: source, minAgreement }: Fp16Flags): Promise<Fp16Export> {
   const file = toFp16Onnx(model, { input, float16Io });
   const { input: shape, classes } = model.config;
-  const data = source === undefined ? undefined : await openImageSet(source, { split: 'test', shape, classes, dataFolder: dataFolder() });
+  const data = source === undefined ? undefined : await openImageSet(source, { split: 'test', shape, classes });
   const interrupt = catchInterrupt();
   const progress = new Progress();
   try {

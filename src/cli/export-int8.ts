@@ -9,7 +9,6 @@ import { type Int8Verification, verifyInt8 } from '../../eval/verify-int8.ts';
 import { openSplits } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
-import { dataFolder } from './data-folder.ts';
 import { accuracy, percent } from './format.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
@@ -42,7 +41,7 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
   const interrupt = catchInterrupt();
   const progress = new Progress();
   const { signal } = interrupt;
-  const { train, test } = await openSplits(source, { shape, classes, dataFolder: dataFolder() });
+  const { train, test } = await openSplits(source, { shape, classes });
   try {
     const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
     const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });

@@ -6,7 +6,6 @@ import { type PackData, type PackVerification, verifyPack } from '../../eval/ver
 import { openImageSet } from '../data/open.ts';
 import { printable, UsageError } from '../errors.ts';
 import { naturalNumber } from './arguments.ts';
-import { dataFolder } from './data-folder.ts';
 import { readInput } from './input-file.ts';
 import { dataNameOf, externalReader, requireWritableModel, writeModel } from './model-files.ts';
 import { Progress } from './progress.ts';
@@ -75,7 +74,7 @@ function countingReader(source: string) {
 async function withData(file: Uint8Array, source: string, limit: number, use: (data: PackData) => Promise<void>): Promise<void> {
   const classifier = readClassifier(file);
   const { input, classes } = classifier;
-  const images = await openImageSet(source, { split: 'test', shape: input, classes, dataFolder: dataFolder() });
+  const images = await openImageSet(source, { split: 'test', shape: input, classes });
   const progress = new Progress();
   const total = Math.min(limit, images.length);
   try {

@@ -30,14 +30,16 @@ export function addSourceOptions(command: Command): Command {
 /**
  * Reads the source.
  * @throws InputError when it cannot be read
- * @throws UsageError when the data set has another number of classes
+ * @throws UsageError when the data set has another number of classes or channels
  */
 export async function readSource(path: string, { dialect, dataset }: SourceFlags): Promise<Model> {
   const model = toCanonical(await readInput(path), dialect);
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   if (!entry) return model;
-  const { classes } = model.config;
+  const { classes, input } = model.config;
   if (entry.classes !== classes) throw new UsageError(`--dataset ${dataset} has ${entry.classes} classes, the network ${classes}`);
+  if (entry.channels !== input.channels)
+    throw new UsageError(`--dataset ${dataset} has images of ${entry.channels} channels, the network takes ${input.channels}`);
   return { ...model, about: { ...model.about, dataset: entry.name, ...(entry.classLabels && { classLabels: entry.classLabels }) } };
 }
 

@@ -15,7 +15,6 @@ import { loadTensorFlow } from '../train/tensorflow.ts';
 import { train } from '../train/train.ts';
 import { bytesInMemory, trainingSet } from '../train/training-set.ts';
 import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from './arguments.ts';
-import { dataFolder } from './data-folder.ts';
 import { describeRun, finishRun } from './finish-run.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { requireParity } from './parity-table.ts';
@@ -123,7 +122,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const shape = checkpoint?.config.input ?? chooseShape(flags, preset);
   // images of any size are tested at the smallest of the scales that training sees, cut around the centre
   const shorterSides = recipe.augmentation.shorterSide?.slice(0, 1);
-  const { train: trainImages, test } = await openSplits(source, { dataFolder: dataFolder(), shorterSides, ...(shape && { shape }) });
+  const { train: trainImages, test } = await openSplits(source, { shorterSides, ...(shape && { shape }) });
   const interrupt = catchInterrupt();
   const show = new TrainingProgress();
   const onPass = (what: string, images: number, total: number) => show.pass(what, images, total);

@@ -33,8 +33,8 @@ export async function decodeImage(
   crop?: Crop,
 ): Promise<Uint8Array> {
   if (channels !== 1 && channels !== 3) throw new UsageError(`image files: expected a network with 1 or 3 input channels, got ${channels}`);
-  const pipeline = sharp(image, { limitInputPixels: MAX_PIXELS }).autoOrient().flatten({ background: BACKGROUND }).toColourspace('srgb');
   try {
+    const pipeline = sharp(image, { limitInputPixels: MAX_PIXELS }).autoOrient().flatten({ background: BACKGROUND }).toColourspace('srgb');
     const sized = crop ? await scaleAndCut(pipeline, crop, height, width) : pipeline.resize(width, height, { fit: 'cover' });
     const rgb = await sized.raw().toBuffer();
     return channels === 3 ? planes(rgb) : luma(rgb);

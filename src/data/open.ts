@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { InputError, UsageError } from '../errors.ts';
 import { catalogEntry } from './catalog.ts';
 import { cifar10, cifar100 } from './cifar.ts';
+import { defaultDataFolder } from './data-folder.ts';
 import { decompressed } from './decompress.ts';
 import { fileError } from './file-error.ts';
 import { firstBytes } from './forward-access.ts';
@@ -19,7 +20,7 @@ import { svhn } from './svhn.ts';
 const kinds: readonly DataKind[] = [cifar10, cifar100, idx, svhn, imagenet32, imageFolder];
 
 export interface OpenImageSetOptions extends OpenOptions {
-  /** Where `data get` puts data sets; needed to open one by its name. */
+  /** Where sets that are opened by their name lie; by default where `data get` puts them. */
   readonly dataFolder?: string;
 }
 
@@ -83,8 +84,7 @@ async function open(source: string, options: OpenImageSetOptions): Promise<Image
 }
 
 async function openByName(name: string, options: OpenImageSetOptions): Promise<ImageSet> {
-  const { dataFolder } = options;
-  if (dataFolder === undefined) throw new UsageError(`data set ${name}: expected the data folder that holds it, got none`);
+  const { dataFolder = defaultDataFolder() } = options;
   const path = join(dataFolder, name);
   const found = await stat(path).catch(() => undefined);
   if (!found) throw new InputError('data set', name, `expected it in ${dataFolder}, got nothing. Get it with: wrn-onnx data get ${name}`);

@@ -414,6 +414,10 @@ test('predict: the classes that eval counts, from PNG files of the same images',
   const bad = await run(['predict', at('model.onnx'), at('model.onnx')]);
   expect(bad.status).toBe(3);
   expect(bad.stderr).toContain('expected a PNG, JPEG or WebP image');
+  writeFileSync(at('empty.png'), '');
+  const empty = await run(['predict', at('model.onnx'), at('empty.png')]);
+  expect(empty.status).toBe(3);
+  expect(empty.stderr).toMatch(/^wrn-onnx: image .*empty\.png: expected a PNG, JPEG or WebP image, got: .*\n$/);
 });
 
 const cifar = shared('data/cifar-10-binary.tar.xz');

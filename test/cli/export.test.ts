@@ -41,7 +41,7 @@ test('nothing is overwritten without --force', async () => {
   expect(decodeModel(readFileSync(at('precious.onnx'))).producer_name).toBe('wrn-onnx');
 });
 
-test('the data set and its labels go into the file; another number of classes is refused', async () => {
+test('the data set and its labels go into the file; another number of classes or channels is refused', async () => {
   await run(['export', shipped, '-o', at('labels.onnx'), '--dataset', 'mnist']);
   expect(fromOnnx(decodeModel(readFileSync(at('labels.onnx')))).about).toMatchObject({
     dataset: 'mnist',
@@ -49,6 +49,8 @@ test('the data set and its labels go into the file; another number of classes is
   });
   const refused = await run(['export', shipped, '-o', at('hundred.onnx'), '--dataset', 'cifar-100']);
   expect(refused).toMatchObject({ status: 2, stderr: 'wrn-onnx: --dataset cifar-100 has 100 classes, the network 10\n' });
+  const grey = await run(['export', shipped, '-o', at('colour.onnx'), '--dataset', 'cifar-10']);
+  expect(grey).toMatchObject({ status: 2, stderr: 'wrn-onnx: --dataset cifar-10 has images of 3 channels, the network takes 1\n' });
 });
 
 const source = readFileSync(shipped);

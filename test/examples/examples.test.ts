@@ -106,17 +106,25 @@ async function expectedLines(model: Model, imagesNCHW: Uint8Array): Promise<stri
 
 const words = ['zero', 'eins', 'deux', 'tres', 'quattro', 'fünf', 'six', 'семь', '八', 'nio'];
 const cases = [
-  { name: 'colour, with labels', shape: { channels: 3, height: 32, width: 32 }, labels: words },
-  { name: 'grey, without labels', shape: { channels: 1, height: 28, width: 28 }, labels: undefined },
+  { name: 'colour, with labels', shape: { channels: 3, height: 32, width: 32 }, labels: words, kind: 'opaque' },
+  { name: 'grey, without labels', shape: { channels: 1, height: 28, width: 28 }, labels: undefined, kind: 'opaque' },
+  { name: 'a transparent half is white', shape: { channels: 3, height: 32, width: 32 }, labels: words, kind: 'half transparent' },
+  { name: 'grey of 16 bits', shape: { channels: 1, height: 28, width: 28 }, labels: words, kind: '16 bits' },
 ] as const;
 
 /** The network and an image of noise in its size, as files, and the answer. */
-async function prepare({ shape, labels }: (typeof cases)[number]): Promise<{ model: string; image: string; expected: string[] }> {
+async function prepare({ shape, labels, kind }: (typeof cases)[number]): Promise<{ model: string; image: string; expected: string[] }> {
   const { channels, height, width } = shape;
   const model = network(shape, labels);
   const pixels = noise(channels * height * width, 5);
-  const picture = sharp(pixels, { raw: { width, height, channels } });
-  const image = await (channels === 1 ? picture.toColourspace('b-w') : picture).png().toBuffer();
+  let picture = sharp(pixels, { raw: { width, height, channels } });
+  if (kind === 'half transparent') {
+    const alpha = Uint8Array.from({ length: height * width }, (_, i) => (i < (height * width) / 2 ? 255 : 0));
+    picture = picture.joinChannel(Buffer.from(alpha), { raw: { width, height, channels: 1 } });
+  }
+  if (channels === 1) picture = picture.toColourspace(kind === '16 bits' ? 'grey16' : 'b-w');
+  const image = await picture.png().toBuffer();
+  if (kind === 'half transparent') pixels.fill(255, pixels.length / 2);
   const folder = await folderWith({ 'model.onnx': toOnnx(model, { form: 'packed', input: 'nhwc-uint8' }), 'image.png': image });
   const planes = Buffer.from([...Array(channels).keys()].flatMap((c) => [...pixels].filter((_, i) => i % channels === c)));
   return { model: join(folder, 'model.onnx'), image: join(folder, 'image.png'), expected: await expectedLines(model, planes) };

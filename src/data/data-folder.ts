@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** Where data sets are kept: WRN_ONNX_DATA, or the platform's cache folder. */
-export function dataFolder(): string {
+/** Where `data get` puts data sets, and where they are looked for by name: WRN_ONNX_DATA, or the platform's cache folder. */
+export function defaultDataFolder(): string {
   const { env, platform } = process;
   if (env['WRN_ONNX_DATA']) return resolve(env['WRN_ONNX_DATA']);
   return join(cacheFolder(platform, env), 'wrn-onnx', 'data');
