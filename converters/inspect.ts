@@ -5,7 +5,8 @@ import { type NetworkConfig, networkName } from '../src/network/config.ts';
 import type { About } from '../src/network/model.ts';
 import { type LayerSummary, summarize } from '../src/network/summary.ts';
 import { readMetadata } from './onnx/metadata.ts';
-import { bytesPerLayer, type OnnxSummary, summarizeOnnx, weightedNodes } from './onnx/summary.ts';
+import { bytesPerLayer, type OnnxSummary, summarizeOnnx } from './onnx/summary.ts';
+import { weightedNodes } from './onnx/weighted-nodes.ts';
 import { isSource, readModel } from './read-model.ts';
 
 export interface Inspection {

@@ -9,10 +9,8 @@ import {
   toNumber,
   type ValueInfoProto,
 } from '../../proto/onnx.ts';
-import type { LayerSummary } from '../../src/network/summary.ts';
-import { elements } from '../../src/network/tensor.ts';
 import { fedInputs } from './fed-inputs.ts';
-import { bitsOfType, dimsOf, storedBytes, typeName } from './initializer.ts';
+import { storedBytes, typeName } from './initializer.ts';
 
 export interface OnnxSummary {
   readonly irVersion: number;
@@ -80,82 +78,18 @@ export function bytesPerLayer(proto: ModelProto): (layer: string) => number {
   return (layer) => sums.get(layer) ?? 0;
 }
 
-/** The nodes of any file that read stored tensors or multiply with weights, as rows of the same table as our layers. */
-export function weightedNodes(proto: ModelProto): LayerSummary[] {
-  return (proto.graph ? allGraphs(proto.graph) : []).flatMap((graph) => {
-    const tensors = new Map(storedTensors(graph).map((tensor) => [tensor.name ?? '', tensor]));
-    const producers = new Map((graph.node ?? []).flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
-    const shapes = new Map([...(graph.value_info ?? []), ...(graph.output ?? [])].map((v) => [v.name ?? '', describeValue(v).shape]));
-    return (graph.node ?? []).flatMap((node) => {
-      const own = (node.input ?? []).flatMap((name) => tensors.get(name) ?? []);
-      const weights = WEIGHTED.has(node.op_type ?? '') ? weightsOf(node, tensors, producers) : undefined;
-      return own.length === 0 && !weights ? [] : [describeNode(node, own, weights, shapes.get(node.output?.[0] ?? '') ?? null)];
-    });
-  });
-}
-
-/** Operators that multiply with a matrix or a kernel of weights. */
-const WEIGHTED = new Set(['Conv', 'ConvTranspose', 'ConvInteger', 'QLinearConv', 'Gemm', 'MatMul', 'MatMulInteger', 'QLinearMatMul']);
-/** Operators that may stand between stored weights and their use without changing their shape. */
-const TRANSPARENT = new Set(['Identity', 'Cast', 'QuantizeLinear', 'DequantizeLinear', 'Quant', 'BipolarQuant']);
-/** Longest chain of those that makes sense; a hostile file may hold a cycle. */
-const MAX_CHAIN = 8;
-
-/** The first input that is a stored matrix or kernel, or comes from one through transparent operators. */
-function weightsOf(
-  node: NodeProto,
-  tensors: ReadonlyMap<string, TensorProto>,
-  producers: ReadonlyMap<string, NodeProto>,
-): TensorProto | undefined {
-  for (const input of node.input ?? []) {
-    let name = input;
-    for (let step = 0; step < MAX_CHAIN && !tensors.has(name); step++) {
-      const producer = producers.get(name);
-      if (!producer || !TRANSPARENT.has(producer.op_type ?? '')) break;
-      name = producer.input?.[0] ?? '';
-    }
-    const tensor = tensors.get(name);
-    if (tensor && (tensor.dims?.length ?? 0) >= 2) return tensor;
-  }
-  return undefined;
-}
-
-function describeNode(node: NodeProto, own: readonly TensorProto[], matrix: TensorProto | undefined, shape: Value['shape']): LayerSummary {
-  const dims = matrix ? dimsOf(matrix) : [];
-  const weights = matrix ? elements(dims) : 0;
-  const convolves = node.op_type?.includes('Conv') ?? false;
-  const [outputs, inputs] = convolves || attribute(node, 'transB')?.i ? dims : [...dims].reverse();
-  const size = shape && shape.length > 2 && shape.slice(2).every((s) => typeof s === 'number') ? (shape.slice(2) as number[]) : null;
-  const ints = (name: string) => attribute(node, name)?.ints?.map((i) => toNumber(i, name)) ?? null;
-  const groups = toNumber(attribute(node, 'group')?.i ?? 1, 'group');
-  return {
-    name: node.name || node.output?.[0] || '',
-    op: qualified(node),
-    kernel: ints('kernel_shape') ?? (convolves && matrix ? dims.slice(2) : null),
-    stride: ints('strides'),
-    inputChannels: convolves && inputs !== undefined ? inputs * groups : (inputs ?? null),
-    outputChannels: outputs ?? null,
-    output: size,
-    weights,
-    bits: matrix ? bitsOfType(matrix.data_type) : null,
-    multiplyAccumulates: !matrix ? 0 : convolves ? size && weights * elements(size) : weights,
-    bytes: own.reduce((sum, tensor) => sum + storedBytes(tensor), 0),
-    float32Bytes: 4 * own.reduce((sum, tensor) => sum + elements(dimsOf(tensor)), 0),
-  };
-}
-
-function attribute(node: NodeProto, name: string): AttributeProto | undefined {
+export function attribute(node: NodeProto, name: string): AttributeProto | undefined {
   return node.attribute?.find((a) => a.name === name);
 }
 
 /** A graph and the graphs in the attributes of its nodes. The decoder limits the depth. */
-function allGraphs(graph: GraphProto): GraphProto[] {
+export function allGraphs(graph: GraphProto): GraphProto[] {
   const attributes = (graph.node ?? []).flatMap((node) => node.attribute ?? []);
   const inner = attributes.flatMap((a) => [...(a.g ? [a.g] : []), ...(a.graphs ?? [])]);
   return [graph, ...inner.flatMap(allGraphs)];
 }
 
-function storedTensors(graph: GraphProto): TensorProto[] {
+export function storedTensors(graph: GraphProto): TensorProto[] {
   const constants = (graph.node ?? []).filter((node) => node.op_type === 'Constant' && !node.domain);
   const values = constants.flatMap((node) => {
     const tensor = attribute(node, 'value')?.t;
@@ -164,7 +98,7 @@ function storedTensors(graph: GraphProto): TensorProto[] {
   return [...(graph.initializer ?? []), ...values];
 }
 
-function describeValue({ name, type }: ValueInfoProto): Value {
+export function describeValue({ name, type }: ValueInfoProto): Value {
   const tensor = type?.tensor_type ?? type?.sparse_tensor_type;
   if (!tensor) return { name: name ?? '', type: type?.sequence_type ? 'sequence' : type?.map_type ? 'map' : 'unknown', shape: null };
   const shape = tensor.shape?.dim?.map((d) =>
@@ -173,7 +107,11 @@ function describeValue({ name, type }: ValueInfoProto): Value {
   return { name: name ?? '', type: typeName(tensor.elem_type ?? DataType.UNDEFINED), shape: shape ?? null };
 }
 
-function qualified(item: { readonly domain?: string | null; readonly op_type?: string | null; readonly name?: string | null }): string {
+export function qualified(item: {
+  readonly domain?: string | null;
+  readonly op_type?: string | null;
+  readonly name?: string | null;
+}): string {
   const name = item.op_type ?? item.name ?? '';
   return item.domain ? `${item.domain}::${name}` : name;
 }

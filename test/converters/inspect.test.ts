@@ -2,11 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { inspect } from '../../converters/inspect.ts';
 import { type FormName, forms } from '../../converters/onnx/forms.ts';
+import { packOnnx } from '../../converters/onnx/pack.ts';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { encodeModel, type TensorProto } from '../../proto/onnx.ts';
 import { writeModelFile } from '../../src/network/model-file.ts';
+import type { LayerSummary } from '../../src/network/summary.ts';
 import { randomModel } from '../network/random-model.ts';
 import { models, testWith } from '../shared.ts';
+import * as foreign from './onnx/foreign-model.ts';
 
 const model = randomModel({ affine: 'first' });
 const exported = (form: FormName) => inspect(toOnnx(model, { form, input: 'nchw-float' }));
@@ -167,6 +170,28 @@ describe('ONNX files of other makers', () => {
     const { onnx } = inspect(encodeModel({ ir_version: 8, opset_import: [{ version: 13 }], graph: { initializer: [external] } }));
     expect(onnx?.initializers).toEqual({ count: 1, bytes: 0, external: 1, sparse: 0 });
   });
+
+  test.each([{ inline: false }, { inline: true }])(
+    'packed: the layers are those of the file before, in one bit; inline: $inline',
+    ({ inline }) => {
+      const dense = foreign.file({
+        nodes: [foreign.node('Conv', ['x', 'w'], 'h'), foreign.node('Conv', ['h', 'v'], 'y')],
+        tensors: [foreign.signs('w', [16, 8, 3, 3]), foreign.signs('v', [8, 16, 3, 3])],
+        inputs: [foreign.value('x', ['batch', 8, 9, 9])],
+      });
+      const packed = packOnnx(dense, { inline }).model;
+      const [before, after] = [inspect(dense), inspect(packed)];
+      const shapeOf = ({ name, op, kernel, weights, float32Bytes }: LayerSummary) => ({ name, op, kernel, weights, float32Bytes });
+      expect(after.layers.map(shapeOf)).toEqual(before.layers.map(shapeOf));
+      expect(after.layers.map(({ bits }) => bits)).toEqual([1, 1]);
+      expect(after.totals).toMatchObject({
+        weights: 2304,
+        oneBitWeights: 2304,
+        float32Bytes: 4 * 2304,
+        bytes: after.onnx?.initializers.bytes,
+      });
+    },
+  );
 
   test('a cycle of nodes ends', () => {
     const node = [
