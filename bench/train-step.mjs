@@ -13,7 +13,7 @@ import { quartiles } from '../dist/eval/quartiles.js';
 import { defaultConfig } from '../dist/src/network/config.js';
 import { randomStream } from '../dist/src/random.js';
 import { drawBatches } from '../dist/src/train/batches.js';
-import { toOIHW } from '../dist/src/train/kernel-layout.js';
+import { shapeInFile, toOIHW } from '../dist/src/train/kernel-layout.js';
 import { presets } from '../dist/src/train/recipe.js';
 import { Learner, trainingStep } from '../dist/src/train/step.js';
 import { loadTensorFlow } from '../dist/src/train/tensorflow.js';
@@ -166,7 +166,7 @@ function writeJob(folder, width) {
   const job = {
     ...Object.fromEntries(Object.keys(contents).map((name) => [name, join(folder, name)])),
     images_shape: SHAPE,
-    weight_shapes: variables.map(({ shape: [height, width, inputs, outputs] }) => [outputs, inputs, height, width]),
+    weight_shapes: variables.map(({ shape }) => shapeInFile(shape)),
     width,
     blocks: (config.depth - 2) / 6,
     bits: config.bits,

@@ -43,7 +43,6 @@ export { type Verification, verifyExport } from '../eval/verify-export.ts';
 export { type Fp16Comparison, type Fp16Verification, type VerifyFp16Options, verifyFp16 } from '../eval/verify-fp16.ts';
 export { type Int8Options, type Int8Verification, verifyInt8 } from '../eval/verify-int8.ts';
 export { type PackData, type PackVerification, verifyPack } from '../eval/verify-pack.ts';
-export { defaultDataFolder } from './data/data-folder.ts';
 export type { ImageBatch, ImageSet, ImageShape, Split } from './data/image-set.ts';
 export { type OpenImageSetOptions, openImageSet } from './data/open.ts';
 export {

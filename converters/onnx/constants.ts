@@ -11,6 +11,7 @@ import { localTensor, type ReadExternal } from './external-data.ts';
 import { DOMAIN } from './form-packed.ts';
 import { QUANTIZER_DOMAINS } from './form-qonnx.ts';
 import { dimsOf, floatsOf, storedBytes, typeName } from './initializer.ts';
+import { attribute } from './nodes.ts';
 import { signTable } from './unpack.ts';
 
 export interface Constant extends Values {
@@ -90,7 +91,7 @@ export class Constants {
     if (node.output?.length !== 1) return unknown(`one of several outputs of ${node.op_type}`);
     const isStandard = !node.domain || node.domain === 'ai.onnx';
     if (isStandard && node.op_type === 'Constant') {
-      const value = node.attribute?.find((a) => a.name === 'value')?.t;
+      const value = attribute(node, 'value')?.t;
       return value ? stored({ ...value, name }, this.#read) : unknown('a constant that is no tensor');
     }
     if (node.input?.some((input) => !input)) return unknown(`computed by ${node.op_type} without an optional input`);
@@ -99,7 +100,7 @@ export class Constants {
     const why = inputs.find((input) => input.kind === 'unknown');
     if (why) return why;
     const constants = inputs as Constant[];
-    const compute = isStandard ? standard[node.op_type ?? ''] : quantizers[`${node.domain}::${node.op_type}`];
+    const compute = isStandard ? standard.get(node.op_type ?? '') : quantizers.get(`${node.domain}::${node.op_type}`);
     const result = constants.length > 0 ? compute?.(constants, node) : undefined;
     if (!result) return constants.length > 0 ? unknown(`computed by ${node.op_type}`) : { kind: 'unknown' };
     const unpacked = (result.unpacked ?? false) || constants.some((c) => c.unpacked);
@@ -110,6 +111,10 @@ export class Constants {
 type Result = Omit<Constant, 'kind' | 'bytes' | 'unpacked'> & { readonly unpacked?: boolean };
 /** Undefined where the operator is used in a way that is not read here. */
 type Compute = (inputs: readonly Constant[], node: NodeProto) => Result | undefined;
+
+function computes(table: Readonly<Record<string, Compute>>): ReadonlyMap<string, Compute> {
+  return new Map(Object.entries(table));
+}
 
 function unknown(reason: string): Unknown {
   return { kind: 'unknown', reason };
@@ -141,9 +146,11 @@ const quantize: Compute = elementwise((x, scale) => (x >= 0 ? scale : -scale), f
 function reduce(term: (x: number) => number, finish: (sum: number, count: number) => number): Compute {
   return ([x, axesInput], node) => {
     if (!x || x.type !== DataType.FLOAT) return undefined;
-    const attribute = (name: string) => node.attribute?.find((a) => a.name === name);
-    const given = axesInput ? Array.from(axesInput.data) : attribute('axes')?.ints?.map(Number);
-    if (attribute('noop_with_empty_axes') || (given && !given.every((axis) => Number.isInteger(axis) && Math.abs(axis) <= x.dims.length)))
+    const given = axesInput ? Array.from(axesInput.data) : attribute(node, 'axes')?.ints?.map(Number);
+    if (
+      attribute(node, 'noop_with_empty_axes') ||
+      (given && !given.every((axis) => Number.isInteger(axis) && Math.abs(axis) <= x.dims.length))
+    )
       return undefined;
     const rank = x.dims.length;
     const axes = new Set(given?.length ? given.map((axis) => (axis < 0 ? axis + rank : axis)) : x.dims.keys());
@@ -153,13 +160,14 @@ function reduce(term: (x: number) => number, finish: (sum: number, count: number
       sums[at] = (sums[at] as number) + term(x.data[index] as number);
     });
     const count = x.data.length / sums.length;
-    const keepsDims = Number(attribute('keepdims')?.i ?? 1) !== 0;
+    const keepsDims = Number(attribute(node, 'keepdims')?.i ?? 1) !== 0;
     const dims = keepsDims ? kept : x.dims.filter((_, axis) => !axes.has(axis));
     return { type: x.type, dims, data: Float32Array.from(sums, (sum) => finish(sum, count)) };
   };
 }
 
-const standard: Readonly<Record<string, Compute>> = {
+/** By operator; maps, as an operator of a file may have any name, `__proto__` too. */
+const standard = computes({
   Sign: elementwise((x) => Math.sign(x), float),
   Neg: elementwise((x) => -x, float),
   Abs: elementwise(Math.abs, float),
@@ -184,7 +192,7 @@ const standard: Readonly<Record<string, Compute>> = {
   ),
   Identity: ([x]) => x,
   Cast([x], node) {
-    const to = node.attribute?.find(({ name }) => name === 'to')?.i;
+    const to = attribute(node, 'to')?.i;
     const isSmall = x && SMALL.has(x.type);
     if (Number(to) === DataType.FLOAT && x) return { type: DataType.FLOAT, dims: x.dims, data: Float32Array.from(x.data) };
     return Number(to) === DataType.INT32 && isSmall ? { ...x, type: DataType.INT32 } : undefined;
@@ -200,13 +208,13 @@ const standard: Readonly<Record<string, Compute>> = {
   ReduceL1: reduce(Math.abs, (sum) => sum),
   Transpose([x], node) {
     if (!x) return undefined;
-    const stated = node.attribute?.find(({ name }) => name === 'perm')?.ints?.map(Number);
+    const stated = attribute(node, 'perm')?.ints?.map(Number);
     const perm = stated ?? x.dims.map((_, i) => x.dims.length - 1 - i);
     const isPermutation = [...perm].sort((a, b) => a - b).join() === x.dims.map((_, i) => i).join();
     return isPermutation ? { type: x.type, ...transpose(x, perm) } : undefined;
   },
   Reshape([x, shape], node) {
-    if (!x || !shape || node.attribute?.some(({ name, i }) => name === 'allowzero' && Number(i))) return undefined;
+    if (!x || !shape || Number(attribute(node, 'allowzero')?.i ?? 0)) return undefined;
     const sizes = Array.from(shape.data, (size, i) => (size === 0 ? (x.dims[i] ?? Number.NaN) : size));
     const rest = elements(sizes.filter((size) => size !== -1));
     const dims = sizes.map((size) => (size === -1 ? x.data.length / rest : size));
@@ -215,7 +223,7 @@ const standard: Readonly<Record<string, Compute>> = {
   /** Of the table of signs only, and by integers that are no signs themselves, or each of a chain would be 8 times its index. */
   Gather([table, index], node) {
     if (!table || !index || index.unpacked || (index.type !== DataType.INT32 && index.type !== DataType.INT64)) return undefined;
-    if (node.attribute?.some(({ name, i }) => name === 'axis' && Number(i) !== 0)) return undefined;
+    if (Number(attribute(node, 'axis')?.i ?? 0) !== 0) return undefined;
     const signs = new Int8Array((signTable().raw_data as Uint8Array).buffer);
     if (table.type !== DataType.INT8 || table.dims.join() !== '256,8' || signs.some((sign, i) => sign !== table.data[i])) return undefined;
     const bytes = Uint8Array.from(index.data);
@@ -231,9 +239,9 @@ const standard: Readonly<Record<string, Compute>> = {
     if (count < 0 || count > x.data.length) return undefined;
     return { type: x.type, dims: [count], data: Array.prototype.slice.call(x.data, 0, count) };
   },
-};
+});
 
-const quantizers: Readonly<Record<string, Compute>> = {
+const quantizers = computes({
   ...Object.fromEntries(QUANTIZER_DOMAINS.map((domain) => [`${domain}::BipolarQuant`, quantize])),
   [`${DOMAIN}::Scale`]: elementwise((x, scale) => x * scale, float),
   [`${DOMAIN}::UnpackSign`]([bits, shape]) {
@@ -243,7 +251,7 @@ const quantizers: Readonly<Record<string, Compute>> = {
     if (Math.ceil(count / 8) !== bits.data.length) return undefined;
     return { type: DataType.FLOAT, dims, data: unpackSigns(Uint8Array.from(bits.data), count), unpacked: true };
   },
-};
+});
 
 function transpose({ dims, data }: Values, perm: readonly number[]): Values {
   const strides = dims.map((_, axis) => elements(dims.slice(axis + 1)));

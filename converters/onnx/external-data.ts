@@ -10,7 +10,8 @@ import {
 } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/network/tensor.ts';
-import { bitsOfType, dimsOf } from './initializer.ts';
+import { bitsOfType, dimsOf, isExternal } from './initializer.ts';
+import { graphsOf } from './nodes.ts';
 
 /**
  * Reads `length` bytes at `offset` of the file `location`, a path relative to the model's folder.
@@ -30,10 +31,6 @@ const MAX_BYTES = 2 ** 32;
 
 /** Values start at pages, so that runtimes can map the file into memory. */
 const PAGE = 4096;
-
-function isExternal(tensor: TensorProto): boolean {
-  return (tensor.external_data?.length ?? 0) > 0;
-}
 
 /**
  * The bytes of an external tensor.
@@ -124,7 +121,8 @@ function ofGraph({ initializer, sparse_initializer, node }: GraphProto): TensorP
 }
 
 function ofNodes(nodes: readonly NodeProto[] | null | undefined): TensorProto[] {
-  return (nodes ?? [])
-    .flatMap(({ attribute }) => attribute ?? [])
-    .flatMap((a) => [...(a.t ? [a.t] : []), ...(a.tensors ?? []), ...[...(a.g ? [a.g] : []), ...(a.graphs ?? [])].flatMap(ofGraph)]);
+  return (nodes ?? []).flatMap((node) => [
+    ...(node.attribute ?? []).flatMap(({ t, tensors }) => [...(t ? [t] : []), ...(tensors ?? [])]),
+    ...graphsOf(node).flatMap(ofGraph),
+  ]);
 }

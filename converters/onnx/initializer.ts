@@ -3,6 +3,11 @@ import { DataType, type TensorProto, toNumber } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/network/tensor.ts';
 
+/** Whether the values stand in another file. */
+export function isExternal(tensor: TensorProto): boolean {
+  return (tensor.external_data?.length ?? 0) > 0;
+}
+
 /** Shape of a tensor. */
 export function dimsOf(tensor: TensorProto): number[] {
   return (tensor.dims ?? []).map((size) => toNumber(size, `${tensor.name} dims`));
@@ -15,7 +20,7 @@ export function dimsOf(tensor: TensorProto): number[] {
 export function floatsOf(tensor: TensorProto): Float32Array {
   const name = `tensor ${tensor.name}`;
   if (tensor.data_type !== DataType.FLOAT) throw new InputError('onnx', name, `expected float32, got ${typeName(tensor.data_type)}`);
-  if (tensor.external_data?.length) throw new InputError('onnx', name, 'expected the values in the file, got a reference to another file');
+  if (isExternal(tensor)) throw new InputError('onnx', name, 'expected the values in the file, got a reference to another file');
   const count = elements(dimsOf(tensor));
   const values = tensor.raw_data?.length ? rawFloats(tensor.raw_data) : Float32Array.from(tensor.float_data ?? []);
   if (values.length !== count) throw new InputError('onnx', name, `expected ${count} values, got ${values.length}`);
@@ -76,7 +81,7 @@ export function bitsOfType(type: number | null | undefined): number | null {
 
 /** Bytes that a tensor's values take in this file; 0 when they stand in another one. */
 export function storedBytes(tensor: TensorProto): number {
-  if (tensor.external_data?.length) return 0;
+  if (isExternal(tensor)) return 0;
   if (tensor.raw_data?.length) return tensor.raw_data.length;
   const length = (values: readonly unknown[] | null | undefined) => values?.length ?? 0;
   const strings = (tensor.string_data ?? []).reduce((sum, text) => sum + text.length, 0);

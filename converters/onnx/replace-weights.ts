@@ -6,6 +6,7 @@ import { DOMAIN } from './form-packed.ts';
 import { QUANTIZER_DOMAINS } from './form-qonnx.ts';
 import { Graph } from './graph.ts';
 import { dimsOf } from './initializer.ts';
+import { attribute, graphsOf } from './nodes.ts';
 
 /** A matrix or kernel of weights, and the layer that multiplies with it. */
 export interface Slot {
@@ -65,7 +66,7 @@ function slotsOf(node: NodeProto): Slot[] {
     if (!tensor) return [];
     return [{ tensor, layer: nameOf(node), op, axes: (dims) => otherAxes(dims, axis(dims)) }];
   };
-  const flag = (name: string) => Number(node.attribute?.find((a) => a.name === name)?.i ?? 0) !== 0;
+  const flag = (name: string) => Number(attribute(node, name)?.i ?? 0) !== 0;
   if (op === 'Conv') return slot(1, () => 0);
   if (op === 'ConvTranspose') return slot(1, () => 1);
   if (op === 'Gemm') return [...slot(1, () => (flag('transB') ? 0 : 1)), ...slot(0, () => (flag('transA') ? 1 : 0))];
@@ -113,10 +114,6 @@ function foreignLayers({ initializer, node }: GraphProto): Kept[] {
 /** Of its output when it has none of its own. */
 function nameOf({ name, output }: NodeProto): string {
   return name || output?.[0] || '';
-}
-
-export function graphsOf(node: NodeProto): GraphProto[] {
-  return (node.attribute ?? []).flatMap((a) => [...(a.g ? [a.g] : []), ...(a.graphs ?? [])]);
 }
 
 /** Puts the new nodes and tensors in, and takes out those that made the replaced tensors and serve nothing else. */

@@ -1,16 +1,8 @@
 /** What stands in an ONNX file, of whatever network: the numbers of `inspect`. */
-import {
-  type AttributeProto,
-  DataType,
-  type GraphProto,
-  type ModelProto,
-  type NodeProto,
-  type TensorProto,
-  toNumber,
-  type ValueInfoProto,
-} from '../../proto/onnx.ts';
+import { DataType, type GraphProto, type ModelProto, type TensorProto, toNumber, type ValueInfoProto } from '../../proto/onnx.ts';
 import { fedInputs } from './fed-inputs.ts';
-import { storedBytes, typeName } from './initializer.ts';
+import { isExternal, storedBytes, typeName } from './initializer.ts';
+import { allGraphs, attribute } from './nodes.ts';
 
 export interface OnnxSummary {
   readonly irVersion: number;
@@ -61,7 +53,7 @@ export function summarizeOnnx(proto: ModelProto): OnnxSummary {
     initializers: {
       count: tensors.length,
       bytes: tensors.reduce((sum, tensor) => sum + storedBytes(tensor), 0),
-      external: tensors.filter((tensor) => tensor.external_data?.length).length,
+      external: tensors.filter(isExternal).length,
       sparse: graphs.reduce((sum, graph) => sum + (graph.sparse_initializer?.length ?? 0), 0),
     },
     metadata: Object.fromEntries((proto.metadata_props ?? []).map(({ key, value }) => [key ?? '', value ?? ''])),
@@ -76,17 +68,6 @@ export function bytesPerLayer(proto: ModelProto): (layer: string) => number {
     sums.set(layer, (sums.get(layer) ?? 0) + storedBytes(tensor));
   }
   return (layer) => sums.get(layer) ?? 0;
-}
-
-export function attribute(node: NodeProto, name: string): AttributeProto | undefined {
-  return node.attribute?.find((a) => a.name === name);
-}
-
-/** A graph and the graphs in the attributes of its nodes. The decoder limits the depth. */
-export function allGraphs(graph: GraphProto): GraphProto[] {
-  const attributes = (graph.node ?? []).flatMap((node) => node.attribute ?? []);
-  const inner = attributes.flatMap((a) => [...(a.g ? [a.g] : []), ...(a.graphs ?? [])]);
-  return [graph, ...inner.flatMap(allGraphs)];
 }
 
 export function storedTensors(graph: GraphProto): TensorProto[] {

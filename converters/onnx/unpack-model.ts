@@ -2,8 +2,9 @@
 import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from '../../proto/onnx.ts';
 import { relocate } from './external-data.ts';
 import { DOMAIN } from './form-packed.ts';
+import { graphsOf } from './nodes.ts';
 import { type ModelFile, nothingToDo, type PackOptions, restateForm } from './pack.ts';
-import { graphsOf, replaceWeights } from './replace-weights.ts';
+import { replaceWeights } from './replace-weights.ts';
 
 export interface Unpacked {
   readonly tensor: string;

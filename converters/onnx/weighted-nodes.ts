@@ -1,10 +1,11 @@
 /** The layers of any ONNX file, whatever network it is, as rows of the same table as ours. */
-import { type GraphProto, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../proto/onnx.ts';
+import { DataType, type GraphProto, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../proto/onnx.ts';
 import type { LayerSummary } from '../../src/network/summary.ts';
 import { elements } from '../../src/network/tensor.ts';
 import { Constants } from './constants.ts';
-import { bitsOfType, dimsOf, storedBytes } from './initializer.ts';
-import { allGraphs, attribute, describeValue, qualified, storedTensors, type Value } from './summary.ts';
+import { bitsOfType, dimsOf, isExternal, storedBytes } from './initializer.ts';
+import { allGraphs, attribute } from './nodes.ts';
+import { describeValue, qualified, storedTensors, type Value } from './summary.ts';
 
 /** The nodes that read stored tensors or multiply with weights. What unpacks one-bit weights belongs to the layer that multiplies with them. */
 export function weightedNodes(proto: ModelProto): LayerSummary[] {
@@ -77,7 +78,8 @@ function storedWeights(node: NodeProto, tensors: Tensors, producers: Producers):
 function packedWeights(node: NodeProto, constants: Constants, tensors: Tensors, producers: Producers): Weights | undefined {
   for (const input of node.input ?? []) {
     const made = madeOf(input, tensors, producers);
-    if (!made || made.tensors.some(({ external_data }) => external_data?.length)) continue;
+    // bits are stored as bytes: without any, weights that are merely transposed would be computed for nothing
+    if (!made?.tensors.some(({ data_type }) => data_type === DataType.UINT8) || made.tensors.some(isExternal)) continue;
     const value = constants.value(input);
     if (value.kind === 'constant' && value.unpacked && value.dims.length >= 2) return { dims: value.dims, bits: 1, ...made };
   }

@@ -9,7 +9,7 @@ import { jsonReader } from '../network/json.ts';
 import { readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
 import { elements } from '../network/tensor.ts';
 import { momentNames, type StoredMoments } from './inference.ts';
-import { toHWIO, toOIHW } from './kernel-layout.ts';
+import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';
 import type { SetIdentity } from './training-set.ts';
 import { learned, type Variable } from './variables.ts';
@@ -114,11 +114,7 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
     new Uint8Array(values.buffer).set(tensor.bytes);
     return values;
   };
-  const load = (prefix: string) =>
-    variables.map(({ name, shape }) => {
-      const values = take(`${prefix}.${name}`, elements(shape));
-      return shape.length === 4 ? toHWIO(values, shape) : values;
-    });
+  const load = (prefix: string) => variables.map(({ name, shape }) => toHWIO(take(`${prefix}.${name}`, elements(shape)), shape));
   const weights = load('weight');
   const momenta = load('momentum');
   const measured = names.some((name) => left.has(`moment.${name}`));
@@ -138,9 +134,7 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
 }
 
 function store({ shape }: Variable, values: Float32Array): StoredTensor {
-  if (shape.length !== 4) return { dtype: 'F32', shape, bytes: bytesOf(values) };
-  const [height = 0, width = 0, inputs = 0, outputs = 0] = shape;
-  return { dtype: 'F32', shape: [outputs, inputs, height, width], bytes: bytesOf(toOIHW(values, shape)) };
+  return { dtype: 'F32', shape: shapeInFile(shape), bytes: bytesOf(toOIHW(values, shape)) };
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {

@@ -1,4 +1,10 @@
-/** Kernels lie OIHW in every file and HWIO in TensorFlow. */
+/** Kernels lie OIHW in every file and HWIO in TensorFlow; gamma and beta, of one axis, lie alike. */
+
+/** The shape of a file's values, from TensorFlow's. */
+export function shapeInFile(shapeHWIO: readonly number[]): readonly number[] {
+  const [height = 0, width = 0, inputs = 0, outputs = 0] = shapeHWIO;
+  return isKernel(shapeHWIO) ? [outputs, inputs, height, width] : shapeHWIO;
+}
 
 /** @param shape of the values, HWIO. */
 export function toOIHW(kernelHWIO: Float32Array, shape: readonly number[]): Float32Array {
@@ -15,6 +21,7 @@ function reorder(
   shapeHWIO: readonly number[],
   places: (hwio: number, oihw: number) => [to: number, from: number],
 ): Float32Array {
+  if (!isKernel(shapeHWIO)) return from;
   const [height, width, inputs, outputs] = shapeHWIO as [number, number, number, number];
   const result = new Float32Array(from.length);
   let hwio = 0;
@@ -29,4 +36,8 @@ function reorder(
     }
   }
   return result;
+}
+
+function isKernel(shape: readonly number[]): boolean {
+  return shape.length === 4;
 }

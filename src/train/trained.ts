@@ -47,7 +47,7 @@ export function openTrained(tf: TensorFlow, bytes: Uint8Array): TrainedNetwork {
   const model = fromSafetensors(readSafetensors(bytes));
   // with its scaled signs as full-precision kernels: a file may hold other scales than its rule would give
   const config: NetworkConfig = { ...model.config, bits: 32, endBits: 32 };
-  const weights = learned(config).map(({ name, shape }) => (shape.length === 4 ? kernelHWIO(model, name, shape) : floats(model, name)));
+  const weights = learned(config).map(({ name, shape }) => weightHWIO(model, name, shape));
   const moments = new Map(momentNames(config).map((name) => [name, floats(model, name)]));
   return { config, classifier: network(tf, config, weights, moments) };
 }
@@ -73,10 +73,11 @@ function momentsOf({ moments, progress }: Checkpoint): StoredMoments {
   );
 }
 
-function kernelHWIO(model: Model, name: string, shape: readonly number[]): Float32Array {
-  const kernel = model.tensors.get(name);
-  if (kernel?.dtype !== 'bits') return toHWIO(floats(model, name), shape);
-  return toHWIO(scaledSigns(kernel.data, elements(kernel.shape), floats(model, name.replace(/kernel$/, 'scale'))), shape);
+/** What a layer learned: a kernel of bits with its scale applied, anything else as it is. */
+function weightHWIO(model: Model, name: string, shape: readonly number[]): Float32Array {
+  const tensor = model.tensors.get(name);
+  if (tensor?.dtype !== 'bits') return toHWIO(floats(model, name), shape);
+  return toHWIO(scaledSigns(tensor.data, elements(tensor.shape), floats(model, name.replace(/kernel$/, 'scale'))), shape);
 }
 
 /** A float tensor that the checked model is known to hold. */

@@ -202,6 +202,16 @@ describe('ONNX files of other makers', () => {
     expect(inspect(encodeModel({ ir_version: 8, opset_import: [{ version: 13 }], graph: { node } })).layers).toEqual([]);
   });
 
+  test('an operator named as what every object has is one that is not known', () => {
+    const node = [
+      { op_type: '__proto__', input: ['bytes'], output: ['w'] },
+      { op_type: 'MatMul', input: ['x', 'w'], output: ['y'] },
+    ];
+    const graph = { node, initializer: [stored('bytes', [8], 2)] };
+    const { layers } = inspect(encodeModel({ ir_version: 8, opset_import: [{ version: 13 }], graph }));
+    expect(layers.map(({ name, op, bytes }) => ({ name, op, bytes }))).toEqual([{ name: 'w', op: '__proto__', bytes: 8 }]);
+  });
+
   test('what is no model at all', () => {
     expect(() => inspect(Buffer.from('hello world\n'))).toThrow('expected an ONNX model, a .mat, a checkpoint or a model file');
   });

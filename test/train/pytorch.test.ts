@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { defaultConfig, type NetworkConfig } from '../../src/network/config.ts';
 import { randomStream } from '../../src/random.ts';
 import { toNHWC } from '../../src/train/inference.ts';
-import { toOIHW } from '../../src/train/kernel-layout.ts';
+import { shapeInFile, toOIHW } from '../../src/train/kernel-layout.ts';
 import { Learner } from '../../src/train/step.ts';
 import type { TensorFlow } from '../../src/train/tensorflow.ts';
 import { initialWeights, learned } from '../../src/train/variables.ts';
@@ -67,8 +67,7 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
   // four kinds of images, by brightness
   const images = Uint8Array.from({ length: STEPS * BATCH * size }, (_, i) => random.integer(128) + (Math.floor(i / size) % 4) * 32);
   const labels = Int32Array.from({ length: STEPS * BATCH }, (_, i) => i % 4);
-  const inFileOrder = (weights: readonly Float32Array[]) =>
-    flat(weights.map((values, i) => (isKernel(variables[i]?.shape ?? []) ? toOIHW(values, variables[i]?.shape ?? []) : values)));
+  const inFileOrder = (weights: readonly Float32Array[]) => flat(weights.map((values, i) => toOIHW(values, variables[i]?.shape ?? [])));
   const folder = await folderWith({
     'images.f32': bytes(Float32Array.from(images)),
     'labels.i32': bytes(labels),
@@ -99,7 +98,7 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
     weights: file('weights.f32'),
     final_weights: file('final.f32'),
     losses: file('losses.json'),
-    weight_shapes: variables.map(({ shape }) => (isKernel(shape) ? [3, 2, 0, 1].map((axis) => shape[axis]) : shape)),
+    weight_shapes: variables.map(({ shape }) => shapeInFile(shape)),
     blocks: (config.depth - 2) / 6,
     bits: config.bits,
     scale: config.scale,
@@ -119,11 +118,6 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
   for (const [step, loss] of losses.entries())
     expect(relative([loss], [expected[step] as number]), `loss of step ${step}`).toBeLessThan(TOLERANCE);
   expect(relative(weights, expectedWeights)).toBeLessThan(TOLERANCE);
-}
-
-/** HWIO; gamma and beta have one axis. */
-function isKernel(shape: readonly number[]): boolean {
-  return shape.length === 4;
 }
 
 /** |a - b| / |b| in the Euclidean norm. */

@@ -397,6 +397,7 @@ describe('hostile chains end', () => {
     { title: 'an outer product', nodes: [node('Mul', ['column', 'row'], 'w')], reason: 'computed by Mul' },
     { title: 'breadth', nodes: tree(7), reason: 'computed from more than 64 values' },
     { title: 'signs of signs', nodes: signsOfSigns, reason: 'computed by Gather' },
+    { title: 'an operator named as what every object has', nodes: [node('__proto__', ['v'], 'w')], reason: 'computed by __proto__' },
   ])('$title', ({ nodes, reason }) => {
     const tensors = [
       ...[signs('v', [2, 2]), signs('d0', [2, 2]), signs('column', [50_000, 1]), signs('row', [1, 50_000])],

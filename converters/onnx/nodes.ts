@@ -1,0 +1,16 @@
+/** What a node carries: its attributes, and the graphs in them. */
+import type { AttributeProto, GraphProto, NodeProto } from '../../proto/onnx.ts';
+
+export function attribute(node: NodeProto, name: string): AttributeProto | undefined {
+  return node.attribute?.find((a) => a.name === name);
+}
+
+/** The branches and bodies of If, Loop and Scan. */
+export function graphsOf(node: NodeProto): GraphProto[] {
+  return (node.attribute ?? []).flatMap((a) => [...(a.g ? [a.g] : []), ...(a.graphs ?? [])]);
+}
+
+/** A graph and the graphs inside its nodes. The decoder limits the depth. */
+export function allGraphs(graph: GraphProto): GraphProto[] {
+  return [graph, ...(graph.node ?? []).flatMap(graphsOf).flatMap(allGraphs)];
+}
