@@ -5,8 +5,9 @@
  * their variables differently.
  */
 import { InputError } from '../src/errors.ts';
+import type { About } from '../src/network/about.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../src/network/config.ts';
-import { type About, checkModel, type Model } from '../src/network/model.ts';
+import { checkModel, type Model } from '../src/network/model.ts';
 import { floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { layers } from '../src/network/topology.ts';
 import type { MatArray, MatFile, NumericData } from './formats/mat5.ts';

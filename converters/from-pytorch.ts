@@ -4,8 +4,9 @@
  * last batch norm's scale and offset are float32.
  */
 import { InputError } from '../src/errors.ts';
+import type { About } from '../src/network/about.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../src/network/config.ts';
-import { type About, checkModel, type Model } from '../src/network/model.ts';
+import { checkModel, type Model } from '../src/network/model.ts';
 import { packSigns } from '../src/network/sign.ts';
 import { bitTensor, floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { type ConvLayer, layers, type NormLayer } from '../src/network/topology.ts';

@@ -1,8 +1,8 @@
 /** What a file holds, whatever it is: a source of any dialect, a file that this project exported, or any ONNX model. */
 import { decodeModel } from '../proto/onnx.ts';
 import { InputError } from '../src/errors.ts';
+import type { About } from '../src/network/about.ts';
 import { type NetworkConfig, networkName } from '../src/network/config.ts';
-import type { About } from '../src/network/model.ts';
 import { type LayerSummary, summarize } from '../src/network/summary.ts';
 import { readMetadata } from './onnx/metadata.ts';
 import { bytesPerLayer, type OnnxSummary, summarizeOnnx } from './onnx/summary.ts';
@@ -57,8 +57,8 @@ export function inspect(bytes: Uint8Array): Inspection {
 }
 
 /** The same of a network that another reader found in a file of so many bytes, e.g. a training checkpoint. */
-export function inspectNetwork(bytes: number, kind: string, config: NetworkConfig): Inspection {
-  return describe(bytes, kind, config, null, summarize(config), null);
+export function inspectNetwork(bytes: number, kind: string, config: NetworkConfig, about: About | undefined): Inspection {
+  return describe(bytes, kind, config, about ?? null, summarize(config), null);
 }
 
 /** Any bytes may be protobuf; what is none of the sources and no ONNX model either gets an answer that says so. */

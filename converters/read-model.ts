@@ -1,7 +1,8 @@
 /** Any published network to the canonical model. A container is recognised by its bytes, a dialect by its content. */
 import { createHash } from 'node:crypto';
 import { InputError, UsageError } from '../src/errors.ts';
-import type { About, Model } from '../src/network/model.ts';
+import type { About } from '../src/network/about.ts';
+import type { Model } from '../src/network/model.ts';
 import { fromSafetensors, isModelFile } from '../src/network/model-file.ts';
 import { isSafetensors, readSafetensors, type SafetensorsFile } from '../src/network/safetensors.ts';
 import { isMat5, type MatFile, readMat5 } from './formats/mat5.ts';

@@ -55,8 +55,9 @@ export {
   UsageError,
   WrnError,
 } from './errors.ts';
+export type { About } from './network/about.ts';
 export { defaultConfig, type NetworkConfig, networkName, readConfig } from './network/config.ts';
-export type { About, Model } from './network/model.ts';
+export type { Model } from './network/model.ts';
 export { readModelFile, writeModelFile } from './network/model-file.ts';
 export type { LayerSummary } from './network/summary.ts';
 export type { BitTensor, FloatTensor, Tensor } from './network/tensor.ts';

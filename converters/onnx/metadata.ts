@@ -1,8 +1,10 @@
 /** What an exported file says of itself in `metadata_props`; keys are part of the format (docs/format.md). */
 import type { ModelProto } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
+import { type About, readAbout } from '../../src/network/about.ts';
 import { type NetworkConfig, readConfig } from '../../src/network/config.ts';
-import type { About, Model } from '../../src/network/model.ts';
+import { jsonReader } from '../../src/network/json.ts';
+import type { Model } from '../../src/network/model.ts';
 
 /** How the file takes images: float32 NCHW, or raw uint8 NHWC; pixels 0..255 in both. */
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
@@ -17,70 +19,55 @@ export interface Metadata {
 
 const FORMAT_VERSION = '1';
 
-/** Metadata as the string pairs that ONNX stores. */
-export function writeMetadata(model: Model, form: string, input: InputLayout): { key: string; value: string }[] {
-  const { dialect, dataset, classLabels, testAccuracy, sourceSha256 } = model.about;
-  const entries: Record<string, string | undefined> = {
-    'wrn.format_version': FORMAT_VERSION,
-    'wrn.config': JSON.stringify(model.config),
-    'wrn.form': form,
-    'wrn.input_layout': input,
-    'wrn.input_range': '0..255',
-    'wrn.dialect': dialect,
-    'wrn.dataset': dataset,
-    'wrn.class_labels': classLabels && JSON.stringify(classLabels),
-    'wrn.test_accuracy': testAccuracy?.toString(),
-    'wrn.source_sha256': sourceSha256,
-  };
-  return Object.entries(entries).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value }]));
-}
+/** Where each fact stands, in the order of the file. Lists and numbers are JSON. */
+const aboutKeys: readonly (readonly [field: keyof About, key: string])[] = [
+  ['dialect', 'wrn.dialect'],
+  ['dataset', 'wrn.dataset'],
+  ['classLabels', 'wrn.class_labels'],
+  ['testAccuracy', 'wrn.test_accuracy'],
+  ['sourceSha256', 'wrn.source_sha256'],
+];
+const jsonKeys: readonly string[] = ['wrn.class_labels', 'wrn.test_accuracy'];
 
-/** Metadata of a file that this project wrote; undefined for any other ONNX file. */
-export function readMetadata(proto: ModelProto): Metadata | undefined {
-  return parseMetadata(new Map((proto.metadata_props ?? []).map(({ key, value }) => [key ?? '', value ?? ''])));
+/** Metadata as the string pairs that ONNX stores. */
+export function writeMetadata({ config, about }: Model, form: string, input: InputLayout): { key: string; value: string }[] {
+  return [
+    { key: 'wrn.format_version', value: FORMAT_VERSION },
+    { key: 'wrn.config', value: JSON.stringify(config) },
+    { key: 'wrn.form', value: form },
+    { key: 'wrn.input_layout', value: input },
+    { key: 'wrn.input_range', value: '0..255' },
+    ...aboutKeys.flatMap(([field, key]) => {
+      const value = about[field];
+      return value === undefined ? [] : [{ key, value: jsonKeys.includes(key) ? JSON.stringify(value) : String(value) }];
+    }),
+  ];
 }
 
 /**
- * The same from string pairs, however they were had.
- * @throws InputError when they are of this project but cannot be read.
+ * Metadata of a file that this project wrote; undefined for any other ONNX file.
+ * @throws InputError when it is of this project but cannot be read.
  */
-export function parseMetadata(entries: ReadonlyMap<string, string>): Metadata | undefined {
+export function readMetadata(proto: ModelProto): Metadata | undefined {
+  const entries = new Map((proto.metadata_props ?? []).map(({ key, value }) => [key ?? '', value ?? '']));
   const version = entries.get('wrn.format_version');
   if (version === undefined) return undefined;
   if (version !== FORMAT_VERSION) throw new InputError('onnx', 'metadata wrn.format_version', `expected ${FORMAT_VERSION}, got ${version}`);
   const input = entries.get('wrn.input_layout') as InputLayout;
   if (!inputLayouts.includes(input))
     throw new InputError('onnx', 'metadata wrn.input_layout', `expected ${inputLayouts.join(' or ')}, got ${input}`);
-  const optional = <T>(key: string, parse: (value: string) => T): T | undefined => {
-    const value = entries.get(key);
-    return value === undefined ? undefined : parse(value);
-  };
   const config = readConfig(parseJson(entries.get('wrn.config') ?? '', 'wrn.config'));
-  const about = {
-    dialect: entries.get('wrn.dialect') ?? 'unknown',
-    dataset: entries.get('wrn.dataset'),
-    classLabels: optional('wrn.class_labels', (text) => readLabels(text, config.classes)),
-    testAccuracy: optional('wrn.test_accuracy', readFraction),
-    sourceSha256: entries.get('wrn.source_sha256'),
-  };
+  const known = aboutKeys.flatMap(([field, key]) => {
+    const text = entries.get(key);
+    return text === undefined ? [] : [[field, jsonKeys.includes(key) ? parseJson(text, key) : text]];
+  });
+  const keyOf = new Map(aboutKeys);
   return {
     config,
     form: entries.get('wrn.form') ?? 'unknown',
     input,
-    about: Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined)) as unknown as About,
+    about: readAbout(Object.fromEntries(known), config.classes, jsonReader('onnx', 'metadata'), (field) => keyOf.get(field) as string),
   };
-}
-
-function readFraction(text: string): number {
-  const fraction = Number(text);
-  if (text.trim() !== '' && fraction >= 0 && fraction <= 1) return fraction;
-  throw new InputError('onnx', 'metadata wrn.test_accuracy', `expected a number from 0 to 1, got ${text.slice(0, 40)}`);
-}
-
-function readLabels(text: string, classes: number): readonly string[] {
-  const labels = parseJson(text, 'wrn.class_labels');
-  if (Array.isArray(labels) && labels.length === classes && labels.every((label) => typeof label === 'string')) return labels;
-  throw new InputError('onnx', 'metadata wrn.class_labels', `expected a JSON array of ${classes} strings, got ${text.slice(0, 40)}`);
 }
 
 function parseJson(text: string, key: string): unknown {

@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type Inspection, inspect, inspectNetwork } from '../../converters/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/onnx/summary.ts';
+import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { readCheckpoint } from '../train/checkpoint.ts';
 import { isCheckpointFile } from '../train/trained.ts';
@@ -14,12 +15,20 @@ export function command(): Command {
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
       const bytes = await readInput(file);
-      const inspection = isCheckpointFile(bytes)
-        ? inspectNetwork(bytes.length, 'checkpoint', readCheckpoint(bytes).config)
-        : inspect(bytes);
-      const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : describe(file, inspection);
+      const inspection = isCheckpointFile(bytes) ? inspectCheckpoint(bytes) : inspect(bytes);
+      const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : shown(describe(file, inspection));
       process.stdout.write(`${text}\n`);
     });
+}
+
+function inspectCheckpoint(bytes: Uint8Array): Inspection {
+  const { config, about } = readCheckpoint(bytes);
+  return inspectNetwork(bytes.length, 'checkpoint', config, about);
+}
+
+/** Names of layers and all metadata come from the file. */
+function shown(text: string): string {
+  return text.split('\n').map(printable).join('\n');
 }
 
 const grouped = (n: number) => n.toLocaleString('en-US');

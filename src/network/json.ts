@@ -18,6 +18,7 @@ export interface JsonReader {
   record(value: unknown, field: string, keys?: readonly string[]): Record<string, unknown>;
   integer(value: unknown, field: string, low: number, high: number): number;
   number(value: unknown, field: string, low: number, high: number): number;
+  text(value: unknown, field: string): string;
   /** Text that a terminal can be shown. */
   line(value: unknown, field: string): string;
   oneOf<T>(value: unknown, field: string, choices: readonly T[]): T;
@@ -43,12 +44,13 @@ export function jsonReader(format: string, file = ''): JsonReader {
         : fail(field, `an integer from ${low} to ${high}`, value),
     number: (value, field, low, high) =>
       typeof value === 'number' && value >= low && value <= high ? value : fail(field, `a number from ${low} to ${high}`, value),
+    text: (value, field) => (typeof value === 'string' ? value : fail(field, 'text', value)),
     line: (value, field) => (typeof value === 'string' && !/\p{Cc}/u.test(value) ? value : fail(field, 'a line of text', value)),
     oneOf: <T>(value: unknown, field: string, choices: readonly T[]) =>
       choices.includes(value as T) ? (value as T) : fail(field, choices.map((c) => JSON.stringify(c)).join(' or '), value),
     list(value, field, item, count) {
       if (!Array.isArray(value) || (count !== undefined && value.length !== count))
-        return fail(field, count === undefined ? 'a list' : `${count} numbers`, value);
+        return fail(field, count === undefined ? 'a list' : `a list of ${count}`, value);
       return value.map((v, i) => item(v, `${field}[${i}]`));
     },
   };

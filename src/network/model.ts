@@ -1,5 +1,6 @@
 /** The canonical model: what every reader produces and every writer takes. */
 import { InputError } from '../errors.ts';
+import type { About } from './about.ts';
 import type { NetworkConfig } from './config.ts';
 import { packedLength } from './sign.ts';
 import { elements, type Tensor } from './tensor.ts';
@@ -10,19 +11,6 @@ export interface Model {
   /** Exactly the parameters of the topology, by name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly about: About;
-}
-
-/** What is known of a model besides its numbers; goes into the metadata of every file. */
-export interface About {
-  /** Dialect the model was read from, e.g. `keras`; `wrn-onnx` for models trained here. */
-  readonly dialect: string;
-  /** SHA-256 of the source file, hexadecimal. */
-  readonly sourceSha256?: string;
-  /** Name of the data set, e.g. `cifar-10`. */
-  readonly dataset?: string;
-  readonly classLabels?: readonly string[];
-  /** Fraction of test images classified right, as stated by the source. */
-  readonly testAccuracy?: number;
 }
 
 /**

@@ -70,6 +70,19 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   return { metadata, tensors };
 }
 
+/**
+ * Value of a metadata entry that holds JSON.
+ * @param format of the file, for the error
+ * @throws InputError when it is not there or no JSON.
+ */
+export function metadataJson({ metadata }: SafetensorsFile, key: string, format: string): unknown {
+  try {
+    return JSON.parse(metadata.get(key) ?? '');
+  } catch {
+    throw new InputError(format, `metadata ${key}`, 'expected JSON, got something else');
+  }
+}
+
 /** Encodes a file; the same tensors in the same order give the same bytes. */
 export function writeSafetensors({ metadata, tensors }: SafetensorsFile): Uint8Array {
   const header: [string, unknown][] = [['__metadata__', Object.fromEntries(metadata)]];

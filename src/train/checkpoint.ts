@@ -4,9 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { InputError } from '../errors.ts';
+import { type About, readAbout } from '../network/about.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
 import { jsonReader } from '../network/json.ts';
-import { readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
+import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
 import { elements } from '../network/tensor.ts';
 import { momentNames, type StoredMoments } from './inference.ts';
 import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
@@ -25,6 +26,8 @@ export interface Checkpoint {
   readonly moments: StoredMoments | undefined;
   /** Absent in the first checkpoints of this version. */
   readonly plan?: Plan | undefined;
+  /** What the model of these weights says of itself; absent in early checkpoints of this version. */
+  readonly about?: About | undefined;
 }
 
 /** How far a run goes, and on what. */
@@ -48,14 +51,14 @@ const FORMAT = 'checkpoint';
 const VERSION = '1';
 /** Metadata that tells a damaged file; absent in the first checkpoints of this version. */
 const DIGEST = 'wrn.sha256';
-const KEYS: readonly string[] = ['wrn.checkpoint_version', 'wrn.config', 'wrn.recipe', 'wrn.progress', 'wrn.plan', DIGEST];
+const KEYS: readonly string[] = ['wrn.checkpoint_version', 'wrn.config', 'wrn.recipe', 'wrn.progress', 'wrn.plan', 'wrn.about', DIGEST];
 
 export function isCheckpoint(file: SafetensorsFile): boolean {
   return file.metadata.has('wrn.checkpoint_version');
 }
 
 /** Encodes a checkpoint; the same state gives the same bytes. */
-export function writeCheckpoint({ config, recipe, progress, weights, momenta, moments, plan }: Checkpoint): Uint8Array {
+export function writeCheckpoint({ config, recipe, progress, weights, momenta, moments, plan, about }: Checkpoint): Uint8Array {
   const metadata = new Map([
     ['wrn.checkpoint_version', VERSION],
     ['wrn.config', JSON.stringify(config)],
@@ -63,6 +66,7 @@ export function writeCheckpoint({ config, recipe, progress, weights, momenta, mo
     ['wrn.progress', JSON.stringify(progress)],
   ]);
   if (plan) metadata.set('wrn.plan', JSON.stringify(plan));
+  if (about) metadata.set('wrn.about', JSON.stringify(about));
   const tensors = new Map<string, StoredTensor>();
   for (const [prefix, values] of [
     ['weight', weights],
@@ -97,7 +101,8 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
   const expected = file.metadata.get(DIGEST);
   if (expected !== undefined && expected !== digest(file))
     throw new InputError(FORMAT, DIGEST, 'expected the content that was written, got a damaged file');
-  const config = readConfig(parse(file, 'wrn.config'));
+  const json = (key: string) => metadataJson(file, key, FORMAT);
+  const config = readConfig(json('wrn.config'));
   const variables = learned(config);
   const names = momentNames(config);
   const left = new Set(file.tensors.keys());
@@ -124,12 +129,13 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
   if (extra !== undefined) throw new InputError(FORMAT, extra, `expected no such tensor in this network, got ${left.size} left over`);
   return {
     config,
-    recipe: readRecipe(parse(file, 'wrn.recipe')),
-    progress: readProgress(parse(file, 'wrn.progress')),
+    recipe: readRecipe(json('wrn.recipe')),
+    progress: readProgress(json('wrn.progress')),
     weights,
     momenta,
     moments,
-    plan: file.metadata.has('wrn.plan') ? readPlan(parse(file, 'wrn.plan')) : undefined,
+    plan: file.metadata.has('wrn.plan') ? readPlan(json('wrn.plan')) : undefined,
+    about: file.metadata.has('wrn.about') ? readStoredAbout(json('wrn.about'), config) : undefined,
   };
 }
 
@@ -141,28 +147,25 @@ function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-function parse(file: SafetensorsFile, key: string): unknown {
-  try {
-    return JSON.parse(file.metadata.get(key) ?? '');
-  } catch {
-    throw new InputError(FORMAT, `metadata ${key}`, 'expected JSON, got something else');
-  }
+function readProgress(json: unknown): Progress {
+  const { record, integer, number } = jsonReader(FORMAT, 'wrn.progress');
+  const progress = record(json, 'root');
+  const sum = (field: string) => number(progress[field], field, 0, Number.MAX_VALUE);
+  return {
+    step: integer(progress['step'], 'step', 0, Number.MAX_SAFE_INTEGER),
+    epochLoss: sum('epochLoss'),
+    epochErrors: sum('epochErrors'),
+  };
 }
 
-function readProgress(json: unknown): Progress {
-  const value = (json ?? {}) as Partial<Record<keyof Progress, unknown>>;
-  const number = (key: keyof Progress): number => {
-    const found = value[key];
-    if (typeof found === 'number' && found >= 0) return found;
-    throw new InputError(FORMAT, `wrn.progress.${key}`, `expected a number of at least 0, got ${JSON.stringify(found)}`);
-  };
-  return { step: Math.floor(number('step')), epochLoss: number('epochLoss'), epochErrors: number('epochErrors') };
+function readStoredAbout(json: unknown, { classes }: NetworkConfig): About {
+  const reader = jsonReader(FORMAT, 'wrn.about');
+  return readAbout(reader.record(json, 'root'), classes, reader, (field) => field);
 }
 
 function readPlan(json: unknown): Plan {
-  const { fail, record, integer } = jsonReader(FORMAT, 'wrn.plan');
+  const { record, integer, text } = jsonReader(FORMAT, 'wrn.plan');
   const positive = (value: unknown, field: string) => integer(value, field, 1, Number.MAX_SAFE_INTEGER);
-  const text = (value: unknown, field: string) => (typeof value === 'string' ? value : fail(field, 'text', value));
   const plan = record(json, 'root');
   const images = record(plan['images'], 'images');
   return {

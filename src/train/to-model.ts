@@ -1,6 +1,7 @@
 /** The outcome of training as a canonical model. */
+import type { About } from '../network/about.ts';
 import type { NetworkConfig } from '../network/config.ts';
-import { type About, checkModel, type Model } from '../network/model.ts';
+import { checkModel, type Model } from '../network/model.ts';
 import { packSigns } from '../network/sign.ts';
 import { bitTensor, floatTensor, type Tensor } from '../network/tensor.ts';
 import { type ConvLayer, layers } from '../network/topology.ts';

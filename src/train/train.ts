@@ -4,6 +4,7 @@ import { toPng, toSvg } from '../chart/chart.ts';
 import { firstOtherLabel } from '../data/class-labels.ts';
 import type { ImageSet } from '../data/image-set.ts';
 import { InputError, InterruptedError, TrainingError, UsageError } from '../errors.ts';
+import type { About } from '../network/about.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { randomStream } from '../random.ts';
@@ -196,7 +197,16 @@ class Run {
     if (![...weights, ...momenta].every((values) => values.every(Number.isFinite)))
       this.#diverged(`the weights are not finite after ${this.#progress.step} steps`);
     folder.writeLog(this.#log); // first: one that is ahead of the checkpoint can be cut, one behind it cannot be completed
-    folder.saveCheckpoint({ config, recipe, progress: this.#progress, weights, momenta, moments: this.#moments, plan: this.#plan });
+    folder.saveCheckpoint({
+      config,
+      recipe,
+      progress: this.#progress,
+      weights,
+      momenta,
+      moments: this.#moments,
+      plan: this.#plan,
+      about: this.#about(),
+    });
   }
 
   #drawCurve(): void {
@@ -207,15 +217,20 @@ class Run {
     folder.write('curve.png', toPng(svg));
   }
 
-  #model(): Model {
-    const { config, train: set } = this.#options;
-    const last = this.#log.findLast((entry) => entry.kind === 'test');
-    return toModel(config, this.#learner.read().weights, this.#moments as StoredMoments, {
+  /** Of the weights as they are: their accuracy is known at the end of a cycle only. */
+  #about(): About {
+    const { train: set } = this.#options;
+    const last = this.#moments && this.#log.findLast((entry) => entry.kind === 'test');
+    return {
       dialect: 'wrn-onnx',
       dataset: set.name,
-      ...(set.classLabels ? { classLabels: set.classLabels } : {}),
-      ...(last ? { testAccuracy: 1 - last.testError } : {}),
-    });
+      ...(set.classLabels && { classLabels: set.classLabels }),
+      ...(last && { testAccuracy: 1 - last.testError }),
+    };
+  }
+
+  #model(): Model {
+    return toModel(this.#options.config, this.#learner.read().weights, this.#moments as StoredMoments, this.#about());
   }
 }
 

@@ -30,8 +30,9 @@ export function isCheckpointFile(bytes: Uint8Array): boolean {
  */
 export function checkpointToModel(bytes: Uint8Array): Model {
   const checkpoint = readCheckpoint(bytes);
+  const { config, weights, plan, about = { dialect: 'wrn-onnx', ...(plan && { dataset: plan.images.name }) } } = checkpoint;
   const sourceSha256 = createHash('sha256').update(bytes).digest('hex');
-  return toModel(checkpoint.config, checkpoint.weights, momentsOf(checkpoint), { dialect: 'wrn-onnx', sourceSha256 });
+  return toModel(config, weights, momentsOf(checkpoint), { ...about, sourceSha256 });
 }
 
 /**

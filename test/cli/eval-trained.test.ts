@@ -118,6 +118,10 @@ testWithTensorFlow(
 
     const exported = join(trained, 'from-checkpoint.onnx');
     expect((await run(['export', path, '-o', exported])).status).toBe(0);
+    const about = async (file: string) => JSON.parse((await run(['inspect', file, '--format', 'json'])).stdout).about;
+    const { sourceSha256, ...known } = await about(exported);
+    expect(known).toEqual(await about(join(trained, 'model.safetensors')));
+    expect(known).toMatchObject({ dialect: 'wrn-onnx', testAccuracy: 1 - written.testError });
     const { stdout: cpu } = await run(['eval', exported, '--data', data, '--format', 'json']);
     expect(JSON.parse(cpu).results[0].top1).toBe(report.results[1].top1);
   },

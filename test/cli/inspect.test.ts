@@ -37,6 +37,15 @@ test('a table of layers, totals compared with float32, configuration and metadat
   }
 });
 
+test('nothing in a file steers the terminal', async () => {
+  const evil = { ...model, about: { dialect: 'keras', dataset: 'a\x1b[2Jb' } };
+  const file = join(await folderWith({ 'evil.onnx': toOnnx(evil, { form: 'packed', input: 'nchw-float' }) }), 'evil.onnx');
+  const { stdout } = await run(['inspect', file]);
+  expect(stdout).toContain('metadata wrn.dataset: a?[2Jb\n');
+  expect(stdout).toContain('dataset a?[2Jb\n');
+  expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
+});
+
 test('--format json prints one object', async () => {
   const file = await small();
   const { status, stdout } = await run(['inspect', file, '--format', 'json']);

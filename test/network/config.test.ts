@@ -42,7 +42,7 @@ describe('refused:', () => {
     [
       'three pads',
       { ...defaultConfig, downsample: { ...downsample, convPads: [0, 0, 1] } },
-      'downsample.convPads: expected 4 numbers, got [0,0,1]',
+      'downsample.convPads: expected a list of 4, got [0,0,1]',
     ],
     [
       'a pad of 3',
@@ -54,7 +54,11 @@ describe('refused:', () => {
       { ...defaultConfig, downsample: { ...downsample, poolPads: [0, 0, 1, 0.5] } },
       'downsample.poolPads[3]: expected an integer from 0 to 2, got 0.5',
     ],
-    ['other means than channels', { ...defaultConfig, inputNorm: { mean: [1], std: [1] } }, 'inputNorm.mean: expected 3 numbers, got [1]'],
+    [
+      'other means than channels',
+      { ...defaultConfig, inputNorm: { mean: [1], std: [1] } },
+      'inputNorm.mean: expected a list of 3, got [1]',
+    ],
     [
       'a deviation of 0',
       { ...defaultConfig, inputNorm: { mean: [1, 1, 1], std: [1, 0, 1] } },

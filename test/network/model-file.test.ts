@@ -17,6 +17,14 @@ test('what is known of the model is kept', () => {
   expect(readModelFile(writeModelFile(model)).about).toEqual(about);
 });
 
+test('what would steer a terminal does not come out of a file', () => {
+  const evil = { dialect: 'a\x1b[2J', classLabels: [...'abcdefghi', '\x9b1m\r\n'] };
+  expect(readModelFile(writeModelFile({ ...randomModel(), about: evil })).about).toEqual({
+    dialect: 'a?[2J',
+    classLabels: [...'abcdefghi', '?1m??'],
+  });
+});
+
 test('a file at an odd address reads the same', () => {
   const model = randomModel();
   const file = writeModelFile(model);
@@ -55,7 +63,7 @@ describe('refused:', () => {
     [
       'labels of other classes',
       metadata('wrn.about', '{"classLabels":["cat"]}'),
-      'model file about.classLabels: expected 10 texts, got ["cat"]',
+      'model file about.classLabels: expected a list of 10, got ["cat"]',
     ],
     [
       'accuracy in percent',

@@ -19,13 +19,14 @@ const checkpoint: Checkpoint = {
   momenta: initialWeights(variables, randomStream(2)),
   moments: new Map(momentNames(config).map((name, i) => [name, Float32Array.of(i, i + 1)])),
   plan: { epochs: 4, source: 'cifar-10', images: { name: 'cifar-10', length: 50_000, sha256: '0f' } },
+  about: { dialect: 'wrn-onnx', dataset: 'cifar-10', classLabels: [...'abcdefghij'], testAccuracy: 0.9 },
 };
 const bytes = writeCheckpoint(checkpoint);
 
 test.each([
   ['with moments', checkpoint],
   ['without moments', { ...checkpoint, moments: undefined }],
-  ['without a plan, as they were before', { ...checkpoint, plan: undefined }],
+  ['without a plan, as they were before', { ...checkpoint, plan: undefined, about: undefined }],
 ])('comes back as it was, %s', (_, original) => {
   const written = writeCheckpoint(original);
   expect(readCheckpoint(written)).toEqual(original);
@@ -66,7 +67,7 @@ describe('is refused when', () => {
     [
       'the position is negative',
       { metadata: new Map([...metadata, ['wrn.progress', '{"step":-1}'] as const]), tensors },
-      'wrn.progress.step',
+      'wrn.progress step: expected',
     ],
   ])('%s', (_, file, where) => {
     const read = () => readCheckpoint(writeSafetensors(file));

@@ -88,7 +88,7 @@ describe('a file that is not what it says', () => {
   test('class labels and accuracy that do not fit', () => {
     const about = (value: object) =>
       fromOnnx(toOnnxProto({ ...model, about: { dialect: 'x', ...value } }, { form: 'packed', input: 'nchw-float' }));
-    expect(() => about({ classLabels: ['cat'] })).toThrow('onnx metadata wrn.class_labels: expected a JSON array of 10 strings');
+    expect(() => about({ classLabels: ['cat'] })).toThrow('onnx metadata wrn.class_labels: expected a list of 10, got ["cat"]');
     expect(() => about({ testAccuracy: 96.25 })).toThrow('onnx metadata wrn.test_accuracy: expected a number from 0 to 1, got 96.25');
   });
 
