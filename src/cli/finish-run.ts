@@ -16,6 +16,7 @@ import { layers, multiplyAccumulates, weightCount } from '../network/topology.ts
 import type { EpochEntry } from '../train/log.ts';
 import type { Recipe } from '../train/recipe.ts';
 import type { RunFolder } from '../train/run-folder.ts';
+import { isCycleEnd } from '../train/schedule.ts';
 import { batchesPerEpoch } from '../train/training-set.ts';
 import { version } from '../version.ts';
 import { parityTable } from './parity-table.ts';
@@ -30,8 +31,9 @@ export interface RunReport {
   readonly recipe: Recipe;
   readonly epochs: number;
   readonly data: { readonly name: string; readonly trainImages: number; readonly testImages: number };
-  /** At the end of every cycle; `trainError` over its last epoch. */
+  /** At the end of every cycle of the learning rate; `trainError` over its last epoch. */
   readonly cycles: readonly { readonly epoch: number; readonly testError: number; readonly trainError: number | null }[];
+  /** At the end of the run, which need not be that of a cycle. */
   readonly testError: number | null;
   readonly training: {
     /** Of the steps alone, at the speed that each epoch was logged with. */
@@ -95,7 +97,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
   const log = folder.readLog();
   const epochEntries = log.filter((entry) => entry.kind === 'epoch');
   const cycles = log.flatMap((entry) => {
-    if (entry.kind !== 'test') return [];
+    if (entry.kind !== 'test' || !isCycleEnd(recipe.schedule, entry.epoch)) return [];
     const trainError = epochEntries.find(({ epoch }) => epoch === entry.epoch)?.trainError ?? null;
     return [{ epoch: entry.epoch, testError: entry.testError, trainError }];
   });
@@ -109,7 +111,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
     epochs,
     data: { name: test.name, trainImages: trainImages.length, testImages: test.length },
     cycles,
-    testError: cycles.at(-1)?.testError ?? null,
+    testError: log.findLast((entry) => entry.kind === 'test')?.testError ?? null,
     training: summarize(epochEntries, batchesPerEpoch(trainImages, recipe.batch) * recipe.batch),
     versions: {
       'wrn-onnx': version,

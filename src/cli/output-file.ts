@@ -2,7 +2,9 @@
 import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { InterruptedError, UsageError } from '../errors.ts';
+import { whyNotWritten } from '../data/file-error.ts';
+import { UsageError } from '../errors.ts';
+import { exitOnInterrupt } from './interrupt.ts';
 
 export interface OutputOptions {
   /** Replace an existing file. */
@@ -18,22 +20,17 @@ export interface OutputOptions {
 export async function writeOutput(path: string, bytes: Uint8Array | Iterable<Uint8Array>, { force, verify }: OutputOptions): Promise<void> {
   requireWritable(path, force);
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
-  const interrupted = () => {
-    rmSync(temporary, { force: true });
-    process.stderr.write(`wrn-onnx: interrupted, ${path} not written\n`);
-    process.exit(new InterruptedError().exitCode);
-  };
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  const interrupt = exitOnInterrupt(`${path} not written`, () => rmSync(temporary, { force: true }));
   try {
     await writeFile(temporary, bytes, { flag: 'wx' });
     await verify?.(temporary);
     requireWritable(path, force); // again: verification takes seconds
     await rename(temporary, path);
   } catch (error) {
-    throw fileError(path, error);
+    throw writeError(path, error);
   } finally {
     await rm(temporary, { force: true });
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    interrupt.release();
   }
 }
 
@@ -49,13 +46,12 @@ export function requireWritable(path: string, force: boolean): void {
   try {
     accessSync(`${dirname(path)}/.`, constants.W_OK); // with the dot a file is no folder
   } catch (error) {
-    throw fileError(path, error);
+    throw writeError(path, error);
   }
 }
 
 /** A failure of the file system as a line for the user; other errors pass. */
-function fileError(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return error;
-  if (error.code === 'EEXIST') return new UsageError(`${path} exists. Use --force to replace it`);
-  return new UsageError(`${path}: cannot be written (${String(error.code)})`);
+function writeError(path: string, error: unknown): unknown {
+  const reason = whyNotWritten(error);
+  return reason === undefined ? error : new UsageError(`${path}: cannot be written, ${reason}`);
 }

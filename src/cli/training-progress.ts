@@ -6,6 +6,7 @@ import { Progress } from './progress.ts';
 /** Progress of a training on stderr: one line that is rewritten in a terminal, and one line an epoch and a test everywhere. */
 export class TrainingProgress {
   #start: { readonly step: number; readonly time: number } | undefined;
+  #speed = '';
   #left = '';
   #open = false;
   readonly #bar = new Progress();
@@ -13,12 +14,14 @@ export class TrainingProgress {
   step({ epoch, step, steps, loss, error, rate }: StepReport, batch: number): void {
     if (this.#start) {
       const perSecond = ((step - this.#start.step) * 1000) / (performance.now() - this.#start.time);
-      const left = step < steps ? `, ${duration((steps - step) / perSecond)} left` : '';
-      this.#left = `, ${(perSecond * batch).toFixed(0)} images/s${left}`;
+      this.#left = step < steps ? `, ${duration((steps - step) / perSecond)} left` : '';
+      this.#speed = `, ${(perSecond * batch).toFixed(0)} images/s`;
     } else this.#start = { step, time: performance.now() }; // the first step builds the graph, and is not measured
     if (!process.stderr.isTTY) return;
     const errors = `loss ${loss.toFixed(4)}, training error ${percent(error)}`;
-    process.stderr.write(`\r\x1b[Kepoch ${epoch}, step ${step}/${steps}: ${errors}, rate ${rate.toPrecision(3)}${this.#left}`);
+    process.stderr.write(
+      `\r\x1b[Kepoch ${epoch}, step ${step}/${steps}: ${errors}, rate ${rate.toPrecision(3)}${this.#speed}${this.#left}`,
+    );
     this.#open = true;
   }
 
@@ -27,7 +30,7 @@ export class TrainingProgress {
     const { epoch } = entry;
     process.stderr.write(
       entry.kind === 'epoch'
-        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${entry.rate.toPrecision(3)}${this.#left}\n`
+        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${entry.rate.toPrecision(3)}, ${entry.imagesPerSecond.toFixed(0)} images/s${this.#left}\n`
         : `epoch ${epoch}: test error ${percent(entry.testError)}\n`,
     );
   }

@@ -1,14 +1,43 @@
+/** What the file system refuses, as one line for the user. */
 import { InputError } from '../errors.ts';
 
-const reasons: Record<string, string> = {
+const reading: Readonly<Record<string, string>> = {
   ENOENT: 'expected a file or folder, got no such thing',
   EISDIR: 'expected a file, got a folder',
   ENOTDIR: 'expected a folder, got a file',
   EACCES: 'expected a readable file, got permission denied',
 };
 
-/** A failure of the file system while reading as one line for the user; other errors pass. */
+const writing: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such folder',
+  ENOTDIR: 'a file is in the place of a folder',
+  EEXIST: 'a file is in its place',
+  EISDIR: 'a folder is in its place',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'no space is left on its disk',
+  EDQUOT: 'the quota of its disk is used up',
+};
+
+/** A failure while reading, as an InputError; other errors pass. */
 export function fileError(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return error;
-  return new InputError('file', path, reasons[String(error.code)] ?? `expected a readable file, got ${String(error.code)}`);
+  const code = codeOf(error);
+  return code === undefined ? error : new InputError('file', path, reading[code] ?? `expected a readable file, got ${code}`);
+}
+
+/** Why something could not be written, in words; undefined for errors that are not of the file system. */
+export function whyNotWritten(error: unknown): string | undefined {
+  const code = codeOf(error);
+  return code === undefined ? undefined : (writing[code] ?? code);
+}
+
+/** What is wrong with the content of a file, with the name of the file unless it is said already; other errors pass. */
+export function inFile(path: string, error: unknown): unknown {
+  if (!(error instanceof InputError) || error.where.includes(path)) return error;
+  return new InputError(error.format, `${path} ${error.where}`, error.problem);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && 'syscall' in error ? String(error.code) : undefined;
 }

@@ -6,7 +6,7 @@ import { DownloadError, InputError, InterruptedError, UsageError } from '../erro
 import type { CatalogEntry } from './catalog.ts';
 import { decompressed } from './decompress.ts';
 import { download } from './download.ts';
-import { fileError } from './file-error.ts';
+import { fileError, whyNotWritten } from './file-error.ts';
 import { listFolder } from './source.ts';
 import { checkDataSet, dataSetPath, difference } from './stored.ts';
 import { readTar } from './tar.ts';
@@ -39,8 +39,9 @@ export async function getDataSet(entry: CatalogEntry, options: GetOptions): Prom
     await bring(entry, options);
     return true;
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error;
-    throw new UsageError(`${dataFolder}: cannot be written (${String(error.code)}). Set WRN_ONNX_DATA to another folder`);
+    const reason = whyNotWritten(error);
+    if (reason === undefined) throw error;
+    throw new UsageError(`${dataFolder}: cannot be written, ${reason}. Set WRN_ONNX_DATA to another folder`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Sets whose images lie in parts, each one array of bytes with its labels. */
-import { InputError } from '../errors.ts';
 import { acrossParts, range, readAhead } from './batches.ts';
+import { inFile } from './file-error.ts';
 import type { ImageSet } from './image-set.ts';
 import type { RandomAccess } from './random-access.ts';
 import type { DataSource } from './source.ts';
@@ -36,14 +36,16 @@ export async function openParts(
     for (const name of names) {
       const file = await source.open(name);
       files.push(file);
-      parts.push(await readPart(file));
+      try {
+        parts.push(await readPart(file));
+      } catch (error) {
+        throw inFile(file.path, error);
+      }
     }
     return overParts(about, parts, arrange, close);
   } catch (error) {
-    const path = files.at(-1)?.path;
     await close();
-    if (path === undefined || !(error instanceof InputError) || error.where.includes(path)) throw error;
-    throw new InputError(error.format, `${path} ${error.where}`, error.problem);
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
+import { whyNotWritten } from './file-error.ts';
 
 /** An empty file, to write and read, that has no name any more: nothing is left behind however the process ends. */
 export async function openTemporary(): Promise<FileHandle> {
@@ -19,6 +20,8 @@ export async function openTemporary(): Promise<FileHandle> {
  * @param advice besides another folder
  */
 export function temporaryFileError(failed: string, advice: string, error: unknown): unknown {
-  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return error;
-  return new UsageError(`${failed} into ${tmpdir()} (${String(error.code)}). ${advice}, or name another temporary folder`);
+  const reason = whyNotWritten(error);
+  return reason === undefined
+    ? error
+    : new UsageError(`${failed} into ${tmpdir()}, ${reason}. ${advice}, or name another temporary folder`);
 }

@@ -12,7 +12,7 @@ const HEIGHT = 480;
 const COLORS = ['#1f5fc4', '#c2410c', '#15803d', '#7e22ce', '#a16207', '#be185d'];
 
 /**
- * Test errors at the end of every cycle, with their values, and training errors epoch by epoch; epochs on a logarithmic
+ * Test errors at the end of every cycle and of the run, with their values, and training errors epoch by epoch; epochs on a logarithmic
  * axis, since each cycle is twice as long as the one before.
  */
 export function curveChart(runs: readonly Run[]): { option: ChartOption; size: ChartSize } {
@@ -24,7 +24,7 @@ export function curveChart(runs: readonly Run[]): { option: ChartOption; size: C
     title: {
       text: runs.length === 1 ? (runs[0]?.name ?? '') : 'Training',
       subtext:
-        'solid: error on the test images at the end of every cycle of the learning rate\ndashed: error on the augmented training images of every epoch',
+        'solid: error on the test images at the end of every cycle of the learning rate, and of the run\ndashed: error on the augmented training images of every epoch',
       subtextStyle: { lineHeight: 17 },
       left: 16,
       top: 12,

@@ -12,7 +12,7 @@ export interface Recipe {
   readonly weightDecay: number;
   readonly schedule: Schedule;
   readonly augmentation: Augmentation;
-  /** Augmented training batches whose moments are averaged for inference. */
+  /** Augmented training batches whose moments are averaged for inference; no more than an epoch has. */
   readonly momentBatches: number;
 }
 
@@ -79,6 +79,7 @@ export const presets: Readonly<Record<string, Preset>> = {
 
 /** Bounds of what makes sense, far away from it: random numbers have 32 bits, TensorFlow's rates are float32. */
 const MAX_INTEGER = 2 ** 31 - 1;
+const MAX_SEED = 2 ** 32 - 1;
 const MAX_RATE = 1e38;
 
 /**
@@ -111,7 +112,7 @@ export function readRecipe(json: unknown): Recipe {
     return low <= high ? [low, high] : fail('augmentation.shorterSide', 'two integers, low and high', value);
   };
   return {
-    seed: integer(r['seed'], 'seed', 0, Number.MAX_SAFE_INTEGER),
+    seed: integer(r['seed'], 'seed', 0, MAX_SEED),
     batch: count(r['batch'], 'batch'),
     momentum: number(r['momentum'], 'momentum', 0, 1),
     weightDecay: rate(r['weightDecay'], 'weightDecay'),

@@ -9,25 +9,51 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statfsSync,
+  statSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { inFile, whyNotWritten } from '../data/file-error.ts';
 import { UsageError } from '../errors.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { lockFolder } from './folder-lock.ts';
 import { type LogEntry, readLog } from './log.ts';
 
 export class RunFolder {
   readonly #path: string;
+  #unlock: (() => void) | undefined;
+  #made = false;
 
-  /** @throws UsageError when the folder cannot be made or written. */
+  /** Nothing is read or made yet. */
   constructor(path: string) {
     this.#path = path;
-    attempt(path, () => {
-      mkdirSync(path, { recursive: true });
-      accessSync(path, constants.W_OK);
+  }
+
+  /**
+   * Makes the folder, and keeps other trainings out of it.
+   * @throws UsageError when it cannot be made or written, or a training is under way there.
+   */
+  claim(): void {
+    attempt(this.#path, () => {
+      this.#made = makeFolder(this.#path);
+      accessSync(this.#path, constants.W_OK);
+      this.#unlock = lockFolder(this.path('lock'));
     });
+  }
+
+  /** Gives the folder free, and takes it away if nothing has come into it. */
+  release(): void {
+    this.#unlock?.();
+    this.#unlock = undefined;
+    if (!this.#made) return;
+    try {
+      rmdirSync(this.#path);
+    } catch {
+      // it holds something
+    }
   }
 
   /** Bytes that can still be written. */
@@ -48,9 +74,19 @@ export class RunFolder {
     return existsSync(this.checkpointPath);
   }
 
+  /** A file that a run has left at its end, if one has. */
+  get result(): string | undefined {
+    return ['model.safetensors', 'report.json'].map((name) => this.path(name)).find((path) => existsSync(path));
+  }
+
   /** @throws InputError when it is damaged. */
   readCheckpoint(): Checkpoint {
-    return readCheckpoint(attempt(this.checkpointPath, () => readFileSync(this.checkpointPath)));
+    const bytes = attempt(this.checkpointPath, () => readFileSync(this.checkpointPath));
+    try {
+      return readCheckpoint(bytes);
+    } catch (error) {
+      throw inFile(this.checkpointPath, error);
+    }
   }
 
   saveCheckpoint(checkpoint: Checkpoint): void {
@@ -94,20 +130,29 @@ export class RunFolder {
   }
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'it does not exist and cannot be made',
-  EACCES: 'permission denied',
-  EROFS: 'its file system is read-only',
-  ENOSPC: 'no space is left on its disk',
-  EDQUOT: 'the quota of its disk is used up',
-};
+/**
+ * Makes a folder and those above it.
+ * @returns false when it was there. Node's own recursive mkdir never ends where the system says ENOENT below a folder that exists.
+ */
+function makeFolder(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return false;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeFolder(dirname(path));
+    mkdirSync(path);
+    return true;
+  }
+}
 
 function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) throw error;
-    const code = String(error.code);
-    throw new UsageError(`${path}: cannot be used, ${reasons[code] ?? code}`);
+    const reason = whyNotWritten(error);
+    throw reason === undefined ? error : new UsageError(`${path}: cannot be used, ${reason}`);
   }
 }

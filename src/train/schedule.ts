@@ -34,6 +34,13 @@ export function isCycleEnd(schedule: Schedule, epochs: number): boolean {
   return epochs > 0 && cycleStart(schedule.firstCycle, cycleAt(schedule.firstCycle, epochs)) === epochs;
 }
 
+/** Epochs before and after this one at which a cycle ends; with steps, the one end. */
+export function nearestCycleEnds(schedule: Schedule, epochs: number): number[] {
+  if (schedule.kind === 'steps') return [schedule.epochs];
+  const cycle = cycleAt(schedule.firstCycle, epochs);
+  return [cycle, cycle + 1].map((next) => cycleStart(schedule.firstCycle, next)).filter((end) => end > 0);
+}
+
 /** Cycle c covers firstCycle * (2^c - 1) to firstCycle * (2^(c + 1) - 1). */
 function cycleAt(firstCycle: number, time: number): number {
   return Math.floor(Math.log2(time / firstCycle + 1));

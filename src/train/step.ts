@@ -15,7 +15,7 @@ export interface Descent {
 
 /**
  * The step (images [batch, height, width, channels], labels int32 [batch], rate [], weights..., momenta...) ->
- * ([mean loss, number of errors], weights..., momenta...), with weights in the order of `learned`:
+ * ([mean loss, number of errors, sum of the new weights], weights..., momenta...), with weights in the order of `learned`:
  *
  *     m <- momentum * m + dL/dW + weightDecay * W,   W <- W - rate * m
  *
@@ -35,14 +35,15 @@ export function trainingStep(tf: TensorFlow, config: NetworkConfig, { momentum, 
       errors = tf.keep(tf.sum(tf.cast(tf.notEqual(tf.argMax(logits, 1), labels as Tensor), 'float32')));
       return crossEntropy(logits, labels as Tensor);
     })(weights);
-    const report = tf.stack([value, errors as Tensor]);
-    tf.dispose(errors as Tensor);
     const nextMomenta = momenta.map((m, i) => {
       const gradient = grads[i] as Tensor;
       const decayed = variables[i]?.decays ? tf.add(gradient, tf.mul(weights[i] as Tensor, weightDecay)) : gradient;
       return tf.add(tf.mul(m, momentum), decayed);
     });
     const nextWeights = weights.map((w, i) => tf.sub(w, tf.mul(nextMomenta[i] as Tensor, rate as Tensor)));
+    const sum = tf.sum(tf.stack(nextWeights.map((w) => tf.sum(w))));
+    const report = tf.stack([value, errors as Tensor, sum]);
+    tf.dispose(errors as Tensor);
     return [report, ...nextWeights, ...nextMomenta];
   };
 }
@@ -52,6 +53,8 @@ export interface StepResult {
   readonly loss: number;
   /** Images of the batch that were classified wrong. */
   readonly errors: number;
+  /** Whether the weights after the step are. The loss is that before it, and of signs alone it stays finite whatever they are. */
+  readonly finite: boolean;
 }
 
 /** Weights and momenta on their way through training; owns its tensors. */
@@ -72,15 +75,15 @@ export class Learner {
     this.#state = [...tensors(weights), ...tensors(momenta)];
   }
 
-  /** One step of gradient descent; only the two numbers come back from the native library. */
+  /** One step of gradient descent; only three numbers come back from the native library. */
   step(imagesNHWC: Float32Array, shape: readonly number[], labels: Int32Array, rate: number): StepResult {
     const tf = this.#tf;
     const inputs = [tf.tensor(imagesNHWC, shape, 'float32'), tf.tensor(labels, [labels.length], 'int32'), tf.scalar(rate)];
     const [report, ...next] = this.#step(...inputs, ...this.#state) as [Tensor, ...Tensor[]];
-    const [loss, errors] = report.dataSync();
+    const [loss, errors, sum] = report.dataSync();
     tf.dispose([...inputs, report, ...this.#state]);
     this.#state = next;
-    return { loss: loss as number, errors: errors as number };
+    return { loss: loss as number, errors: errors as number, finite: Number.isFinite(sum) };
   }
 
   /** The weights themselves, valid until the next step. */

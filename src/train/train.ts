@@ -8,6 +8,7 @@ import type { About } from '../network/about.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { randomStream } from '../random.ts';
+import type { Drawn } from './batch-worker.ts';
 import { drawBatches } from './batches.ts';
 import type { Checkpoint, Plan, Progress } from './checkpoint.ts';
 import { curveChart } from './curve.ts';
@@ -19,14 +20,14 @@ import { isCycleEnd, learningRate } from './schedule.ts';
 import { Learner } from './step.ts';
 import type { TensorFlow } from './tensorflow.ts';
 import { toModel } from './to-model.ts';
-import { batchesPerEpoch, type Draw, identify, type TrainingSet } from './training-set.ts';
+import { batchesPerEpoch, type Draw, identify, type TrainingSet, trainingSet } from './training-set.ts';
 import { initialWeights, learned } from './variables.ts';
 
 export interface TrainOptions {
   readonly config: NetworkConfig;
   readonly recipe: Recipe;
   readonly epochs: number;
-  readonly train: TrainingSet;
+  readonly train: ImageSet;
   readonly test: ImageSet;
   /** Where these come from, as the user named it: kept for a resumption. */
   readonly source: string;
@@ -58,13 +59,18 @@ const PURPOSE_WEIGHTS = 0;
 /**
  * Trains a network up to the end of an epoch.
  * @returns the model, with its test accuracy in `about`.
- * @throws UsageError or InputError when network, data and checkpoint do not fit together; InterruptedError when `signal` fires, after
- *   a checkpoint; TrainingError when loss or weights are no longer finite: the last checkpoint stays.
+ * @throws UsageError or InputError when network, data and checkpoint do not fit together; InterruptedError when `signal` fires, or
+ *   InputError when an image cannot be read, after a checkpoint; TrainingError when loss or weights are no longer finite: the last
+ *   checkpoint stays.
  */
 export async function train(tf: TensorFlow, options: TrainOptions): Promise<Model> {
-  const plan: Plan = { epochs: options.epochs, source: options.source, images: identify(options.train) };
-  checkFit(options, plan);
-  const run = new Run(tf, options, plan);
+  const { epochs, source, checkpoint, folder, recipe, signal } = options;
+  checkFit(options);
+  const log = folder.readLog();
+  const set = await trainingSet(options.train, recipe.augmentation, signal);
+  const plan: Plan = { epochs, source, images: identify(set) };
+  checkSameImages(plan, checkpoint?.plan);
+  const run = new Run(tf, options, set, plan, log);
   try {
     return await run.toEnd();
   } finally {
@@ -75,6 +81,7 @@ export async function train(tf: TensorFlow, options: TrainOptions): Promise<Mode
 class Run {
   readonly #tf: TensorFlow;
   readonly #options: TrainOptions;
+  readonly #set: TrainingSet;
   readonly #plan: Plan;
   readonly #learner: Learner;
   readonly #draw: Draw;
@@ -84,12 +91,13 @@ class Run {
   /** Of the weights as they are; undefined when they have moved since. */
   #moments: StoredMoments | undefined;
 
-  constructor(tf: TensorFlow, options: TrainOptions, plan: Plan) {
-    const { config, recipe, train: set, checkpoint, folder } = options;
+  constructor(tf: TensorFlow, options: TrainOptions, set: TrainingSet, plan: Plan, logged: readonly LogEntry[]) {
+    const { config, recipe, checkpoint } = options;
     const weights = checkpoint?.weights ?? initialWeights(learned(config), randomStream(recipe.seed, PURPOSE_WEIGHTS));
     const momenta = checkpoint?.momenta ?? weights.map(({ length }) => new Float32Array(length));
     this.#tf = tf;
     this.#options = options;
+    this.#set = set;
     this.#plan = plan;
     this.#learner = new Learner(tf, config, recipe, weights, momenta);
     this.#draw = { seed: recipe.seed, batch: recipe.batch, augmentation: recipe.augmentation };
@@ -97,7 +105,7 @@ class Run {
     this.#progress = checkpoint?.progress ?? { step: 0, epochLoss: 0, epochErrors: 0 };
     // what a killed run logged beyond its last checkpoint is done again; so is a test that only one of the two knows
     const { step } = this.#progress;
-    const log = folder.readLog().filter((entry) => entry.step <= step);
+    const log = logged.filter((entry) => entry.step <= step);
     this.#moments = log.some((entry) => entry.kind === 'test' && entry.step === step) ? checkpoint?.moments : undefined;
     this.#log = log.filter((entry) => entry.kind === 'epoch' || entry.step < step || this.#moments);
   }
@@ -123,24 +131,16 @@ class Run {
 
   /** Steps up to the end of an epoch, then a checkpoint. */
   async #trainTo(epoch: number): Promise<void> {
-    const { recipe, epochs, train: set, signal, onStep } = this.#options;
+    const { recipe } = this.#options;
     const perEpoch = this.#perEpoch;
-    const shape = [recipe.batch, set.height, set.width, set.channels];
     const start = { step: this.#progress.step, time: performance.now() };
-    let rate = 0;
-    for await (const { number, imagesNHWC, labels } of drawBatches(set, this.#draw, start.step, epoch * perEpoch)) {
-      if (signal.aborted) this.#interrupted();
-      rate = learningRate(recipe.schedule, number / perEpoch);
-      const { loss, errors } = this.#learner.step(imagesNHWC, shape, labels, rate);
-      if (!Number.isFinite(loss)) {
-        const where = `step ${number + 1} (epoch ${epoch}, learning rate ${rate.toPrecision(3)})`;
-        this.#diverged(`the loss became ${loss} at ${where}`);
-      }
-      const { epochLoss, epochErrors } = this.#progress;
-      this.#progress = { step: number + 1, epochLoss: epochLoss + loss, epochErrors: epochErrors + errors };
-      this.#moments = undefined;
-      const images = (number + 1 - (epoch - 1) * perEpoch) * recipe.batch;
-      onStep?.({ epoch, step: number + 1, steps: epochs * perEpoch, loss, error: this.#progress.epochErrors / images, rate });
+    try {
+      for await (const drawn of drawBatches(this.#set, this.#draw, start.step, epoch * perEpoch)) this.#step(drawn, epoch);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#save();
+      const done = `The ${this.#progress.step} steps until then are kept: go on with --resume once the file is in order`;
+      throw new InputError(error.format, error.where, `${error.problem}. ${done}`);
     }
     const { step, epochLoss, epochErrors } = this.#progress;
     this.#note({
@@ -149,7 +149,7 @@ class Run {
       step,
       loss: epochLoss / perEpoch,
       trainError: epochErrors / (perEpoch * recipe.batch),
-      rate,
+      rate: learningRate(recipe.schedule, (step - 1) / perEpoch),
       imagesPerSecond: ((step - start.step) * recipe.batch * 1000) / (performance.now() - start.time),
       tensors: this.#tf.memory().numTensors,
       rssBytes: process.memoryUsage.rss(),
@@ -158,11 +158,29 @@ class Run {
     this.#save();
   }
 
+  #step({ number, imagesNHWC, labels }: Drawn, epoch: number): void {
+    const { recipe, epochs, signal, onStep } = this.#options;
+    const { channels, height, width } = this.#set;
+    const perEpoch = this.#perEpoch;
+    if (signal.aborted) this.#interrupted();
+    const rate = learningRate(recipe.schedule, number / perEpoch);
+    const { loss, errors, finite } = this.#learner.step(imagesNHWC, [recipe.batch, height, width, channels], labels, rate);
+    const where = `step ${number + 1} (epoch ${epoch}, learning rate ${rate.toPrecision(3)})`;
+    if (!Number.isFinite(loss)) this.#diverged(`the loss became ${loss} at ${where}`);
+    if (!finite) this.#diverged(`the weights are not finite after ${where}`);
+    const { epochLoss, epochErrors } = this.#progress;
+    this.#progress = { step: number + 1, epochLoss: epochLoss + loss, epochErrors: epochErrors + errors };
+    this.#moments = undefined;
+    const images = (number + 1 - (epoch - 1) * perEpoch) * recipe.batch;
+    onStep?.({ epoch, step: number + 1, steps: epochs * perEpoch, loss, error: this.#progress.epochErrors / images, rate });
+  }
+
   async #test(epoch: number): Promise<void> {
-    const { config, recipe, train: set, test, signal, onPass } = this.#options;
+    const { config, recipe, test, signal, onPass } = this.#options;
     const { weights } = this.#learner;
+    const batches = Math.min(recipe.momentBatches, this.#perEpoch);
     const watch = (what: string): Watch => ({ signal, onProgress: (images, total) => onPass?.(what, images, total) });
-    const moments = await measureMoments(this.#tf, config, weights, set, this.#draw, recipe.momentBatches, watch('moments'));
+    const moments = await measureMoments(this.#tf, config, weights, this.#set, this.#draw, batches, watch('moments'));
     const network = classifier(this.#tf, config, weights, moments);
     try {
       const testError = await errorRate(network, test, recipe.batch, watch('test'));
@@ -193,9 +211,6 @@ class Run {
   #save(): void {
     const { config, recipe, folder } = this.#options;
     const { weights, momenta } = this.#learner.read();
-    // the loss is that before the last step, and of signs alone it stays finite whatever the weights are
-    if (![...weights, ...momenta].every((values) => values.every(Number.isFinite)))
-      this.#diverged(`the weights are not finite after ${this.#progress.step} steps`);
     folder.writeLog(this.#log); // first: one that is ahead of the checkpoint can be cut, one behind it cannot be completed
     folder.saveCheckpoint({
       config,
@@ -210,8 +225,8 @@ class Run {
   }
 
   #drawCurve(): void {
-    const { config, train: set, folder } = this.#options;
-    const { option, size } = curveChart([{ name: `${networkName(config)}, ${config.bits} bit, ${set.name}`, log: this.#log }]);
+    const { config, folder } = this.#options;
+    const { option, size } = curveChart([{ name: `${networkName(config)}, ${config.bits} bit, ${this.#set.name}`, log: this.#log }]);
     const svg = toSvg(option, size);
     folder.write('curve.svg', Buffer.from(svg));
     folder.write('curve.png', toPng(svg));
@@ -219,7 +234,7 @@ class Run {
 
   /** Of the weights as they are: their accuracy is known at the end of a cycle only. */
   #about(): About {
-    const { train: set } = this.#options;
+    const set = this.#set;
     const last = this.#moments && this.#log.findLast((entry) => entry.kind === 'test');
     return {
       dialect: 'wrn-onnx',
@@ -234,8 +249,8 @@ class Run {
   }
 }
 
-/** @throws UsageError, or InputError for other images than the checkpoint's, before any time is wasted. */
-function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainOptions, { images }: Plan): void {
+/** @throws UsageError when options, data and checkpoint do not fit together: known before any image is read. */
+function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainOptions): void {
   for (const data of [set, test]) {
     const got = `${data.channels}x${data.height}x${data.width} in ${data.classes} classes`;
     const expected = `${config.input.channels}x${config.input.height}x${config.input.width} in ${config.classes} classes`;
@@ -248,19 +263,29 @@ function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: Trai
   }
   if (recipe.batch > set.length)
     throw new UsageError(`batch size: expected at most the ${set.length} training images, got ${recipe.batch}`);
+  const side = Math.min(set.height, set.width);
+  const { cutout, pad } = recipe.augmentation;
+  // nothing of an image would be left for sure
+  if (cutout > side) throw new UsageError(`cutout: expected at most the ${side} pixels of an image's side, got ${cutout}`);
+  if (pad >= side) throw new UsageError(`crop: expected less padding than the ${side} pixels of an image's side, got ${pad}`);
+  if (recipe.schedule.kind === 'steps' && epochs > recipe.schedule.epochs)
+    throw new UsageError(`epochs: expected at most the ${recipe.schedule.epochs} that the schedule of steps was made for, got ${epochs}`);
   if (!checkpoint) return;
   if (!isDeepStrictEqual(checkpoint.config, config))
     throw new UsageError(
       `checkpoint: expected ${networkName(config)} of this configuration, got another (${networkName(checkpoint.config)})`,
     );
   if (!isDeepStrictEqual(checkpoint.recipe, recipe)) throw new UsageError('checkpoint: expected the recipe of this run, got another');
-  const before = checkpoint.plan?.images;
-  if (before && before.sha256 !== images.sha256)
+  const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
+  if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} that are done, got ${epochs}`);
+}
+
+/** @throws InputError for other images than those that the run began with. */
+function checkSameImages({ images }: Plan, before: Plan | undefined): void {
+  if (before && before.images.sha256 !== images.sha256)
     throw new InputError(
       'data',
       images.name,
-      `expected the ${before.length} training images of ${before.name} that this run began with, got ${images.length} others`,
+      `expected the ${before.images.length} training images of ${before.images.name} that this run began with, got ${images.length} others`,
     );
-  const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
-  if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} that are done, got ${epochs}`);
 }

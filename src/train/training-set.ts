@@ -5,7 +5,7 @@ import { decodeImage } from '../data/decode-image.ts';
 import { pathOf } from '../data/image-folder.ts';
 import type { ImageFiles, ImageSet, ImageShape } from '../data/image-set.ts';
 import { requireCover, requireImageFiles } from '../data/scale.ts';
-import { UsageError } from '../errors.ts';
+import { InterruptedError, UsageError } from '../errors.ts';
 import { permutation, type Random, randomStream } from '../random.ts';
 import { type Augmentation, augment } from './augment.ts';
 
@@ -34,9 +34,9 @@ export function bytesInMemory({ channels, height, width, length }: ImageSet, { s
 
 /**
  * Reads a set into memory, or lists its files where they are too large for that, or every epoch scales them anew.
- * @throws UsageError when it is larger than MAX_BYTES, or to be scaled, and not in files.
+ * @throws UsageError when it is larger than MAX_BYTES, or to be scaled, and not in files; InterruptedError when `signal` fires.
  */
-export async function trainingSet(set: ImageSet, augmentation: Augmentation): Promise<TrainingSet> {
+export async function trainingSet(set: ImageSet, augmentation: Augmentation, signal?: AbortSignal): Promise<TrainingSet> {
   const { shorterSide } = augmentation;
   const { name, classes, classLabels, channels, height, width, length } = set;
   const about = { name, classes, classLabels, channels, height, width, length };
@@ -55,6 +55,7 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation): Pr
   const images = new Uint8Array(new SharedArrayBuffer(length * imageBytes));
   const labels = new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
   for await (const batch of set.batches(READ_BATCH)) {
+    if (signal?.aborted) throw new InterruptedError('interrupted while reading the images');
     images.set(batch.imagesNCHW, batch.offset * imageBytes);
     labels.set(batch.labels, batch.offset);
   }

@@ -1,5 +1,5 @@
 /** Every variant of the paper from the command line: two steps, an export, and parity of the training runtime with it. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -7,9 +7,10 @@ import sharp from 'sharp';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { EXPORT_TOLERANCE } from '../../eval/verify-export.ts';
 import { command } from '../../src/cli/train.ts';
-import { UsageError } from '../../src/errors.ts';
+import { InputError, UsageError } from '../../src/errors.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { toNHWC } from '../../src/train/inference.ts';
+import { readLog } from '../../src/train/log.ts';
 import type { TensorFlow } from '../../src/train/tensorflow.ts';
 import { openTrained } from '../../src/train/trained.ts';
 import { folderWith, noise } from '../data/crafted.ts';
@@ -83,6 +84,14 @@ const variants: readonly Variant[] = [
     batch: 10,
     config: { classes: 1000, affine: 'all' },
     recipe: { weightDecay: 1e-4 },
+  },
+  {
+    name: 'preset imagenet32, batch norm unlearned',
+    args: ['--preset', 'imagenet32', ...small, '--no-learn-norm', '--seed', '0'],
+    data: () => fixtures('imagenet32'),
+    batch: 10,
+    config: { affine: 'none' },
+    recipe: { seed: 0, momentBatches: 1000 },
   },
   {
     name: 'preset imagenet',
@@ -176,6 +185,7 @@ describe('options and data that do not fit are errors of usage:', () => {
   const rows: readonly (readonly [string, readonly string[], string, (() => Promise<string>)?])[] = [
     ['depth', ['--depth', '9'], 'configuration depth: expected 6n + 2, got 9'],
     ['width', ['--width', '0.3'], 'configuration width: expected a whole number of channels'],
+    ['seed', ['--seed', '4294967296'], 'recipe seed: expected an integer from 0 to 4294967295'],
     ['weight decay', ['--weight-decay', '1e39'], 'recipe weightDecay: expected a number from 0 to 1e+38'],
     ['scale of full precision', ['--bits', '32', '--scale', 'he'], '--scale is of 1-bit weights: leave it out with --bits 32'],
     [
@@ -199,4 +209,60 @@ describe('options and data that do not fit are errors of usage:', () => {
       await refused(run).toThrow(message);
     });
   }
+});
+
+testWithTensorFlow('what another run has left is not replaced', async () => {
+  const source = await smallData(40);
+  for (const file of ['model.safetensors', 'report.json', 'checkpoint.safetensors']) {
+    const folder = await folderWith({ [file]: 'of another run' });
+    await refused(['--data', source, '-o', folder, ...small]).toThrow(`${join(folder, file)} exists`);
+    expect(readdirSync(folder)).toEqual([file]);
+  }
+});
+
+testWithTensorFlow('a command that is refused leaves no folder', async () => {
+  const folder = join(await folderWith(), 'run');
+  await refused(['--data', await smallData(40), '-o', folder, '--depth', '9']).toThrow(UsageError);
+  await refused(['--resume', '-o', folder]).toThrow(UsageError);
+  expect(existsSync(folder)).toBe(false);
+});
+
+testWithTensorFlow('a run that ends within a cycle says so', async () => {
+  const folder = await folderWith();
+  const args = ['-o', folder, '--data', await smallData(40), '--batch', '20', ...small];
+  const said = vi.mocked(process.stderr.write);
+  await command().parseAsync([...args, '--epochs', '3'], { from: 'user' });
+  expect(said).toHaveBeenCalledWith(
+    'warning: --epochs 3 is not the end of a cycle: the learning rate is still at 0.085 then. Take 2 or 6 to be judged at a low one\n',
+  );
+  const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'));
+  expect(report.cycles).toMatchObject([{ epoch: 2 }]);
+  const tests = readLog(readFileSync(join(folder, 'log.jsonl'), 'utf8'), '').filter((entry) => entry.kind === 'test');
+  expect(tests.map(({ epoch }) => epoch)).toEqual([2, 3]);
+  expect(report.testError).toBe(tests[1]?.testError);
+
+  rmSync(join(folder, 'log.jsonl'));
+  said.mockClear();
+  await command().parseAsync(['--resume', '-o', folder, '--epochs', '6'], { from: 'user' });
+  expect(said.mock.calls.filter(([text]) => String(text).startsWith('warning'))).toEqual([
+    ['warning: log.jsonl is not there: the curve and the report begin with what follows\n'],
+  ]);
+});
+
+testWithTensorFlow('an image that cannot be read stops the run; put in order, it goes on from the step before', async () => {
+  const [source, folder] = [await photographs(), await folderWith()];
+  const image = join(source, 'train/n1/7.jpg');
+  const good = readFileSync(image);
+  writeFileSync(image, good.subarray(0, 100));
+  const args = ['--preset', 'imagenet', '--width', '0.0625', '--image-size', '64', '--shorter-side', '64-80', '--batch', '3'];
+  const run = ['--data', source, '-o', folder, '--epochs', '2', ...args];
+  const error = await command()
+    .parseAsync(run, { from: 'user' })
+    .catch((reason: unknown) => reason);
+  const { step } = readCheckpoint(readFileSync(checkpointOf(folder))).progress;
+  expect(error).toBeInstanceOf(InputError);
+  expect(String(error)).toMatch(new RegExp(`7\\.jpg: .*The ${step} steps until then are kept: go on with --resume`));
+  writeFileSync(image, good);
+  await command().parseAsync(['--resume', '-o', folder], { from: 'user' });
+  expect(readCheckpoint(readFileSync(checkpointOf(folder))).progress.step).toBe(8);
 });

@@ -37,7 +37,9 @@ test('a temporary folder that is not there is one line', async () => {
   process.env['TMPDIR'] = '/nowhere';
   const attempt = LogitSpool.open(3, 0);
   await expect(attempt).rejects.toThrow(UsageError);
-  await expect(attempt).rejects.toThrow('logits: cannot be written into /nowhere (ENOENT). Evaluate in shards, or name another');
+  await expect(attempt).rejects.toThrow(
+    'logits: cannot be written into /nowhere, there is no such folder. Evaluate in shards, or name another',
+  );
 });
 
 const CLASSES = 1000;

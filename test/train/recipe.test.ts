@@ -73,8 +73,8 @@ test.each<[change: object, message: string]>([
   [{ augmentation: { ...light, pad: 1.5 } }, 'augmentation.pad: expected an integer from 0'],
   [{ augmentation: { ...light, cutout: -1 } }, 'augmentation.cutout: expected an integer from 0'],
   [{ augmentation: { ...light, mixup: 1 } }, 'augmentation.mixup: expected no such field'],
-  [{ augmentation: { ...light, shorterSide: [256] } }, 'augmentation.shorterSide: expected 2 numbers, got [256]'],
-  [{ augmentation: { ...light, shorterSide: '256-480' } }, 'augmentation.shorterSide: expected 2 numbers, got "256-480"'],
+  [{ augmentation: { ...light, shorterSide: [256] } }, 'augmentation.shorterSide: expected a list of 2, got [256]'],
+  [{ augmentation: { ...light, shorterSide: '256-480' } }, 'augmentation.shorterSide: expected a list of 2, got "256-480"'],
   [{ augmentation: { ...light, shorterSide: [480, 256] } }, 'augmentation.shorterSide: expected two integers, low and high, got [480,256]'],
   [{ augmentation: { ...light, shorterSide: [256.5, 480] } }, 'augmentation.shorterSide[0]: expected an integer from 1'],
 ])('%j is refused', (change, message) => {

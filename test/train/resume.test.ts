@@ -208,7 +208,7 @@ testWithTensorFlow(
       3,
       'got a damaged file',
     );
-    await resume(readFileSync(join(folder, 'model.safetensors')), [], 3, 'checkpoint wrn.checkpoint_version: expected 1, got nothing');
+    await resume(readFileSync(join(folder, 'model.safetensors')), [], 3, 'checkpoint.safetensors wrn.checkpoint_version: expected 1, got nothing');
     await resume(
       bytes,
       ['--data', fileURLToPath(new URL('../../examples/fashion-mnist', import.meta.url))],
@@ -233,7 +233,9 @@ for (const [name, images, config] of [
     const empty = new RunFolder(await folderWith());
     const diverged = trainHere(tf, { ...good, recipe }, empty);
     await expect(diverged).rejects.toThrow(TrainingError);
-    await expect(diverged).rejects.toThrow(`the weights are not finite after ${images / 20} steps. There is no checkpoint`);
+    await expect(diverged).rejects.toThrow(
+      'the weights are not finite after step 1 (epoch 1, learning rate 1.00e+38). There is no checkpoint',
+    );
     expect(empty.hasCheckpoint).toBe(false);
 
     const folder = new RunFolder(await folderWith());
@@ -244,6 +246,33 @@ for (const [name, images, config] of [
     expect(readFileSync(folder.checkpointPath).equals(before)).toBe(true);
   });
 }
+
+testWithTensorFlow('what does not fit is known before an image is read', async (tf) => {
+  const run = await smallRun(40, 2);
+  const unread = {
+    ...run.train,
+    batches: () => {
+      throw new RangeError('read');
+    },
+  };
+  const folder = new RunFolder(await folderWith());
+  const attempt = (more: Partial<TrainOptions>) => expect(trainHere(tf, { ...run, train: unread }, folder, more)).rejects;
+  await attempt({}).toThrow('read');
+  await attempt({ recipe: { ...run.recipe, batch: 41 } }).toThrow('batch size: expected at most the 40 training images, got 41');
+  await attempt({ test: { ...run.test, height: 9 } }).toThrow('expected images of 1x8x8');
+  const augmentation = (changed: object) => ({ recipe: { ...run.recipe, augmentation: { ...run.recipe.augmentation, ...changed } } });
+  await attempt(augmentation({ cutout: 9 })).toThrow("cutout: expected at most the 8 pixels of an image's side, got 9");
+  await attempt(augmentation({ pad: 8 })).toThrow("crop: expected less padding than the 8 pixels of an image's side, got 8");
+  const schedule = { kind: 'steps', rates: [0.1, 0.01], epochs: 1 } as const;
+  await attempt({ recipe: { ...run.recipe, schedule } }).toThrow(
+    'epochs: expected at most the 1 that the schedule of steps was made for, got 2',
+  );
+  folder.write('log.jsonl', Buffer.from('{}'));
+  await attempt({}).toThrow('log.jsonl line 1');
+  folder.writeLog([]);
+  await trainHere(tf, run, folder);
+  await attempt({ epochs: 1 }).toThrow('epochs: expected at least the 2.0 that are done, got 1');
+});
 
 testWithTensorFlow('--resume asks for the data that it cannot find', async (tf) => {
   const folder = new RunFolder(await folderWith());
@@ -261,9 +290,9 @@ testWithTensorFlow(
     const data = await smallData(60);
     const folder = await folderWith();
     const args = ['--data', data, '-o', folder];
-    expect((await trainProcess([...args, ...smallNetwork, '--bits', '32', '--epochs', '1'])).status).toBe(0);
+    expect((await trainProcess([...args, ...smallNetwork, '--bits', '32', '--norm', 'shifted-relu', '--epochs', '2'])).status).toBe(0);
     const checkpoint = readCheckpoint(readFileSync(checkpointOf(folder)));
-    const bytes = writeCheckpoint({ ...checkpoint, recipe: { ...checkpoint.recipe, weightDecay: 1e30 } });
+    const bytes = writeCheckpoint({ ...checkpoint, weights: checkpoint.weights.map((values) => values.map((w) => w * 1e38)) });
     writeFileSync(checkpointOf(folder), bytes);
     const { stderr, status } = await trainProcess([...args, '--resume', '--epochs', '9']);
     expect(stderr).toMatch(
@@ -292,7 +321,7 @@ if (hasTensorFlow) {
       expect(saved.progress.step).toBeGreaterThanOrEqual(30);
       expect(await trainProcess(['--data', data, '-o', folder, '--resume'])).toMatchObject({
         status: 2,
-        stderr: expect.stringMatching(/^wrn-onnx: disk of .*expected at least .* free/),
+        stderr: expect.stringMatching(/^wrn-onnx: .*run: cannot be used, no space is left on its disk\n$/),
       });
       rmSync(join(disk, 'filler'));
       const end = Math.ceil(saved.progress.step / 30) + 1;

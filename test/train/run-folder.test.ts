@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -51,12 +52,59 @@ testOnDisk('size=1m', 'a full disk is an error in words, and the file before sta
 });
 
 testOnDisk('size=1m,ro', 'a folder that cannot be written is refused when it is opened', async (path) => {
-  expect(() => new RunFolder(path)).toThrow('its file system is read-only');
+  expect(() => new RunFolder(path).claim()).toThrow('its file system is read-only');
 });
 
 test('a file in the place of the folder is refused', async () => {
   const path = await folderWith({ file: 'text' });
-  expect(() => new RunFolder(join(path, 'file', 'run'))).toThrow(UsageError);
+  expect(() => new RunFolder(join(path, 'file', 'run')).claim()).toThrow(UsageError);
+  expect(() => new RunFolder(join(path, 'file')).claim()).toThrow('file: cannot be used, a file is in its place');
   writeFileSync(join(path, 'log.jsonl'), '{"kind":"epoch","epoch":1}\n');
   expect(() => new RunFolder(path).readLog()).toThrow('log.jsonl line 1: expected an epoch or a test');
+});
+
+test.skipIf(!existsSync('/proc'))('a folder that the system will not make is refused at once (needs /proc)', () => {
+  expect(() => new RunFolder('/proc/wrn-onnx/run').claim()).toThrow('/proc/wrn-onnx/run: cannot be used, there is no such folder');
+});
+
+test('a folder is claimed by one process, until it ends or gives it free', async () => {
+  const path = join(await folderWith(), 'of', 'some', 'depth');
+  const folder = new RunFolder(path);
+  const script = `import { RunFolder } from ${JSON.stringify(built)};
+    new RunFolder(process.argv[1]).claim(); console.log('claimed'); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  expect(() => folder.claim()).toThrow(UsageError);
+  expect(() => folder.claim()).toThrow(`lock: process ${child.pid} is training in this folder`);
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+  folder.claim();
+  folder.release();
+  expect(readdirSync(path)).toEqual([]); // the other process made it
+});
+
+test('what is left of a lock, by a process of another machine or half written, is taken over', async () => {
+  for (const left of ['', `${process.ppid}`, `${process.ppid} another-machine\n`, `0 ${hostname()}\n`, `x ${hostname()}\n`]) {
+    const path = await folderWith({ lock: left });
+    new RunFolder(path).claim();
+    expect(readFileSync(join(path, 'lock'), 'utf8')).toBe(`${process.pid} ${hostname()}\n`);
+  }
+});
+
+test('a folder that was made for a run that did not begin is taken away', async () => {
+  const path = join(await folderWith(), 'run');
+  for (const file of [undefined, 'checkpoint']) {
+    const folder = new RunFolder(path);
+    folder.claim();
+    expect(readdirSync(path)).toEqual(['lock']);
+    if (file) folder.write(file, Buffer.from('some'));
+    folder.release();
+    expect(existsSync(path)).toBe(file !== undefined);
+  }
+});
+
+test('a damaged checkpoint is named', async () => {
+  const path = await folderWith({ 'checkpoint.safetensors': 'some' });
+  expect(() => new RunFolder(path).readCheckpoint()).toThrow(`safetensors ${join(path, 'checkpoint.safetensors')} header: expected`);
 });

@@ -5,7 +5,6 @@ import { onTestFinished } from 'vitest';
 import { openImageSet } from '../../src/data/open.ts';
 import { defaultConfig } from '../../src/network/config.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
-import { trainingSet } from '../../src/train/training-set.ts';
 import { cli } from '../cli/run.ts';
 import { bigEndian, folderWith, noise } from '../data/crafted.ts';
 
@@ -56,5 +55,5 @@ export async function smallRun(images: number, epochs: number) {
   onTestFinished(async () => void (await Promise.all([trainImages.close(), test.close()])));
   const { channels, height, width, classes } = test;
   const config = { ...defaultConfig, depth: 8, width: 0.25, classes, input: { channels, height, width } };
-  return { config, recipe, epochs, train: await trainingSet(trainImages, recipe.augmentation), test, source };
+  return { config, recipe, epochs, train: trainImages, test, source };
 }
