@@ -11,7 +11,7 @@ import { toPng, toSvg } from '../chart/chart.ts';
 import { UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers } from './arguments.ts';
 import { chooseBackends } from './choose-backends.ts';
-import { readInput } from './input-file.ts';
+import { readInputAs } from './input-file.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { externalReader } from './model-files.ts';
 import { requireWritable, writeOutput } from './output-file.ts';
@@ -58,7 +58,10 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
   const files = await Promise.all(
-    paths.map(async (path) => ({ name: basename(path), model: withExternalData(await readInput(path), externalReader(path)) })),
+    paths.map(async (path) => ({
+      name: basename(path),
+      model: await readInputAs(path, (bytes) => withExternalData(bytes, externalReader(path))),
+    })),
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
   const backends = await chooseBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { inFile } from '../data/file-error.ts';
 import { InputError } from '../errors.ts';
 
 const reasons: Record<string, string> = {
@@ -18,5 +19,19 @@ export async function readInput(path: string): Promise<Uint8Array> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new InputError('file', path, reasons[code] ?? `expected a readable file, got ${code}`);
+  }
+}
+
+/**
+ * What a file holds.
+ * @param read decodes its bytes
+ * @throws InputError that names the file, when it cannot be read or decoded.
+ */
+export async function readInputAs<T>(path: string, read: (bytes: Uint8Array) => T): Promise<T> {
+  const bytes = await readInput(path);
+  try {
+    return read(bytes);
+  } catch (error) {
+    throw inFile(path, error);
   }
 }

@@ -6,7 +6,7 @@ import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { readCheckpoint } from '../train/checkpoint.ts';
 import { isCheckpointFile } from '../train/trained.ts';
-import { readInput } from './input-file.ts';
+import { readInputAs } from './input-file.ts';
 
 export function command(): Command {
   return new Command('inspect')
@@ -14,8 +14,7 @@ export function command(): Command {
     .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
-      const bytes = await readInput(file);
-      const inspection = isCheckpointFile(bytes) ? inspectCheckpoint(bytes) : inspect(bytes);
+      const inspection = await readInputAs(file, (bytes) => (isCheckpointFile(bytes) ? inspectCheckpoint(bytes) : inspect(bytes)));
       const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : shown(describe(file, inspection));
       process.stdout.write(`${text}\n`);
     });

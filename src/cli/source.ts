@@ -8,7 +8,7 @@ import { UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { checkpointToModel, isCheckpointFile } from '../train/trained.ts';
-import { readInput } from './input-file.ts';
+import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
 
 export interface SourceFlags {
@@ -33,7 +33,7 @@ export function addSourceOptions(command: Command): Command {
  * @throws UsageError when the data set has another number of classes or channels
  */
 export async function readSource(path: string, { dialect, dataset }: SourceFlags): Promise<Model> {
-  const model = toCanonical(await readInput(path), dialect);
+  const model = await readInputAs(path, (bytes) => toCanonical(bytes, dialect));
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   if (!entry) return model;
   const { classes, input } = model.config;
@@ -58,12 +58,13 @@ export interface Network {
  * A network to run: an ONNX file with its external data, or any source, exported in memory as `export` does by default.
  * @throws InputError when it cannot be read
  */
-export async function readNetwork(path: string): Promise<Network> {
-  const bytes = await readInput(path);
-  if (!isSource(bytes)) return { model: withExternalData(bytes, externalReader(path)), source: undefined };
-  const model = toCanonical(bytes);
-  return {
-    model: toOnnx(model, { form: 'packed', input: 'nchw-float' }),
-    source: isCheckpointFile(bytes) ? bytes : writeModelFile(model),
-  };
+export function readNetwork(path: string): Promise<Network> {
+  return readInputAs(path, (bytes) => {
+    if (!isSource(bytes)) return { model: withExternalData(bytes, externalReader(path)), source: undefined };
+    const model = toCanonical(bytes);
+    return {
+      model: toOnnx(model, { form: 'packed', input: 'nchw-float' }),
+      source: isCheckpointFile(bytes) ? bytes : writeModelFile(model),
+    };
+  });
 }

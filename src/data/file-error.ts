@@ -35,7 +35,7 @@ export function whyNotWritten(error: unknown): string | undefined {
 /** What is wrong with the content of a file, with the name of the file unless it is said already; other errors pass. */
 export function inFile(path: string, error: unknown): unknown {
   if (!(error instanceof InputError) || error.where.includes(path)) return error;
-  return new InputError(error.format, `${path} ${error.where}`, error.problem);
+  return new InputError(error.format, error.where === 'file' ? path : `${path} ${error.where}`, error.problem);
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -57,16 +57,20 @@ test('--dialect reads a latent checkpoint as the full-precision network that it 
 });
 
 const weightsOnly = matFile(Object.fromEntries(Object.entries(variables).filter(([name]) => name.startsWith('conv2d'))));
-test.each<[string, Uint8Array, string]>([
-  ['weights only', weightsOnly, 'got weights only. Such a file cannot be converted: use the *_allparams.mat file of the same network'],
-  ['a truncated file', keras.subarray(0, 3000), 'mat5 at byte'],
-  ['an archive of something else', Buffer.from('PK\x03\x04 and so on'), 'zip file: expected an end of central directory, got none'],
+test.each<[string, Uint8Array, RegExp]>([
+  ['weights only', weightsOnly, /got weights only\. Such a file cannot be converted: use the \*_allparams\.mat file of the same network/],
+  ['a truncated file', keras.subarray(0, 3000), /mat5 \S*source\.bin at byte/],
+  [
+    'an archive of something else',
+    Buffer.from('PK\x03\x04 and so on'),
+    /zip \S*source\.bin: expected an end of central directory, got none/,
+  ],
 ])('%s: one line, exit code 3, nothing left behind', async (_, bytes, message) => {
   const folder = await folderWith({ 'source.bin': bytes });
   const { status, stdout, stderr } = await run(['import', join(folder, 'source.bin'), '-o', join(folder, 'never.safetensors')]);
   expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
   expect(stderr).toMatch(/^wrn-onnx: [^\n]+\n$/);
-  expect(stderr).toContain(message);
+  expect(stderr).toMatch(message);
   expect(readdirSync(folder)).toEqual(['source.bin']);
 });
 

@@ -96,7 +96,9 @@ test.each([
 
 test('a missing training file is named', async () => {
   const folder = await folderWith({ 'train_data_batch_1.npz': npz(images, labels) });
-  await expect(openImageSet(folder, { split: 'train' })).rejects.toThrow(/train_data_batch_2\.npz: expected a file, got no such file/);
+  await expect(openImageSet(folder, { split: 'train' })).rejects.toThrow(
+    /^file [^ ]*train_data_batch_2\.npz: expected a file, got no such file/,
+  );
 });
 
 test('cut short anywhere it is refused; with a wrong byte refused or read to its end', async () => {

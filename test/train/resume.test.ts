@@ -208,7 +208,12 @@ testWithTensorFlow(
       3,
       'got a damaged file',
     );
-    await resume(readFileSync(join(folder, 'model.safetensors')), [], 3, 'checkpoint.safetensors wrn.checkpoint_version: expected 1, got nothing');
+    await resume(
+      readFileSync(join(folder, 'model.safetensors')),
+      [],
+      3,
+      'checkpoint.safetensors wrn.checkpoint_version: expected 1, got nothing',
+    );
     await resume(
       bytes,
       ['--data', fileURLToPath(new URL('../../examples/fashion-mnist', import.meta.url))],
