@@ -50,7 +50,7 @@ test('accuracy is what the naive interpreter finds, image by image', async () =>
     }
   }
   const report = await evaluate(options({ limit: LIMIT }));
-  expect(report).toMatchObject({ model: 'model.onnx', images: LIMIT, reference: 'cpu', verdict: 'pass' });
+  expect(report).toMatchObject({ model: 'model.onnx', images: LIMIT, reference: 'cpu', verdict: null });
   expect(report.results[0]).toMatchObject({ images: LIMIT, top1: right / LIMIT, top5: null, agreement: null, verdict: 'reference' });
 });
 
@@ -138,7 +138,7 @@ test('a runtime that dies of the signal that ends the evaluation is no failure',
     throw new DeviceError('killed');
   });
   const report = await evaluate(options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal }));
-  expect(report).toMatchObject({ complete: false, results: [{ backend: 'cpu' }] });
+  expect(report).toMatchObject({ complete: false, results: [{ backend: 'cpu' }], verdict: null });
 });
 
 test.each([
