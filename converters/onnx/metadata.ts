@@ -8,9 +8,13 @@ import type { About, Model } from '../../src/network/model.ts';
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
 export type InputLayout = (typeof inputLayouts)[number];
 
+/** Forms that a file may say it has: those of `forms.ts`, and the two that round activations too. */
+export const recordedForms = ['packed', 'inline', 'dense', 'qonnx', 'int8', 'fp16'] as const;
+export type RecordedForm = (typeof recordedForms)[number];
+
 export interface Metadata {
   readonly config: NetworkConfig;
-  readonly form: string;
+  readonly form: RecordedForm;
   readonly input: InputLayout;
   readonly about: About;
 }
@@ -18,7 +22,7 @@ export interface Metadata {
 const FORMAT_VERSION = '1';
 
 /** Metadata as the string pairs that ONNX stores. */
-export function writeMetadata(model: Model, form: string, input: InputLayout): { key: string; value: string }[] {
+export function writeMetadata(model: Model, form: RecordedForm, input: InputLayout): { key: string; value: string }[] {
   const { dialect, dataset, classLabels, testAccuracy, sourceSha256 } = model.about;
   const entries: Record<string, string | undefined> = {
     'wrn.format_version': FORMAT_VERSION,
@@ -48,9 +52,8 @@ export function parseMetadata(entries: ReadonlyMap<string, string>): Metadata | 
   const version = entries.get('wrn.format_version');
   if (version === undefined) return undefined;
   if (version !== FORMAT_VERSION) throw new InputError('onnx', 'metadata wrn.format_version', `expected ${FORMAT_VERSION}, got ${version}`);
-  const input = entries.get('wrn.input_layout') as InputLayout;
-  if (!inputLayouts.includes(input))
-    throw new InputError('onnx', 'metadata wrn.input_layout', `expected ${inputLayouts.join(' or ')}, got ${input}`);
+  const input = oneOf(entries, 'wrn.input_layout', inputLayouts);
+  const form = oneOf(entries, 'wrn.form', recordedForms);
   const optional = <T>(key: string, parse: (value: string) => T): T | undefined => {
     const value = entries.get(key);
     return value === undefined ? undefined : parse(value);
@@ -65,10 +68,17 @@ export function parseMetadata(entries: ReadonlyMap<string, string>): Metadata | 
   };
   return {
     config,
-    form: entries.get('wrn.form') ?? 'unknown',
+    form,
     input,
     about: Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined)) as unknown as About,
   };
+}
+
+function oneOf<T extends string>(entries: ReadonlyMap<string, string>, key: string, values: readonly T[]): T {
+  const text = entries.get(key);
+  const found = values.find((value) => value === text);
+  if (found !== undefined) return found;
+  throw new InputError('onnx', `metadata ${key}`, `expected ${values.join(' or ')}, got ${text?.slice(0, 40) ?? 'nothing'}`);
 }
 
 function readFraction(text: string): number {

@@ -91,6 +91,7 @@ test('the table names thresholds, verdict and what really ran', async () => {
 
 test.each([
   { title: 'an unknown backend', args: ['--backend', 'gpu'], status: 2, message: 'unknown backend gpu' },
+  { title: 'a backend named as a method of every object', args: ['--backend', 'toString'], status: 2, message: 'unknown backend toString' },
   { title: 'a limit of zero', args: ['--limit', '0'], status: 2, message: 'whole number of at least 1' },
   { title: 'a shard beyond the last', args: ['--shard', '3/2'], status: 2, message: 'expected I/N with I from 1 to N' },
   { title: '--against without --bisect', args: ['--against', 'x.onnx'], status: 2, message: '--against goes with --bisect' },

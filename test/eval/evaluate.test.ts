@@ -15,6 +15,7 @@ import { DeviceError, InputError, ParityError, UsageError } from '../../src/erro
 import type { Model } from '../../src/network/model.ts';
 import { readModelFile } from '../../src/network/model-file.ts';
 import { type FloatTensor, floatTensor } from '../../src/network/tensor.ts';
+import { model as foreign, node, value } from '../converters/onnx/foreign-model.ts';
 import { randomModel } from '../network/random-model.ts';
 import { reference } from '../network/reference.ts';
 import { fakeBackend } from './fake-session.ts';
@@ -199,6 +200,15 @@ test('bisect of one file on two backends finds every layer equal', async () => {
     expect(result.layers.length).toBeGreaterThan(70);
     return;
   }
+});
+
+test('bisect passes over an output of integers, whatever its name', async () => {
+  const nodes = [node('Flatten', ['x'], 'y'), node('Shape', ['x'], 'toString')];
+  const proto = foreign({ nodes, tensors: [], inputs: [value('x', ['batch', 1, 2, 5])] });
+  proto.graph = { ...proto.graph, output: [value('y', ['batch', 10])] };
+  const side = { name: 'x', model: encodeModel(proto), backend: 'cpu' as const };
+  const { layers } = await bisect(side, side, { imagesNCHW: new Uint8Array(10), count: 1, backendOptions: {} });
+  expect(layers.map(({ layer }) => layer)).toEqual(['y']);
 });
 
 test('bisect asks no file for more images than it takes', async () => {
