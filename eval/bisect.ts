@@ -67,7 +67,7 @@ export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<
   const outputsA = await run(a, modelA, names, options);
   const outputsB = await run(b, modelB, names, options);
   const compared = shared.flatMap(({ name, op }) => {
-    const [x, y] = [outputsA[name], outputsB[name]];
+    const [x, y] = [outputsA, outputsB].map((outputs) => (Object.hasOwn(outputs, name) ? outputs[name] : undefined));
     return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // an output of integers is not compared
   });
   if (compared.length === 0) throw new UsageError(`${a.backend} and ${b.backend} show no layer of ${a.name} and ${b.name}`);

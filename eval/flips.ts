@@ -1,12 +1,12 @@
 /** Images that a backend decides differently than the reference, kept to be drawn. */
 import type { ImageShape } from '../src/data/image-set.ts';
+import { decidedClass } from '../src/network/decision.ts';
 import type { JsonReader } from '../src/network/json.ts';
-import { top1 } from './metrics.ts';
 import { softmax } from './page/softmax.ts';
 
 export interface Decision {
-  /** Index of the most likely class. */
-  readonly class: number;
+  /** Index of the most likely class; null when no logit is a number. */
+  readonly class: number | null;
   /** Its probability, 0 to 1: the softmax of the logits. Null when a logit is not finite. */
   readonly confidence: number | null;
 }
@@ -36,7 +36,8 @@ export function firstFlips(before: readonly Flip[], more: readonly Flip[]): read
 
 /** @param logits of one image */
 export function decide(logits: Float32Array): Decision {
-  const decided = top1(logits, logits.length)[0] as number;
+  const decided = decidedClass(logits, 0, logits.length);
+  if (decided < 0) return { class: null, confidence: null };
   const probability = softmax(logits)[decided] as number;
   return { class: decided, confidence: Number.isFinite(probability) ? probability : null };
 }
@@ -72,7 +73,7 @@ export function readFlip(json: unknown, field: string, { classes }: { readonly c
   const decision = (key: string): Decision => {
     const { class: decided, confidence } = read.record(flip[key], `${field}.${key}`);
     return {
-      class: read.integer(decided, `${field}.${key}.class`, 0, classes - 1),
+      class: decided === null ? null : read.integer(decided, `${field}.${key}.class`, 0, classes - 1),
       confidence: confidence === null ? null : read.number(confidence, `${field}.${key}.confidence`, 0, 1),
     };
   };

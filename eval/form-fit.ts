@@ -1,5 +1,6 @@
 /** Which form of a file suits which backend, as measured: bench/matrix.txt; `node bench/matrix.mjs` measures again. */
 import type { FormName } from '../converters/onnx/forms.ts';
+import type { RecordedForm } from '../converters/onnx/metadata.ts';
 import type { Indices } from '../converters/onnx/unpack.ts';
 import type { BackendName } from './backends/table.ts';
 
@@ -33,7 +34,7 @@ const noInt8OnGpu = 'onnxruntime has no 8-bit convolutions there, so that an app
 const noFp16OnCpu = (target: TargetName) => `onnxruntime computes it in float32 there, with casts between: export --for ${target}`;
 
 /** Form -> backend -> why another form is better there. */
-const misfits: Readonly<Record<string, Partial<Record<BackendName, string>>>> = {
+const misfits: Readonly<Partial<Record<RecordedForm, Partial<Record<BackendName, string>>>>> = {
   int8: {
     cuda: 'onnxruntime computes it there in float32, with the rounding on top: export --form packed',
     webgpu: noInt8OnGpu,
@@ -49,7 +50,7 @@ const misfits: Readonly<Record<string, Partial<Record<BackendName, string>>>> = 
 };
 
 /** Says in a line why a file of this form is a bad choice for this backend; undefined when it is not. */
-export function misfit(form: string, backend: BackendName): string | undefined {
+export function misfit(form: RecordedForm, backend: BackendName): string | undefined {
   const why = misfits[form]?.[backend];
   return why === undefined ? undefined : `${form} on ${backend}: ${why}`;
 }

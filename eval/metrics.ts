@@ -1,15 +1,16 @@
 /** The numbers of a parity table, as pure functions of logits. Logits are row-major, shape [images, classes]. */
 
-/** Index of the largest value of each row; of equal values the first, as numpy's argmax. */
+import { decidedClass } from '../src/network/decision.ts';
+
+/** The class that each row decides for; -1 where it holds no number. */
 export function top1(logits: Float32Array, classes: number): Int32Array {
-  return Int32Array.from({ length: logits.length / classes }, (_, row) => {
-    let best = row * classes;
-    for (let i = best + 1; i < (row + 1) * classes; i++) if ((logits[i] as number) > (logits[best] as number)) best = i;
-    return best - row * classes;
-  });
+  return Int32Array.from({ length: logits.length / classes }, (_, row) => decidedClass(logits, row * classes, classes));
 }
 
-/** Images whose label is among the `k` largest logits; a tie counts against the label. NaN is never right. */
+/**
+ * Images whose label is among the `k` largest logits, of equal ones the first. A label whose logit is NaN is never right; for
+ * k = 1 these are the images whose `top1` is their label.
+ */
 export function countTopK(logits: Float32Array, labels: Int32Array, classes: number, k: number): number {
   let right = 0;
   for (const [row, label] of labels.entries()) {

@@ -2,7 +2,7 @@
 
 import { fedInputs } from '../converters/onnx/fed-inputs.ts';
 import { typeName } from '../converters/onnx/initializer.ts';
-import { type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
+import { type InputLayout, type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../proto/onnx.ts';
 import { InputError } from '../src/errors.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../src/network/config.ts';
@@ -46,7 +46,8 @@ function classifierOf(proto: ModelProto): ClassifierModel {
   const pixelType = pixelTypes.get(type);
   if (!pixelType) throw new InputError('onnx', `input ${image.name}`, `expected float32, float16 or uint8, got ${typeName(type)}`);
   const [batch, a = 0, b = 0, c = 0] = dims;
-  const layout = c <= 4 && a > 4 ? 'nhwc' : 'nchw';
+  const metadata = readMetadata(proto);
+  const layout = metadata ? layouts[metadata.input] : likelyLayout(a, c);
   const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
   const values = elements([batch ?? 1, a, b, c]);
   if (values > MAX_IMAGE_VALUES)
@@ -65,7 +66,7 @@ function classifierOf(proto: ModelProto): ClassifierModel {
     width,
     ...(batch ? { fixedBatch: batch } : {}),
   };
-  return { proto, input, output: output.name ?? '', classes, metadata: readMetadata(proto) };
+  return { proto, input, output: output.name ?? '', classes, metadata };
 }
 
 /**
@@ -103,6 +104,13 @@ export function readInputs(bytes: Uint8Array): Inputs {
     if (error instanceof InputError) return { images: undefined, fixedBatch, metadata };
     throw error;
   }
+}
+
+const layouts: Readonly<Record<InputLayout, ModelInput['layout']>> = { 'nchw-float': 'nchw', 'nhwc-uint8': 'nhwc' };
+
+/** Files of others do not say: channels are four at most, sides are longer. */
+function likelyLayout(first: number, last: number): ModelInput['layout'] {
+  return last <= 4 && first > 4 ? 'nhwc' : 'nchw';
 }
 
 const pixelTypes = new Map<number | null | undefined, ModelInput['type']>([

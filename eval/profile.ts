@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { temporaryFileError } from '../src/data/temporary-file.ts';
 import { InputError, InterruptedError } from '../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../src/network/topology.ts';
 import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';
@@ -52,7 +53,7 @@ interface Event {
 
 /**
  * Profiles a file on onnxruntime-node's CPU provider.
- * @throws InputError when the file takes another batch; InterruptedError
+ * @throws InputError when the file takes another batch; UsageError when the temporary folder cannot be written; InterruptedError
  */
 export async function profile(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
   const { batch, threads, runs } = options;
@@ -118,7 +119,9 @@ async function record(
 ): Promise<Event[]> {
   if (fixedBatch !== undefined && fixedBatch !== batch)
     throw new InputError('onnx', 'inputs', `expected any batch size, got ${fixedBatch}`);
-  const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-'));
+  const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-')).catch((error: unknown) => {
+    throw temporaryFileError('profile: cannot be written', 'Make room there', error);
+  });
   try {
     const session = await InferenceSession.create(file, {
       enableProfiling: true,

@@ -73,7 +73,8 @@ export interface Report extends Subject {
   readonly complete: boolean;
   /** One a backend that ran. */
   readonly results: readonly BackendResult[];
-  readonly verdict: 'pass' | 'fail';
+  /** Null when not every backend was compared with the reference: there is one backend, no image, or an interruption. */
+  readonly verdict: Exclude<Verdict, 'reference'> | null;
 }
 
 /** @param runs in the order of the backends; those that an interruption left out are missing */
@@ -82,8 +83,18 @@ export function toReport(subject: Subject, runs: readonly BackendRun[]): Report 
   const { from, to } = shardRange(subject.total, subject.batch, subject.shard);
   const images = results.length ? Math.min(...results.map((result) => result.images)) : 0;
   const complete = results.length === subject.backends.length && images === to - from;
-  const verdict = results.some((result) => result.verdict === 'fail') ? 'fail' : 'pass';
-  return { ...subject, images, complete, results, verdict };
+  return { ...subject, images, complete, results, verdict: verdictOf({ ...subject, results }) };
+}
+
+/** Backends whose answers were to be compared with the reference and were not. */
+export function notCompared({ backends, reference, results }: Pick<Report, 'backends' | 'reference' | 'results'>): BackendName[] {
+  const judged = new Set(results.filter(({ verdict }) => verdict !== null).map(({ backend }) => backend));
+  return backends.filter((name) => name !== reference && !judged.has(name));
+}
+
+function verdictOf(report: Pick<Report, 'backends' | 'reference' | 'results'>): Report['verdict'] {
+  if (report.results.some(({ verdict }) => verdict === 'fail')) return 'fail';
+  return report.backends.length > 1 && notCompared(report).length === 0 ? 'pass' : null;
 }
 
 function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds): BackendResult {

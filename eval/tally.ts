@@ -55,7 +55,7 @@ export class Tally {
     this.images += labels.length;
     this.top1 += countTopK(logits, labels, classes, 1);
     this.top5 += countTopK(logits, labels, classes, 5);
-    for (const [i, label] of labels.entries()) this.confusion.add(label, decided[i] as number);
+    for (const [i, label] of labels.entries()) if ((decided[i] as number) >= 0) this.confusion.add(label, decided[i] as number);
     if (!reference) return;
     const expected = top1(reference, classes);
     const flips = [...decided.keys()].filter((i) => decided[i] !== expected[i]);

@@ -20,7 +20,7 @@ export function fromOnnx(proto: ModelProto): Model {
   const metadata = readMetadata(proto);
   if (!metadata) throw new InputError('onnx', 'metadata', 'expected a file exported by wrn-onnx, got none of its metadata');
   const { config, about, form } = metadata;
-  if (!(form in forms)) {
+  if (!Object.hasOwn(forms, form)) {
     const known = Object.keys(forms).join(', ');
     throw new InputError('onnx', 'metadata wrn.form', `expected a form that keeps every number (${known}), got ${form}. Use its source`);
   }

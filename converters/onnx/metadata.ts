@@ -10,9 +10,13 @@ import type { Model } from '../../src/network/model.ts';
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
 export type InputLayout = (typeof inputLayouts)[number];
 
+/** Forms that a file may say it has: those of `forms.ts`, and the two that round activations too. */
+export const recordedForms = ['packed', 'inline', 'dense', 'qonnx', 'int8', 'fp16'] as const;
+export type RecordedForm = (typeof recordedForms)[number];
+
 export interface Metadata {
   readonly config: NetworkConfig;
-  readonly form: string;
+  readonly form: RecordedForm;
   readonly input: InputLayout;
   readonly about: About;
 }
@@ -30,7 +34,7 @@ const aboutKeys: readonly (readonly [field: keyof About, key: string])[] = [
 const jsonKeys: readonly string[] = ['wrn.class_labels', 'wrn.test_accuracy'];
 
 /** Metadata as the string pairs that ONNX stores. */
-export function writeMetadata({ config, about }: Model, form: string, input: InputLayout): { key: string; value: string }[] {
+export function writeMetadata({ config, about }: Model, form: RecordedForm, input: InputLayout): { key: string; value: string }[] {
   return [
     { key: 'wrn.format_version', value: FORMAT_VERSION },
     { key: 'wrn.config', value: JSON.stringify(config) },
@@ -53,9 +57,8 @@ export function readMetadata(proto: ModelProto): Metadata | undefined {
   const version = entries.get('wrn.format_version');
   if (version === undefined) return undefined;
   if (version !== FORMAT_VERSION) throw new InputError('onnx', 'metadata wrn.format_version', `expected ${FORMAT_VERSION}, got ${version}`);
-  const input = entries.get('wrn.input_layout') as InputLayout;
-  if (!inputLayouts.includes(input))
-    throw new InputError('onnx', 'metadata wrn.input_layout', `expected ${inputLayouts.join(' or ')}, got ${input}`);
+  const input = oneOf(entries, 'wrn.input_layout', inputLayouts);
+  const form = oneOf(entries, 'wrn.form', recordedForms);
   const config = readConfig(parseJson(entries.get('wrn.config') ?? '', 'wrn.config'));
   const known = aboutKeys.flatMap(([field, key]) => {
     const text = entries.get(key);
@@ -64,10 +67,17 @@ export function readMetadata(proto: ModelProto): Metadata | undefined {
   const keyOf = new Map(aboutKeys);
   return {
     config,
-    form: entries.get('wrn.form') ?? 'unknown',
+    form,
     input,
     about: readAbout(Object.fromEntries(known), config.classes, jsonReader('onnx', 'metadata'), (field) => keyOf.get(field) as string),
   };
+}
+
+function oneOf<T extends string>(entries: ReadonlyMap<string, string>, key: string, values: readonly T[]): T {
+  const text = entries.get(key);
+  const found = values.find((value) => value === text);
+  if (found !== undefined) return found;
+  throw new InputError('onnx', `metadata ${key}`, `expected ${values.join(' or ')}, got ${text?.slice(0, 40) ?? 'nothing'}`);
 }
 
 function parseJson(text: string, key: string): unknown {

@@ -104,7 +104,8 @@ function nameLast(nodes: { output?: string[] | null }[], tensor: string): void {
  * A form that rounds activations stays what it is, however its weights are stored.
  */
 export function restateForm(model: ModelProto, form: FormName): void {
-  for (const entry of model.metadata_props ?? []) if (entry.key === 'wrn.form' && (entry.value ?? '') in forms) entry.value = form;
+  for (const entry of model.metadata_props ?? [])
+    if (entry.key === 'wrn.form' && Object.hasOwn(forms, entry.value ?? '')) entry.value = form;
 }
 
 /** The error of a file in which nothing can be changed; it names up to three layers and why. */

@@ -8,7 +8,7 @@ import { fixBatch } from './fix-batch.ts';
 import type { Form, Kernel } from './form.ts';
 import { type FormName, forms } from './forms.ts';
 import { Float, type FloatType, Graph } from './graph.ts';
-import { type InputLayout, writeMetadata } from './metadata.ts';
+import { type InputLayout, type RecordedForm, writeMetadata } from './metadata.ts';
 
 export interface ExportOptions {
   readonly form: FormName;
@@ -47,7 +47,7 @@ export function toOnnxProto(model: Model, { form: formName, input, batch }: Expo
  */
 export function toProto(
   { graph, model, form }: Lowering,
-  formName: string,
+  formName: RecordedForm,
   input: InputLayout,
   io: FloatType = DataType.FLOAT,
 ): ModelProto {

@@ -35,7 +35,7 @@ ${cards.map(({ image, decisions }, i) => {
 ${decisions.map(({ backends, decision }) => {
   const right = decision.class === image.label;
   return html`<dt>${backends.join(', ')}</dt>
-<dd class="${right ? 'pass' : 'fail'}">${right ? '✓' : '✗'} ${classLabel(classLabels, decision.class)} ${percent(decision.confidence, 1)}</dd>
+<dd class="${right ? 'pass' : 'fail'}">${right ? '✓' : '✗'} ${decision.class === null ? 'no class' : classLabel(classLabels, decision.class)} ${percent(decision.confidence, 1)}</dd>
 `;
 })}</dl>
 </li>

@@ -1,7 +1,7 @@
 /** A report as one page that needs nothing else: no scripts, no requests, no second file. */
 import type { Bisection } from '../bisect.ts';
 import { wilsonInterval } from '../interval.ts';
-import type { Report } from '../result.ts';
+import { notCompared, type Report } from '../result.ts';
 import { confusionSection } from './confusion-section.ts';
 import { flipSection } from './flip-section.ts';
 import { fileSize, grouped, interval, percent, small } from './format.ts';
@@ -70,8 +70,10 @@ ${tiles(report).map(
 
 const isPart = ({ index, count }: Report['shard']) => (count > 1 ? `, part ${index} of ${count}` : '');
 
-function verdict({ results, reference, verdict }: Report): Html {
-  if (results.length < 2) return html``;
+function verdict(report: Report): Html {
+  const { backends, results, reference, verdict } = report;
+  if (backends.length < 2) return html``;
+  if (verdict === null) return html`<p class="verdict">Not compared with ${reference}: ${notCompared(report).join(', ')}</p>`;
   const failed = results.filter((result) => result.verdict === 'fail').map(({ backend }) => backend);
   return verdict === 'pass'
     ? html`<p class="verdict pass">✓ Parity with ${reference} holds</p>`

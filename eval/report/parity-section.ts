@@ -13,7 +13,9 @@ export function paritySection(report: Report): Html {
   return html`<section>
 <h2>${compared ? 'Parity' : 'Result'}</h2>
 ${cardTable(
-  compared ? `Each backend against ${reference}. Thresholds: ${limits}.` : 'One backend: nothing to compare with.',
+  compared
+    ? `Each backend against ${reference}. Thresholds: ${limits}.`
+    : `${results.length === 0 ? 'No' : 'One'} backend ran: nothing to compare with.`,
   ['backend', ...columns.map(({ name }) => name)],
   results.map((result) => [result.backend, ...columns.map((column) => cell(column, result))]),
 )}

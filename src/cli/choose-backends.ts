@@ -13,7 +13,7 @@ export async function chooseBackends(
     ? backendNames.filter((name) => options.source || !runsSource(name))
     : [...new Set(flags.backend.split(',').map((name) => name.trim() as BackendName))];
   for (const name of names)
-    if (!(name in backends)) throw new UsageError(`unknown backend ${name}. Known: ${backendNames.join(', ')}, or all`);
+    if (!Object.hasOwn(backends, name)) throw new UsageError(`unknown backend ${name}. Known: ${backendNames.join(', ')}, or all`);
   const unfit = names.find((name) => !options.source && runsSource(name));
   if (unfit) throw new UsageError(`${unfit} runs a checkpoint or a model file, not an ONNX file`);
   if (flags.reference && !names.includes(flags.reference)) names.unshift(flags.reference);

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { toPng, toSvg } from '../chart/chart.ts';
 import { UsageError } from '../errors.ts';
@@ -7,6 +7,7 @@ import { curveChart } from '../train/curve.ts';
 import { readLog } from '../train/log.ts';
 import { readInput } from './input-file.ts';
 import { requireWritable, writeOutput } from './output-file.ts';
+import { runNames } from './run-names.ts';
 
 interface Flags {
   readonly output: string;
@@ -25,11 +26,10 @@ export function command(): Command {
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const outputs = { svg: `${flags.output}.svg`, png: `${flags.output}.png` };
   for (const path of Object.values(outputs)) requireWritable(path, flags.force);
+  const files = paths.map((path) => (statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'log.jsonl') : path));
+  const names = runNames(files);
   const runs = await Promise.all(
-    paths.map(async (path) => {
-      const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'log.jsonl') : path;
-      return { name: basename(dirname(resolve(file))), log: readLog(Buffer.from(await readInput(file)).toString(), file) };
-    }),
+    files.map(async (file, i) => ({ name: names[i] as string, log: readLog(Buffer.from(await readInput(file)).toString(), file) })),
   );
   const empty = runs.find(({ log }) => log.length === 0);
   if (empty) throw new UsageError(`${empty.name}: expected a log of at least one epoch, got none`);

@@ -36,8 +36,9 @@ async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .showHelpAfterError('(run with --help for the options and an example)');
+  const asked = argv[0] === 'help' ? argv[1] : argv[0];
   for (const [name, { summary, load }] of Object.entries(commands)) {
-    const command = argv[0] === name ? (await load()).command() : new Command(name);
+    const command = asked === name ? (await load()).command() : new Command(name);
     program.addCommand(command.description(summary).copyInheritedSettings(program));
   }
   try {

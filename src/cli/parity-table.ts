@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import type { Bisection } from '../../eval/bisect.ts';
 import { parityColumns } from '../../eval/parity-columns.ts';
-import type { Report } from '../../eval/result.ts';
+import { notCompared, type Report } from '../../eval/result.ts';
 import { ParityError } from '../errors.ts';
 import { describeBisection } from './bisect.ts';
 
@@ -10,15 +10,20 @@ export function printReport(report: Report, format: 'human' | 'json', bisection?
   process.stdout.write(format === 'json' ? `${JSON.stringify({ ...report, bisection })}\n` : text());
 }
 
-/** @throws ParityError that names the backends that are beyond the thresholds */
-export function requireParity({ results, verdict }: Report): void {
+/**
+ * Passes a report of one backend, which asks for no parity.
+ * @throws ParityError that names the backends that are beyond the thresholds, or that were not compared
+ */
+export function requireParity(report: Report): void {
+  const { backends, results, verdict } = report;
   const failed = results.filter((result) => result.verdict === 'fail').map(({ backend }) => backend);
   if (verdict === 'fail') throw new ParityError(`parity failed: ${failed.join(', ')} beyond the thresholds`);
+  if (verdict === null && backends.length > 1) throw new ParityError(`parity not shown: ${notCompared(report).join(', ')} not compared`);
 }
 
 /** A report as a table, with the thresholds and what really ran. */
 export function parityTable(report: Report): string {
-  const { model, data, images, shard, reference, thresholds, results, verdict } = report;
+  const { model, data, images, shard, backends, reference, thresholds, results } = report;
   const isShard = shard.count > 1;
   const columns = parityColumns(report);
   const table = new Table({ head: ['backend', ...columns.map(({ name }) => name)], style: { head: [], border: [] } });
@@ -28,9 +33,13 @@ export function parityTable(report: Report): string {
     `${model} on ${images.toLocaleString('en-US')} images of ${data}${isShard ? `, shard ${shard.index} of ${shard.count}` : ''}`,
     table.toString(),
     ...results.map(({ backend, detail }) => `  ${backend}: ${detail}`),
-    results.length > 1
-      ? `parity with ${reference}: ${isShard ? 'see wrn-onnx merge' : verdict} (${limits})`
+    backends.length > 1
+      ? `parity with ${reference}: ${isShard ? 'see wrn-onnx merge' : describeVerdict(report)} (${limits})`
       : 'one backend: nothing to compare with',
     '',
   ].join('\n');
+}
+
+function describeVerdict(report: Report): string {
+  return report.verdict ?? `not compared: ${notCompared(report).join(', ')}`;
 }

@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
 import { logitsOf, readClassifier } from '../../eval/model-input.ts';
-import { topK } from '../../eval/page/softmax.ts';
+import { type Prediction, topK } from '../../eval/page/softmax.ts';
 import { decodeImage } from '../data/decode-image.ts';
 import { naturalNumber } from './arguments.ts';
 import { readInput } from './input-file.ts';
@@ -37,19 +37,28 @@ async function run(file: string, images: readonly string[], flags: Flags): Promi
   const { input, metadata } = classifier;
   const { threads, browser, softwareGpu } = flags;
   const batch = input.fixedBatch ?? 1;
-  const pixels = await Promise.all(images.map(async (image) => decodeImage(await readInput(image), input, image)));
   const session = await backends[flags.backend].open(model, input, { threads, browser, softwareGpu, batch, source });
-  const results = [];
+  const results: Result[] = [];
   try {
-    for (const [i, image] of images.entries()) {
-      const { outputs } = await session.run(pixels[i] as Uint8Array, 1);
+    for (const image of images) {
+      const pixels = await decodeImage(await readInput(image), input, image); // here: there may be more than fit into memory
+      const { outputs } = await session.run(pixels, 1);
       results.push({ image, classes: topK(logitsOf(outputs, classifier, 1), flags.top, metadata?.about.classLabels) });
     }
   } finally {
     await session.close();
+    if (results.length > 0) print(file, flags, results); // before an error that ended the rest
   }
-  if (flags.format === 'json') {
-    process.stdout.write(`${JSON.stringify({ model: file, backend: flags.backend, results })}\n`);
+}
+
+interface Result {
+  readonly image: string;
+  readonly classes: readonly Prediction[];
+}
+
+function print(file: string, { backend, format }: Flags, results: readonly Result[]): void {
+  if (format === 'json') {
+    process.stdout.write(`${JSON.stringify({ model: file, backend, results })}\n`);
     return;
   }
   const table = new Table({ head: ['image', 'class', 'probability'], style: { head: [], border: [] } });

@@ -7,6 +7,7 @@ import { basename, resolve } from 'node:path';
 import { InputError } from '../errors.ts';
 import { range, readAhead } from './batches.ts';
 import { type CatalogEntry, catalog } from './catalog.ts';
+import { bytesOf } from './forward-access.ts';
 import type { ImageSet, Split } from './image-set.ts';
 import { checkFits, type DataKind, type OpenOptions } from './kind.ts';
 import { openFile, type RandomAccess } from './random-access.ts';
@@ -90,7 +91,8 @@ async function openIdx(
   if (length === 0) throw new InputError(FORMAT, images.path, 'expected images, got none');
   if (labelCount !== length) throw new InputError(FORMAT, labels.path, `expected ${length} labels, one an image, got ${labelCount}`);
 
-  const { largest, known } = await scanLabels(labels);
+  const largest = await largestLabel(labels);
+  const known = await officialSet(images, labels);
   const classes = known?.classes ?? options.classes ?? largest.label + 1;
   const set = { channels: 1, height, width, classes };
   checkFits(FORMAT, images.path, set, options);
@@ -132,20 +134,33 @@ function checkSize(file: RandomAccess, expected: number): void {
   if (file.size !== expected) throw new InputError(FORMAT, file.path, `expected ${expected} bytes, got ${file.size}`);
 }
 
-/** The file does not state the number of classes: its largest label does, and which official set it is, by its checksum. */
-async function scanLabels(file: RandomAccess): Promise<{ largest: { label: number; index: number }; known: CatalogEntry | undefined }> {
-  const hash = createHash('sha256');
-  const chunk = new Uint8Array(1 << 16);
+/** The file does not state the number of classes: its largest label does. */
+async function largestLabel(file: RandomAccess): Promise<{ label: number; index: number }> {
   let largest = { label: -1, index: -1 };
-  for (let position = 0; position < file.size; position += chunk.length) {
-    const bytes = chunk.subarray(0, Math.min(chunk.length, file.size - position));
-    await file.read(bytes, position);
-    hash.update(bytes);
-    for (let i = Math.max(0, LABELS_HEADER - position); i < bytes.length; i++) {
-      const label = bytes[i] as number;
-      if (label > largest.label) largest = { label, index: position + i - LABELS_HEADER };
+  let index = 0;
+  for await (const labels of bytesOf(file, LABELS_HEADER, file.size)) {
+    for (const label of labels) {
+      if (label > largest.label) largest = { label, index };
+      index++;
     }
   }
-  const sha256 = hash.digest('hex');
-  return { largest, known: catalog.find((entry) => entry.files.some((known) => known.sha256 === sha256)) };
+  return largest;
+}
+
+/** The official set that both files are of, by their checksums. Images that somebody changed often keep its labels: these alone tell nothing. */
+async function officialSet(images: RandomAccess, labels: RandomAccess): Promise<CatalogEntry | undefined> {
+  let entries = catalog;
+  for (const file of [labels, images]) {
+    entries = entries.filter(({ files }) => files.some(({ bytes }) => bytes === file.size));
+    if (entries.length === 0) return undefined;
+    const found = await sha256Of(file);
+    entries = entries.filter(({ files }) => files.some(({ sha256 }) => sha256 === found));
+  }
+  return entries[0];
+}
+
+async function sha256Of(file: RandomAccess): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of bytesOf(file, 0, file.size)) hash.update(bytes);
+  return hash.digest('hex');
 }

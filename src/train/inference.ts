@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../data/image-set.ts';
 import { InterruptedError } from '../errors.ts';
 import type { NetworkConfig } from '../network/config.ts';
+import { decidedClass } from '../network/decision.ts';
 import { parameters } from '../network/topology.ts';
 import { drawBatches } from './batches.ts';
 import { graphFunction } from './graph/graph-function.ts';
@@ -112,7 +113,7 @@ export async function errorRate(network: Classifier, set: ImageSet, batch: numbe
     await setImmediate(); // a set in memory would let no signal through
     if (signal.aborted) throw new InterruptedError('interrupted while testing');
     const logits = network.logits(toNHWC(imagesNCHW, count, set.channels), count);
-    for (let i = 0; i < count; i++) if (largest(logits, i * set.classes, set.classes) !== labels[i]) errors++;
+    for (let i = 0; i < count; i++) if (decidedClass(logits, i * set.classes, set.classes) !== labels[i]) errors++;
     onProgress?.(offset + count, set.length);
   }
   return errors / set.length;
@@ -129,10 +130,4 @@ export function toNHWC(imagesNCHW: Uint8Array, count: number, channels: number):
     }
   }
   return out;
-}
-
-function largest(values: Float32Array, from: number, count: number): number {
-  let best = 0;
-  for (let i = 1; i < count; i++) if ((values[from + i] as number) > (values[from + best] as number)) best = i;
-  return best;
 }

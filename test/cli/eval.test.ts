@@ -91,6 +91,7 @@ test('the table names thresholds, verdict and what really ran', async () => {
 
 test.each([
   { title: 'an unknown backend', args: ['--backend', 'gpu'], status: 2, message: 'unknown backend gpu' },
+  { title: 'a backend named as a method of every object', args: ['--backend', 'toString'], status: 2, message: 'unknown backend toString' },
   { title: 'a limit of zero', args: ['--limit', '0'], status: 2, message: 'whole number of at least 1' },
   { title: 'a shard beyond the last', args: ['--shard', '3/2'], status: 2, message: 'expected I/N with I from 1 to N' },
   { title: '--against without --bisect', args: ['--against', 'x.onnx'], status: 2, message: '--against goes with --bisect' },
@@ -414,6 +415,10 @@ test('predict: the classes that eval counts, from PNG files of the same images',
   const bad = await run(['predict', at('model.onnx'), at('model.onnx')]);
   expect(bad.status).toBe(3);
   expect(bad.stderr).toContain('expected a PNG, JPEG or WebP image');
+  const partly = await run(['predict', at('model.onnx'), ...files.slice(0, 2), at('model.onnx'), ...files, '--format', 'json']);
+  expect(partly.status).toBe(3);
+  expect(partly.stderr).toMatch(/^wrn-onnx: image .*model\.onnx: expected a PNG, JPEG or WebP image.*\n$/);
+  expect(JSON.parse(partly.stdout).results.map(({ image }: { image: string }) => image)).toEqual(files.slice(0, 2));
   writeFileSync(at('empty.png'), '');
   const empty = await run(['predict', at('model.onnx'), at('empty.png')]);
   expect(empty.status).toBe(3);

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { openIdxPair } from '../../src/data/idx.ts';
@@ -131,3 +131,10 @@ for (const fact of facts) {
   if (!fact.folder.startsWith('/')) testWith(fact.folder, title, (file) => checkFacts(dirname(file), fact));
   else test.skipIf(!existsSync(fact.folder))(`${title} [Debian's dataset-fashion-mnist]`, () => checkFacts(fact.folder, fact));
 }
+
+testWith('data/mnist/t10k-labels-idx1-ubyte.gz', 'other images with the official labels are not the official set', async (file) => {
+  const folder = await folderWith({ 't10k-images-idx3-ubyte': idxImages(10_000, 28, 28), 't10k-labels-idx1-ubyte.gz': readFileSync(file) });
+  const set = await openImageSet(folder, { split: 'test' });
+  expect(set).toMatchObject({ name: basename(folder), classes: 10, classLabels: undefined });
+  await set.close();
+});

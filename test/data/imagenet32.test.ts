@@ -87,7 +87,7 @@ test.each([
   ['float labels', npz(images, npy('<f8', '(2,)', Buffer.alloc(16))), /labels: expected 2 integers, one an image, got <f8 of 2/],
   ['a label of 0', npz(images, npy('|u1', '(2,)', Buffer.of(7, 0))), /image 1: expected a label from 1 to 1000, got 0/],
   ['no labels', zipFile([{ name: 'data.npy', data: images }]), /expected an array labels, got data\.npy/],
-  ['no archive', noise(500, 1), /^zip .*val_data\.npz file: expected an end of central directory, got none/],
+  ['no archive', noise(500, 1), /^zip .*val_data\.npz: expected an end of central directory, got none/],
 ])('%s: refused', async (_, file, message) => {
   const opening = async () => readAll(await openImageSet(await folderWith({ 'val_data.npz': file }), { split: 'test' }));
   await expect(opening()).rejects.toThrow(message);

@@ -15,7 +15,7 @@ import { profile } from '../../eval/profile.ts';
 import { quartiles } from '../../eval/quartiles.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { toSvg } from '../../src/chart/chart.ts';
-import { DeviceError, InputError, InterruptedError } from '../../src/errors.ts';
+import { DeviceError, InputError, InterruptedError, UsageError } from '../../src/errors.ts';
 import { layers, multiplyAccumulates } from '../../src/network/topology.ts';
 import { interrupt, run } from '../cli/run.ts';
 import { model as foreign, int64s, node, signs, value } from '../converters/onnx/foreign-model.ts';
@@ -26,7 +26,7 @@ const model = randomModel({ width: 1, input: { channels: 3, height: 32, width: 3
 const file = (form: 'packed' | 'dense') => toOnnx(model, { form, input: 'nchw-float' });
 const folder = mkdtempSync(join(tmpdir(), 'wrn-bench-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-afterEach(() => void vi.restoreAllMocks());
+afterEach(() => void vi.unstubAllEnvs().restoreAllMocks());
 
 test('median and quartiles are measured values', () => {
   expect(quartiles([5, 1, 4, 2, 3])).toEqual({ median: 3, low: 2, high: 4 });
@@ -234,6 +234,13 @@ describe('profile', () => {
     ] as const)
       for (const { ofMatmul, multiplyAccumulates: macs, microsecondsPerImage } of rows ?? [])
         expect(ofMatmul).toBeCloseTo(macs / (microsecondsPerImage * 1e-6) / speed, 10);
+  });
+
+  test('without a temporary folder it is one line', async () => {
+    vi.stubEnv('TMPDIR', join(folder, 'none')).stubEnv('TEMP', join(folder, 'none'));
+    const attempt = profile(file('packed'), { batch: 1, runs: 1 });
+    await expect(attempt).rejects.toThrow(UsageError);
+    await expect(attempt).rejects.toThrow(/^profile: cannot be written into .*none \(ENOENT\)\. Make room there, or name another/);
   });
 
   test('a signal ends it', async () => {

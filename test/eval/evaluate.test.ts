@@ -15,6 +15,7 @@ import { DeviceError, InputError, ParityError, UsageError } from '../../src/erro
 import type { Model } from '../../src/network/model.ts';
 import { readModelFile } from '../../src/network/model-file.ts';
 import { type FloatTensor, floatTensor } from '../../src/network/tensor.ts';
+import { model as foreign, node, value } from '../converters/onnx/foreign-model.ts';
 import { randomModel } from '../network/random-model.ts';
 import { reference } from '../network/reference.ts';
 import { fakeBackend } from './fake-session.ts';
@@ -50,7 +51,7 @@ test('accuracy is what the naive interpreter finds, image by image', async () =>
     }
   }
   const report = await evaluate(options({ limit: LIMIT }));
-  expect(report).toMatchObject({ model: 'model.onnx', images: LIMIT, reference: 'cpu', verdict: 'pass' });
+  expect(report).toMatchObject({ model: 'model.onnx', images: LIMIT, reference: 'cpu', verdict: null });
   expect(report.results[0]).toMatchObject({ images: LIMIT, top1: right / LIMIT, top5: null, agreement: null, verdict: 'reference' });
 });
 
@@ -138,7 +139,7 @@ test('a runtime that dies of the signal that ends the evaluation is no failure',
     throw new DeviceError('killed');
   });
   const report = await evaluate(options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal }));
-  expect(report).toMatchObject({ complete: false, results: [{ backend: 'cpu' }] });
+  expect(report).toMatchObject({ complete: false, results: [{ backend: 'cpu' }], verdict: null });
 });
 
 test.each([
@@ -199,6 +200,15 @@ test('bisect of one file on two backends finds every layer equal', async () => {
     expect(result.layers.length).toBeGreaterThan(70);
     return;
   }
+});
+
+test('bisect passes over an output of integers, whatever its name', async () => {
+  const nodes = [node('Flatten', ['x'], 'y'), node('Shape', ['x'], 'toString')];
+  const proto = foreign({ nodes, tensors: [], inputs: [value('x', ['batch', 1, 2, 5])] });
+  proto.graph = { ...proto.graph, output: [value('y', ['batch', 10])] };
+  const side = { name: 'x', model: encodeModel(proto), backend: 'cpu' as const };
+  const { layers } = await bisect(side, side, { imagesNCHW: new Uint8Array(10), count: 1, backendOptions: {} });
+  expect(layers.map(({ layer }) => layer)).toEqual(['y']);
 });
 
 test('bisect asks no file for more images than it takes', async () => {

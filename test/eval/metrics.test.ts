@@ -18,10 +18,19 @@ test.each([
   expect(countTopK(logits, Int32Array.from(labels), 3, k)).toBe(right);
 });
 
-test('top-1 by either function is the same on ties and is never right on NaN', () => {
-  const tied = Float32Array.of(2, 2, 2);
-  expect(countTopK(tied, Int32Array.of(0), 3, 1)).toBe(1);
-  expect(countTopK(tied, Int32Array.of(1), 3, 1)).toBe(0);
+test.each([
+  { row: [2, 2, 2], decided: 0 },
+  { row: [Number.NaN, 1, 2], decided: 2 },
+  { row: [2, Number.NaN, 1], decided: 0 },
+  { row: [Number.NaN, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY], decided: 1 },
+  { row: [Number.NaN, Number.NaN, Number.NaN], decided: -1 },
+])('$row decides for class $decided, the one label that is counted as right', ({ row, decided }) => {
+  const values = Float32Array.from(row);
+  expect([...top1(values, 3)]).toEqual([decided]);
+  expect([0, 1, 2].filter((label) => countTopK(values, Int32Array.of(label), 3, 1) === 1)).toEqual(decided < 0 ? [] : [decided]);
+});
+
+test('a label whose logit is NaN is never right', () => {
   expect(countTopK(Float32Array.of(Number.NaN, 1, 2), Int32Array.of(0), 3, 3)).toBe(0);
 });
 

@@ -1,8 +1,10 @@
 /** What a file says of its inputs, and what is refused. */
 import { expect, test } from 'vitest';
+import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import { encodeModel } from '../../proto/onnx.ts';
 import { model as foreign, node, value } from '../converters/onnx/foreign-model.ts';
+import { randomModel } from '../network/random-model.ts';
 
 test.each([
   {
@@ -17,4 +19,17 @@ test.each([
   const proto = foreign({ nodes: [node('Identity', ['x'], 'y')], tensors: [], inputs: [value('x', dims)] });
   proto.graph = { ...proto.graph, output: [value('y', ['batch', classes])] };
   expect(() => readClassifier(encodeModel(proto))).toThrow(message);
+});
+
+test.each([
+  { channels: 1, height: 4, width: 4 },
+  { channels: 6, height: 8, width: 4 },
+  { channels: 3, height: 4, width: 9 },
+  { channels: 5, height: 7, width: 6 },
+])('a file of ours says how its images of $channels x $height x $width lie', (input) => {
+  for (const [layout, file] of [
+    ['nchw', toOnnx(randomModel({ input }), { form: 'packed', input: 'nchw-float' })],
+    ['nhwc', toOnnx(randomModel({ input }), { form: 'packed', input: 'nhwc-uint8' })],
+  ] as const)
+    expect(readClassifier(file).input).toMatchObject({ layout, ...input });
 });

@@ -106,6 +106,11 @@ test('the same report is the same page, and hostile names are text in it', async
   expect(again).not.toMatch(/<script|<img src="\/\/|<\/style>.*<\/style>/s);
 });
 
+test('a page claims no parity for what was not compared', async () => {
+  const partial = toReport(subject({}), [run('cpu', decided, 400), run('wasm', decided, 100)]);
+  expect(await reportPage(partial, { command: '' })).toContain('<p class="verdict">Not compared with cpu: browser-webgl</p>');
+});
+
 /** Opens the page from its text alone; fails when it asks for anything or complains. */
 async function open(options: BrowserContextOptions, text = page): Promise<Page> {
   const tab = await browser.newPage(options);
@@ -292,7 +297,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     expect(none).toEqual([255, 255, 255]);
     expect(hit[2]).toBeGreaterThan(hit[0] + 100); // blue
     expect(miss[0]).toBeGreaterThan(miss[2] + 100); // red
-    expect(await tab.getByText('One backend: nothing to compare with.').count()).toBe(1);
+    expect(await tab.getByText('One backend ran: nothing to compare with.').count()).toBe(1);
     await tab.close();
   });
 });

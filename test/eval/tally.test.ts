@@ -114,7 +114,8 @@ test('a large image is kept reduced: means of squares', () => {
 });
 
 test('JSON gives the tally back', () => {
-  for (const logits of [batch.logits, batch.logits.map((x, i) => (i === 4 ? Number.NaN : x))]) {
+  for (const nan of [[], [4], [6, 7, 8]]) {
+    const logits = batch.logits.map((x, i) => (nan.includes(i) ? Number.NaN : x));
     const json = JSON.stringify(tallyOf({ ...batch, logits }, randomBatch(3, 40)));
     expect(JSON.stringify(Tally.fromJSON(JSON.parse(json), 'tally', jsonReader('report')))).toBe(json);
   }
@@ -146,6 +147,13 @@ test('a NaN stays one, also in JSON', () => {
   const tally = tallyOf({ ...batch, logits });
   expect(tally.maxAbsDiff).toBeNaN();
   expect(tally.toJSON()).toMatchObject({ maxAbsDiff: 'NaN', absDiff: ['NaN'] });
+});
+
+test('an image without a number among its logits is decided for no class: never right, in no cell of the matrix', () => {
+  const logits = batch.logits.slice().fill(Number.NaN, 6);
+  const tally = tallyOf({ ...batch, labels: Int32Array.of(1, 1, 0), logits });
+  expect(tally).toMatchObject({ images: 3, top1: 2, flips: 1, flipped: [{ index: 2, decision: { class: null, confidence: null } }] });
+  expect(tally.confusion.cells()).toEqual([[1, 1, 2]]);
 });
 
 test('tallies of networks of different classes do not merge', () => {

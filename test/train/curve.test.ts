@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { toSvg } from '../../src/chart/chart.ts';
+import { runNames } from '../../src/cli/run-names.ts';
 import { InputError } from '../../src/errors.ts';
 import { curveChart } from '../../src/train/curve.ts';
 import { readLog } from '../../src/train/log.ts';
@@ -51,6 +52,16 @@ test('curve draws runs side by side, from folders and logs, and replaces nothing
   expect((await run(['curve', shipped, '-o', at])).status).toBe(2);
   expect((await run(['curve', '/nowhere', '-o', join(folder, 'x')])).status).toBe(3);
   expect((await run(['curve', `${at}.svg`, '-o', join(folder, 'x')])).stderr).toContain('errors.svg line 1: expected an epoch or a test');
+});
+
+test.each([
+  { logs: ['a/run/log.jsonl'], names: ['run'] },
+  { logs: ['a/run/log.jsonl', 'b/run/log.jsonl', 'c/other/log.jsonl'], names: ['a/run', 'b/run', 'other'] },
+  { logs: ['/run/log.jsonl', '/a/run/log.jsonl'], names: ['/run', 'a/run'] },
+  { logs: ['logs/one.jsonl', 'logs/two.jsonl'], names: ['one.jsonl', 'two.jsonl'] },
+  { logs: ['a/run/log.jsonl', './a/run/log.jsonl'], names: ['run', 'run'] },
+])('runs of $logs are $names', ({ logs, names }) => {
+  expect(runNames(logs)).toEqual(names);
 });
 
 test.each(['nonsense', 'null', '{"kind":"other"}', '{"kind":"test","epoch":1}', '[]'])('%s is no line of a log', (line) => {

@@ -75,6 +75,11 @@ describe('a file that is not what it says', () => {
       'configuration root.__proto__: expected no such field',
     ],
     ['another version', { key: 'wrn.format_version', value: '2' }, 'onnx metadata wrn.format_version: expected 1, got 2'],
+    ...['toString', 'unpacked'].map((value): [string, object, string] => [
+      `the form ${value}`,
+      { key: 'wrn.form', value },
+      `onnx metadata wrn.form: expected packed or inline or dense or qonnx or int8 or fp16, got ${value}`,
+    ]),
     [
       'an unknown layout',
       { key: 'wrn.input_layout', value: 'chw' },
