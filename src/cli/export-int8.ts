@@ -38,10 +38,10 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
   if (source === undefined) throw new UsageError('--form int8 needs images to calibrate with: --calibrate DATA');
   planInt8(model); // refuses a network without one-bit weights before it reads any image
   const { input: shape, classes } = model.config;
-  const interrupt = catchInterrupt();
+  const { train, test } = await openSplits(source, { shape, classes });
+  const interrupt = catchInterrupt(); // not before: nothing ends the reading of an archive but the signal itself
   const progress = new Progress();
   const { signal } = interrupt;
-  const { train, test } = await openSplits(source, { shape, classes });
   try {
     const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
     const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });

@@ -1,4 +1,4 @@
-import { open, rm, stat } from 'node:fs/promises';
+import { constants, type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { DownloadError, InterruptedError } from '../errors.ts';
 import type { PinnedFile } from './catalog.ts';
 import { hashFile } from './hash.ts';
@@ -12,7 +12,8 @@ export interface TransferOptions {
 
 /**
  * Downloads a file whose size and checksum are known. What is at `path` from an earlier attempt is continued, and a connection
- * that breaks is taken up again as long as each attempt brings something. On failure `path` keeps what came so far.
+ * that breaks is taken up again as long as each attempt brings something. On failure `path` keeps what came so far. Several may
+ * download to one `path` at once: each byte has its place, so that all write the same.
  * @throws DownloadError when the server does not give the file, or other bytes than expected, which are removed;
  *   InterruptedError when the signal fires.
  */
@@ -27,11 +28,11 @@ export async function download(url: string, file: PinnedFile, path: string, opti
   }
   const problem = difference(file, await hashFile(path));
   if (problem === undefined) return;
-  await rm(path);
+  await rm(path, { force: true });
   throw new DownloadError(`${url}: ${problem}. Removed what came`);
 }
 
-/** One connection: appends to what is there, or starts over when the server does not continue. Returns why it ended early. */
+/** One connection: goes on behind what is there, or starts over when the server does not continue. Returns why it ended early. */
 async function attempt(
   url: string,
   file: PinnedFile,
@@ -57,12 +58,13 @@ async function attempt(
     await response.body.cancel();
     return `expected a file of ${file.bytes} bytes, got one of ${promised}`;
   }
-  const target = await open(path, continues ? 'a' : 'w');
+  const target = await open(path, constants.O_WRONLY | constants.O_CREAT);
   try {
     for await (const chunk of response.body) {
+      const at = length;
       length += chunk.length;
       if (length > file.bytes) break;
-      await target.writeFile(chunk);
+      await writeAt(target, chunk, at);
       onProgress?.(length);
     }
   } catch (error) {
@@ -72,8 +74,15 @@ async function attempt(
     await target.close();
   }
   if (length <= file.bytes) return undefined;
-  await rm(path);
+  await rm(path, { force: true });
   throw new DownloadError(`${url}: expected ${file.bytes} bytes, got more. Removed what came`);
+}
+
+async function writeAt(target: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await target.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
 }
 
 /** fetch hides the reason in the cause. */

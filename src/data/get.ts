@@ -1,6 +1,6 @@
 /** Brings the data sets of the catalog into the data folder: downloaded, or taken from files that are already on this machine. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DownloadError, InputError, InterruptedError, UsageError } from '../errors.ts';
 import type { CatalogEntry } from './catalog.ts';
@@ -24,7 +24,7 @@ export interface GetOptions {
 
 /**
  * Brings one data set into the data folder. Its folder appears under its name when every file is there and verified, never before.
- * @returns false when it was there already.
+ * @returns false when it was there already, or another process brought it meanwhile.
  * @throws DownloadError when a file cannot be had or is not what is pinned, or the set is got by hand; InterruptedError when the signal fires;
  *   UsageError when the data folder cannot be written.
  */
@@ -39,21 +39,24 @@ export async function getDataSet(entry: CatalogEntry, options: GetOptions): Prom
     await bring(entry, options);
     return true;
   } catch (error) {
+    if (!(error instanceof InterruptedError) && (await checkDataSet(entry, dataFolder)) === undefined) return false;
     const reason = whyNotWritten(error);
     if (reason === undefined) throw error;
-    throw new UsageError(`${dataFolder}: cannot be written, ${reason}. Set WRN_ONNX_DATA to another folder`);
   }
 }
 
 async function bring(entry: CatalogEntry, options: GetOptions): Promise<void> {
-  const temporary = join(options.dataFolder, `.${entry.name}.${process.pid}.tmp`);
-  await mkdir(temporary, { recursive: true });
+  const { dataFolder, from } = options;
+  const parts = join(dataFolder, `.${entry.name}.download`);
+  await mkdir(dataFolder, { recursive: true });
+  const temporary = await mkdtemp(join(dataFolder, `.${entry.name}.tmp-`));
   try {
     const staging = stage(entry, temporary, options);
-    if (options.from === undefined) await fromNetwork(entry, staging, options);
-    else await fromMachine(entry, staging, options.from);
+    if (from === undefined) await fromNetwork(entry, staging, parts, options);
+    else await fromMachine(entry, staging, from);
     staging.checkComplete();
-    await replaceFolder(temporary, dataSetPath(entry, options.dataFolder));
+    await replaceFolder(temporary, dataSetPath(entry, dataFolder));
+    if (from === undefined) await rm(parts, { recursive: true, force: true }); // last: who shares them finds the set when they are gone
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
@@ -125,8 +128,13 @@ async function writeHashed(
   return { bytes, sha256: hash.digest('hex') };
 }
 
-async function fromNetwork(entry: CatalogEntry, staging: Staging, { dataFolder, address, signal, onProgress }: GetOptions): Promise<void> {
-  const parts = join(dataFolder, `.${entry.name}.download`);
+/** @param parts folder of the downloads, of a name that the next attempt finds */
+async function fromNetwork(
+  entry: CatalogEntry,
+  staging: Staging,
+  parts: string,
+  { address, signal, onProgress }: GetOptions,
+): Promise<void> {
   await mkdir(parts, { recursive: true });
   const total = entry.archives.reduce((sum, archive) => sum + archive.bytes, 0);
   let done = 0;
@@ -136,8 +144,6 @@ async function fromNetwork(entry: CatalogEntry, staging: Staging, { dataFolder, 
     done += archive.bytes;
   }
   for (const archive of entry.archives) await unpack(join(parts, archive.name), staging);
-  staging.checkComplete();
-  await rm(parts, { recursive: true });
 }
 
 /** Deep enough for a folder of data sets, each in a folder of its own, as they come out of their archives. */

@@ -8,6 +8,7 @@ import { readMetadata } from '../../converters/onnx/metadata.ts';
 import { decodeModel, toNumber } from '../../proto/onnx.ts';
 import { readModelFile, writeModelFile } from '../../src/network/model-file.ts';
 import { randomModel } from '../network/random-model.ts';
+import { testWith } from '../shared.ts';
 import { run } from './run.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -179,4 +180,12 @@ describe('--for', () => {
     expect(result.status).toBe(2);
     expect(result.stderr).toContain("option '--for <target>' cannot be used with option '--form <form>'");
   });
+});
+
+testWith('data/cifar-10-binary.tar.xz', 'the first Ctrl-C ends an export that still reads its archive', async (archive) => {
+  const network = `${root}models/cifar-10-wrn-20-1/model.safetensors`;
+  const { status } = await run(['export', network, '--form', 'int8', '--calibrate', archive, '-o', at('never.onnx')], {
+    onStart: (child) => setTimeout(() => child.kill('SIGINT'), 3000), // reading takes longer
+  });
+  expect(status).toBeNull(); // the signal's doing, and not an end that waited for the archive
 });

@@ -152,6 +152,28 @@ test('a connection that brings nothing more is given up, and resumed by the next
   await checkResult(dataFolder);
 });
 
+test('two calls at once share what comes, and both find the set', async () => {
+  const dataFolder = await folderWith();
+  const slow: Handler = async (_, response, from) => {
+    const range = { 'content-range': `bytes ${from}-${archive.length - 1}/${archive.length}` };
+    response.writeHead(from > 0 ? 206 : 200, { 'content-length': archive.length - from, ...(from > 0 && range) });
+    for (let at = from; at < archive.length; at += 20_000) {
+      response.write(archive.subarray(at, at + 20_000));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    response.end();
+  };
+  const { address, requests } = await serve(slow);
+  let second: Promise<boolean> | undefined;
+  const onProgress: GetOptions['onProgress'] = (_, bytes) => {
+    if (bytes >= 100_000) second ??= getDataSet(entry, { dataFolder, address });
+  };
+  await getDataSet(entry, { dataFolder, address, onProgress });
+  await second;
+  expect(requests[1]).toMatch(/^bytes=1\d{5}-$/);
+  await checkResult(dataFolder);
+});
+
 const wrong = Buffer.from(archive);
 wrong[1000] = (wrong[1000] as number) ^ 1;
 const page = Buffer.from('<html>sign in</html>');
