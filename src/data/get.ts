@@ -42,6 +42,7 @@ export async function getDataSet(entry: CatalogEntry, options: GetOptions): Prom
     if (!(error instanceof InterruptedError) && (await checkDataSet(entry, dataFolder)) === undefined) return false;
     const reason = whyNotWritten(error);
     if (reason === undefined) throw error;
+    throw new UsageError(`${dataFolder}: cannot be written, ${reason}. Set WRN_ONNX_DATA to another folder`);
   }
 }
 
