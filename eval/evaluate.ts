@@ -10,7 +10,7 @@ import { type BackendName, backends } from './backends/table.ts';
 import { LogitSpool } from './logit-spool.ts';
 import { type ClassifierModel, readClassifier } from './model-input.ts';
 import type { ModelInput } from './page/runtime.ts';
-import { type Thresholds, thresholdsOf } from './parity.ts';
+import { thresholdsOf } from './parity.ts';
 import { type BackendRun, type Report, type Subject, toReport } from './result.ts';
 import { type ImageRange, type Shard, shardRange, whole } from './shard.ts';
 import { Tally } from './tally.ts';
@@ -30,7 +30,6 @@ export interface EvaluateOptions {
   readonly limit?: number | undefined;
   /** The part of these images to evaluate; all by default. */
   readonly shard?: Shard | undefined;
-  readonly thresholds?: Thresholds | undefined;
   /** A file of a fixed batch is run in batches of that, whatever is asked for here. */
   readonly backendOptions: BackendOptions;
   readonly onProgress?: (backend: BackendName, done: number, total: number) => void;
@@ -99,7 +98,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
     shard,
     backends: options.backends,
     reference,
-    thresholds: options.thresholds ?? thresholdsOf(model.metadata?.form),
+    thresholds: thresholdsOf(model.metadata?.form),
   };
   const report = () =>
     toReport(

@@ -8,7 +8,7 @@ export interface Backend {
   /** It runs `BackendOptions.source` and not the ONNX file that was exported from it. */
   readonly runsSource?: boolean;
   /**
-   * Loads a model. One session is open at a time: two WebGPU sessions in a process crash.
+   * Loads a model, in a process or a browser of its own: several sessions may be open, and two of WebGPU in one process crash.
    * @param input how it takes images; undefined for a model that takes something else, which `time` runs alone
    * @throws DeviceError when the device is absent or the provider does not run the nodes: never a silent fallback
    */

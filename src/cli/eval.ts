@@ -2,19 +2,19 @@ import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { BackendOptions } from '../../eval/backends/backend.ts';
 import { type BackendName, backendNames } from '../../eval/backends/table.ts';
-import type { Bisection } from '../../eval/bisect.ts';
+import type { Bisection, Side } from '../../eval/bisect.ts';
 import { courseOf, dataName, evaluate } from '../../eval/evaluate.ts';
 import { misfit } from '../../eval/form-fit.ts';
 import { otherLabel } from '../../eval/label-fit.ts';
 import { machine } from '../../eval/machine.ts';
-import { readClassifier } from '../../eval/model-input.ts';
+import { type ClassifierModel, readClassifier } from '../../eval/model-input.ts';
 import type { Report } from '../../eval/result.ts';
 import type { Shard } from '../../eval/shard.ts';
-import type { ImageShape } from '../data/image-set.ts';
+import type { ImageSet, ImageShape } from '../data/image-set.ts';
 import { openImageSet } from '../data/open.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from './arguments.ts';
-import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
+import { BISECT_IMAGES, bisectOn, chooseSides, type NetworkFile, requireAlike, runBisect } from './bisect.ts';
 import { chooseBackends } from './choose-backends.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { LogitFiles } from './logit-files.ts';
@@ -112,8 +112,34 @@ async function run(file: string, flags: Flags): Promise<void> {
   requireFit(flags);
   const network = { name: basename(file), ...(await readNetwork(file)) };
   if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
+  const job = await prepare(file, network, flags);
+  const { report, others, bisection, failure, interrupted } = await carryOut(job, flags);
+  printReport(report, flags.format, bisection);
+  await job.logitFiles.write(report);
+  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, machine: machine(), others, bisection });
+  if (failure !== undefined) throw failure;
+  if (interrupted) throw new InterruptedError('interrupted: the table holds what was done');
+  if (flags.shard === undefined) requireParity(report);
+  if (bisection) requireAlike(bisection);
+}
+
+/** All that an evaluation needs, checked and open. */
+interface Job {
+  readonly network: NetworkFile;
+  readonly classifier: ClassifierModel;
+  readonly chosen: readonly BackendName[];
+  readonly backendOptions: BackendOptions;
+  readonly logitFiles: LogitFiles;
+  /** What is bisected besides, if anything. */
+  readonly sides: readonly [Side, Side] | undefined;
+  readonly data: ImageSet;
+}
+
+/** Finds out all that can stand in the way before anything runs; what is a bad choice is said, not refused. */
+async function prepare(file: string, network: NetworkFile, flags: Flags): Promise<Job> {
   const { model, source } = network;
-  const { input, classes, metadata } = readClassifier(model);
+  const classifier = readClassifier(model);
+  const { input, classes, metadata } = classifier;
   const { fixedBatch } = input;
   if (fixedBatch !== undefined && fixedBatch !== (flags.batch ?? fixedBatch))
     throw new UsageError(`${file} takes batches of ${fixedBatch}, got --batch ${flags.batch}`);
@@ -137,6 +163,22 @@ async function run(file: string, flags: Flags): Promise<void> {
     crops: flags.crops,
   });
   warn(otherLabel(metadata?.about.classLabels, data.classLabels));
+  return { network, classifier, chosen, backendOptions, logitFiles, sides, data };
+}
+
+interface Outcome {
+  readonly report: Report;
+  /** What `--compare` names. */
+  readonly others: readonly Report[];
+  readonly bisection: Bisection | undefined;
+  /** An error behind which there is something to print all the same. */
+  readonly failure: unknown;
+  readonly interrupted: boolean;
+}
+
+/** Evaluates, and bisects where that is asked for; closes the data. */
+async function carryOut({ network, classifier, chosen, backendOptions, logitFiles, sides, data }: Job, flags: Flags): Promise<Outcome> {
+  const { limit, shard } = flags;
   const interrupt = catchInterrupt();
   const progress = new Progress();
   let report: Report | undefined;
@@ -145,10 +187,9 @@ async function run(file: string, flags: Flags): Promise<void> {
   let failure: unknown;
   try {
     others = await readReports(flags.compare, dataName(data));
-    const { limit, shard } = flags;
-    await logitFiles.open(classes, courseOf({ data, limit, shard, backendOptions }, input).range.from);
+    await logitFiles.open(classifier.classes, courseOf({ data, limit, shard, backendOptions }, classifier.input).range.from);
     report = await evaluate({
-      model,
+      model: network.model,
       modelName: network.name,
       data,
       backends: chosen,
@@ -173,13 +214,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     interrupt.release();
     await data.close();
   }
-  printReport(report, flags.format, bisection);
-  await logitFiles.write(report);
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, machine: machine(), others, bisection });
-  if (failure !== undefined) throw failure;
-  if (interrupt.signal.aborted) throw new InterruptedError('interrupted: the table holds what was done');
-  if (flags.shard === undefined) requireParity(report);
-  if (bisection) requireAlike(bisection);
+  return { report, others, bisection, failure, interrupted: interrupt.signal.aborted };
 }
 
 function warn(note: string | undefined): void {
