@@ -76,10 +76,22 @@ function unpack(file: Readable, compression: Compression | undefined): AsyncIter
 }
 
 async function* unpackXz(file: Readable): AsyncGenerator<Uint8Array, void, undefined> {
-  const reader = new xz.XzReadableStream(Readable.toWeb(file) as ReadableStream<Uint8Array>).getReader();
+  const reader = new xz.XzReadableStream(webStream(file)).getReader();
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
   } finally {
     await reader.cancel().catch(() => {}); // xz-decompress fails to cancel what it has already finished
   }
+}
+
+/** As Readable.toWeb, which throws outside of any promise when a chunk is read while the stream is cancelled. */
+function webStream(file: Readable): ReadableStream<Uint8Array> {
+  const chunks: AsyncIterator<Uint8Array> = file[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await chunks.next();
+      if (next.done) controller.close();
+      else controller.enqueue(next.value);
+    },
+  });
 }
