@@ -15,7 +15,7 @@ export class TrainingProgress {
     if (this.#start) {
       const perSecond = ((step - this.#start.step) * 1000) / (performance.now() - this.#start.time);
       this.#left = step < steps ? `, ${duration((steps - step) / perSecond)} left` : '';
-      this.#speed = `, ${(perSecond * batch).toFixed(0)} images/s`;
+      this.#speed = `, ${speed(perSecond * batch)}`;
     } else this.#start = { step, time: performance.now() }; // the first step builds the graph, and is not measured
     if (!process.stderr.isTTY) return;
     const errors = `loss ${loss.toFixed(4)}, training error ${percent(error)}`;
@@ -30,7 +30,7 @@ export class TrainingProgress {
     const { epoch } = entry;
     process.stderr.write(
       entry.kind === 'epoch'
-        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${entry.rate.toPrecision(3)}, ${entry.imagesPerSecond.toFixed(0)} images/s${this.#left}\n`
+        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${entry.rate.toPrecision(3)}, ${speed(entry.imagesPerSecond)}${this.#left}\n`
         : `epoch ${epoch}: test error ${percent(entry.testError)}\n`,
     );
   }
@@ -46,6 +46,10 @@ export class TrainingProgress {
     if (this.#open) process.stderr.write('\n');
     this.#open = false;
   }
+}
+
+function speed(imagesPerSecond: number): string {
+  return `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`;
 }
 
 function duration(seconds: number): string {

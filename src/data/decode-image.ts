@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { InputError, UsageError } from '../errors.ts';
 import type { ImageShape } from './image-set.ts';
@@ -34,7 +35,8 @@ export async function decodeImage(
 ): Promise<Uint8Array> {
   if (channels !== 1 && channels !== 3) throw new UsageError(`image files: expected a network with 1 or 3 input channels, got ${channels}`);
   try {
-    const pipeline = sharp(image, { limitInputPixels: MAX_PIXELS }).autoOrient().flatten({ background: BACKGROUND }).toColourspace('srgb');
+    const bytes = typeof image === 'string' ? await readFile(image) : image; // sharp opens a path anew for its size and its pixels
+    const pipeline = sharp(bytes, { limitInputPixels: MAX_PIXELS }).autoOrient().flatten({ background: BACKGROUND }).toColourspace('srgb');
     const sized = crop ? await scaleAndCut(pipeline, crop, height, width) : pipeline.resize(width, height, { fit: 'cover' });
     const rgb = await sized.raw().toBuffer();
     return channels === 3 ? planes(rgb) : luma(rgb);
