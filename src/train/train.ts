@@ -1,20 +1,17 @@
 /** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
-import { isDeepStrictEqual } from 'node:util';
 import { toPng, toSvg } from '../chart/chart.ts';
-import { firstOtherLabel } from '../data/class-labels.ts';
-import type { ImageSet } from '../data/image-set.ts';
-import { InputError, InterruptedError, TrainingError, UsageError } from '../errors.ts';
+import { InputError, InterruptedError, TrainingError } from '../errors.ts';
 import type { About } from '../network/about.ts';
-import { type NetworkConfig, networkName } from '../network/config.ts';
+import { networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { randomStream } from '../random.ts';
 import type { Drawn } from './batch-worker.ts';
 import { drawBatches } from './batches.ts';
-import type { Checkpoint, Plan, Progress } from './checkpoint.ts';
+import { checkFit, checkSameImages, type TrainingJob } from './check-fit.ts';
+import type { Plan, Progress } from './checkpoint.ts';
 import { curveChart } from './curve.ts';
 import { classifier, errorRate, measureMoments, type StoredMoments, type Watch } from './inference.ts';
 import type { LogEntry } from './log.ts';
-import type { Recipe } from './recipe.ts';
 import type { RunFolder } from './run-folder.ts';
 import { isCycleEnd, learningRate } from './schedule.ts';
 import { Learner } from './step.ts';
@@ -23,17 +20,10 @@ import { toModel } from './to-model.ts';
 import { batchesPerEpoch, type Draw, identify, type TrainingSet, trainingSet } from './training-set.ts';
 import { initialWeights, learned } from './variables.ts';
 
-export interface TrainOptions {
-  readonly config: NetworkConfig;
-  readonly recipe: Recipe;
-  readonly epochs: number;
-  readonly train: ImageSet;
-  readonly test: ImageSet;
-  /** Where these come from, as the user named it: kept for a resumption. */
+export interface TrainOptions extends TrainingJob {
+  /** Where the images come from, as the user named it: kept for a resumption. */
   readonly source: string;
   readonly folder: RunFolder;
-  /** Where to go on from; otherwise training begins. */
-  readonly checkpoint?: Checkpoint | undefined;
   /** Stops after the step at hand, with a checkpoint; the event loop runs between steps. */
   readonly signal: AbortSignal;
   readonly onStep?: (report: StepReport) => void;
@@ -247,45 +237,4 @@ class Run {
   #model(): Model {
     return toModel(this.#options.config, this.#learner.read().weights, this.#moments as StoredMoments, this.#about());
   }
-}
-
-/** @throws UsageError when options, data and checkpoint do not fit together: known before any image is read. */
-function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainOptions): void {
-  for (const data of [set, test]) {
-    const got = `${data.channels}x${data.height}x${data.width} in ${data.classes} classes`;
-    const expected = `${config.input.channels}x${config.input.height}x${config.input.width} in ${config.classes} classes`;
-    if (got !== expected) throw new UsageError(`data ${data.name}: expected images of ${expected} for this network, got ${got}`);
-  }
-  const other = firstOtherLabel(test.classLabels, set.classLabels);
-  if (other !== undefined) {
-    const [trained, got] = [set.classLabels?.[other], test.classLabels?.[other]];
-    throw new UsageError(`data ${test.name}: expected class ${other} to be ${trained}, as in training, got ${got}`);
-  }
-  if (recipe.batch > set.length)
-    throw new UsageError(`batch size: expected at most the ${set.length} training images, got ${recipe.batch}`);
-  const side = Math.min(set.height, set.width);
-  const { cutout, pad } = recipe.augmentation;
-  // nothing of an image would be left for sure
-  if (cutout > side) throw new UsageError(`cutout: expected at most the ${side} pixels of an image's side, got ${cutout}`);
-  if (pad >= side) throw new UsageError(`crop: expected less padding than the ${side} pixels of an image's side, got ${pad}`);
-  if (recipe.schedule.kind === 'steps' && epochs > recipe.schedule.epochs)
-    throw new UsageError(`epochs: expected at most the ${recipe.schedule.epochs} that the schedule of steps was made for, got ${epochs}`);
-  if (!checkpoint) return;
-  if (!isDeepStrictEqual(checkpoint.config, config))
-    throw new UsageError(
-      `checkpoint: expected ${networkName(config)} of this configuration, got another (${networkName(checkpoint.config)})`,
-    );
-  if (!isDeepStrictEqual(checkpoint.recipe, recipe)) throw new UsageError('checkpoint: expected the recipe of this run, got another');
-  const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
-  if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} that are done, got ${epochs}`);
-}
-
-/** @throws InputError for other images than those that the run began with. */
-function checkSameImages({ images }: Plan, before: Plan | undefined): void {
-  if (before && before.images.sha256 !== images.sha256)
-    throw new InputError(
-      'data',
-      images.name,
-      `expected the ${before.images.length} training images of ${before.images.name} that this run began with, got ${images.length} others`,
-    );
 }
