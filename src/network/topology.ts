@@ -116,10 +116,10 @@ export function layers(config: NetworkConfig): Layer[] {
       ? plain(`${prefix}.relu${i}`, 'shiftedRelu', [input], shapeOf(input))
       : plain(`${prefix}.relu${i}`, 'relu', [norm(`${prefix}.norm${i}`, input, false)], shapeOf(input));
 
-  let x: string = IMAGES;
-  if (config.inputNorm === 'batch-norm') x = norm('input.norm', x, config.affine === 'first');
-  else push({ name: 'input.standardize', op: 'standardize', inputs: [x], shape: shapeOf(x), ...config.inputNorm });
-  if (config.inputNorm !== 'batch-norm') x = 'input.standardize';
+  let x =
+    config.inputNorm === 'batch-norm'
+      ? norm('input.norm', IMAGES, config.affine === 'first')
+      : push({ name: 'input.standardize', op: 'standardize', inputs: [IMAGES], shape: shapeOf(IMAGES), ...config.inputNorm });
   if (config.inputRelu) x = plain('input.relu', 'relu', [x], shapeOf(x));
 
   const cifar = config.stem === 'cifar';
