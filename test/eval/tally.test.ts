@@ -125,7 +125,7 @@ test.each([
   { change: { top1: 4 }, message: 'report tally.top1: expected an integer from 0 to 3, got 4' },
   { change: { absDiff: [1e300] }, message: 'report tally.absDiff[0]: expected a number from -1e+100 to 1e+100, got 1e+300' },
   { change: { confusion: [[0, 3, 1]] }, message: 'report tally.confusion[0]: expected an integer from 0 to 2, got 3' },
-  { change: { confusion: [[0, 1]] }, message: 'report tally.confusion[0]: expected 3 numbers, got [0,1]' },
+  { change: { confusion: [[0, 1]] }, message: 'report tally.confusion[0]: expected a list of 3, got [0,1]' },
   { change: { flipped: [{ index: 1.5 }] }, message: 'report tally.flipped[0]' },
   { change: { classes: 1e9 }, message: 'report tally.classes: expected an integer from 0 to 1000000, got 1000000000' },
 ])('JSON with $change is refused', ({ change, message }) => {
