@@ -73,7 +73,7 @@ export interface Report extends Subject {
   readonly complete: boolean;
   /** One a backend that ran. */
   readonly results: readonly BackendResult[];
-  /** Null when not every backend was compared with the reference: there is one backend, no image, or an interruption. */
+  /** Null when not every backend was compared with the reference on every image: there is one, no image, or an interruption. */
   readonly verdict: Exclude<Verdict, 'reference'> | null;
 }
 
@@ -86,13 +86,16 @@ export function toReport(subject: Subject, runs: readonly BackendRun[]): Report 
   return { ...subject, images, complete, results, verdict: verdictOf({ ...subject, results }) };
 }
 
-/** Backends whose answers were to be compared with the reference and were not. */
-export function notCompared({ backends, reference, results }: Pick<Report, 'backends' | 'reference' | 'results'>): BackendName[] {
-  const judged = new Set(results.filter(({ verdict }) => verdict !== null).map(({ backend }) => backend));
+type Compared = Subject & Pick<Report, 'results'>;
+
+/** Backends that were to be compared with the reference on every image and were not. */
+export function notCompared({ backends, reference, results, total, batch, shard }: Compared): BackendName[] {
+  const { from, to } = shardRange(total, batch, shard);
+  const judged = new Set(results.filter(({ verdict, images }) => verdict !== null && images === to - from).map(({ backend }) => backend));
   return backends.filter((name) => name !== reference && !judged.has(name));
 }
 
-function verdictOf(report: Pick<Report, 'backends' | 'reference' | 'results'>): Report['verdict'] {
+function verdictOf(report: Compared): Report['verdict'] {
   if (report.results.some(({ verdict }) => verdict === 'fail')) return 'fail';
   return report.backends.length > 1 && notCompared(report).length === 0 ? 'pass' : null;
 }

@@ -73,7 +73,7 @@ const isPart = ({ index, count }: Report['shard']) => (count > 1 ? `, part ${ind
 function verdict(report: Report): Html {
   const { backends, results, reference, verdict } = report;
   if (backends.length < 2) return html``;
-  if (verdict === null) return html`<p class="verdict">Not compared with ${reference}: ${notCompared(report).join(', ')}</p>`;
+  if (verdict === null) return html`<p class="verdict">Not compared with ${reference} on all images: ${notCompared(report).join(', ')}</p>`;
   const failed = results.filter((result) => result.verdict === 'fail').map(({ backend }) => backend);
   return verdict === 'pass'
     ? html`<p class="verdict pass">✓ Parity with ${reference} holds</p>`

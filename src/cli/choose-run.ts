@@ -1,5 +1,6 @@
 /** What `train` is to do: the network and the recipe of its options, of a preset of the paper, or of a checkpoint. */
 import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { catalogEntry } from '../data/catalog.ts';
 import type { ImageSet, ImageShape } from '../data/image-set.ts';
 import { InputError, UsageError } from '../errors.ts';
@@ -42,6 +43,7 @@ export const DEFAULT_EPOCHS = 62;
 const STEP_RATES = [0.1, 0.01, 0.001];
 /** Of the augmented training set, to measure moments for inference: what 80 batches of the paper's recipe hold. */
 const MOMENT_IMAGES = 10_000;
+
 /** What there is to do, before the data is known. */
 export interface ChosenRun {
   readonly checkpoint: Checkpoint | undefined;
@@ -74,7 +76,8 @@ function sourceOf(checkpoint: Checkpoint | undefined): string {
   const source = checkpoint?.plan?.source;
   if (source === undefined) throw new UsageError('the checkpoint does not say what it was trained on: give --data too');
   if (catalogEntry(source) || existsSync(source)) return source;
-  throw new InputError('checkpoint', `data ${source}`, `expected it in ${process.cwd()}, got nothing. Say with --data where it is`);
+  const place = isAbsolute(source) ? 'there' : `in ${process.cwd()}`;
+  throw new InputError('checkpoint', `data ${source}`, `expected it ${place}, got nothing. Say with --data where it is`);
 }
 
 /** Shape of the images where the data set leaves it open. */
@@ -87,6 +90,8 @@ export function chooseConfig(flags: Flags, { channels, height, width, classes }:
   const preset = presetOf(flags);
   const bits = flags.bits ?? preset?.network.bits ?? defaultConfig.bits;
   if (bits === 32 && flags.scale !== undefined) throw new UsageError('--scale is of 1-bit weights: leave it out with --bits 32');
+  if (flags.norm === 'shifted-relu' && flags.learnNorm !== undefined)
+    throw new UsageError('--learn-norm and --no-learn-norm are of batch norm: leave them out with --norm shifted-relu');
   const inputRelu = flags.inputRelu ?? false;
   const learnNorm = flags.learnNorm ?? preset?.network.affine === 'all';
   return checked(readConfig, {

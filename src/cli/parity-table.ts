@@ -18,7 +18,8 @@ export function requireParity(report: Report): void {
   const { backends, results, verdict } = report;
   const failed = results.filter((result) => result.verdict === 'fail').map(({ backend }) => backend);
   if (verdict === 'fail') throw new ParityError(`parity failed: ${failed.join(', ')} beyond the thresholds`);
-  if (verdict === null && backends.length > 1) throw new ParityError(`parity not shown: ${notCompared(report).join(', ')} not compared`);
+  if (verdict === null && backends.length > 1)
+    throw new ParityError(`parity not shown: ${notCompared(report).join(', ')} not compared on all images`);
 }
 
 /** A report as a table, with the thresholds and what really ran. */
@@ -41,5 +42,5 @@ export function parityTable(report: Report): string {
 }
 
 function describeVerdict(report: Report): string {
-  return report.verdict ?? `not compared: ${notCompared(report).join(', ')}`;
+  return report.verdict ?? `not compared on all images: ${notCompared(report).join(', ')}`;
 }

@@ -4,13 +4,14 @@ import type { ImageSet } from '../data/image-set.ts';
 import { openSplits } from '../data/open.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
+import { checkFit, type TrainingJob } from '../train/check-fit.ts';
 import { paperRecipe, presets, type Recipe } from '../train/recipe.ts';
 import { checkResources } from '../train/resources.ts';
 import { RunFolder } from '../train/run-folder.ts';
 import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../train/schedule.ts';
 import { loadTensorFlow, type TensorFlow } from '../train/tensorflow.ts';
 import { train } from '../train/train.ts';
-import { bytesInMemory } from '../train/training-set.ts';
+import { batchesPerEpoch, bytesInMemory } from '../train/training-set.ts';
 import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from './arguments.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
 import { describeRun, finishRun } from './finish-run.ts';
@@ -78,12 +79,13 @@ export function command(): Command {
 
 async function run(flags: Flags, self: Command): Promise<void> {
   const given = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
-  const folder = new RunFolder(flags.output);
-  checkFolder(folder, flags, given);
+  checkOptions(flags, given);
   const tf = loadTensorFlow(); // before minutes are spent on data
-  folder.claim();
+  const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
   try {
+    folder.claim();
+    checkFolder(folder, flags);
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
     // images of any size are tested at the smallest of the scales that training sees, cut around the centre
     const shorterSides = chosen.recipe.augmentation.shorterSide?.slice(0, 1);
@@ -114,17 +116,16 @@ async function trainOn(
   try {
     const config = checkpoint?.config ?? chooseConfig(flags, images.train);
     warn(checkMachine(config, recipe, images.train, folder, flags.output));
+    const job: TrainingJob = { config, recipe, epochs, ...images, checkpoint };
+    checkFit(job);
     warn(checkEnd(recipe.schedule, epochs));
-    if (checkpoint && folder.readLog().length === 0) warn('log.jsonl is not there: the curve and the report begin with what follows');
+    const done = checkpoint ? checkpoint.progress.step / batchesPerEpoch(images.train, recipe.batch) : 0;
+    if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is not there: the curve and the report begin with what follows');
     process.stderr.write(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}\n`);
     const model = await train(tf, {
-      config,
-      recipe,
-      epochs,
-      ...images,
+      ...job,
       source,
       folder,
-      checkpoint,
       signal,
       onStep: (report) => show.step(report, recipe.batch),
       onEntry: (entry) => show.entry(entry),
@@ -145,8 +146,7 @@ async function trainOn(
     requireParity(report.parity);
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
-    const goOn = folder.hasCheckpoint ? `. Go on with: wrn-onnx train --resume -o ${flags.output}` : '';
-    throw new InterruptedError(`${error.message}${goOn}`);
+    throw new InterruptedError(folder.hasCheckpoint ? `${error.message}. Go on with: ${resumption(flags)}` : error.message);
   } finally {
     show.end();
     release();
@@ -179,15 +179,26 @@ function warn(warning: string | undefined): void {
   if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
 }
 
+/** The command that goes on; what a resumption was told may not have reached a checkpoint yet. */
+function resumption({ output, resume, epochs, data }: Flags): string {
+  const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : JSON.stringify(path));
+  const told = [...(data === undefined ? [] : ['--data', quoted(data)]), ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
+  return ['wrn-onnx train --resume -o', quoted(output), ...(resume ? told : [])].join(' ');
+}
+
+/** @throws UsageError when it cannot be known what to train, or a resumption is told what its checkpoint says. */
+function checkOptions({ resume, data, preset }: Flags, given: readonly string[]): void {
+  if (!resume && (data ?? preset) === undefined) throw new UsageError('expected --data or --preset, got neither');
+  const extra = given.find((name) => !RESUMABLE.includes(name));
+  if (resume && extra !== undefined) throw new UsageError(`--resume takes network and recipe from the checkpoint: leave out ${extra}`);
+}
+
 /** @throws UsageError when the folder holds what a new run would replace, or nothing to go on from. */
-function checkFolder(folder: RunFolder, flags: Flags, given: readonly string[]): void {
-  if (!flags.resume) {
-    if ((flags.data ?? flags.preset) === undefined) throw new UsageError('expected --data or --preset, got neither');
+function checkFolder(folder: RunFolder, { resume }: Flags): void {
+  if (!resume) {
     if (folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} exists. Use --resume to go on from it, or another folder`);
     if (folder.result !== undefined) throw new UsageError(`${folder.result} exists, of a run that is over. Take another folder`);
     return;
   }
   if (!folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} does not exist. Leave out --resume to begin a run`);
-  const extra = given.find((name) => !RESUMABLE.includes(name));
-  if (extra !== undefined) throw new UsageError(`--resume takes network and recipe from the checkpoint: leave out ${extra}`);
 }

@@ -6,6 +6,7 @@ const reading: Readonly<Record<string, string>> = {
   EISDIR: 'expected a file, got a folder',
   ENOTDIR: 'expected a folder, got a file',
   EACCES: 'expected a readable file, got permission denied',
+  ERR_FS_FILE_TOO_LARGE: 'expected a file of at most 2 GiB, got a larger one',
 };
 
 const writing: Readonly<Record<string, string>> = {
@@ -13,6 +14,7 @@ const writing: Readonly<Record<string, string>> = {
   ENOTDIR: 'a file is in the place of a folder',
   EEXIST: 'a file is in its place',
   EISDIR: 'a folder is in its place',
+  ERR_FS_EISDIR: 'a folder is in its place',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'its file system is read-only',
@@ -34,10 +36,12 @@ export function whyNotWritten(error: unknown): string | undefined {
 
 /** What is wrong with the content of a file, with the name of the file unless it is said already; other errors pass. */
 export function inFile(path: string, error: unknown): unknown {
-  if (!(error instanceof InputError) || error.where.includes(path)) return error;
+  if (!(error instanceof InputError) || error.where === path || [' ', ':', '/'].some((next) => error.where.startsWith(path + next)))
+    return error;
   return new InputError(error.format, error.where === 'file' ? path : `${path} ${error.where}`, error.problem);
 }
 
 function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && 'syscall' in error ? String(error.code) : undefined;
+  if (!(error instanceof Error && 'code' in error)) return undefined;
+  return 'syscall' in error || error.code === 'ERR_FS_FILE_TOO_LARGE' ? String(error.code) : undefined;
 }

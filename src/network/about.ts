@@ -26,15 +26,15 @@ export function readAbout(
   { text, number, list }: JsonReader,
   nameOf: (field: keyof About) => string,
 ): About {
-  const line = (value: unknown, field: string) => printable(text(value, field));
+  const shown = (value: unknown, field: string) => printable(text(value, field));
   const optional = <K extends keyof About, T>(field: K, read: (value: unknown, field: string) => T) =>
     json[field] === undefined ? {} : { [field]: read(json[field], nameOf(field)) };
   return {
     dialect: 'unknown',
-    ...optional('dialect', line),
-    ...optional('dataset', line),
-    ...optional('classLabels', (value, field) => list(value, field, line, classes)),
+    ...optional('dialect', shown),
+    ...optional('dataset', shown),
+    ...optional('classLabels', (value, field) => list(value, field, shown, classes)),
     ...optional('testAccuracy', (value, field) => number(value, field, 0, 1)),
-    ...optional('sourceSha256', line),
+    ...optional('sourceSha256', shown),
   };
 }

@@ -19,7 +19,7 @@ export interface TrainingJob {
   readonly checkpoint?: Checkpoint | undefined;
 }
 
-/** @throws UsageError when options, data and checkpoint do not fit together: no image is read. */
+/** @throws UsageError when options, data and checkpoint do not fit together, InputError for more or fewer images: none is read. */
 export function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainingJob): void {
   for (const data of [set, test]) {
     const got = `${data.channels}x${data.height}x${data.width} in ${data.classes} classes`;
@@ -46,16 +46,17 @@ export function checkFit({ config, recipe, epochs, train: set, test, checkpoint 
       `checkpoint: expected ${networkName(config)} of this configuration, got another (${networkName(checkpoint.config)})`,
     );
   if (!isDeepStrictEqual(checkpoint.recipe, recipe)) throw new UsageError('checkpoint: expected the recipe of this run, got another');
+  if (checkpoint.plan && checkpoint.plan.images.length !== set.length) throw otherImages(set, checkpoint.plan);
   const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
   if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} that are done, got ${epochs}`);
 }
 
 /** @throws InputError for other images than those that the run began with. */
 export function checkSameImages({ images }: Plan, before: Plan | undefined): void {
-  if (before && before.images.sha256 !== images.sha256)
-    throw new InputError(
-      'data',
-      images.name,
-      `expected the ${before.images.length} training images of ${before.images.name} that this run began with, got ${images.length} others`,
-    );
+  if (before && before.images.sha256 !== images.sha256) throw otherImages(images, before);
+}
+
+function otherImages({ name, length }: { readonly name: string; readonly length: number }, { images: before }: Plan): InputError {
+  const expected = `expected the ${before.length} training images of ${before.name} that this run began with`;
+  return new InputError('data', name, `${expected}, got ${length} others`);
 }

@@ -15,8 +15,8 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { inFile, whyNotWritten } from '../data/file-error.ts';
+import { dirname, join, normalize, resolve } from 'node:path';
+import { fileError, inFile, whyNotWritten } from '../data/file-error.ts';
 import { UsageError } from '../errors.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { lockFolder } from './folder-lock.ts';
@@ -25,11 +25,12 @@ import { type LogEntry, readLog } from './log.ts';
 export class RunFolder {
   readonly #path: string;
   #unlock: (() => void) | undefined;
-  #made = false;
+  /** Folders that were not there before, the innermost first. */
+  #made: readonly string[] = [];
 
   /** Nothing is read or made yet. */
   constructor(path: string) {
-    this.#path = path;
+    this.#path = normalize(path);
   }
 
   /**
@@ -38,19 +39,19 @@ export class RunFolder {
    */
   claim(): void {
     attempt(this.#path, () => {
-      this.#made = makeFolder(this.#path);
+      this.#made = makeFolder(resolve(this.#path));
       accessSync(this.#path, constants.W_OK);
-      this.#unlock = lockFolder(this.path('lock'));
     });
+    const lock = this.path('lock');
+    this.#unlock = attempt(lock, () => lockFolder(lock));
   }
 
-  /** Gives the folder free, and takes it away if nothing has come into it. */
+  /** Gives the folder free, and takes away what was made of it if nothing has come into it. */
   release(): void {
     this.#unlock?.();
     this.#unlock = undefined;
-    if (!this.#made) return;
     try {
-      rmdirSync(this.#path);
+      for (const folder of this.#made) rmdirSync(folder);
     } catch {
       // it holds something
     }
@@ -76,16 +77,16 @@ export class RunFolder {
 
   /** A file that a run has left at its end, if one has. */
   get result(): string | undefined {
-    return ['model.safetensors', 'report.json'].map((name) => this.path(name)).find((path) => existsSync(path));
+    return ['model.safetensors', 'model.onnx', 'report.json'].map((name) => this.path(name)).find((path) => existsSync(path));
   }
 
-  /** @throws InputError when it is damaged. */
+  /** @throws InputError when it cannot be read or is damaged. */
   readCheckpoint(): Checkpoint {
-    const bytes = attempt(this.checkpointPath, () => readFileSync(this.checkpointPath));
+    const path = this.checkpointPath;
     try {
-      return readCheckpoint(bytes);
+      return readCheckpoint(readFileSync(path));
     } catch (error) {
-      throw inFile(this.checkpointPath, error);
+      throw inFile(path, fileError(path, error));
     }
   }
 
@@ -118,11 +119,15 @@ export class RunFolder {
 
   /**
    * The log, empty when there is none. That of a killed run may be ahead of its checkpoint.
-   * @throws InputError naming the first line that is none of a log.
+   * @throws InputError when it cannot be read, naming the first line that is none of a log.
    */
   readLog(): LogEntry[] {
     const path = this.path('log.jsonl');
-    return existsSync(path) ? readLog(readFileSync(path, 'utf8'), path) : [];
+    try {
+      return existsSync(path) ? readLog(readFileSync(path, 'utf8'), path) : [];
+    } catch (error) {
+      throw fileError(path, error);
+    }
   }
 
   writeLog(entries: readonly LogEntry[]): void {
@@ -131,20 +136,19 @@ export class RunFolder {
 }
 
 /**
- * Makes a folder and those above it.
- * @returns false when it was there. Node's own recursive mkdir never ends where the system says ENOENT below a folder that exists.
+ * Makes a folder and those above it. Node's own recursive mkdir never ends where the system says ENOENT below a folder that exists.
+ * @returns those that were not there, the innermost first.
  */
-function makeFolder(path: string): boolean {
+function makeFolder(path: string): string[] {
   try {
     mkdirSync(path);
-    return true;
+    return [path];
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EEXIST' && statSync(path).isDirectory()) return false;
-    if (code !== 'ENOENT' || dirname(path) === path) throw error;
-    makeFolder(dirname(path));
-    mkdirSync(path);
-    return true;
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return [];
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
+    const above = makeFolder(dirname(path));
+    return [...makeFolder(path), ...above];
   }
 }
 

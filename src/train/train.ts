@@ -1,6 +1,6 @@
 /** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
 import { toPng, toSvg } from '../chart/chart.ts';
-import { InputError, InterruptedError, TrainingError } from '../errors.ts';
+import { InputError, InterruptedError, TrainingError, WrnError } from '../errors.ts';
 import type { About } from '../network/about.ts';
 import { networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
@@ -127,9 +127,10 @@ class Run {
     try {
       for await (const drawn of drawBatches(this.#set, this.#draw, start.step, epoch * perEpoch)) this.#step(drawn, epoch);
     } catch (error) {
+      if (error instanceof WrnError && !(error instanceof InputError)) throw error;
+      this.#save(); // nothing is wrong with the steps before
       if (!(error instanceof InputError)) throw error;
-      this.#save();
-      const done = `The ${this.#progress.step} steps until then are kept: go on with --resume once the file is in order`;
+      const done = `The ${steps(this.#progress.step)} until then are kept: go on with --resume once the file is in order`;
       throw new InputError(error.format, error.where, `${error.problem}. ${done}`);
     }
     const { step, epochLoss, epochErrors } = this.#progress;
@@ -185,7 +186,7 @@ class Run {
 
   #interrupted(): never {
     this.#save();
-    throw new InterruptedError(`interrupted after ${this.#progress.step} steps`);
+    throw new InterruptedError(`interrupted after ${steps(this.#progress.step)}`);
   }
 
   #diverged(what: string): never {
@@ -237,4 +238,8 @@ class Run {
   #model(): Model {
     return toModel(this.#options.config, this.#learner.read().weights, this.#moments as StoredMoments, this.#about());
   }
+}
+
+function steps(count: number): string {
+  return `${count} step${count === 1 ? '' : 's'}`;
 }

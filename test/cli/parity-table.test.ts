@@ -48,8 +48,8 @@ test.each<{
     ran: ['cpu'],
     images: 4,
     verdict: null,
-    says: 'parity with cpu: not compared: wasm',
-    error: 'parity not shown: wasm not compared',
+    says: 'parity with cpu: not compared on all images: wasm',
+    error: 'parity not shown: wasm not compared on all images',
   },
   {
     title: 'an end while the third loads',
@@ -57,8 +57,17 @@ test.each<{
     ran: ['cpu', 'wasm'],
     images: 4,
     verdict: null,
-    says: 'parity with cpu: not compared: browser-wasm',
-    error: 'parity not shown: browser-wasm not compared',
+    says: 'parity with cpu: not compared on all images: browser-wasm',
+    error: 'parity not shown: browser-wasm not compared on all images',
+  },
+  {
+    title: 'an end while the second runs',
+    asked: ['cpu', 'wasm'],
+    ran: ['cpu', 'wasm'],
+    images: 3,
+    verdict: null,
+    says: 'parity with cpu: not compared on all images: wasm',
+    error: 'parity not shown: wasm not compared on all images',
   },
   {
     title: 'no image',
@@ -66,8 +75,8 @@ test.each<{
     ran: ['cpu', 'wasm'],
     images: 0,
     verdict: null,
-    says: 'parity with cpu: not compared: wasm',
-    error: 'parity not shown: wasm not compared',
+    says: 'parity with cpu: not compared on all images: wasm',
+    error: 'parity not shown: wasm not compared on all images',
   },
 ])('$title: verdict $verdict', ({ asked, ran, images, verdict, says, error }) => {
   const made = report(asked, ran, images);

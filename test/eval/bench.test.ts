@@ -240,7 +240,9 @@ describe('profile', () => {
     vi.stubEnv('TMPDIR', join(folder, 'none')).stubEnv('TEMP', join(folder, 'none'));
     const attempt = profile(file('packed'), { batch: 1, runs: 1 });
     await expect(attempt).rejects.toThrow(UsageError);
-    await expect(attempt).rejects.toThrow(/^profile: cannot be written into .*none, there is no such folder\. Make room there, or name another/);
+    await expect(attempt).rejects.toThrow(
+      /^profile: cannot be written into .*none, there is no such folder\. Make room there, or name another/,
+    );
   });
 
   test('a signal ends it', async () => {

@@ -108,7 +108,7 @@ test('the same report is the same page, and hostile names are text in it', async
 
 test('a page claims no parity for what was not compared', async () => {
   const partial = toReport(subject({}), [run('cpu', decided, 400), run('wasm', decided, 100)]);
-  expect(await reportPage(partial, { command: '' })).toContain('<p class="verdict">Not compared with cpu: browser-webgl</p>');
+  expect(await reportPage(partial, { command: '' })).toContain('<p class="verdict">Not compared with cpu on all images: browser-webgl</p>');
 });
 
 /** Opens the page from its text alone; fails when it asks for anything or complains. */

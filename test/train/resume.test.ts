@@ -326,7 +326,7 @@ if (hasTensorFlow) {
       expect(saved.progress.step).toBeGreaterThanOrEqual(30);
       expect(await trainProcess(['--data', data, '-o', folder, '--resume'])).toMatchObject({
         status: 2,
-        stderr: expect.stringMatching(/^wrn-onnx: .*run: cannot be used, no space is left on its disk\n$/),
+        stderr: expect.stringMatching(/^wrn-onnx: .*lock: cannot be used, no space is left on its disk\n$/),
       });
       rmSync(join(disk, 'filler'));
       const end = Math.ceil(saved.progress.step / 30) + 1;

@@ -1,9 +1,9 @@
 /** A file of a run is the old one or the new one, whole, whatever happens while it is written. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -75,7 +75,7 @@ test('a folder is claimed by one process, until it ends or gives it free', async
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
   expect(() => folder.claim()).toThrow(UsageError);
-  expect(() => folder.claim()).toThrow(`lock: process ${child.pid} is training in this folder`);
+  expect(() => folder.claim()).toThrow(`lock: process ${child.pid} has this folder`);
   const exit = once(child, 'exit');
   child.kill('SIGKILL');
   await exit;
@@ -92,8 +92,41 @@ test('what is left of a lock, by a process of another machine or half written, i
   }
 });
 
-test('a folder that was made for a run that did not begin is taken away', async () => {
-  const path = join(await folderWith(), 'run');
+test('of many that want a folder that a dead process has left, one gets it', async () => {
+  const path = await folderWith();
+  const script = `import { RunFolder } from ${JSON.stringify(built)};
+    while (Date.now() < Number(process.argv[2]));
+    try { new RunFolder(process.argv[1]).claim(); console.log('claimed'); } catch (error) { console.log(error.message); }
+    process.stdin.resume();`;
+  for (let round = 0; round < 5; round++) {
+    writeFileSync(join(path, 'lock'), `${2 ** 30} ${hostname()}\n`); // beyond the pids that Linux gives
+    const args = ['--input-type=module', '-e', script, path, String(Date.now() + 500)];
+    const children = [1, 2, 3].map(() => spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] }));
+    const said = await Promise.all(children.map(async ({ stdout }) => String((await once(stdout, 'data'))[0])));
+    expect(said.filter((line) => line === 'claimed\n')).toHaveLength(1);
+    expect(said.filter((line) => line.includes('has this folder'))).toHaveLength(2);
+    await Promise.all(children.map((child) => (child.stdin.end(), once(child, 'exit'))));
+    expect(readdirSync(path)).toEqual(['lock']);
+  }
+});
+
+test('what is no lock is refused', async () => {
+  const path = await folderWith({ 'lock/file': '' });
+  expect(() => new RunFolder(path).claim()).toThrow(`${join(path, 'lock')}: cannot be used, a folder is in its place`);
+  const other = await folderWith();
+  symlinkSync(join(other, 'nowhere'), join(other, 'lock'));
+  expect(() => new RunFolder(other).claim()).toThrow(`${join(other, 'lock')}: cannot be taken, remove that file`);
+});
+
+test('folders that were made for a run that did not begin are taken away', async () => {
+  const parent = await folderWith();
+  for (const path of ['a/b/c', 'a/.', 'a/../b/']) {
+    const folder = new RunFolder(join(parent, 'x', '..') + sep + path);
+    folder.claim();
+    folder.release();
+    expect(readdirSync(parent)).toEqual([]);
+  }
+  const path = join(parent, 'run');
   for (const file of [undefined, 'checkpoint']) {
     const folder = new RunFolder(path);
     folder.claim();
@@ -107,4 +140,7 @@ test('a folder that was made for a run that did not begin is taken away', async 
 test('a damaged checkpoint is named', async () => {
   const path = await folderWith({ 'checkpoint.safetensors': 'some' });
   expect(() => new RunFolder(path).readCheckpoint()).toThrow(`safetensors ${join(path, 'checkpoint.safetensors')} header: expected`);
+  const folders = await folderWith({ 'checkpoint.safetensors/file': '', 'log.jsonl/file': '' });
+  expect(() => new RunFolder(folders).readCheckpoint()).toThrow('checkpoint.safetensors: expected a file, got a folder');
+  expect(() => new RunFolder(folders).readLog()).toThrow('log.jsonl: expected a file, got a folder');
 });
