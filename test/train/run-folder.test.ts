@@ -105,7 +105,9 @@ test('of many that want a folder that a dead process has left, one gets it', asy
     const said = await Promise.all(children.map(async ({ stdout }) => String((await once(stdout, 'data'))[0])));
     expect(said.filter((line) => line === 'claimed\n')).toHaveLength(1);
     expect(said.filter((line) => line.includes('has this folder'))).toHaveLength(2);
-    await Promise.all(children.map((child) => (child.stdin.end(), once(child, 'exit'))));
+    const exits = children.map((child) => once(child, 'exit'));
+    for (const { stdin } of children) stdin.end();
+    await Promise.all(exits);
     expect(readdirSync(path)).toEqual(['lock']);
   }
 });
