@@ -1,13 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { inFile } from '../data/file-error.ts';
+import { fileError, inFile } from '../data/file-error.ts';
 import { InputError } from '../errors.ts';
-
-const reasons: Record<string, string> = {
-  ENOENT: 'expected a file, got no such file',
-  EISDIR: 'expected a file, got a folder',
-  EACCES: 'expected a readable file, got permission denied',
-  ERR_FS_FILE_TOO_LARGE: 'expected a file of at most 2 GiB, got a larger one',
-};
 
 /**
  * Bytes of a file that the user named.
@@ -17,8 +10,9 @@ export async function readInput(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new InputError('file', path, reasons[code] ?? `expected a readable file, got ${code}`);
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      throw new InputError('file', path, 'expected a file, got no such file'); // a folder would not do
+    throw fileError(path, error);
   }
 }
 
