@@ -4,12 +4,12 @@
  * mean, variance). Variables stand in order of execution; their numbers count on from earlier networks.
  */
 import { InputError } from '../src/errors.ts';
+import type { MatArray, MatFile } from '../src/formats/mat5.ts';
 import type { About } from '../src/network/about.ts';
 import { defaultConfig, type NetworkConfig, readConfig } from '../src/network/config.ts';
 import { checkModel, type Model } from '../src/network/model.ts';
 import { floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { type ConvLayer, type Layer, layers, type NormLayer } from '../src/network/topology.ts';
-import type { MatArray, MatFile } from './formats/mat5.ts';
 import { packHWIO } from './kernel-bits.ts';
 
 const FORMAT = 'keras .mat';

@@ -5,12 +5,12 @@
  * their variables differently.
  */
 import { InputError } from '../src/errors.ts';
+import type { MatArray, MatFile, NumericData } from '../src/formats/mat5.ts';
 import type { About } from '../src/network/about.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../src/network/config.ts';
 import { checkModel, type Model } from '../src/network/model.ts';
 import { floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { layers } from '../src/network/topology.ts';
-import type { MatArray, MatFile, NumericData } from './formats/mat5.ts';
 import { packHWIO } from './kernel-bits.ts';
 
 const FORMAT = 'matlab .mat';

@@ -1,13 +1,13 @@
 /** Any published network to the canonical model. A container is recognised by its bytes, a dialect by its content. */
 import { createHash } from 'node:crypto';
 import { InputError, UsageError } from '../src/errors.ts';
+import { isMat5, type MatFile, readMat5 } from '../src/formats/mat5.ts';
+import type { PickleValue } from '../src/formats/pickle.ts';
+import { isSafetensors, readSafetensors, type SafetensorsFile } from '../src/formats/safetensors.ts';
+import { isTorch, readTorch } from '../src/formats/torch.ts';
 import type { About } from '../src/network/about.ts';
 import type { Model } from '../src/network/model.ts';
 import { fromSafetensors, isModelFile } from '../src/network/model-file.ts';
-import { isSafetensors, readSafetensors, type SafetensorsFile } from '../src/network/safetensors.ts';
-import { isMat5, type MatFile, readMat5 } from './formats/mat5.ts';
-import type { PickleValue } from './formats/pickle.ts';
-import { isTorch, readTorch } from './formats/torch.ts';
 import { fromKeras, isKeras } from './from-keras.ts';
 import { fromMatlab, fromMatlabPlain, isMatlab, isMatlabPlain } from './from-matlab.ts';
 import { fromPytorch, fromPytorchFloat, isBinaryWideResnet } from './from-pytorch.ts';

@@ -1,5 +1,5 @@
 /** Counts of which class is taken for which. */
-import type { JsonReader } from '../src/network/json.ts';
+import type { JsonReader } from '../src/formats/json.ts';
 
 /** A cell of a confusion matrix: how many images of class `label` are decided as class `decision`. */
 export type ConfusionCell = readonly [label: number, decision: number, images: number];

@@ -1,7 +1,7 @@
 /** Images that a backend decides differently than the reference, kept to be drawn. */
 import type { ImageShape } from '../src/data/image-set.ts';
+import type { JsonReader } from '../src/formats/json.ts';
 import { decidedClass } from '../src/network/decision.ts';
-import type { JsonReader } from '../src/network/json.ts';
 import { softmax } from './page/softmax.ts';
 
 export interface Decision {

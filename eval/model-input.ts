@@ -5,8 +5,8 @@ import { typeName } from '../converters/onnx/initializer.ts';
 import { type InputLayout, type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../proto/onnx.ts';
 import { InputError } from '../src/errors.ts';
+import { elements } from '../src/formats/shape.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../src/network/config.ts';
-import { elements } from '../src/network/tensor.ts';
 import type { ModelInput, Output } from './page/runtime.ts';
 
 export interface ClassifierModel {

@@ -6,9 +6,10 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { Graph } from '../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../proto/onnx.ts';
+import { elements } from '../src/formats/shape.ts';
 import type { Model } from '../src/network/model.ts';
 import { scaledSigns } from '../src/network/sign.ts';
-import { elements, type Tensor as Parameter } from '../src/network/tensor.ts';
+import type { Tensor as Parameter } from '../src/network/tensor.ts';
 import { type ConvLayer, IMAGES, type Layer, layers, type PoolLayer, type Shape } from '../src/network/topology.ts';
 
 /** Activations of a layer for `count` images, shape [count, ...shape]. */

@@ -1,7 +1,7 @@
 /** What the run of a backend over images counts. */
 import type { ImageShape } from '../src/data/image-set.ts';
+import type { JsonReader } from '../src/formats/json.ts';
 import { MAX_CLASSES } from '../src/network/config.ts';
-import type { JsonReader } from '../src/network/json.ts';
 import { Confusion, readCell } from './confusion.ts';
 import { ExactSum } from './exact-sum.ts';
 import { decide, type Flip, firstFlips, keepImage, MOST_FLIPS, readFlip } from './flips.ts';

@@ -1,5 +1,5 @@
 /** Operators that work element by element, with ONNX's broadcasting (onnx, docs/Broadcasting.md). */
-import { elements } from '../../src/network/tensor.ts';
+import { elements } from '../../src/formats/shape.ts';
 
 export interface Values {
   readonly dims: readonly number[];

@@ -4,8 +4,8 @@
  */
 import { DataType, type GraphProto, type NodeProto, type TensorProto } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { unpackSigns } from '../../src/network/sign.ts';
-import { elements } from '../../src/network/tensor.ts';
 import { commonShape, forEachBroadcast, type Values } from './broadcast.ts';
 import { localTensor, type ReadExternal } from './external-data.ts';
 import { DOMAIN } from './form-packed.ts';

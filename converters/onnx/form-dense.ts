@@ -1,6 +1,7 @@
 /** `dense`: float32 weights +-s, for WebGL, old runtimes and debugging. */
+
+import { elements } from '../../src/formats/shape.ts';
 import { packSigns, scaledSigns } from '../../src/network/sign.ts';
-import { elements } from '../../src/network/tensor.ts';
 import type { Form } from './form.ts';
 import { checkShape, dimsOf, floatsOf } from './initializer.ts';
 

@@ -1,7 +1,8 @@
 /** `inline`: the same bits as `packed`, unpacked by standard operators in the graph itself, for tools without local functions. */
 import type { NodeProto, TensorProto } from '../../proto/onnx.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { packedLength } from '../../src/network/sign.ts';
-import { type BitTensor, elements, type FloatTensor } from '../../src/network/tensor.ts';
+import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
 import type { Form, Kernel } from './form.ts';
 import { packed } from './form-packed.ts';
 import type { Graph } from './graph.ts';

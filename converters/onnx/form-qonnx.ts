@@ -7,8 +7,8 @@
  * A local function of the same name lets stock runtimes run the file.
  */
 import type { FunctionProto } from '../../proto/onnx.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { packSigns, unpackSigns } from '../../src/network/sign.ts';
-import { elements } from '../../src/network/tensor.ts';
 import type { Form } from './form.ts';
 import { floats, node } from './graph.ts';
 import { checkShape, dimsOf, floatsOf } from './initializer.ts';

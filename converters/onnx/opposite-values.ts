@@ -1,6 +1,8 @@
 /** Weights that take two opposite values, -s and +s, as bits and a scale. */
+
+import { elements } from '../../src/formats/shape.ts';
 import { packedLength } from '../../src/network/sign.ts';
-import { type BitTensor, bitTensor, elements, type FloatTensor, floatTensor } from '../../src/network/tensor.ts';
+import { type BitTensor, bitTensor, type FloatTensor, floatTensor } from '../../src/network/tensor.ts';
 
 export interface OneBitWeights {
   readonly bits: BitTensor;

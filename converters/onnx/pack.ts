@@ -1,8 +1,8 @@
 /** One-bit weights of any ONNX model, stored as bits. */
 import { decodeModel, encodeModel, type FunctionProto, type ModelProto, toNumber } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { packedLength } from '../../src/network/sign.ts';
-import { elements } from '../../src/network/tensor.ts';
 import { type ExternalData, relocate } from './external-data.ts';
 import { inline } from './form-inline.ts';
 import { DOMAIN, packed } from './form-packed.ts';

@@ -1,7 +1,7 @@
 /** The layers of any ONNX file, whatever network it is, as rows of the same table as ours. */
 import { DataType, type GraphProto, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../proto/onnx.ts';
+import { elements } from '../../src/formats/shape.ts';
 import type { LayerSummary } from '../../src/network/summary.ts';
-import { elements } from '../../src/network/tensor.ts';
 import { Constants } from './constants.ts';
 import { bitsOfType, dimsOf, isExternal, storedBytes } from './initializer.ts';
 import { allGraphs, attribute } from './nodes.ts';

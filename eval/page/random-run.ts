@@ -1,8 +1,8 @@
 /** Runs a model of any inputs on random values. Safe for browsers. */
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { MAX_IMAGE_VALUES } from '../../src/network/config.ts';
-import { elements } from '../../src/network/tensor.ts';
 import { generator } from '../noise.ts';
 import { firstLine } from './first-line.ts';
 import type { Runtime } from './runtime.ts';

@@ -5,7 +5,7 @@
 import { Float16Array } from '@petamoriken/float16';
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-web';
 import { UsageError } from '../../src/errors.ts';
-import { elements } from '../../src/network/tensor.ts';
+import { elements } from '../../src/formats/shape.ts';
 
 /** The part of onnxruntime-node and onnxruntime-web that is used here. */
 export interface Runtime {

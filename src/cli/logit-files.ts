@@ -1,8 +1,9 @@
 /** `eval --save-logits`: one file a backend, written when all logits are known. */
-import { writeNpy } from '../../converters/formats/npy.ts';
+
 import type { BackendName } from '../../eval/backends/table.ts';
 import { LogitSpool } from '../../eval/logit-spool.ts';
 import type { Report } from '../../eval/result.ts';
+import { writeNpy } from '../formats/npy.ts';
 import { requireWritable, writeOutput } from './output-file.ts';
 
 export class LogitFiles {

@@ -2,9 +2,10 @@
  * ImageNet32: npz files with data, uint8 [images, 3072], channels first, row by row, and labels, 1 to 1000.
  * Source of the format: Chrabaszcz, Loshchilov and Hutter 2017, https://patrykchrabaszcz.github.io/Imagenet32/
  */
-import { NPY_HEADER_BYTES, type NpyHeader, readNpyHeader } from '../../converters/formats/npy.ts';
-import { findZipMember, readZipDirectory, ZIP_TAIL_BYTES } from '../../converters/formats/zip.ts';
+
 import { InputError } from '../errors.ts';
+import { NPY_HEADER_BYTES, type NpyHeader, readNpyHeader } from '../formats/npy.ts';
+import { findZipMember, readZipDirectory, ZIP_TAIL_BYTES } from '../formats/zip.ts';
 import { inflated } from './decompress.ts';
 import { bytesOf, firstBytes, forwardAccess } from './forward-access.ts';
 import { type ImagePart, openParts } from './image-parts.ts';

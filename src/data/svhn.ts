@@ -3,6 +3,8 @@
  * MATLAB's order is column-major: an image is three planes, each column by column.
  * Source of the format: http://ufldl.stanford.edu/housenumbers/
  */
+
+import { InputError } from '../errors.ts';
 import {
   isLittleEndianMat5,
   MAT_ARRAY_HEAD_BYTES,
@@ -11,8 +13,7 @@ import {
   readMat5,
   readMatArrayHead,
   readMatVariableTag,
-} from '../../converters/formats/mat5.ts';
-import { InputError } from '../errors.ts';
+} from '../formats/mat5.ts';
 import { catalogEntry } from './catalog.ts';
 import { inflated } from './decompress.ts';
 import { bytesOf, firstBytes, forwardAccess } from './forward-access.ts';

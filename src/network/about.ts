@@ -1,6 +1,6 @@
 /** What is known of a model besides its numbers; goes into the metadata of every file. */
 import { printable } from '../errors.ts';
-import type { JsonReader } from './json.ts';
+import type { JsonReader } from '../formats/json.ts';
 
 export interface About {
   /** Dialect the model was read from, e.g. `keras`; `wrn-onnx` for models trained here. */

@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { InputError } from '../errors.ts';
+import { jsonReader } from '../formats/json.ts';
+import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
+import { elements } from '../formats/shape.ts';
 import { type About, readAbout } from '../network/about.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
-import { jsonReader } from '../network/json.ts';
-import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
-import { elements } from '../network/tensor.ts';
 import { momentNames, type StoredMoments } from './inference.ts';
 import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';

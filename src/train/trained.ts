@@ -1,12 +1,12 @@
 /** Trained networks in their files, checkpoint or model file: to run them in TensorFlow, and as canonical models. */
 import { createHash } from 'node:crypto';
 import { InputError } from '../errors.ts';
+import { isSafetensors, readSafetensors } from '../formats/safetensors.ts';
+import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { fromSafetensors } from '../network/model-file.ts';
-import { isSafetensors, readSafetensors } from '../network/safetensors.ts';
 import { scaledSigns } from '../network/sign.ts';
-import { elements } from '../network/tensor.ts';
 import { type Checkpoint, isCheckpoint, readCheckpoint } from './checkpoint.ts';
 import { type Classifier, classifier, momentNames, type StoredMoments } from './inference.ts';
 import { toHWIO } from './kernel-layout.ts';

@@ -1,6 +1,7 @@
 /** What gradient descent changes, and how it starts. */
+
+import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from '../network/config.ts';
-import { elements } from '../network/tensor.ts';
 import { layers } from '../network/topology.ts';
 import type { Random } from '../random.ts';
 

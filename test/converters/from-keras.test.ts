@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { readModel } from '../../converters/read-model.ts';
 import { InputError } from '../../src/errors.ts';
 import type { NetworkConfig } from '../../src/network/config.ts';
+import { matFile, numeric, type Value } from '../formats/mat5-file.ts';
 import { randomModel } from '../network/random-model.ts';
 import { kerasVariables } from './foreign-files.ts';
-import { matFile, numeric, type Value } from './formats/mat5-file.ts';
 
 const input = { channels: 3, height: 32, width: 32 };
 

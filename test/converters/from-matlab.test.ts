@@ -4,9 +4,9 @@ import { InputError } from '../../src/errors.ts';
 import type { NetworkConfig } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import { floatTensor } from '../../src/network/tensor.ts';
+import { matFile, numeric, type Value } from '../formats/mat5-file.ts';
 import { randomModel, variants } from '../network/random-model.ts';
 import { matlabVariables } from './foreign-files.ts';
-import { matFile, numeric, type Value } from './formats/mat5-file.ts';
 
 const input = { channels: 3, height: 32, width: 32 };
 

@@ -10,10 +10,10 @@ import { InputError } from '../../src/errors.ts';
 import type { NetworkConfig } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import { folderWith } from '../data/crafted.ts';
+import { Tensor, torchLegacy, torchZip, type Value } from '../formats/torch-file.ts';
 import { randomModel, variants } from '../network/random-model.ts';
 import { testWithPython } from '../python.ts';
 import { torchState } from './foreign-files.ts';
-import { Tensor, torchLegacy, torchZip, type Value } from './formats/torch-file.ts';
 
 const input = { channels: 3, height: 32, width: 32 };
 const layouts = { zip: torchZip, legacy: torchLegacy };

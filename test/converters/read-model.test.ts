@@ -3,15 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { dialectNames, isSource, readModel } from '../../converters/read-model.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
+import { writeSafetensors } from '../../src/formats/safetensors.ts';
 import { networkName } from '../../src/network/config.ts';
 import { writeModelFile } from '../../src/network/model-file.ts';
-import { writeSafetensors } from '../../src/network/safetensors.ts';
 import { parameters } from '../../src/network/topology.ts';
+import { matFile, numeric } from '../formats/mat5-file.ts';
+import { torchLegacy, torchZip } from '../formats/torch-file.ts';
 import { randomModel, variants } from '../network/random-model.ts';
 import { models, testWith } from '../shared.ts';
 import { kerasVariables, matlabVariables, torchState } from './foreign-files.ts';
-import { matFile, numeric } from './formats/mat5-file.ts';
-import { torchLegacy, torchZip } from './formats/torch-file.ts';
 
 const input = { channels: 3, height: 32, width: 32 };
 const model = (variant: string) => randomModel({ ...variants[variant], input });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { openImageSet } from '../../src/data/open.ts';
 import { InputError } from '../../src/errors.ts';
-import { type Member, zipFile } from '../converters/formats/zip-file.ts';
+import { type Member, zipFile } from '../formats/zip-file.ts';
 import { folderWith, formulaImages, noise, readAll } from './crafted.ts';
 
 /** Written by numpy, compressed and not: fixtures/make.py. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { openImageSet } from '../../src/data/open.ts';
 import { InputError } from '../../src/errors.ts';
-import { type MatFileOptions, matFile, numeric, type Value } from '../converters/formats/mat5-file.ts';
+import { type MatFileOptions, matFile, numeric, type Value } from '../formats/mat5-file.ts';
 import { folderWith, formulaImages, noise, readAll } from './crafted.ts';
 
 /** Written by scipy: fixtures/make.py. */

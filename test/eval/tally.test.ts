@@ -1,7 +1,7 @@
 /** What a run counts, on logits worked out by hand; and that parts add up to the whole. */
 import { expect, test } from 'vitest';
 import { Tally } from '../../eval/tally.ts';
-import { jsonReader } from '../../src/network/json.ts';
+import { jsonReader } from '../../src/formats/json.ts';
 
 /** Three images of three classes: right, second best, wrong with another decision than the reference. */
 const shape = { channels: 1, height: 1, width: 2 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.ts';
 import { defaultConfig } from '../../src/network/config.ts';
-import { readSafetensors, writeSafetensors } from '../../src/network/safetensors.ts';
 import { randomStream } from '../../src/random.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { momentNames } from '../../src/train/inference.ts';

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Cursor } from '../../../converters/formats/cursor.ts';
-import { type PickleValue, readPickle } from '../../../converters/formats/pickle.ts';
-import { readTorch } from '../../../converters/formats/torch.ts';
-import { InputError } from '../../../src/errors.ts';
-import { testWithPython } from '../../python.ts';
+import { InputError } from '../../src/errors.ts';
+import { Cursor } from '../../src/formats/cursor.ts';
+import { type PickleValue, readPickle } from '../../src/formats/pickle.ts';
+import { readTorch } from '../../src/formats/torch.ts';
+import { testWithPython } from '../python.ts';
 
 /** Reads a pickle written one character a byte; the one allowed global returns its arguments in a Map. */
 function read(bytes: string | Uint8Array): PickleValue {

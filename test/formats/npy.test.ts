@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { writeNpy } from '../../../converters/formats/npy.ts';
-import { folderWith } from '../../data/crafted.ts';
-import { testWithPython } from '../../python.ts';
+import { writeNpy } from '../../src/formats/npy.ts';
+import { folderWith } from '../data/crafted.ts';
+import { testWithPython } from '../python.ts';
 
 function npy(shape: readonly number[], values: Float32Array): Buffer {
   return Buffer.concat([...writeNpy(shape, [new Uint8Array(values.buffer)])]);

@@ -3,7 +3,7 @@
  * the globals of an allow-list, and calling one calls the function given here.
  * Source: CPython, Lib/pickletools.py.
  */
-import { InputError } from '../../src/errors.ts';
+import { InputError } from '../errors.ts';
 import { type Cursor, latin1 } from './cursor.ts';
 
 /** Python values: dict is a Map, list and tuple are arrays, None is null, int beyond 2^53 is a bigint. */

@@ -4,9 +4,9 @@
  */
 import { kMaxLength } from 'node:buffer';
 import { inflateSync } from 'node:zlib';
-import { InputError } from '../../src/errors.ts';
-import { elements } from '../../src/network/tensor.ts';
+import { InputError } from '../errors.ts';
 import { Cursor, latin1 } from './cursor.ts';
+import { elements } from './shape.ts';
 
 export type NumericData = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array;
 

@@ -3,7 +3,7 @@
  * Source: PKWARE APPNOTE 6.3.
  */
 import { crc32, inflateRawSync } from 'node:zlib';
-import { InputError } from '../../src/errors.ts';
+import { InputError } from '../errors.ts';
 import { Cursor } from './cursor.ts';
 
 const LOCAL = 0x04034b50;

@@ -1,6 +1,6 @@
 /** MAT 5 files, written by the format's description as MATLAB and scipy write them. */
 import { deflateSync } from 'node:zlib';
-import type { NumericData } from '../../../converters/formats/mat5.ts';
+import type { NumericData } from '../../src/formats/mat5.ts';
 
 /** A variable to write; elements in column-major order. */
 export type Value =

@@ -2,7 +2,7 @@
  * NumPy's array file: magic, version, a header that is a Python literal, the data. Written as version 1.0, read up to 3.0.
  * Source: numpy.lib.format.
  */
-import { InputError } from '../../src/errors.ts';
+import { InputError } from '../errors.ts';
 import { Cursor, latin1 } from './cursor.ts';
 
 const MAGIC = '\x93NUMPY';

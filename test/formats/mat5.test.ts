@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { type MatArray, type NumericData, readMat5 } from '../../../converters/formats/mat5.ts';
-import { models, testWith } from '../../shared.ts';
+import { type MatArray, type NumericData, readMat5 } from '../../src/formats/mat5.ts';
+import { models, testWith } from '../shared.ts';
 import { type MatFileOptions, matFile, numeric, type Value, Writer } from './mat5-file.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url));

@@ -2,10 +2,10 @@
  * PyTorch checkpoints: the ZIP archive of `torch.save` since 1.6, and the stream of pickles and raw storages
  * before it. Source: torch/serialization.py.
  */
-import { InputError } from '../../src/errors.ts';
-import { elements } from '../../src/network/tensor.ts';
+import { InputError } from '../errors.ts';
 import { Cursor, latin1 } from './cursor.ts';
 import { Global, type PickleOptions, type PickleValue, readPickle, unexpected } from './pickle.ts';
+import { elements } from './shape.ts';
 import { isZip, readZip } from './zip.ts';
 
 const FORMAT = 'pytorch';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { PickleValue } from '../../../converters/formats/pickle.ts';
-import { isTorch, readTorch, TorchTensor } from '../../../converters/formats/torch.ts';
+import type { PickleValue } from '../../src/formats/pickle.ts';
+import { isTorch, readTorch, TorchTensor } from '../../src/formats/torch.ts';
 import { type Lie, Tensor, torchLegacy, torchZip } from './torch-file.ts';
 import { zipFile } from './zip-file.ts';
 

@@ -4,7 +4,7 @@
  */
 import { InputError } from '../errors.ts';
 import { describeJson } from './json.ts';
-import { elements } from './tensor.ts';
+import { elements } from './shape.ts';
 
 export interface StoredTensor {
   readonly dtype: string;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { isSafetensors, readSafetensors, type StoredTensor, writeSafetensors } from '../../src/network/safetensors.ts';
+import { isSafetensors, readSafetensors, type StoredTensor, writeSafetensors } from '../../src/formats/safetensors.ts';
 import { folderWith } from '../data/crafted.ts';
 import { testWithPython } from '../python.ts';
 

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { isZip, readZip } from '../../../converters/formats/zip.ts';
-import { folderWith } from '../../data/crafted.ts';
-import { testWithPython } from '../../python.ts';
+import { isZip, readZip } from '../../src/formats/zip.ts';
+import { folderWith } from '../data/crafted.ts';
+import { testWithPython } from '../python.ts';
 import { type ArchiveOptions, type Member, zipFile } from './zip-file.ts';
 
 const a = { name: 'a', data: Buffer.from('alpha '.repeat(9)) };

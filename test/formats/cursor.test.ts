@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Cursor, latin1 } from '../../../converters/formats/cursor.ts';
+import { Cursor, latin1 } from '../../src/formats/cursor.ts';
 
 const bytes = Uint8Array.of(9, 1, 2, 3, 4, 5, 6, 7, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff).subarray(1);
 

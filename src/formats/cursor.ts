@@ -2,7 +2,7 @@
  * A reader over bytes that never reads past the end: every length is checked against what is left
  * before anything is sliced or allocated.
  */
-import { InputError } from '../../src/errors.ts';
+import { InputError } from '../errors.ts';
 
 export class Cursor {
   /** All bytes; a plain Uint8Array even where a Buffer was given, and so are its parts. */
