@@ -6,9 +6,9 @@
  */
 import { InputError } from '../src/errors.ts';
 import type { MatArray, MatFile, NumericData } from '../src/formats/mat5.ts';
-import type { About } from '../src/network/about.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../src/network/config.ts';
 import { checkModel, type Model } from '../src/network/model.ts';
+import type { About } from '../src/network/provenance.ts';
 import { floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { layers } from '../src/network/topology.ts';
 import { packHWIO } from './kernel-bits.ts';

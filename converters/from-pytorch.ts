@@ -6,9 +6,9 @@
 import { InputError } from '../src/errors.ts';
 import { type PickleValue, unexpected } from '../src/formats/pickle.ts';
 import { TorchTensor } from '../src/formats/torch.ts';
-import type { About } from '../src/network/about.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../src/network/config.ts';
 import { checkModel, type Model } from '../src/network/model.ts';
+import type { About } from '../src/network/provenance.ts';
 import { packSigns } from '../src/network/sign.ts';
 import { bitTensor, floatTensor, type Tensor } from '../src/network/tensor.ts';
 import { type ConvLayer, layers, type NormLayer } from '../src/network/topology.ts';

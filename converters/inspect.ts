@@ -1,8 +1,8 @@
 /** What a file holds, whatever it is: a source of any dialect, a file that this project exported, or any ONNX model. */
 import { decodeModel } from '../proto/onnx.ts';
 import { InputError } from '../src/errors.ts';
-import type { About } from '../src/network/about.ts';
 import { type NetworkConfig, networkName } from '../src/network/config.ts';
+import type { About } from '../src/network/provenance.ts';
 import { type LayerSummary, summarize } from '../src/network/summary.ts';
 import { readMetadata } from './onnx/metadata.ts';
 import { bytesPerLayer, type OnnxSummary, summarizeOnnx } from './onnx/summary.ts';

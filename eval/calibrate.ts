@@ -5,7 +5,7 @@ import { quantizationOf, type Range, roundTrip } from '../converters/onnx/int8/q
 import type { Ranges } from '../converters/onnx/int8/to-int8.ts';
 import { toOnnxProto } from '../converters/onnx/to-onnx.ts';
 import { spread } from '../src/data/batches.ts';
-import type { ImageSet } from '../src/data/image-set.ts';
+import type { ImageSet } from '../src/data/dataset.ts';
 import { InputError, InterruptedError, UsageError } from '../src/errors.ts';
 import type { Model } from '../src/network/model.ts';
 import { IMAGES } from '../src/network/topology.ts';

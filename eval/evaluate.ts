@@ -1,7 +1,7 @@
 /** Runs a classifier over a labelled data set on several backends and compares them with one of them. */
 import { createHash } from 'node:crypto';
-import type { ImageSet } from '../src/data/image-set.ts';
-import { checkFits } from '../src/data/kind.ts';
+import type { ImageSet } from '../src/data/dataset.ts';
+import { checkFits } from '../src/data/kinds/dataset-format.ts';
 import { networkName } from '../src/network/config.ts';
 import { weightCount } from '../src/network/topology.ts';
 import { version } from '../src/version.ts';

@@ -1,5 +1,5 @@
 /** Images that a backend decides differently than the reference, kept to be drawn. */
-import type { ImageShape } from '../src/data/image-set.ts';
+import type { ImageShape } from '../src/data/dataset.ts';
 import type { JsonReader } from '../src/formats/json.ts';
 import { decidedClass } from '../src/network/decision.ts';
 import { softmax } from './page/softmax.ts';

@@ -7,7 +7,7 @@ import { quantizationsOf, quantize, type Ranges, toInt8Proto } from '../converte
 import { toOnnxProto } from '../converters/onnx/to-onnx.ts';
 import { DataType, type ModelProto } from '../proto/onnx.ts';
 import { spread } from '../src/data/batches.ts';
-import type { ImageSet } from '../src/data/image-set.ts';
+import type { ImageSet } from '../src/data/dataset.ts';
 import { InterruptedError } from '../src/errors.ts';
 import type { Model } from '../src/network/model.ts';
 import { IMAGES, LOGITS } from '../src/network/topology.ts';

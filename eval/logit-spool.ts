@@ -1,6 +1,6 @@
 import { readSync, writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { openTemporary, temporaryFileError } from '../src/data/temporary-file.ts';
+import { openTemporary, temporaryFileError } from '../src/data/files/temporary-file.ts';
 
 /** Of a piece that is copied at once. */
 const PIECE_BYTES = 1 << 20;

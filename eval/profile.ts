@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { temporaryFileError } from '../src/data/temporary-file.ts';
+import { temporaryFileError } from '../src/data/files/temporary-file.ts';
 import { InputError, InterruptedError } from '../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../src/network/topology.ts';
 import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';

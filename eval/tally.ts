@@ -1,5 +1,5 @@
 /** What the run of a backend over images counts. */
-import type { ImageShape } from '../src/data/image-set.ts';
+import type { ImageShape } from '../src/data/dataset.ts';
 import type { JsonReader } from '../src/formats/json.ts';
 import { MAX_CLASSES } from '../src/network/config.ts';
 import { Confusion, readCell } from './confusion.ts';

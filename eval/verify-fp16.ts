@@ -3,7 +3,7 @@ import { MAX_FLOAT16 } from '../converters/onnx/graph.ts';
 import { toOnnx } from '../converters/onnx/to-onnx.ts';
 import { decodeModel } from '../proto/onnx.ts';
 import { spread } from '../src/data/batches.ts';
-import type { ImageSet } from '../src/data/image-set.ts';
+import type { ImageSet } from '../src/data/dataset.ts';
 import { InterruptedError, ParityError } from '../src/errors.ts';
 import { elements } from '../src/formats/shape.ts';
 import type { Model } from '../src/network/model.ts';

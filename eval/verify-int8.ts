@@ -4,7 +4,7 @@ import { type InputLayout, readMetadata } from '../converters/onnx/metadata.ts';
 import { toOnnx } from '../converters/onnx/to-onnx.ts';
 import { decodeModel } from '../proto/onnx.ts';
 import { spread } from '../src/data/batches.ts';
-import type { ImageSet } from '../src/data/image-set.ts';
+import type { ImageSet } from '../src/data/dataset.ts';
 import { InterruptedError } from '../src/errors.ts';
 import type { Model } from '../src/network/model.ts';
 import { type LayerError, layerErrors } from './layer-errors.ts';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import * as runtime from 'onnxruntime-node';
 import { QUANTIZER_DOMAINS, qonnx } from '../converters/onnx/form-qonnx.ts';
 import { decodeModel, encodeModel } from '../proto/onnx.ts';
-import type { ImageSet } from '../src/data/image-set.ts';
+import type { ImageSet } from '../src/data/dataset.ts';
 import { InputError, ParityError } from '../src/errors.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from './metrics.ts';
 import type { ClassifierModel } from './model-input.ts';

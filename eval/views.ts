@@ -1,5 +1,5 @@
 /** Several crops of an image, one answer: their probabilities are averaged (Krizhevsky et al., NIPS 2012, section 4.1). */
-import type { ImageShape } from '../src/data/image-set.ts';
+import type { ImageShape } from '../src/data/dataset.ts';
 import type { Session } from './backends/backend.ts';
 import { type ClassifierModel, logitsOf } from './model-input.ts';
 

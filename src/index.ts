@@ -43,7 +43,7 @@ export { type Verification, verifyExport } from '../eval/verify-export.ts';
 export { type Fp16Comparison, type Fp16Verification, type VerifyFp16Options, verifyFp16 } from '../eval/verify-fp16.ts';
 export { type Int8Options, type Int8Verification, verifyInt8 } from '../eval/verify-int8.ts';
 export { type PackData, type PackVerification, verifyPack } from '../eval/verify-pack.ts';
-export type { ImageBatch, ImageSet, ImageShape, Split } from './data/image-set.ts';
+export type { ImageBatch, ImageSet, ImageShape, Split } from './data/dataset.ts';
 export { type OpenImageSetOptions, openImageSet } from './data/open.ts';
 export {
   DeviceError,
@@ -55,10 +55,10 @@ export {
   UsageError,
   WrnError,
 } from './errors.ts';
-export type { About } from './network/about.ts';
 export { defaultConfig, type NetworkConfig, networkName, readConfig } from './network/config.ts';
 export type { Model } from './network/model.ts';
 export { readModelFile, writeModelFile } from './network/model-file.ts';
+export type { About } from './network/provenance.ts';
 export type { LayerSummary } from './network/summary.ts';
 export type { BitTensor, FloatTensor, Tensor } from './network/tensor.ts';
 export { type Layer, layers, type Parameter, parameters, weightCount } from './network/topology.ts';

@@ -1,6 +1,6 @@
 /** The child's side of the backend `tfjs`: a trained network in the runtime that trained it. */
 import { toNHWC } from '../../src/train/inference.ts';
-import { loadTensorFlow } from '../../src/train/tensorflow.ts';
+import { loadTensorFlow } from '../../src/train/tf/tensorflow.ts';
 import { openTrained } from '../../src/train/trained.ts';
 import type { Loaded } from './backend.ts';
 

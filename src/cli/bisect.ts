@@ -5,7 +5,7 @@ import type { Backend, BackendOptions } from '../../eval/backends/backend.ts';
 import { type BackendName, backends } from '../../eval/backends/table.ts';
 import { type Bisection, type BisectOptions, bisect, type Side } from '../../eval/bisect.ts';
 import { readClassifier } from '../../eval/model-input.ts';
-import type { ImageSet } from '../data/image-set.ts';
+import type { ImageSet } from '../data/dataset.ts';
 import { openImageSet } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import { chooseBackends } from './choose-backends.ts';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { catalogEntry } from '../data/catalog.ts';
-import type { ImageSet, ImageShape } from '../data/image-set.ts';
+import type { ImageSet, ImageShape } from '../data/dataset.ts';
 import { InputError, UsageError } from '../errors.ts';
 import { defaultConfig, type NetworkConfig, readConfig } from '../network/config.ts';
 import type { Checkpoint } from '../train/checkpoint.ts';

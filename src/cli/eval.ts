@@ -10,7 +10,7 @@ import { machine } from '../../eval/machine.ts';
 import { type ClassifierModel, readClassifier } from '../../eval/model-input.ts';
 import type { Report } from '../../eval/result.ts';
 import type { Shard } from '../../eval/shard.ts';
-import type { ImageSet, ImageShape } from '../data/image-set.ts';
+import type { ImageSet, ImageShape } from '../data/dataset.ts';
 import { openImageSet } from '../data/open.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from './arguments.ts';

@@ -7,7 +7,7 @@ import { evaluate } from '../../eval/evaluate.ts';
 import { machine } from '../../eval/machine.ts';
 import type { Report } from '../../eval/result.ts';
 import { type Verification, verifyExport } from '../../eval/verify-export.ts';
-import type { ImageSet } from '../data/image-set.ts';
+import type { ImageSet } from '../data/dataset.ts';
 import { InterruptedError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { fileError, inFile } from '../data/file-error.ts';
+import { fileError, inFile } from '../data/files/file-error.ts';
 import { InputError } from '../errors.ts';
 
 /**

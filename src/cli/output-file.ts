@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { whyNotWritten } from '../data/file-error.ts';
+import { whyNotWritten } from '../data/files/file-error.ts';
 import { UsageError } from '../errors.ts';
 import { exitOnInterrupt } from './interrupt.ts';
 

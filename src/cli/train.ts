@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import { Command, Option } from 'commander';
-import type { ImageSet } from '../data/image-set.ts';
+import type { ImageSet } from '../data/dataset.ts';
 import { openSplits } from '../data/open.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
@@ -9,7 +9,7 @@ import { paperRecipe, presets, type Recipe } from '../train/recipe.ts';
 import { checkResources } from '../train/resources.ts';
 import { RunFolder } from '../train/run-folder.ts';
 import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../train/schedule.ts';
-import { loadTensorFlow, type TensorFlow } from '../train/tensorflow.ts';
+import { loadTensorFlow, type TensorFlow } from '../train/tf/tensorflow.ts';
 import { train } from '../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../train/training-set.ts';
 import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from './arguments.ts';

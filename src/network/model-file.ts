@@ -5,9 +5,9 @@
 import { InputError } from '../errors.ts';
 import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
-import { readAbout } from './about.ts';
 import { networkName, readConfig } from './config.ts';
 import { checkModel, type Model } from './model.ts';
+import { readAbout } from './provenance.ts';
 import { bitTensor, floatTensor, type Tensor } from './tensor.ts';
 import { parameters } from './topology.ts';
 

@@ -7,11 +7,11 @@ import { InputError } from '../errors.ts';
 import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { elements } from '../formats/shape.ts';
-import { type About, readAbout } from '../network/about.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
+import { type About, readAbout } from '../network/provenance.ts';
 import { momentNames, type StoredMoments } from './inference.ts';
-import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';
+import { shapeInFile, toHWIO, toOIHW } from './tf/kernel-layout.ts';
 import type { SetIdentity } from './training-set.ts';
 import { learned, type Variable } from './variables.ts';
 

@@ -1,14 +1,14 @@
 /** The network as it is used after training: with moments measured once, and kernels that do not change. */
 import { setImmediate } from 'node:timers/promises';
-import type { ImageSet } from '../data/image-set.ts';
+import type { ImageSet } from '../data/dataset.ts';
 import { InterruptedError } from '../errors.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { decidedClass } from '../network/decision.ts';
 import { parameters } from '../network/topology.ts';
 import { drawBatches } from './batches.ts';
-import { graphFunction } from './graph/graph-function.ts';
 import { lower, measuringNorm, storedNorm } from './lower.ts';
-import type { Tensor, TensorFlow } from './tensorflow.ts';
+import { graphFunction } from './tf/graph-function.ts';
+import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 import type { Draw, TrainingSet } from './training-set.ts';
 import { learned } from './variables.ts';
 

@@ -9,8 +9,8 @@ import { fromSafetensors } from '../network/model-file.ts';
 import { scaledSigns } from '../network/sign.ts';
 import { type Checkpoint, isCheckpoint, readCheckpoint } from './checkpoint.ts';
 import { type Classifier, classifier, momentNames, type StoredMoments } from './inference.ts';
-import { toHWIO } from './kernel-layout.ts';
-import type { TensorFlow } from './tensorflow.ts';
+import { toHWIO } from './tf/kernel-layout.ts';
+import type { TensorFlow } from './tf/tensorflow.ts';
 import { toModel } from './to-model.ts';
 import { learned } from './variables.ts';
 

@@ -1,9 +1,9 @@
 /** What gradient descent changes, and how it starts. */
 
+import type { Random } from '../data/random.ts';
 import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { layers } from '../network/topology.ts';
-import type { Random } from '../random.ts';
 
 export interface Variable {
   /** Layer and field: `stem.conv.kernel`, `input.norm.gamma`. */

@@ -11,7 +11,7 @@ import { InputError, UsageError } from '../../src/errors.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { toNHWC } from '../../src/train/inference.ts';
 import { readLog } from '../../src/train/log.ts';
-import type { TensorFlow } from '../../src/train/tensorflow.ts';
+import type { TensorFlow } from '../../src/train/tf/tensorflow.ts';
 import { openTrained } from '../../src/train/trained.ts';
 import { folderWith, noise } from '../data/crafted.ts';
 import { checkpointOf, smallData } from '../train/run.ts';

@@ -9,7 +9,7 @@ import { Histogram } from '../../eval/histogram.ts';
 import { wilsonInterval } from '../../eval/interval.ts';
 import { layerErrors, worstLayer } from '../../eval/layer-errors.ts';
 import { verifyInt8 } from '../../eval/verify-int8.ts';
-import type { ImageSet } from '../../src/data/image-set.ts';
+import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { InterruptedError, ParityError, UsageError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';

@@ -9,7 +9,7 @@ import { type EvaluateOptions, evaluate } from '../../eval/evaluate.ts';
 import type { Report } from '../../eval/result.ts';
 import { verifyExport } from '../../eval/verify-export.ts';
 import { encodeModel } from '../../proto/onnx.ts';
-import type { ImageSet } from '../../src/data/image-set.ts';
+import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { DeviceError, InputError, ParityError, UsageError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';

@@ -8,7 +8,7 @@ import { evaluate } from '../../eval/evaluate.ts';
 import { mergeParts, readPart } from '../../eval/merge.ts';
 import type { Report } from '../../eval/result.ts';
 import { type Shard, shardRange } from '../../eval/shard.ts';
-import type { ImageSet } from '../../src/data/image-set.ts';
+import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { InputError } from '../../src/errors.ts';
 import { readModelFile } from '../../src/network/model-file.ts';

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/to-onnx.ts';
 import { type EvaluateOptions, evaluate } from '../../eval/evaluate.ts';
 import { averageViews } from '../../eval/views.ts';
-import type { ImageSet } from '../../src/data/image-set.ts';
+import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { folderWith, noise } from '../data/crafted.ts';
 import { randomModel } from '../network/random-model.ts';

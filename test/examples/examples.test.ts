@@ -16,7 +16,7 @@ import { readModel } from '../../converters/read-model.ts';
 import { findBrowser } from '../../eval/browser/find.ts';
 import { referenceLogits } from '../../eval/reference.ts';
 import { catalogEntry } from '../../src/data/catalog.ts';
-import type { ImageShape } from '../../src/data/image-set.ts';
+import type { ImageShape } from '../../src/data/dataset.ts';
 import { elements } from '../../src/formats/shape.ts';
 import { defaultConfig } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';

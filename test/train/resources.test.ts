@@ -1,7 +1,7 @@
 /** What a training needs, against what one takes. */
 import { expect, test } from 'vitest';
+import { randomStream } from '../../src/data/random.ts';
 import { defaultConfig } from '../../src/network/config.ts';
-import { randomStream } from '../../src/random.ts';
 import { writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { momentNames } from '../../src/train/inference.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
