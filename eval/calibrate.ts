@@ -1,9 +1,9 @@
 /** Ranges of a network's activations, seen on real images: what 8-bit activations are scaled by. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { planInt8, type QuantizedTensor } from '../converters/onnx/int8/plan.ts';
-import { quantizationOf, type Range, roundTrip } from '../converters/onnx/int8/quantization.ts';
-import type { Ranges } from '../converters/onnx/int8/to-int8.ts';
-import { toOnnxProto } from '../converters/onnx/to-onnx.ts';
+import { planInt8, type QuantizedTensor } from '../converters/onnx/forms/int8/plan.ts';
+import { quantizationOf, type Range, roundTrip } from '../converters/onnx/forms/int8/quantization.ts';
+import type { Ranges } from '../converters/onnx/forms/int8/to-int8.ts';
+import { toOnnxProto } from '../converters/onnx/write.ts';
 import { spread } from '../src/data/batches.ts';
 import type { ImageSet } from '../src/data/dataset.ts';
 import { InputError, InterruptedError, UsageError } from '../src/errors.ts';

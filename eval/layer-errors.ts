@@ -1,10 +1,10 @@
 /** What each 8-bit tensor of an int8 file costs: its own values, the logits, and what has gathered up to it. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { planInt8 } from '../converters/onnx/forms/int8/plan.ts';
+import { type Quantization, roundTrip } from '../converters/onnx/forms/int8/quantization.ts';
+import { quantizationsOf, quantize, type Ranges, toInt8Proto } from '../converters/onnx/forms/int8/to-int8.ts';
 import { Graph } from '../converters/onnx/graph.ts';
-import { planInt8 } from '../converters/onnx/int8/plan.ts';
-import { type Quantization, roundTrip } from '../converters/onnx/int8/quantization.ts';
-import { quantizationsOf, quantize, type Ranges, toInt8Proto } from '../converters/onnx/int8/to-int8.ts';
-import { toOnnxProto } from '../converters/onnx/to-onnx.ts';
+import { toOnnxProto } from '../converters/onnx/write.ts';
 import { DataType, type ModelProto } from '../proto/onnx.ts';
 import { spread } from '../src/data/batches.ts';
 import type { ImageSet } from '../src/data/dataset.ts';

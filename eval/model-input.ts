@@ -1,6 +1,6 @@
 /** What an ONNX file takes and gives, read from the file itself. */
 
-import { fedInputs } from '../converters/onnx/fed-inputs.ts';
+import { fedInputs } from '../converters/onnx/graph-inputs.ts';
 import { typeName } from '../converters/onnx/initializer.ts';
 import { type InputLayout, type Metadata, readMetadata } from '../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../proto/onnx.ts';

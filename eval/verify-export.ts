@@ -1,8 +1,8 @@
 /** The proof that an exported file is the model it was made from: read back bit by bit, and run. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { readOnnxModel } from '../converters/onnx/from-onnx.ts';
 import type { InputLayout } from '../converters/onnx/metadata.ts';
-import type { ExportOptions } from '../converters/onnx/to-onnx.ts';
+import { readOnnxModel } from '../converters/onnx/read.ts';
+import type { ExportOptions } from '../converters/onnx/write.ts';
 import { ParityError } from '../src/errors.ts';
 import { elements } from '../src/formats/shape.ts';
 import type { Model } from '../src/network/model.ts';

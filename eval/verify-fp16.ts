@@ -1,6 +1,6 @@
 /** What float16 costs: an fp16 file beside the float32 form of the same model, with every value rounded as a GPU rounds it. */
 import { MAX_FLOAT16 } from '../converters/onnx/graph.ts';
-import { toOnnx } from '../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../converters/onnx/write.ts';
 import { decodeModel } from '../proto/onnx.ts';
 import { spread } from '../src/data/batches.ts';
 import type { ImageSet } from '../src/data/dataset.ts';

@@ -1,7 +1,7 @@
 /** What 8-bit activations cost and gain: an int8 file beside the float32 form of the same model, image by image. */
-import type { Ranges } from '../converters/onnx/int8/to-int8.ts';
+import type { Ranges } from '../converters/onnx/forms/int8/to-int8.ts';
 import { type InputLayout, readMetadata } from '../converters/onnx/metadata.ts';
-import { toOnnx } from '../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../converters/onnx/write.ts';
 import { decodeModel } from '../proto/onnx.ts';
 import { spread } from '../src/data/batches.ts';
 import type { ImageSet } from '../src/data/dataset.ts';

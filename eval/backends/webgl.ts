@@ -4,9 +4,9 @@
  */
 
 import { fixBatch } from '../../converters/onnx/fix-batch.ts';
-import { fromOnnx } from '../../converters/onnx/from-onnx.ts';
 import { readMetadata } from '../../converters/onnx/metadata.ts';
-import { toOnnxProto } from '../../converters/onnx/to-onnx.ts';
+import { fromOnnx } from '../../converters/onnx/read.ts';
+import { toOnnxProto } from '../../converters/onnx/write.ts';
 import { DataType, decodeModel, encodeModel, type TypeProto } from '../../proto/onnx.ts';
 import { requireImages } from '../page/runtime.ts';
 import { browserBackend } from './browser.ts';

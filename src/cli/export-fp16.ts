@@ -1,5 +1,5 @@
 /** `export --form fp16`: exports, and measures what float16 costs. */
-import { toFp16Onnx } from '../../converters/onnx/fp16/to-fp16.ts';
+import { toFp16Onnx } from '../../converters/onnx/forms/fp16/to-fp16.ts';
 import { MAX_FLOAT16 } from '../../converters/onnx/graph.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../eval/verify-fp16.ts';

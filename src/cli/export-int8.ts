@@ -1,6 +1,6 @@
 /** `export --form int8`: calibrates, exports, and measures what the 8-bit activations cost. */
-import { planInt8 } from '../../converters/onnx/int8/plan.ts';
-import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
+import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
+import { toInt8Onnx } from '../../converters/onnx/forms/int8/to-int8.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { calibrate, type Method } from '../../eval/calibrate.ts';
 import { type Target, type TargetName, targets } from '../../eval/form-fit.ts';

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
-import { type FormName, forms } from '../../converters/onnx/forms.ts';
+import { type FormName, forms } from '../../converters/onnx/forms/table.ts';
 import { type InputLayout, inputLayouts } from '../../converters/onnx/metadata.ts';
-import { type ExportOptions, toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { type ExportOptions, toOnnx } from '../../converters/onnx/write.ts';
 import { methodNames } from '../../eval/calibrate.ts';
 import { type Target, type TargetName, targetNames, targets } from '../../eval/form-fit.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../eval/verify-export.ts';

@@ -1,7 +1,7 @@
 /** The end of a training: model file, ONNX file, proof that both answer as the training runtime does, and the report. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import type { BackendName } from '../../eval/backends/table.ts';
 import { evaluate } from '../../eval/evaluate.ts';
 import { machine } from '../../eval/machine.ts';

@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { type Inspection, inspect, inspectNetwork } from '../../converters/inspect.ts';
-import type { OnnxSummary, Value } from '../../converters/onnx/summary.ts';
+import { type Inspection, inspect, inspectNetwork } from '../../converters/inspect/inspect.ts';
+import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { readCheckpoint } from '../train/checkpoint.ts';

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readSync, realpathSync, rm
 import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import type { ReadExternal } from '../../converters/onnx/external-data.ts';
-import type { ModelFile } from '../../converters/onnx/pack.ts';
+import type { ModelFile } from '../../converters/onnx/pack/pack.ts';
 import { InputError } from '../errors.ts';
 import { requireWritable, writeOutput } from './output-file.ts';
 

@@ -1,8 +1,8 @@
 /** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../converters/onnx/external-data.ts';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
-import { dialectNames, isSource, readModel } from '../../converters/read-model.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
+import { dialectNames, isSource, readModel } from '../../converters/read.ts';
 import { catalog, catalogEntry } from '../data/catalog.ts';
 import { UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';

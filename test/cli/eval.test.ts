@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Graph } from '../../converters/onnx/graph.ts';
-import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx, toOnnxProto } from '../../converters/onnx/write.ts';
 import { findBrowser } from '../../eval/browser/find.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { openImageSet } from '../../src/data/open.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readModel } from '../../converters/read-model.ts';
+import { readModel } from '../../converters/read.ts';
 import { InputError } from '../../src/errors.ts';
 import { Cursor } from '../../src/formats/cursor.ts';
 import { readPickle } from '../../src/formats/pickle.ts';

@@ -1,8 +1,8 @@
 /** Every backend of this machine on every form, against the naive interpreter; and what happens where a device is absent. */
 import { describe, expect, test } from 'vitest';
-import { type FormName, forms } from '../../converters/onnx/forms.ts';
+import { type FormName, forms } from '../../converters/onnx/forms/table.ts';
 import { Graph, node } from '../../converters/onnx/graph.ts';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import { probe } from '../../eval/backends/probe.ts';
 import { type BackendName, backends } from '../../eval/backends/table.ts';
 import { bisect } from '../../eval/bisect.ts';

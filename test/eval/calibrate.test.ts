@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { planInt8 } from '../../converters/onnx/int8/plan.ts';
-import { toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
+import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
+import { toInt8Onnx } from '../../converters/onnx/forms/int8/to-int8.ts';
 import { calibrate, methodNames, methods } from '../../eval/calibrate.ts';
 import { Histogram } from '../../eval/histogram.ts';
 import { wilsonInterval } from '../../eval/interval.ts';

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { fromOnnx } from '../../converters/onnx/from-onnx.ts';
-import { toOnnx, toOnnxProto } from '../../converters/onnx/to-onnx.ts';
+import { fromOnnx } from '../../converters/onnx/read.ts';
+import { toOnnx, toOnnxProto } from '../../converters/onnx/write.ts';
 import { bisect, type Side } from '../../eval/bisect.ts';
 import { type EvaluateOptions, evaluate } from '../../eval/evaluate.ts';
 import type { Report } from '../../eval/result.ts';

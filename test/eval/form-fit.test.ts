@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { forms } from '../../converters/onnx/forms.ts';
+import { forms } from '../../converters/onnx/forms/table.ts';
 import { misfit, targets } from '../../eval/form-fit.ts';
 
 test('no target gets a form that is a bad choice for its backends', () => {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import { evaluate } from '../../eval/evaluate.ts';
 import { mergeParts, readPart } from '../../eval/merge.ts';
 import type { Report } from '../../eval/result.ts';

@@ -1,6 +1,6 @@
 /** What a file says of its inputs, and what is refused. */
 import { expect, test } from 'vitest';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import { readClassifier } from '../../eval/model-input.ts';
 import { encodeModel } from '../../proto/onnx.ts';
 import { model as foreign, node, value } from '../converters/onnx/foreign-model.ts';

@@ -1,7 +1,7 @@
 /** The code that also runs in pages: pixels to inputs, logits to predictions, a classifier over onnxruntime. */
 import * as ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import { type ModelInput, runBatch } from '../../eval/page/runtime.ts';
 import { UsageError } from '../../src/errors.ts';
 import { loadClassifier, softmax, toInput, topK } from '../../src/web.ts';

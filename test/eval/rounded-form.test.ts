@@ -1,7 +1,7 @@
 /** What the checks of rounded forms share. */
 import { InferenceSession } from 'onnxruntime-node';
 import { expect, test, vi } from 'vitest';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import { accuracyOf, withLoaded } from '../../eval/rounded-form.ts';
 import { randomImages, randomModel } from '../network/random-model.ts';
 

@@ -2,7 +2,7 @@
 
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import { type EvaluateOptions, evaluate } from '../../eval/evaluate.ts';
 import { averageViews } from '../../eval/views.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { toFp16Onnx, toFp16Proto } from '../../converters/onnx/fp16/to-fp16.ts';
+import { toFp16Onnx, toFp16Proto } from '../../converters/onnx/forms/fp16/to-fp16.ts';
 import { roundFloat16 } from '../../eval/round-float16.ts';
 import { withLoaded } from '../../eval/rounded-form.ts';
 import { randomImages, randomModel } from '../network/random-model.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import { findBrowser } from '../../eval/browser/find.ts';
 import { layers } from '../../src/network/topology.ts';
 import { randomModel } from '../network/random-model.ts';
