@@ -7,7 +7,7 @@ import { defaultConfig } from '../../src/network/config.ts';
 import { writeModelFile } from '../../src/network/model-file.ts';
 import { floatTensor } from '../../src/network/tensor.ts';
 import { parameters } from '../../src/network/topology.ts';
-import type { ModelInput } from '../page/runtime.ts';
+import type { ModelInput } from '../runtime/runtime.ts';
 import type { BackendOptions } from './backend.ts';
 import { type BackendName, backends } from './table.ts';
 

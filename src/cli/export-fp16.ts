@@ -2,7 +2,7 @@
 import { toFp16Onnx } from '../../converters/onnx/forms/fp16/to-fp16.ts';
 import { MAX_FLOAT16 } from '../../converters/onnx/graph.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
-import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../eval/verify-fp16.ts';
+import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../eval/verify/fp16.ts';
 import { openImageSet } from '../data/open.ts';
 import { ParityError } from '../errors.ts';
 import type { Model } from '../network/model.ts';

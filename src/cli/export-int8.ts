@@ -2,10 +2,10 @@
 import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
 import { toInt8Onnx } from '../../converters/onnx/forms/int8/to-int8.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
-import { calibrate, type Method } from '../../eval/calibrate.ts';
-import { type Target, type TargetName, targets } from '../../eval/form-fit.ts';
-import { worstLayer } from '../../eval/layer-errors.ts';
-import { type Int8Verification, verifyInt8 } from '../../eval/verify-int8.ts';
+import { type Target, type TargetName, targets } from '../../eval/advice.ts';
+import { calibrate, type Method } from '../../eval/verify/calibrate.ts';
+import { type Int8Verification, verifyInt8 } from '../../eval/verify/int8.ts';
+import { worstLayer } from '../../eval/verify/layer-errors.ts';
 import { openSplits } from '../data/open.ts';
 import { ParityError, UsageError } from '../errors.ts';
 import type { Model } from '../network/model.ts';

@@ -1,5 +1,5 @@
 /** Numbers in lines for people. */
-import type { Accuracy } from '../../eval/rounded-form.ts';
+import type { Accuracy } from '../../eval/verify/rounded-form.ts';
 
 export function percent(fraction: number): string {
   return `${(fraction * 100).toFixed(2)} %`;

@@ -1,8 +1,8 @@
 /** `eval --save-logits`: one file a backend, written when all logits are known. */
 
 import type { BackendName } from '../../eval/backends/table.ts';
-import { LogitSpool } from '../../eval/logit-spool.ts';
-import type { Report } from '../../eval/result.ts';
+import type { Report } from '../../eval/report.ts';
+import { LogitSpool } from '../../eval/tally/logit-spool.ts';
 import { writeNpy } from '../formats/npy.ts';
 import { requireWritable, writeOutput } from './output-file.ts';
 

@@ -1,8 +1,8 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type PackedFile, packOnnx } from '../../converters/onnx/pack/pack.ts';
-import { readClassifier } from '../../eval/model-input.ts';
-import { type PackData, type PackVerification, verifyPack } from '../../eval/verify-pack.ts';
+import { readClassifier } from '../../eval/runtime/model-input.ts';
+import { type PackData, type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { openImageSet } from '../data/open.ts';
 import { printable, UsageError } from '../errors.ts';
 import { naturalNumber } from './arguments.ts';

@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
-import type { Bisection } from '../../eval/bisect.ts';
-import { parityColumns } from '../../eval/parity-columns.ts';
-import { notCompared, type Report } from '../../eval/result.ts';
+import { parityColumns } from '../../eval/html/parity-columns.ts';
+import { notCompared, type Report } from '../../eval/report.ts';
+import type { Bisection } from '../../eval/verify/bisect.ts';
 import { ParityError } from '../errors.ts';
 import { describeBisection } from './bisect.ts';
 

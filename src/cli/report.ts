@@ -1,7 +1,8 @@
 /** `--report`: the result as a page. */
+
+import type { PageOptions } from '../../eval/html/page.ts';
 import { readPart } from '../../eval/merge.ts';
-import type { PageOptions } from '../../eval/report/page.ts';
-import { type Report, toReport } from '../../eval/result.ts';
+import { type Report, toReport } from '../../eval/report.ts';
 import { InputError } from '../errors.ts';
 import { readInput } from './input-file.ts';
 import { writeOutput } from './output-file.ts';
@@ -12,7 +13,7 @@ export async function writeReport(
   report: Report,
   { force, ...page }: Omit<PageOptions, 'command'> & { readonly force: boolean },
 ): Promise<void> {
-  const { reportPage } = await import('../../eval/report/page.ts'); // the plotting library takes its time to load
+  const { reportPage } = await import('../../eval/html/page.ts'); // the plotting library takes its time to load
   const command = ['wrn-onnx', ...process.argv.slice(2).map(shellWord)].join(' ');
   await writeOutput(path, Buffer.from(await reportPage(report, { ...page, command })), { force });
 }

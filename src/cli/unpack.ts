@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
-import { type PackVerification, verifyPack } from '../../eval/verify-pack.ts';
+import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { readInput } from './input-file.ts';
 import { dataNameOf, externalReader, requireWritableModel, writeModel } from './model-files.ts';
 

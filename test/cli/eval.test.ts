@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Graph } from '../../converters/onnx/graph.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/write.ts';
-import { findBrowser } from '../../eval/browser/find.ts';
+import { findBrowser } from '../../eval/backends/browser/find.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { readModelFile } from '../../src/network/model-file.ts';

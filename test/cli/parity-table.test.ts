@@ -1,10 +1,10 @@
 /** What is said of parity, and what passes for it. */
 import { expect, test } from 'vitest';
 import type { BackendName } from '../../eval/backends/table.ts';
-import { defaultThresholds } from '../../eval/parity.ts';
-import { type Report, toReport } from '../../eval/result.ts';
+import { type Report, toReport } from '../../eval/report.ts';
 import { whole } from '../../eval/shard.ts';
-import { Tally } from '../../eval/tally.ts';
+import { defaultThresholds } from '../../eval/tally/parity.ts';
+import { Tally } from '../../eval/tally/tally.ts';
 import { parityTable, requireParity } from '../../src/cli/parity-table.ts';
 
 /** A report of as many backends as are asked for, of which those that `ran` gave the same logits for that many images. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { EXPORT_TOLERANCE } from '../../eval/verify-export.ts';
+import { EXPORT_TOLERANCE } from '../../eval/verify/export.ts';
 import { command } from '../../src/cli/train.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { evaluate } from '../../eval/evaluate.ts';
 import { mergeParts, readPart } from '../../eval/merge.ts';
-import type { Report } from '../../eval/result.ts';
+import type { Report } from '../../eval/report.ts';
 import { type Shard, shardRange } from '../../eval/shard.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toInt8Onnx } from '../../converters/onnx/forms/int8/to-int8.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
-import { calibrate } from '../../eval/calibrate.ts';
+import { calibrate } from '../../eval/verify/calibrate.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { readModelFile } from '../../src/network/model-file.ts';
 import { layers } from '../../src/network/topology.ts';

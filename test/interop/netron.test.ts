@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/write.ts';
-import { findBrowser } from '../../eval/browser/find.ts';
+import { findBrowser } from '../../eval/backends/browser/find.ts';
 import { layers } from '../../src/network/topology.ts';
 import { randomModel } from '../network/random-model.ts';
 import { hasPython, python, SET_UP_TIMEOUT } from './environment.ts';

@@ -10,7 +10,7 @@ import { packOnnx } from '../../../../converters/onnx/pack/pack.ts';
 import { unpackOnnx } from '../../../../converters/onnx/pack/unpack.ts';
 import { readOnnxModel } from '../../../../converters/onnx/read.ts';
 import { toOnnx } from '../../../../converters/onnx/write.ts';
-import { verifyPack } from '../../../../eval/verify-pack.ts';
+import { verifyPack } from '../../../../eval/verify/pack.ts';
 import { AttributeType, DataType, decodeModel, encodeModel, type ModelProto } from '../../../../proto/onnx.ts';
 import { randomModel } from '../../../network/random-model.ts';
 import { file, floats, int64s, model, node, noise, type Parts, scalar, signs, value } from '../foreign-model.ts';
