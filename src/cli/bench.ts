@@ -9,13 +9,13 @@ import { type Profile, profile } from '../../eval/bench/profile.ts';
 import type { Shapes } from '../../eval/runtime/random-run.ts';
 import { toPng, toSvg } from '../chart/chart.ts';
 import { UsageError } from '../errors.ts';
-import { naturalNumber, naturalNumbers } from './arguments.ts';
-import { chooseBackends } from './choose-backends.ts';
-import { readInputAs } from './input-file.ts';
-import { catchInterrupt } from './interrupt.ts';
-import { externalReader } from './model-files.ts';
-import { requireWritable, writeOutput } from './output-file.ts';
-import { Progress } from './progress.ts';
+import { naturalNumber, naturalNumbers } from './shared/arguments.ts';
+import { chooseBackends } from './shared/choose-backends.ts';
+import { readInputAs } from './shared/input-file.ts';
+import { catchInterrupt } from './shared/interrupt.ts';
+import { externalReader } from './shared/model-files.ts';
+import { requireWritable, writeOutput } from './shared/output-file.ts';
+import { Progress } from './shared/progress.ts';
 
 interface Flags {
   readonly backend: string;

@@ -7,7 +7,7 @@ import { defaultDataFolder } from '../data/store/data-folder.ts';
 import { type GetOptions, getDataSet } from '../data/store/get.ts';
 import { checkDataSet, dataSetPath, isPresent } from '../data/store/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
-import { catchInterrupt } from './interrupt.ts';
+import { catchInterrupt } from './shared/interrupt.ts';
 
 interface Output {
   readonly format: 'human' | 'json';

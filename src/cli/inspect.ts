@@ -6,7 +6,7 @@ import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { readCheckpoint } from '../train/checkpoint.ts';
 import { isCheckpointFile } from '../train/trained.ts';
-import { readInputAs } from './input-file.ts';
+import { readInputAs } from './shared/input-file.ts';
 
 export function command(): Command {
   return new Command('inspect')

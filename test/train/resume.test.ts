@@ -3,8 +3,8 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, vi } from 'vitest';
-import { catchInterrupt } from '../../src/cli/interrupt.ts';
-import { command } from '../../src/cli/train.ts';
+import { catchInterrupt } from '../../src/cli/shared/interrupt.ts';
+import { command } from '../../src/cli/train/train.ts';
 import type { ImageBatch, ImageSet } from '../../src/data/dataset.ts';
 import { InputError, InterruptedError, TrainingError } from '../../src/errors.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
