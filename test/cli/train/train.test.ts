@@ -22,7 +22,7 @@ vi.mock('../../../eval/evaluate.ts', () => ({ evaluate: async () => ({ verdict: 
 vi.mock('../../../src/cli/eval/parity-table.ts', () => ({ parityTable: () => '', requireParity: () => {} }));
 vi.mock('../../../src/cli/eval/report.ts', () => ({ writeReport: () => {} }));
 
-const fixtures = (set: string) => fileURLToPath(new URL(`../data/fixtures/${set}`, import.meta.url));
+const fixtures = (set: string) => fileURLToPath(new URL(`../../data/fixtures/${set}`, import.meta.url));
 const small = ['--depth', '8', '--width', '0.25'];
 
 /** Twelve photographs, 3 classes, train and val. */
