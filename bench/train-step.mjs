@@ -13,9 +13,9 @@ import { quartiles } from '../dist/eval/bench/quartiles.js';
 import { randomStream } from '../dist/src/data/random.js';
 import { defaultConfig } from '../dist/src/network/config.js';
 import { drawBatches } from '../dist/src/train/batches.js';
+import { shapeInFile, toOIHW } from '../dist/src/train/kernel-layout.js';
 import { presets } from '../dist/src/train/recipe.js';
 import { Learner, trainingStep } from '../dist/src/train/step.js';
-import { shapeInFile, toOIHW } from '../dist/src/train/tf/kernel-layout.js';
 import { loadTensorFlow } from '../dist/src/train/tf/tensorflow.js';
 import { initialWeights, learned } from '../dist/src/train/variables.js';
 

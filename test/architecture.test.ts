@@ -66,3 +66,23 @@ test('tfjs-node is optional: only the training code and its backend import it', 
   const importing = files.filter((file) => imports(file).some((specifier) => specifier.startsWith('@tensorflow/')));
   expect(importing.filter((file) => !file.startsWith('src/train/'))).toEqual([]);
 });
+
+/** What a file loads when it is imported: imports of types are erased, those inside functions wait until they are called. */
+function loads(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  const text = readFileSync(join(root, file), 'utf8');
+  for (const [statement, specifier = ''] of text.matchAll(/^(?:import|export)\s(?:[\w\s{},*]+\sfrom\s)?'([^']+)'/gm)) {
+    if (/^(import|export) type\s/.test(statement)) continue;
+    if (specifier.startsWith('.')) loads(relative(root, resolve(root, dirname(file), specifier)), seen);
+    else seen.add(specifier);
+  }
+  return seen;
+}
+
+test('converting loads no runtime and no training: neither TensorFlow code nor a native library', () => {
+  const loaded = new Set(sources('converters').flatMap((file) => [...loads(file)]));
+  expect(loaded).toContain('src/train/checkpoint.ts');
+  const heavy = /^src\/train\/(tf\/|step|lower|ops|inference|trained|train\.ts|training-set)|^(@tensorflow|onnxruntime|sharp|playwright)/;
+  expect([...loaded].filter((path) => heavy.test(path))).toEqual([]);
+});

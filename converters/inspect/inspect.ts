@@ -5,7 +5,7 @@ import { type NetworkConfig, networkName } from '../../src/network/config.ts';
 import type { About } from '../../src/network/provenance.ts';
 import { type LayerSummary, summarize } from '../../src/network/summary.ts';
 import { readMetadata } from '../onnx/metadata.ts';
-import { isSource, readModel } from '../read.ts';
+import { describeSource, isSource } from '../read.ts';
 import { bytesPerLayer, type OnnxSummary, summarizeOnnx } from './onnx-summary.ts';
 import { weightedNodes } from './weighted-nodes.ts';
 
@@ -45,8 +45,8 @@ export interface Totals {
  */
 export function inspect(bytes: Uint8Array): Inspection {
   if (isSource(bytes)) {
-    const { config, about } = readModel(bytes);
-    return describe(bytes.length, about.dialect, config, about, summarize(config), null);
+    const { kind, config, about } = describeSource(bytes);
+    return describe(bytes.length, kind, config, about, summarize(config), null);
   }
   const proto = decodeOnnx(bytes);
   const metadata = readMetadata(proto);
@@ -54,11 +54,6 @@ export function inspect(bytes: Uint8Array): Inspection {
   if (!metadata) return describe(bytes.length, null, null, null, weightedNodes(proto), onnx);
   const { config, about, form } = metadata;
   return describe(bytes.length, form, config, about, summarize(config, bytesPerLayer(proto)), onnx);
-}
-
-/** The same of a network that another reader found in a file of so many bytes, e.g. a training checkpoint. */
-export function inspectNetwork(bytes: number, kind: string, config: NetworkConfig, about: About | undefined): Inspection {
-  return describe(bytes, kind, config, about ?? null, summarize(config), null);
 }
 
 /** Any bytes may be protobuf; what is none of the sources and no ONNX model either gets an answer that says so. */

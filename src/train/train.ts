@@ -10,7 +10,7 @@ import { drawBatches } from './batches.ts';
 import { checkFit, checkSameImages, type TrainingJob } from './check-fit.ts';
 import type { Plan, Progress } from './checkpoint.ts';
 import { curveChart } from './curve.ts';
-import { classifier, errorRate, measureMoments, type StoredMoments, type Watch } from './inference.ts';
+import { classifier, errorRate, measureMoments, type Watch } from './inference.ts';
 import type { LogEntry } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
 import { isCycleEnd, learningRate } from './schedule.ts';
@@ -18,7 +18,7 @@ import { Learner } from './step.ts';
 import type { TensorFlow } from './tf/tensorflow.ts';
 import { toModel } from './to-model.ts';
 import { batchesPerEpoch, type Draw, identify, type TrainingSet, trainingSet } from './training-set.ts';
-import { initialWeights, learned } from './variables.ts';
+import { initialWeights, learned, type StoredMoments } from './variables.ts';
 
 export interface TrainOptions extends TrainingJob {
   /** Where the images come from, as the user named it: kept for a resumption. */

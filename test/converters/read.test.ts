@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { dialectNames, isSource, readModel } from '../../converters/read.ts';
+import { describeSource, dialectNames, isSource, readModel } from '../../converters/read.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import { writeSafetensors } from '../../src/formats/safetensors.ts';
 import { networkName } from '../../src/network/config.ts';
 import { writeModelFile } from '../../src/network/model-file.ts';
 import { parameters } from '../../src/network/topology.ts';
+import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { matFile, numeric } from '../formats/mat5-file.ts';
 import { torchLegacy, torchZip } from '../formats/torch-file.ts';
 import { randomModel, variants } from '../network/random-model.ts';
@@ -33,6 +35,26 @@ test('a model file keeps what it says of its source', () => {
   expect(readModel(writeModelFile({ ...randomModel(), about })).about).toEqual(about);
 });
 
+describe('a training checkpoint', () => {
+  const published = (folder: string, name: string) => readFileSync(new URL(`../../models/${folder}/${name}.safetensors`, import.meta.url));
+
+  test.each(['cifar-10-wrn-20-1', 'cifar-10-wrn-20-1-float', 'fashion-mnist-wrn-20-1'])('is the model that %s ended with', (folder) => {
+    const bytes = published(folder, 'checkpoint');
+    expect(isSource(bytes)).toBe(true);
+    const { config, tensors, about } = readModel(bytes);
+    const final = readModel(published(folder, 'model'));
+    expect({ config, tensors }).toEqual({ config: final.config, tensors: final.tensors });
+    expect(about.sourceSha256).toBe(createHash('sha256').update(bytes).digest('hex'));
+  });
+
+  test('from within a cycle is described, but is no model', () => {
+    const checkpoint = readCheckpoint(published('cifar-10-wrn-20-1', 'checkpoint'));
+    const within = writeCheckpoint({ ...checkpoint, moments: undefined });
+    expect(describeSource(within)).toEqual({ kind: 'checkpoint', config: checkpoint.config, about: checkpoint.about ?? null });
+    expect(() => readModel(within)).toThrow('expected one from the end of a cycle');
+  });
+});
+
 describe('refused:', () => {
   test.each<[string, Uint8Array, string]>([
     ['nothing', new Uint8Array(), 'source file: expected a MAT 5 file, a PyTorch checkpoint, a safetensors file, got none of them'],
@@ -45,7 +67,7 @@ describe('refused:', () => {
     [
       'other tensors',
       writeSafetensors({ metadata: new Map(), tensors: new Map() }),
-      'expected a safetensors file of a dialect (wrn-onnx), got none of them',
+      'expected a safetensors file of a dialect (wrn-onnx, checkpoint), got none of them',
     ],
   ])('%s', (_, bytes, message) => {
     expect(() => readModel(bytes)).toThrow(InputError);
@@ -54,7 +76,7 @@ describe('refused:', () => {
 
   const keras = matFile(kerasVariables(model('keras')));
   test('a dialect of another container', () => {
-    expect(dialectNames).toEqual(['keras', 'matlab', 'matlab-plain', 'pytorch', 'pytorch-float', 'wrn-onnx']);
+    expect(dialectNames).toEqual(['keras', 'matlab', 'matlab-plain', 'pytorch', 'pytorch-float', 'wrn-onnx', 'checkpoint']);
     for (const dialect of ['pytorch', 'constructor', '__proto__']) {
       expect(() => readModel(keras, { dialect })).toThrow(UsageError);
       expect(() => readModel(keras, { dialect })).toThrow(

@@ -5,9 +5,9 @@ import { toOnnx } from '../../../converters/onnx/write.ts';
 import { dialectNames, isSource, readModel } from '../../../converters/read.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
 import { UsageError } from '../../errors.ts';
+import { isSafetensors } from '../../formats/safetensors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
-import { checkpointToModel, isCheckpointFile } from '../../train/trained.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
 
@@ -33,7 +33,7 @@ export function addSourceOptions(command: Command): Command {
  * @throws UsageError when the data set has another number of classes or channels
  */
 export async function readSource(path: string, { dialect, dataset }: SourceFlags): Promise<Model> {
-  const model = await readInputAs(path, (bytes) => toCanonical(bytes, dialect));
+  const model = await readInputAs(path, (bytes) => readModel(bytes, { dialect }));
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   if (!entry) return model;
   const { classes, input } = model.config;
@@ -41,10 +41,6 @@ export async function readSource(path: string, { dialect, dataset }: SourceFlags
   if (entry.channels !== input.channels)
     throw new UsageError(`--dataset ${dataset} has images of ${entry.channels} channels, the network takes ${input.channels}`);
   return { ...model, about: { ...model.about, dataset: entry.name, ...(entry.classLabels && { classLabels: entry.classLabels }) } };
-}
-
-function toCanonical(bytes: Uint8Array, dialect?: string): Model {
-  return dialect === undefined && isCheckpointFile(bytes) ? checkpointToModel(bytes) : readModel(bytes, { dialect });
 }
 
 export interface Network {
@@ -61,10 +57,10 @@ export interface Network {
 export function readNetwork(path: string): Promise<Network> {
   return readInputAs(path, (bytes) => {
     if (!isSource(bytes)) return { model: withExternalData(bytes, externalReader(path)), source: undefined };
-    const model = toCanonical(bytes);
+    const model = readModel(bytes);
     return {
       model: toOnnx(model, { form: 'packed', input: 'nchw-float' }),
-      source: isCheckpointFile(bytes) ? bytes : writeModelFile(model),
+      source: isSafetensors(bytes) ? bytes : writeModelFile(model), // a checkpoint as it is: its latent weights are run as in training
     };
   });
 }
