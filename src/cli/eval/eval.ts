@@ -4,7 +4,7 @@ import { misfit } from '../../../eval/advice.ts';
 import type { BackendOptions } from '../../../eval/backends/backend.ts';
 import { type BackendName, backendNames } from '../../../eval/backends/table.ts';
 import { courseOf, dataName, evaluate } from '../../../eval/evaluate.ts';
-import { otherLabel } from '../../../eval/label-fit.ts';
+import { assumedOrder, otherLabel } from '../../../eval/label-fit.ts';
 import { machine } from '../../../eval/machine.ts';
 import type { Report } from '../../../eval/report.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
@@ -162,7 +162,8 @@ async function prepare(file: string, network: NetworkFile, flags: Flags): Promis
     shorterSides: flags.shorterSide,
     crops: flags.crops,
   });
-  warn(otherLabel(metadata?.about.classLabels, data.classLabels));
+  const labels = metadata?.about.classLabels;
+  warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));
   return { network, classifier, chosen, backendOptions, logitFiles, sides, data };
 }
 
