@@ -17,10 +17,10 @@ export interface Watch {
   readonly onProgress?: (backend: BackendName, done: number, total: number) => void;
   /** Logits of a batch as they come, shape [count, classes]. */
   readonly onLogits?: (backend: BackendName, offset: number, logits: Float32Array) => void;
-  /** Ends the evaluation after the batches under way; the report holds what was done. */
+  /** Ends the evaluation after the batches under way. */
   readonly signal?: AbortSignal | undefined;
-  /** Gets what the backends before one that fails have found, before its error is thrown. */
-  readonly onFailure?: (report: Report) => void;
+  /** Gets what was found until an error or an abort, before that is thrown. */
+  readonly onPartial?: (report: Report) => void;
   /** Given, a backend other than the reference that this machine does not have is left out and named here. */
   readonly onMissing?: ((backend: BackendName, reason: string) => void) | undefined;
 }
@@ -40,6 +40,7 @@ const IN_FLIGHT = 2;
  * @throws InputError when the file is no classifier or does not fit the data
  * @throws DeviceError when a backend is not available
  * @throws UsageError when the temporary folder cannot be written
+ * @throws `signal.reason` when it is aborted
  */
 export async function evaluate({ model, ...options }: EvaluateOptions): Promise<Report> {
   return runPlan(planEvaluation({ ...options, model: readClassifier(model) }), options);
@@ -62,7 +63,7 @@ export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
   let referenceLogits: LogitSpool | undefined;
   try {
     for (const backend of [reference, ...plan.subject.backends.filter((name) => name !== reference)]) {
-      if (signal?.aborted) return report();
+      signal?.throwIfAborted();
       const session = await openSession(backend, plan, watch);
       if (!session) {
         missing.add(backend);
@@ -73,15 +74,15 @@ export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
     }
     referenceLogits = await LogitSpool.open(plan.model.classes, plan.range.from);
     for (const [backend, session] of sessions) {
-      if (signal?.aborted) break;
       runs.set(backend, await runBackend(backend, session, plan, referenceLogits, watch));
+      signal?.throwIfAborted();
       sessions.delete(backend);
       await session.close(); // its memory is free for the next
     }
     return report();
   } catch (error) {
-    if (signal?.aborted) return report(); // Ctrl-C reaches the runtime's process, too, which dies of it
-    if (runs.size > 0) watch.onFailure?.(report());
+    if (signal?.aborted || runs.size > 0) watch.onPartial?.(report());
+    if (signal?.aborted) throw signal.reason; // Ctrl-C reaches the runtime's process, too, which dies of it
     throw error;
   } finally {
     await Promise.all([...sessions.values()].map((session) => session.close()));

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { misfit } from '../../../eval/advice.ts';
 import { type BackendName, backendNames } from '../../../eval/backends/table.ts';
 import { runPlan } from '../../../eval/evaluate.ts';
-import { otherLabel } from '../../../eval/label-fit.ts';
+import { assumedOrder, otherLabel } from '../../../eval/label-fit.ts';
 import { machine } from '../../../eval/machine.ts';
 import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
@@ -10,7 +10,7 @@ import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
 import type { ImageShape } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
-import { InterruptedError, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
@@ -111,13 +111,12 @@ async function run(path: string, flags: Flags): Promise<void> {
   const network = await readNetwork(path);
   if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
   const job = await prepare(path, network, flags);
-  const { report, bisection, failure, interrupted } = await carryOut(job, flags);
+  const { report, bisection, failure } = await carryOut(job, flags);
   printReport(report, flags.format, bisection);
   await job.logitFiles.write(report);
   const { force } = flags;
   if (flags.report !== undefined) await writeReport(flags.report, report, { force, machine: machine(), others: job.others, bisection });
   if (failure !== undefined) throw failure;
-  if (interrupted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
 }
@@ -145,7 +144,8 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
   const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops });
   try {
-    warn(otherLabel(metadata?.about.classLabels, data.classLabels));
+    const labels = metadata?.about.classLabels;
+    warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));
     const others = await readReports(flags.compare, dataName(data));
     const backendOptions = { threads, browser, softwareGpu, batch: flags.batch ?? defaultBatch(input), source };
     const plan = planEvaluation({ model, modelName, data, backends, reference, limit, shard, backendOptions });
@@ -162,14 +162,13 @@ interface Outcome {
   readonly bisection: Bisection | undefined;
   /** An error after which there is something to print all the same. */
   readonly failure: unknown;
-  readonly interrupted: boolean;
 }
 
 /** Evaluates, and bisects where that is asked for; closes the data. */
 async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise<Outcome> {
   const { data, backendOptions } = plan;
   const { metadata } = plan.model;
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt('interrupted: the table holds what was done');
   const { signal } = interrupt;
   const progress = new Progress();
   let report: Report | undefined;
@@ -182,21 +181,20 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
       onProgress: (backend, done, total) => progress.update(backend, done, total),
       onLogits: (backend, offset, values) => logitFiles.keep(backend, offset, values),
       onMissing: flags.backend === 'all' ? sayMissing : undefined,
-      onFailure: (partial) => {
+      onPartial: (partial) => {
         report = partial;
       },
     });
-    if (sides && !signal.aborted)
-      bisection = await bisectOn(data, sides, backendOptions, Math.min(flags.limit ?? BISECT_IMAGES, BISECT_IMAGES));
+    if (sides) bisection = await bisectOn(data, sides, backendOptions, Math.min(flags.limit ?? BISECT_IMAGES, BISECT_IMAGES));
   } catch (error) {
     if (!report) throw error;
-    failure = error; // what was found is written first
+    failure = signal.aborted ? signal.reason : error; // what was found is written first
   } finally {
     progress.stop();
     interrupt.release();
     await data.close();
   }
-  return { report, bisection, failure, interrupted: signal.aborted };
+  return { report, bisection, failure };
 }
 
 function warn(note: string | undefined): void {
