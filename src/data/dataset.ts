@@ -19,6 +19,8 @@ export interface ImageSet extends ImageShape {
   readonly classes: number;
   /** One label a class, in order; undefined when the source has none. */
   readonly classLabels: readonly string[] | undefined;
+  /** How the classes were put in order, where the source does not number them: by their names, or by the numbers that these are. */
+  readonly classOrder?: 'name' | 'number';
   /** Number of images. */
   readonly length: number;
   /** Crops of each image that a batch holds, one behind the other; 1 when undefined. A classifier's probabilities are averaged over them. */

@@ -4,7 +4,7 @@ import { misfit } from '../../../eval/advice.ts';
 import type { BackendOptions } from '../../../eval/backends/backend.ts';
 import { type BackendName, backendNames } from '../../../eval/backends/table.ts';
 import { courseOf, dataName, evaluate } from '../../../eval/evaluate.ts';
-import { otherLabel } from '../../../eval/label-fit.ts';
+import { assumedOrder, otherLabel } from '../../../eval/label-fit.ts';
 import { machine } from '../../../eval/machine.ts';
 import type { Report } from '../../../eval/report.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
@@ -12,7 +12,7 @@ import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, Side } from '../../../eval/verify/bisect.ts';
 import type { ImageSet, ImageShape } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
-import { InterruptedError, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from '../shared/arguments.ts';
 import { chooseBackends } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
@@ -113,12 +113,11 @@ async function run(file: string, flags: Flags): Promise<void> {
   const network = { name: basename(file), ...(await readNetwork(file)) };
   if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
   const job = await prepare(file, network, flags);
-  const { report, others, bisection, failure, interrupted } = await carryOut(job, flags);
+  const { report, others, bisection, failure } = await carryOut(job, flags);
   printReport(report, flags.format, bisection);
   await job.logitFiles.write(report);
   if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, machine: machine(), others, bisection });
   if (failure !== undefined) throw failure;
-  if (interrupted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
 }
@@ -162,7 +161,8 @@ async function prepare(file: string, network: NetworkFile, flags: Flags): Promis
     shorterSides: flags.shorterSide,
     crops: flags.crops,
   });
-  warn(otherLabel(metadata?.about.classLabels, data.classLabels));
+  const labels = metadata?.about.classLabels;
+  warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));
   return { network, classifier, chosen, backendOptions, logitFiles, sides, data };
 }
 
@@ -173,13 +173,12 @@ interface Outcome {
   readonly bisection: Bisection | undefined;
   /** An error behind which there is something to print all the same. */
   readonly failure: unknown;
-  readonly interrupted: boolean;
 }
 
 /** Evaluates, and bisects where that is asked for; closes the data. */
 async function carryOut({ network, classifier, chosen, backendOptions, logitFiles, sides, data }: Job, flags: Flags): Promise<Outcome> {
   const { limit, shard } = flags;
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt('interrupted: the table holds what was done');
   const progress = new Progress();
   let report: Report | undefined;
   let others: Report[] = [];
@@ -200,21 +199,20 @@ async function carryOut({ network, classifier, chosen, backendOptions, logitFile
       signal: interrupt.signal,
       onProgress: (backend, done, total) => progress.update(backend, done, total),
       onLogits: (backend, offset, values) => logitFiles.keep(backend, offset, values),
-      onFailure: (partial) => {
+      onPartial: (partial) => {
         report = partial;
       },
     });
-    if (sides && !interrupt.signal.aborted)
-      bisection = await bisectOn(data, sides, backendOptions, Math.min(limit ?? BISECT_IMAGES, BISECT_IMAGES));
+    if (sides) bisection = await bisectOn(data, sides, backendOptions, Math.min(limit ?? BISECT_IMAGES, BISECT_IMAGES));
   } catch (error) {
     if (!report) throw error;
-    failure = error; // what was found is written first
+    failure = interrupt.signal.aborted ? interrupt.signal.reason : error; // what was found is written first
   } finally {
     progress.stop();
     interrupt.release();
     await data.close();
   }
-  return { report, others, bisection, failure, interrupted: interrupt.signal.aborted };
+  return { report, others, bisection, failure };
 }
 
 function warn(note: string | undefined): void {
