@@ -20,29 +20,35 @@ export function weightedNodes(proto: ModelProto): LayerSummary[] {
     for (const node of scope.graph.node ?? [])
       if (WEIGHTED.has(node.op_type ?? '')) found.set(node, storedWeights(node, scope) ?? packedWeights(node, scope));
   const parts = new Set([...found.values()].flatMap((weights) => weights?.nodes ?? []));
-  const counted = new Map<Constants, Set<string>>();
-  const first = (scope: Constants, names: readonly string[]): TensorProto[] =>
-    names.flatMap((name) => {
-      const owner = scope.ownerOf(name);
-      const seen = counted.get(owner) ?? new Set();
-      counted.set(owner, seen.add(name));
-      return owner.tensor(name) ?? [];
-    });
-  const isCounted = (scope: Constants, name: string) => counted.get(scope.ownerOf(name))?.has(name) ?? false;
+  const [stored, weighed] = [new Once(), new Once()];
   return scopes.flatMap((scope) =>
     (scope.graph.node ?? []).flatMap((node) => {
       if (parts.has(node)) return [];
       const weights = found.get(node);
       const own = (node.input ?? []).filter((name) => scope.tensor(name));
       if (own.length === 0 && !weights) return [];
-      const isNew = (name: string) => !isCounted(scope, name);
-      const countsWeights = weights?.sources.some(isNew) ?? false;
-      const tensors = { own: own.filter(isNew), bits: (weights?.nodes.length ?? 0) > 0 ? (weights?.sources ?? []).filter(isNew) : [] };
-      const stored = { own: first(scope, tensors.own), bits: first(scope, tensors.bits) };
-      first(scope, weights?.sources ?? []);
-      return [describeNode(node, stored, weights, countsWeights, shapesOf(scope, node))];
+      const bits = weights && weights.nodes.length > 0 ? weights.sources : [];
+      const tensors = { own: stored.first(scope, own), bits: stored.first(scope, bits) };
+      const isFirst = weights !== undefined && weighed.first(scope, weights.sources.slice(0, 1)).length > 0;
+      return [describeNode(node, tensors, weights, isFirst, shapesOf(scope, node))];
     }),
   );
+}
+
+/** Tells what was met before: names mean the same wherever one graph sees them. */
+class Once {
+  readonly #met = new Map<Constants, Set<string>>();
+
+  /** The stored tensors of these names that were not met before. */
+  first(scope: Constants, names: readonly string[]): TensorProto[] {
+    return names.flatMap((name) => {
+      const owner = scope.ownerOf(name);
+      const met = this.#met.get(owner) ?? new Set();
+      const tensor = met.has(name) ? undefined : owner.tensor(name);
+      this.#met.set(owner, met.add(name));
+      return tensor ?? [];
+    });
+  }
 }
 
 /** What a layer multiplies with. */
@@ -143,7 +149,7 @@ function fixed(shape: readonly (number | string | null)[] | null | undefined): n
 function products(node: NodeProto, { dims, input }: Weights, { inputs, output }: Shapes): number | null {
   const weights = elements(dims);
   if (node.op_type === 'ConvTranspose') return at(fixed(inputs[0]?.slice(2)), weights);
-  if (node.op_type?.includes('Conv')) return at(fixed(output?.slice(2)), weights);
+  if (node.op_type?.includes('Conv')) return at(fixed(output?.slice(2)) ?? windowOutput(node, dims, fixed(inputs[0]?.slice(2))), weights);
   if (node.op_type === 'Gemm') return weights;
   const other = inputs[1 - input];
   const product = output ?? (input === 1 && other ? [...other.slice(0, -1), dims.at(-1) as number] : null);
@@ -153,6 +159,20 @@ function products(node: NodeProto, { dims, input }: Weights, { inputs, output }:
   const inner = (isRight ? dims.at(-2) : dims.at(-1)) ?? 1;
   const counted = isStack || (!isRight && product?.length === 2) ? product : product?.slice(1);
   return counted ? at(fixed(counted), inner) : null;
+}
+
+/** Sizes of a convolution's output, from those of its input (onnx, docs/Operators.md, Conv); null where these are not known. */
+function windowOutput(node: NodeProto, dims: readonly number[], input: readonly number[] | null): number[] | null {
+  const ints = (name: string) => attribute(node, name)?.ints?.map((i) => toNumber(i, name));
+  const auto = new TextDecoder().decode(attribute(node, 'auto_pad')?.s ?? new Uint8Array());
+  const [strides, dilations, pads] = [ints('strides'), ints('dilations'), ints('pads')];
+  if (!input) return null;
+  return input.map((size, axis) => {
+    const stride = strides?.[axis] ?? 1;
+    if (auto.startsWith('SAME')) return Math.ceil(size / stride);
+    const padded = size + (pads?.[axis] ?? 0) + (pads?.[axis + input.length] ?? 0);
+    return Math.floor((padded - (dilations?.[axis] ?? 1) * ((dims[axis + 2] ?? 1) - 1) - 1) / stride) + 1;
+  });
 }
 
 const at = (sizes: readonly number[] | null | undefined, each: number) => (sizes ? each * elements(sizes) : null);

@@ -8,7 +8,7 @@ import { InputError } from '../../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../../src/network/topology.ts';
 import { type Inputs, readInputs } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
-import { randomTimer } from '../runtime/random-run.ts';
+import { randomTimer, type Sizes } from '../runtime/random-run.ts';
 import { runBatch } from '../runtime/runtime.ts';
 import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';
 
@@ -16,6 +16,7 @@ export interface ProfileOptions {
   readonly batch: number;
   readonly threads?: number | undefined;
   readonly runs: number;
+  readonly sizes?: Sizes | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -115,9 +116,9 @@ function medianRun(events: readonly Event[]): { microseconds: number; events: re
 async function record(
   file: Uint8Array,
   { images, fixedBatch }: Inputs,
-  { batch, threads, runs, signal }: ProfileOptions,
+  { batch, threads, runs, sizes, signal }: ProfileOptions,
 ): Promise<Event[]> {
-  if (fixedBatch !== undefined && fixedBatch !== batch)
+  if (!sizes && fixedBatch !== undefined && fixedBatch !== batch)
     throw new InputError('onnx', 'inputs', `expected any batch size, got ${fixedBatch}`);
   const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-')).catch((error: unknown) => {
     throw temporaryFileError('profile: cannot be written', 'Make room there', error);
@@ -133,7 +134,7 @@ async function record(
       const runtime = { InferenceSession, Tensor };
       const time = randomTimer(runtime, session);
       const pixels = noise(images ? batch * images.channels * images.height * images.width : 0);
-      const runOnce = () => (images ? runBatch(runtime, session, images, pixels, batch) : time(batch));
+      const runOnce = () => (images && !sizes ? runBatch(runtime, session, images, pixels, batch) : time(batch, sizes));
       for (let i = 0; i < runs + 1 && !signal?.aborted; i++) await runOnce();
       session.endProfiling();
     } finally {

@@ -20,8 +20,8 @@ const NEAR = 1e-3;
 
 /**
  * Splits weights W into bits and scales such that sign * scale equals W: bit for bit, or within `tolerance` of the scale.
- * One scale is tried first, then one for each index of the axes in the order given, then one for each block of an axis, with
- * and without the first of `axes`: the scales of grouped kernels, and of language models that have one for every 128 inputs.
+ * As few scales as will do: one, one for each index of an axis (of equal counts the first of `axes`), or one for each block of an axis,
+ * with and without the first of `axes`: the scales of grouped kernels, and of language models that have one for every 128 inputs.
  * @returns the reason when that cannot be
  */
 export function splitWeights(
@@ -32,7 +32,8 @@ export function splitWeights(
 ): OneBitWeights | string {
   if (weights.length === 0) return 'no values';
   if (Array.prototype.every.call(weights, (w: number) => w === 0)) return 'every weight is zero';
-  for (const groups of groupings(dims, axes)) {
+  const byCount = [...groupings(dims, axes)].sort((a, b) => elements(a.shape) - elements(b.shape));
+  for (const groups of byCount) {
     const found = magnitudes(weights, groups, tolerance);
     if (found)
       return { bits: bitTensor(groups.dims, signBits(weights)), scale: { shape: groups.shape, data: found.scale }, error: found.error };
@@ -112,7 +113,7 @@ function describeValues(weights: ArrayLike<number>, dims: readonly number[], axe
   let zeros = 0;
   for (let i = 0; i < weights.length; i++) {
     const w = weights[i] as number;
-    if (Number.isNaN(w) || Math.abs(w) === Number.POSITIVE_INFINITY) return `has the value ${w}`;
+    if (Number.isNaN(w) || Math.abs(w) === Number.POSITIVE_INFINITY) return `takes the value ${w}`;
     if (w === 0) zeros++;
     if (values.size <= 3) values.add(w === 0 ? 0 : w);
   }
@@ -121,14 +122,13 @@ function describeValues(weights: ArrayLike<number>, dims: readonly number[], axe
       .sort((a, b) => a - b)
       .map((w) => Number(w.toPrecision(6)))
       .join(', ')}`;
-  const near = tolerance < NEAR ? splitWeights(weights, dims, axes, NEAR) : '';
+  const near = values.size > 3 && tolerance < NEAR ? splitWeights(weights, dims, axes, NEAR) : '';
   if (typeof near !== 'string')
     return `within ${near.error.toExponential(1)} of two opposite values: pack with --tolerance ${roundUp(near.error)}`;
   return zeros > 0 ? `takes more than three values, ${zeros} of them zero` : 'takes more than three values';
 }
 
-/** To one digit. */
+/** To a power of ten that leaves room for a runtime's own rounding. */
 function roundUp(error: number): string {
-  const unit = 10 ** Math.floor(Math.log10(error));
-  return `${Number((Math.ceil(error / unit) * unit).toPrecision(1))}`;
+  return `${Math.max(1e-6, Number(`1e${Math.ceil(Math.log10(error))}`))}`.replace('0.000001', '1e-6');
 }

@@ -54,7 +54,7 @@ export interface PackedFile extends ModelFile {
 }
 
 /** What the operators that unpack need: Slice with its bounds as inputs. */
-const MIN_OPSET = 10;
+export const MIN_OPSET = 10;
 /** Model-local functions came with version 8; since 4 stored tensors need not be inputs. */
 const MIN_IR_VERSION = { functions: 8, inline: 4 };
 /** What two nodes and three tensors take beside their values and names, about. */
