@@ -84,7 +84,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
   try {
-    folder.claim();
+    const lost = await folder.claim((line) => process.stderr.write(`${line}\n`));
     checkFolder(folder, flags);
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
     // images of any size are tested at the smallest of the scales that training sees, cut around the centre
@@ -92,7 +92,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
     const images = await openSplits(chosen.source, { shorterSides, ...(chosen.shape && { shape: chosen.shape }) });
     opening.release();
     try {
-      await trainOn(tf, images, chosen, folder, flags);
+      await trainOn(tf, images, chosen, folder, lost, flags);
     } finally {
       await images.train.close();
       await images.test.close();
@@ -108,9 +108,11 @@ async function trainOn(
   images: { readonly train: ImageSet; readonly test: ImageSet },
   { checkpoint, source, epochs, recipe }: ChosenRun,
   folder: RunFolder,
+  lost: AbortSignal,
   flags: Flags,
 ): Promise<void> {
-  const { signal, release } = catchInterrupt();
+  const interrupt = catchInterrupt();
+  const signal = AbortSignal.any([interrupt.signal, lost]);
   const show = new TrainingProgress();
   const onPass = (what: string, done: number, total: number) => show.pass(what, done, total);
   try {
@@ -145,11 +147,12 @@ async function trainOn(
     process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
     requireParity(report.parity);
   } catch (error) {
+    lost.throwIfAborted();
     if (!(error instanceof InterruptedError)) throw error;
     throw new InterruptedError(folder.hasCheckpoint ? `${error.message}. Go on with: ${resumption(flags)}` : error.message);
   } finally {
     show.end();
-    release();
+    interrupt.release();
   }
 }
 
