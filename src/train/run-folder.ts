@@ -176,5 +176,5 @@ function attempt<T>(path: string, action: () => T): T {
 /** A failure of the file system as a line for the user; other errors pass. */
 function writeError(path: string, error: unknown): unknown {
   const reason = whyNotWritten(error);
-  return reason === undefined ? error : new UsageError(`${path}: cannot be used, ${reason}`);
+  return reason === undefined ? error : new UsageError(`${path}: cannot be used, ${reason}`, { cause: error });
 }

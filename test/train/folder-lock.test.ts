@@ -1,7 +1,8 @@
 /** Two processes never write one folder, whatever machines and containers they are in, and a dead one does not keep it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -76,8 +77,19 @@ const namespaces = (() => {
     return false;
   }
 })();
-const testWithNamespaces = (name: string, body: () => Promise<void>) =>
-  namespaces ? test.concurrent(name, body, TIMEOUT) : test.skip(`${name} [needs root on Linux, for unshare]`, () => {});
+const testWithNamespaces = (name: string, body: () => Promise<void>, run: typeof test | typeof test.concurrent = test.concurrent) =>
+  namespaces ? run(name, body, TIMEOUT) : test.skip(`${name} [needs root on Linux, for unshare]`, () => {});
+
+/** A folder that stays until all tests are done: those that wait run side by side. */
+function runFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'wrn-onnx-lock-'));
+  folders.push(path);
+  return path;
+}
+const folders: string[] = [];
+afterAll(() => {
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
 
 test('a folder is claimed by one process, until it ends or releases the lock', async () => {
   const path = join(await folderWith(), 'of', 'some', 'depth');
@@ -94,7 +106,7 @@ test('a folder is claimed by one process, until it ends or releases the lock', a
 });
 
 testWithNamespaces('a training on another machine keeps the folder while it lives, and no longer', async () => {
-  const path = await folderWith();
+  const path = runFolder();
   const far = trainer(path, otherHost);
   expect(await far.said()).toMatch(/^claimed/);
   const near = trainer(path);
@@ -114,7 +126,7 @@ testWithNamespaces('a training on another machine keeps the folder while it live
 });
 
 testWithNamespaces('a training that was suspended while its lock was taken over writes no more', async () => {
-  const path = await folderWith();
+  const path = runFolder();
   const far = trainer(path, otherHost);
   expect(await far.said()).toMatch(/^claimed/);
   far.process.kill('SIGSTOP');
@@ -136,39 +148,43 @@ testWithNamespaces('a training that was suspended while its lock was taken over 
 });
 
 if (hasTensorFlow) {
-  testWithNamespaces('a training that is resumed elsewhere while it is suspended ends in one line, and harms nothing', async () => {
-    const data = await smallData(60);
-    const folder = await folderWith();
-    let stopped: ChildProcess | undefined;
-    let far: Promise<Outcome> | undefined;
-    await new Promise<void>((resolve) => {
-      far = trainProcess(
-        ['--data', data, '-o', folder, ...smallNetwork, '--epochs', '254'],
-        (said, child) => {
-          if (stopped || !said.includes('epoch 2: loss')) return;
-          stopped = child;
-          child.kill('SIGSTOP');
-          children.push(child);
-          resolve();
-        },
-        otherHost,
-      );
-    });
-    const near = await trainProcess(['--resume', '-o', folder, '--epochs', '30']);
-    expect(near.stderr).toContain('on other-host may still train here');
-    expect(near.status).toBe(0);
-    const files = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'hex')]);
-    const after = files();
-    stopped?.kill('SIGCONT');
-    const { status, stderr } = (await far) as Outcome;
-    expect(stderr).toMatch(/\nwrn-onnx: .*lock: expected the lock of this process, got none or another one\. .*\n$/);
-    expect(status).toBe(2);
-    expect(files()).toEqual(after);
-  });
+  testWithNamespaces(
+    'a training that is resumed elsewhere while it is suspended ends in one line, and harms nothing',
+    async () => {
+      const data = await smallData(60);
+      const folder = await folderWith();
+      let stopped: ChildProcess | undefined;
+      let far: Promise<Outcome> | undefined;
+      await new Promise<void>((resolve) => {
+        far = trainProcess(
+          ['--data', data, '-o', folder, ...smallNetwork, '--epochs', '254'],
+          (said, child) => {
+            if (stopped || !said.includes('epoch 2: loss')) return;
+            stopped = child;
+            child.kill('SIGSTOP');
+            children.push(child);
+            resolve();
+          },
+          otherHost,
+        );
+      });
+      const near = await trainProcess(['--resume', '-o', folder, '--epochs', '6']);
+      expect(near.stderr).toContain('on other-host may still train here');
+      expect(near.status).toBe(0);
+      const files = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'hex')]);
+      const after = files();
+      stopped?.kill('SIGCONT');
+      const { status, stderr } = (await far) as Outcome;
+      expect(stderr).toMatch(/\nwrn-onnx: .*lock: expected the lock of this process, got none or another one\. .*\n$/);
+      expect(status).toBe(2);
+      expect(files()).toEqual(after);
+    },
+    test,
+  );
 }
 
 testWithNamespaces('a new container goes on with what a killed one has left, and not beside a living one', async () => {
-  const path = await folderWith();
+  const path = runFolder();
   const old = trainer(path, container);
   expect(await old.said()).toBe('claimed 1');
   const beside = trainer(path, container);

@@ -111,9 +111,10 @@ async function trainOn(
   lost: AbortSignal,
   flags: Flags,
 ): Promise<void> {
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt('interrupted');
   const signal = AbortSignal.any([interrupt.signal, lost]);
   const show = new TrainingProgress();
+  let steps = checkpoint?.progress.step ?? 0;
   const onPass = (what: string, done: number, total: number) => show.pass(what, done, total);
   try {
     const config = checkpoint?.config ?? chooseConfig(flags, images.train);
@@ -129,7 +130,10 @@ async function trainOn(
       source,
       folder,
       signal,
-      onStep: (report) => show.step(report, recipe.batch),
+      onStep: (report) => {
+        steps = report.step;
+        show.step(report, recipe.batch);
+      },
       onEntry: (entry) => show.entry(entry),
       onPass,
     });
@@ -148,8 +152,9 @@ async function trainOn(
     requireParity(report.parity);
   } catch (error) {
     lost.throwIfAborted();
-    if (!(error instanceof InterruptedError)) throw error;
-    throw new InterruptedError(folder.hasCheckpoint ? `${error.message}. Go on with: ${resumption(flags)}` : error.message);
+    if (!interrupt.signal.aborted) throw error;
+    const advice = folder.hasCheckpoint ? `. Go on with: ${resumption(flags)}` : '';
+    throw new InterruptedError(`interrupted after ${steps} steps${advice}`);
   } finally {
     show.end();
     interrupt.release();
