@@ -4,6 +4,7 @@ import type { ImageSet } from '../../data/dataset.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
 import { type NetworkConfig, networkName } from '../../network/config.ts';
+import { requirePackage } from '../../packages.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
 import { paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
 import { checkResources } from '../../train/resources.ts';
@@ -80,7 +81,10 @@ export function command(): Command {
 async function run(flags: Flags, self: Command): Promise<void> {
   const given = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
   checkOptions(flags, given);
-  const tf = loadTensorFlow(); // before minutes are spent on data
+  // before minutes are spent on data
+  const tf = loadTensorFlow();
+  requirePackage('onnxruntime-node');
+  requirePackage('onnxruntime-web');
   const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
   try {
