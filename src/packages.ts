@@ -13,7 +13,8 @@ const packages = {
 };
 
 export type PackageName = keyof typeof packages;
-type Loaded<Name extends PackageName> = Awaited<ReturnType<(typeof packages)[Name]['load']>>;
+/** What a package exports. */
+export type Loaded<Name extends PackageName> = Awaited<ReturnType<(typeof packages)[Name]['load']>>;
 
 /**
  * Loads an optional package.

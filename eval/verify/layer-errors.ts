@@ -10,7 +10,7 @@ import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES, LOGITS } from '../../src/network/topology.ts';
-import { loadPackage } from '../../src/packages.ts';
+import { type Loaded, loadPackage } from '../../src/packages.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
 import { withOutputs } from './with-outputs.ts';
 
@@ -90,7 +90,7 @@ function gated(model: Model, quantizations: ReadonlyMap<string, Quantization>): 
   return { ...proto, graph: { ...proto.graph, node: graph.nodes, initializer, input: [...(proto.graph?.input ?? []), ...inputs] } };
 }
 
-type OnnxRuntime = typeof import('onnxruntime-node');
+type OnnxRuntime = Loaded<'onnxruntime-node'>;
 
 async function sample(ort: OnnxRuntime, data: ImageSet): Promise<Tensor> {
   const { channels, height, width } = data;
