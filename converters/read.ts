@@ -7,7 +7,7 @@ import { isTorch, readTorch } from '../src/formats/torch.ts';
 import type { NetworkConfig } from '../src/network/config.ts';
 import type { Model } from '../src/network/model.ts';
 import { fromSafetensors, isModelFile } from '../src/network/model-file.ts';
-import type { About } from '../src/network/provenance.ts';
+import type { Provenance } from '../src/network/provenance.ts';
 import { isCheckpoint } from '../src/train/checkpoint.ts';
 import type { Asked } from './sources/asked.ts';
 import { describeCheckpoint, fromCheckpoint } from './sources/checkpoint.ts';
@@ -16,7 +16,7 @@ import { fromMatlab, fromMatlabFloat, fromMatlabPlain, isMatlab, isMatlabFloat, 
 import { fromPytorch, fromPytorchcv, fromPytorchcvFloat, fromPytorchFloat, isBinaryWideResnet, isPytorchcv } from './sources/pytorch.ts';
 import { dictionariesOfCheckpoint, dictionaryOfSafetensors, isNpz, readNpz, type StateDicts } from './sources/state-dict.ts';
 
-type Origin = Pick<About, 'sourceSha256'>;
+type Origin = Pick<Provenance, 'sourceSha256'>;
 
 interface Dialect<Container> {
   /** Whether a container of this kind holds this dialect. */
@@ -31,7 +31,7 @@ export interface SourceSummary {
   /** The dialect that its model was first read from; `checkpoint` for a checkpoint. */
   readonly kind: string;
   readonly config: NetworkConfig;
-  readonly about: About | null;
+  readonly about: Provenance | null;
   /** What was assumed or passed over. */
   readonly notes: readonly string[];
 }

@@ -24,7 +24,7 @@ export * from './errors.ts';
 export { defaultConfig, type NetworkConfig, networkName, readConfig } from './network/config.ts';
 export type { Model } from './network/model.ts';
 export { readModelFile, writeModelFile } from './network/model-file.ts';
-export type { About } from './network/provenance.ts';
+export type { Provenance } from './network/provenance.ts';
 export type { LayerSummary } from './network/summary.ts';
 export type { BitTensor, FloatTensor, Tensor } from './network/tensor.ts';
 export { type Layer, layers, type Parameter, parameters, weightCount } from './network/topology.ts';

@@ -13,7 +13,7 @@ import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../..
 import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
-import { requireParity } from '../eval/parity-table.ts';
+import { requireParity } from '../eval/result-table.ts';
 import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
