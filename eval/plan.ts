@@ -11,7 +11,7 @@ import { imagesPerBatch } from './crops.ts';
 import type { Subject } from './report.ts';
 import type { ClassifierModel } from './runtime/model-input.ts';
 import { type ImageRange, type Shard, shardRange, whole } from './shard.ts';
-import { thresholdsOf } from './tally/parity.ts';
+import { thresholdsOf } from './tally/thresholds.ts';
 
 export interface PlanOptions {
   readonly model: ClassifierModel;

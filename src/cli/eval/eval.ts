@@ -1,8 +1,7 @@
 import { Command, Option } from 'commander';
-import { misfit } from '../../../eval/advice.ts';
+import { assumedOrder, misfit, otherLabel } from '../../../eval/advice.ts';
 import { type BackendName, backendNames } from '../../../eval/backends/table.ts';
 import { runPlan } from '../../../eval/evaluate.ts';
-import { assumedOrder, otherLabel } from '../../../eval/label-fit.ts';
 import { machine } from '../../../eval/machine.ts';
 import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
@@ -19,8 +18,8 @@ import { Progress } from '../shared/progress.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { LogitFiles } from './logit-files.ts';
-import { printReport, requireParity } from './parity-table.ts';
 import { readReports, writeReport } from './report.ts';
+import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {
   readonly data: string;

@@ -7,7 +7,7 @@ import { type Crop, decodeImage } from '../files/decode-image.ts';
 import { listFolder } from '../files/source.ts';
 import { randomStream } from '../random.ts';
 import { requireCover } from '../scale.ts';
-import { checkFits, type DataKind, type OpenOptions } from './dataset-format.ts';
+import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'image folder';
 const EXTENSION = /\.(png|jpe?g|webp)$/i;
@@ -20,7 +20,7 @@ const CROPS = 25;
 /** Folders that may stand above the class folders, one a split. */
 const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
 
-export const imageFolder: DataKind = {
+export const imageFolder: DatasetFormat = {
   name: FORMAT,
   files: () => [],
   recognises: (source) => source.folders.some((name) => !CLUTTER.test(name)),
