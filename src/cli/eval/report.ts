@@ -14,8 +14,13 @@ export async function writeReport(
   report: Report,
   { force, ...page }: PageOptions & { readonly force: boolean },
 ): Promise<void> {
+  await writeOutput(path, await reportFile(report, page), { force });
+}
+
+/** The page as a file. */
+export async function reportFile(report: Report, page: PageOptions): Promise<Uint8Array> {
   const { reportPage } = await import('../../../eval/html/page.ts'); // the plotting library takes its time to load
-  await writeOutput(path, Buffer.from(await reportPage(report, page)), { force });
+  return Buffer.from(await reportPage(report, page));
 }
 
 /**
