@@ -18,7 +18,7 @@ export type { Kept } from '../converters/onnx/pack/replace-weights.ts';
 export { type Unpacked, type UnpackedFile, unpackOnnx } from '../converters/onnx/pack/unpack.ts';
 export { readOnnxModel } from '../converters/onnx/read.ts';
 export { type ExportOptions, toOnnx } from '../converters/onnx/write.ts';
-export { dialectNames, type ReadOptions, readModel } from '../converters/read.ts';
+export { dialectNames, openModel, prepareToRead, type ReadOptions, readModel } from '../converters/read.ts';
 export type { BackendOptions, BatchResult, Session } from '../eval/backends/backend.ts';
 export { type Availability, probe } from '../eval/backends/probe.ts';
 export { type BackendName, backendNames, backends } from '../eval/backends/table.ts';
