@@ -1,5 +1,5 @@
 /** Any published network to the canonical model. A container is recognised by its bytes, a dialect by its content. */
-import { createHash } from 'node:crypto';
+import { sha256 } from '#builtin';
 import { InputError, UsageError } from '../src/errors.ts';
 import { isHdf5, loadHdf5 } from '../src/formats/hdf5.ts';
 import { isMat5, type MatFile, readMat5 } from '../src/formats/mat5.ts';
@@ -10,7 +10,7 @@ import { isZip, zipNames } from '../src/formats/zip.ts';
 import type { NetworkConfig } from '../src/network/config.ts';
 import type { Model } from '../src/network/model.ts';
 import { fromSafetensors, isModelFile } from '../src/network/model-file.ts';
-import type { About } from '../src/network/provenance.ts';
+import type { Provenance } from '../src/network/provenance.ts';
 import { isCheckpoint } from '../src/train/checkpoint.ts';
 import type { Asked } from './sources/asked.ts';
 import { describeCheckpoint, fromCheckpoint } from './sources/checkpoint.ts';
@@ -28,7 +28,7 @@ import { fromMatlab, fromMatlabFloat, fromMatlabPlain, isMatlab, isMatlabFloat, 
 import { fromPytorch, fromPytorchcv, fromPytorchcvFloat, fromPytorchFloat, isBinaryWideResnet, isPytorchcv } from './sources/pytorch.ts';
 import { dictionariesOfCheckpoint, dictionaryOfSafetensors, isNpz, readNpz, type StateDicts } from './sources/state-dict.ts';
 
-type Origin = Pick<About, 'sourceSha256'>;
+type Origin = Pick<Provenance, 'sourceSha256'>;
 
 interface Dialect<Container> {
   /** Whether a container of this kind holds this dialect. */
@@ -43,7 +43,7 @@ export interface SourceSummary {
   /** The dialect that its model was first read from; `checkpoint` for a checkpoint. */
   readonly kind: string;
   readonly config: NetworkConfig;
-  readonly about: About | null;
+  readonly about: Provenance | null;
   /** What was assumed or passed over. */
   readonly notes: readonly string[];
 }
@@ -205,5 +205,5 @@ function open(bytes: Uint8Array, dialect?: string): Source {
     throw new InputError('source', 'file', `expected a ${kind.title} of a dialect (${names.join(', ')}), got none of them`);
   const row = Object.hasOwn(kind.dialects, chosen) ? kind.dialects[chosen] : undefined;
   if (!row) throw new UsageError(`dialect ${chosen} does not fit a ${kind.title}: expected ${names.join(' or ')}`);
-  return { name: chosen, row, container, origin: { sourceSha256: createHash('sha256').update(bytes).digest('hex') } };
+  return { name: chosen, row, container, origin: { sourceSha256: sha256(bytes) } };
 }

@@ -8,7 +8,7 @@ import { InputError } from '../../src/errors.ts';
 import { type HdfGroup, type HdfNode, nodeAt, readHdf5, textsOf } from '../../src/formats/hdf5.ts';
 import { readZip } from '../../src/formats/zip.ts';
 import type { Model } from '../../src/network/model.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import { packSigns } from '../../src/network/sign.ts';
 import { bitTensor } from '../../src/network/tensor.ts';
 import type { Asked } from './asked.ts';
@@ -59,16 +59,16 @@ export function isKerasHdf5({ root }: KerasContainer): boolean {
  * Canonical model of weights or a whole model.
  * @throws InputError naming the layer that is missing, left over or of the wrong shape
  */
-export function fromKerasHdf5(container: KerasContainer, origin: Omit<About, 'dialect'>, asked: Asked): Model {
+export function fromKerasHdf5(container: KerasContainer, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(container, { dialect: 'keras', ...origin }, asked);
 }
 
 /** The same where the names of the layers do not tell that the network computes with the signs of its kernels. */
-export function fromKerasBinary(container: KerasContainer, origin: Omit<About, 'dialect'>, asked: Asked): Model {
+export function fromKerasBinary(container: KerasContainer, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(container, { dialect: 'keras-binary', ...origin }, asked);
 }
 
-function read({ root, config }: KerasContainer, about: About, asked: Asked): Model {
+function read({ root, config }: KerasContainer, about: Provenance, asked: Asked): Model {
   const graph = config === undefined ? undefined : readKerasGraph(config);
   const notes: string[] = [];
   const named = layersOf(root, graph);

@@ -1,9 +1,11 @@
 /** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
+import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../../converters/onnx/external-data.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { dialectNames, dialectOf, isSource, openModel } from '../../../converters/read.ts';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
+import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
 import { printable, UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
@@ -71,23 +73,26 @@ function showNotes({ notes = [] }: Model): void {
 }
 
 export interface Network {
-  /** Bytes of an ONNX file. */
-  readonly model: Uint8Array;
+  /** Of the file that the user named. */
+  readonly name: string;
+  readonly model: ClassifierModel;
   /** The checkpoint or model file that it stands for; undefined when an ONNX file was named. */
   readonly source: Uint8Array | undefined;
 }
 
 /**
  * A network to run: an ONNX file with its external data, or any source, exported in memory as `export` does by default.
- * @throws InputError when it cannot be read
+ * @throws InputError when it cannot be read or is no image classifier
  */
 export function readNetwork(path: string): Promise<Network> {
   return readInputAs(path, async (bytes) => {
-    if (!isSource(bytes)) return { model: withExternalData(bytes, externalReader(path)), source: undefined };
+    const name = basename(path);
+    if (!isSource(bytes)) return { name, model: readClassifier(withExternalData(bytes, externalReader(path))), source: undefined };
     const model = await openModel(bytes);
     showNotes(model);
     return {
-      model: toOnnx(model, { form: 'packed', input: 'nchw-float' }),
+      name,
+      model: readClassifier(toOnnx(model, { form: 'packed', input: 'nchw-float' })),
       source: ['wrn-onnx', 'checkpoint'].includes(dialectOf(bytes)) ? bytes : writeModelFile(model), // a checkpoint as it is: its latent weights are run as in training
     };
   });

@@ -18,8 +18,8 @@ import type { RunFolder } from '../../train/run-folder.ts';
 import { isCycleEnd } from '../../train/schedule.ts';
 import { batchesPerEpoch } from '../../train/training-set.ts';
 import { version } from '../../version.ts';
-import { parityTable } from '../eval/parity-table.ts';
-import { writeReport } from '../eval/report.ts';
+import { reportFile } from '../eval/report.ts';
+import { resultTable } from '../eval/result-table.ts';
 
 /** `report.json`: all that a table of results needs, and all that is needed to train the same network again. Fractions are 0 to 1. */
 export interface RunReport {
@@ -90,7 +90,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
     signal,
     onProgress,
   });
-  folder.write('parity.txt', Buffer.from(parityTable(parity)));
+  folder.write('parity.txt', Buffer.from(resultTable(parity)));
 
   const log = folder.readLog();
   const epochEntries = log.filter((entry) => entry.kind === 'epoch');
@@ -122,7 +122,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
     parity,
   };
   folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
-  await writeReport(folder.path('report.html'), parity, { force: true, machine: report.machine });
+  folder.write('report.html', await reportFile(parity, { machine: report.machine }));
   return report;
 }
 
@@ -130,7 +130,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
 export function describeRun({ network, bits, epochs, testError, parity }: RunReport, folder: RunFolder): string {
   const error = testError === null ? 'unknown' : `${(testError * 100).toFixed(2)} %`;
   const files = ['model.safetensors', 'model.onnx', 'report.json', 'report.html', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);
-  return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${parityTable(parity)}`;
+  return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${resultTable(parity)}`;
 }
 
 /** Multiply-accumulates of one image. */

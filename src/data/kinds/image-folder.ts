@@ -7,7 +7,7 @@ import { type Crop, decodeImage } from '../files/decode-image.ts';
 import { listFolder } from '../files/source.ts';
 import { randomStream } from '../random.ts';
 import { requireCover } from '../scale.ts';
-import { checkFits, type DataKind, type OpenOptions } from './dataset-format.ts';
+import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'image folder';
 const EXTENSION = /\.(png|jpe?g|webp)$/i;
@@ -20,7 +20,7 @@ const CROPS = 25;
 /** Folders that may stand above the class folders, one a split. */
 const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
 
-export const imageFolder: DataKind = {
+export const imageFolder: DatasetFormat = {
   name: FORMAT,
   files: () => [],
   recognises: (source) => source.folders.some((name) => !CLUTTER.test(name)),
@@ -46,7 +46,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   for (const shorterSide of shorterSides) requireCover(shorterSide, options.shape);
   if (crops !== undefined && shorterSides.length === 0)
     throw new UsageError('crops: expected the shorter side to scale images to, got none');
-  const views = Math.max(1, shorterSides.length * (crops ?? 1));
+  const cropsPerImage = Math.max(1, shorterSides.length * (crops ?? 1));
   const shape = { channels, height, width };
   const { root, classLabels } = await findClasses(path, options.split);
   const classes = classLabels.length;
@@ -64,14 +64,14 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   const imageBytes = channels * height * width;
   return {
     ...shape,
-    name: basename(resolve(path)) + viewsName(options),
+    name: basename(resolve(path)) + cropsName(options),
     split: options.split,
     unsplit: root === path,
     classes,
     classLabels,
     classOrder: areNumbers(classLabels) ? 'number' : 'name',
     length,
-    views,
+    crops: cropsPerImage,
     batches(size, from, to) {
       let listed: { folder: ClassFolder; images: string[] } | undefined;
       const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
@@ -92,13 +92,13 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
         }
         await Promise.all(
           paths.flatMap((image, i) =>
-            cropsOf(offset + i, options).map(async (crop, view) => {
-              imagesNCHW.set(await decodeImage(image, shape, image, crop), (i * views + view) * imageBytes);
+            cropsOf(offset + i, options).map(async (crop, c) => {
+              imagesNCHW.set(await decodeImage(image, shape, image, crop), (i * cropsPerImage + c) * imageBytes);
             }),
           ),
         );
       };
-      return readAhead(load, views * imageBytes, range(length, size, from, to));
+      return readAhead(load, cropsPerImage * imageBytes, range(length, size, from, to));
     },
     listFiles: () => listFiles(root, classLabels),
     async close() {},
@@ -116,7 +116,7 @@ function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | u
 }
 
 /** What the crops add to a set's name: results of other crops are results of other data. */
-function viewsName({ shorterSides, crops }: OpenOptions): string {
+function cropsName({ shorterSides, crops }: OpenOptions): string {
   if (!shorterSides) return '';
   const sides = `shorter side ${shorterSides.join(', ')}`;
   return crops === undefined ? ` (${sides})` : ` (${sides}, ${crops} random crops)`;

@@ -229,7 +229,7 @@ test('random crops of each scale lie within the scaled image, at every place, an
   const folder = await folderWith({ 'a/1.png': files[0] as Buffer, 'a/2.png': files[1] as Buffer });
   const crops = 100;
   const set = await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 8, width: 8 }, shorterSides: [10, 20], crops });
-  expect(set).toMatchObject({ length: 2, views: 2 * crops, name: expect.stringMatching(/ \(shorter side 10, 20, 100 random crops\)$/) });
+  expect(set).toMatchObject({ length: 2, crops: 2 * crops, name: expect.stringMatching(/ \(shorter side 10, 20, 100 random crops\)$/) });
   const { images, labels } = await readAll(set, 1);
   expect(labels).toEqual([0, 0]);
   expect(images.length).toBe(2 * 2 * crops * 192);
