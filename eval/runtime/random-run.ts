@@ -1,20 +1,19 @@
 /** Runs a model of any inputs on random values. Safe for browsers. */
 import { Float16Array } from '@petamoriken/float16';
-import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import { MAX_IMAGE_VALUES } from '../../src/network/config.ts';
 import { firstLine } from './first-line.ts';
 import { generator } from './noise.ts';
-import type { Runtime } from './runtime.ts';
+import type { Runtime, RuntimeSession, RuntimeTensor } from './runtime.ts';
 
 export type Shapes = Readonly<Record<string, readonly number[]>>;
 
 export interface RandomRun {
   /** Of the random inputs. */
   readonly shapes: Shapes;
-  readonly feeds: Readonly<Record<string, Tensor>>;
-  readonly outputs: InferenceSession.OnnxValueMapType;
+  readonly feeds: Readonly<Record<string, RuntimeTensor>>;
+  readonly outputs: Readonly<Record<string, RuntimeTensor>>;
   readonly seconds: number;
 }
 
@@ -29,7 +28,7 @@ const FREE_SIZES = [32, 224, 64, 128, 16, 8, 4, 1, 256, 512];
  * @param batch first size of inputs that leave it to the caller
  * @throws InputError when it takes none of the sizes tried
  */
-export async function randomRun(runtime: Runtime, session: InferenceSession, batch: number, sizes: Sizes = {}): Promise<RandomRun> {
+export async function randomRun(runtime: Runtime, session: RuntimeSession, batch: number, sizes: Sizes = {}): Promise<RandomRun> {
   let refused: InputError | undefined;
   const free = freeNames(session, sizes);
   for (const size of free.length > 0 ? FREE_SIZES : [1]) {
@@ -53,7 +52,7 @@ export async function randomRun(runtime: Runtime, session: InferenceSession, bat
 /** Seconds of a run on random inputs, and their shapes; each run of the same batch gets the same values. */
 export type RandomTimer = (batch: number, sizes?: Sizes) => Promise<{ readonly seconds: number; readonly shapes: Shapes }>;
 
-export function randomTimer(runtime: Runtime, session: InferenceSession): RandomTimer {
+export function randomTimer(runtime: Runtime, session: RuntimeSession): RandomTimer {
   let first: { readonly batch: number; readonly run: RandomRun } | undefined;
   return async (batch, sizes) => {
     const again = first?.batch === batch ? first.run : undefined;
@@ -64,7 +63,7 @@ export function randomTimer(runtime: Runtime, session: InferenceSession): Random
   };
 }
 
-async function timed(session: InferenceSession, feeds: Readonly<Record<string, Tensor>>) {
+async function timed(session: RuntimeSession, feeds: Readonly<Record<string, RuntimeTensor>>) {
   const start = performance.now();
   const outputs = await session.run(feeds);
   return { outputs, seconds: (performance.now() - start) / 1000 };
@@ -76,7 +75,7 @@ function isFixed(size: number | string): size is number {
 }
 
 /** Shapes of the inputs, as the file states them. */
-function statedShapes(session: InferenceSession): (readonly [name: string, dims: readonly (number | string)[]])[] {
+function statedShapes(session: RuntimeSession): (readonly [name: string, dims: readonly (number | string)[]])[] {
   return session.inputMetadata.map((value) => {
     if (value.isTensor) return [value.name, value.shape] as const;
     throw new InputError('onnx', `input ${value.name}`, 'expected a tensor, got a sequence, a map or an optional value');
@@ -84,7 +83,7 @@ function statedShapes(session: InferenceSession): (readonly [name: string, dims:
 }
 
 /** A name means one size everywhere: those given for dimensions, and those that given inputs have there. */
-function namedSizes(session: InferenceSession, sizes: Sizes): Map<string, number> {
+function namedSizes(session: RuntimeSession, sizes: Sizes): Map<string, number> {
   const named = new Map<string, number>();
   for (const [name, dims] of statedShapes(session)) {
     const given = sizes[name];
@@ -103,7 +102,7 @@ function namedSizes(session: InferenceSession, sizes: Sizes): Map<string, number
 }
 
 /** What is tried at several sizes: names of dimensions, or inputs where they have none. */
-function freeNames(session: InferenceSession, sizes: Sizes): string[] {
+function freeNames(session: RuntimeSession, sizes: Sizes): string[] {
   const named = namedSizes(session, sizes);
   const leading = leadingNames(session);
   const names = statedShapes(session).flatMap(([name, dims]) =>
@@ -115,12 +114,12 @@ function freeNames(session: InferenceSession, sizes: Sizes): string[] {
 }
 
 /** Names that stand first in an input: they count images, rows, sequences. */
-function leadingNames(session: InferenceSession): ReadonlySet<string> {
+function leadingNames(session: RuntimeSession): ReadonlySet<string> {
   return new Set(statedShapes(session).flatMap(([, [first]]) => (typeof first === 'string' && first ? [first] : [])));
 }
 
 /** Shapes of all inputs, with `batch` for the first size of an input and `free` for others where a file leaves them to the caller. */
-function inputShapes(session: InferenceSession, batch: number, free: number, sizes: Sizes): Record<string, number[]> {
+function inputShapes(session: RuntimeSession, batch: number, free: number, sizes: Sizes): Record<string, number[]> {
   const named = namedSizes(session, sizes);
   const leading = leadingNames(session);
   return Object.fromEntries(
@@ -132,7 +131,7 @@ function inputShapes(session: InferenceSession, batch: number, free: number, siz
   );
 }
 
-function randomFeeds(runtime: Runtime, session: InferenceSession, shapes: Shapes): Record<string, Tensor> {
+function randomFeeds(runtime: Runtime, session: RuntimeSession, shapes: Shapes): Record<string, RuntimeTensor> {
   const next = generator();
   return Object.fromEntries(
     session.inputMetadata.flatMap((value) => {
@@ -142,7 +141,7 @@ function randomFeeds(runtime: Runtime, session: InferenceSession, shapes: Shapes
   );
 }
 
-function randomTensor({ Tensor }: Runtime, name: string, type: string, dims: readonly number[], next: () => number): Tensor {
+function randomTensor({ Tensor }: Runtime, name: string, type: string, dims: readonly number[], next: () => number): RuntimeTensor {
   const length = elements(dims);
   const fill = fillers[type];
   if (!fill) throw new InputError('onnx', `input ${name}`, `expected numbers or strings, got ${type}`);

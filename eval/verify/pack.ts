@@ -1,7 +1,6 @@
 /** The proof that two ONNX files compute the same: both run in onnxruntime on the same inputs. */
 import { readFile } from 'node:fs/promises';
 import { Float16Array } from '@petamoriken/float16';
-import * as runtime from 'onnxruntime-node';
 import type { Value } from '../../converters/inspect/onnx-summary.ts';
 import type { ReadExternal } from '../../converters/onnx/external-data.ts';
 import { QUANTIZER_DOMAINS, qonnx } from '../../converters/onnx/forms/qonnx.ts';
@@ -13,15 +12,15 @@ import { WEIGHTS, weightModels } from '../../converters/onnx/pack/weight-models.
 import { DataType, decodeModel, encodeModel, type FunctionProto, type ModelProto } from '../../proto/onnx.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, ParityError } from '../../src/errors.ts';
+import { loadPackage } from '../../src/packages.ts';
 import { firstLine } from '../runtime/first-line.ts';
 import { type ClassifierModel, readInputs, requireSizes } from '../runtime/model-input.ts';
 import { type RandomRun, randomRun, type Shapes, type Sizes } from '../runtime/random-run.ts';
-import { runBatch } from '../runtime/runtime.ts';
+import { type RuntimeSession, type RuntimeTensor, runBatch } from '../runtime/runtime.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 import { defaultThresholds } from '../tally/thresholds.ts';
 
-type Session = runtime.InferenceSession;
-type Outputs = runtime.InferenceSession.OnnxValueMapType;
+type Outputs = Readonly<Record<string, RuntimeTensor>>;
 
 export interface PackVerification {
   /** Every weight that was packed, as onnxruntime computes it from both files: each sign is the same. */
@@ -142,9 +141,9 @@ async function weightsOf(model: ModelProto): Promise<Float32Array | Float64Array
   }
 }
 
-const options: runtime.InferenceSession.SessionOptions = { executionProviders: ['cpu'], logSeverityLevel: 4 };
+const options = { executionProviders: ['cpu'], logSeverityLevel: 4 } as const;
 
-async function open(path: string, refuse: (reason: string) => Error): Promise<Session> {
+async function open(path: string, refuse: (reason: string) => Error): Promise<RuntimeSession> {
   try {
     return await create(path, undefined);
   } catch (error) {
@@ -153,11 +152,11 @@ async function open(path: string, refuse: (reason: string) => Error): Promise<Se
 }
 
 /** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with a function of that name. */
-async function create(source: string | Uint8Array, model: ModelProto | undefined, sessionOptions = options): Promise<Session> {
-  const load = (from: string | Uint8Array) =>
-    typeof from === 'string'
-      ? runtime.InferenceSession.create(from, sessionOptions)
-      : runtime.InferenceSession.create(from, sessionOptions);
+async function create(source: string | Uint8Array, model: ModelProto | undefined, more: PlainOptions = {}): Promise<RuntimeSession> {
+  const { InferenceSession } = await loadPackage('onnxruntime-node');
+  const sessionOptions = { ...options, ...more };
+  const load = (from: string | Uint8Array): Promise<RuntimeSession> =>
+    typeof from === 'string' ? InferenceSession.create(from, sessionOptions) : InferenceSession.create(from, sessionOptions);
   try {
     return await load(source);
   } catch (error) {
@@ -165,6 +164,10 @@ async function create(source: string | Uint8Array, model: ModelProto | undefined
     if (!runnable) throw error;
     return load(encodeModel(runnable));
   }
+}
+
+interface PlainOptions {
+  readonly graphOptimizationLevel?: 'disabled';
 }
 
 /** GreaterOrEqual came with operator set 12. */
@@ -205,15 +208,15 @@ interface RandomChoice {
 }
 
 async function compareRandom(
-  before: Session,
-  after: Session,
+  before: RuntimeSession,
+  after: RuntimeSession,
   { original, packed, values, sizes, threshold }: RandomChoice,
 ): Promise<Omit<PackVerification, 'data' | 'weights'>> {
   const unproven = (why: string, inputs: Shapes = {}) => ({ relError: null, maxAbsDiff: null, inputs, unproven: why });
   const stranger = values.find(({ kind }) => kind !== 'tensor');
   if (stranger) return unproven(`input ${stranger.name} is ${stranger.type}, which is not drawn at random`);
   requireSizes(values, sizes ?? {});
-  const { shapes, feeds, outputs } = await randomRun(runtime, before, 1, sizes);
+  const { shapes, feeds, outputs } = await randomRun(await loadPackage('onnxruntime-node'), before, 1, sizes);
   const got = await runNew(after, feeds);
   try {
     return { ...difference(outputs, got, threshold), inputs: shapes };
@@ -228,7 +231,7 @@ async function compareRandom(
 
 /** Runs a file without onnxruntime's optimizer. */
 async function runAsWritten(path: string, feeds: RandomRun['feeds']): Promise<Outputs> {
-  const session = await create(path, undefined, { ...options, graphOptimizationLevel: 'disabled' });
+  const session = await create(path, undefined, { graphOptimizationLevel: 'disabled' });
   try {
     return await session.run(feeds);
   } finally {
@@ -245,7 +248,7 @@ function isAlike(a: Outputs, b: Outputs): boolean {
   }
 }
 
-async function runNew(session: Session, feeds: RandomRun['feeds']): Promise<Outputs> {
+async function runNew(session: RuntimeSession, feeds: RandomRun['feeds']): Promise<Outputs> {
   try {
     return await session.run(feeds);
   } catch (error) {
@@ -260,7 +263,7 @@ function difference(expected: Outputs, got: Outputs, threshold: number): { relEr
   let [relError, maxAbsDiff] = [0, 0];
   for (const [name, value] of Object.entries(expected)) {
     const other = got[name];
-    if (!(value instanceof runtime.Tensor) || !(other instanceof runtime.Tensor)) continue;
+    if (!isTensor(value) || !isTensor(other)) continue;
     if (value.type !== other.type || value.dims.join() !== other.dims.join())
       throw new ParityError(`output ${name} has another type or shape`);
     const found = addDifference(noDifference, ...comparable(other, value));
@@ -270,9 +273,14 @@ function difference(expected: Outputs, got: Outputs, threshold: number): { relEr
   return { relError, maxAbsDiff };
 }
 
+/** Sequences and maps, which outputs may be too, have no type. */
+function isTensor(value: unknown): value is RuntimeTensor {
+  return typeof value === 'object' && value !== null && 'dims' in value;
+}
+
 /** Values as floats; where both hold the same one, e.g. an infinity, 0 stands for an equal pair that has no finite distance. */
-function comparable(got: runtime.Tensor, expected: runtime.Tensor): [Float32Array, Float32Array] {
-  const values = ({ type, data }: runtime.Tensor): ArrayLike<unknown> =>
+function comparable(got: RuntimeTensor, expected: RuntimeTensor): [Float32Array, Float32Array] {
+  const values = ({ type, data }: RuntimeTensor): ArrayLike<unknown> =>
     type === 'float16' ? halves(data as Uint16Array) : (data as Float32Array);
   const [a, b] = [got, expected].map((tensor) => Array.from(values(tensor))) as [unknown[], unknown[]];
   const number = (value: unknown, other: unknown) => {
@@ -289,16 +297,17 @@ function halves(data: Uint16Array): ArrayLike<number> {
 }
 
 async function compareData(
-  before: Session,
-  after: Session,
+  before: RuntimeSession,
+  after: RuntimeSession,
   data: PackData,
   threshold: number,
 ): Promise<NonNullable<PackVerification['data']>> {
   const { images, limit, classifier } = data;
   const { input, output, classes } = classifier;
+  const runtime = await loadPackage('onnxruntime-node');
   let [total, done, equal]: [Difference, number, number] = [noDifference, 0, 0];
   for await (const { imagesNCHW, count } of images.batches(input.fixedBatch ?? BATCH, 0, Math.min(limit, images.length))) {
-    const logits = async (session: Session, refuse: (reason: string) => Error) => {
+    const logits = async (session: RuntimeSession, refuse: (reason: string) => Error) => {
       const { outputs } = await runBatch(runtime, session, input, imagesNCHW, count).catch((error: unknown) => {
         throw refuse(firstLine(error));
       });
