@@ -19,6 +19,7 @@ import { catchInterrupt } from '../shared/interrupt.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
 import { readNetwork } from '../shared/source.ts';
+import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, type NetworkFile, requireAlike, runBisect } from './bisect.ts';
 import { LogitFiles } from './logit-files.ts';
 import { printReport, requireParity } from './parity-table.ts';
@@ -42,6 +43,7 @@ interface Flags {
   readonly report?: string;
   readonly compare: readonly string[];
   readonly force: boolean;
+  readonly wide: boolean;
   readonly format: 'human' | 'json';
 }
 
@@ -83,6 +85,7 @@ export function command(): Command {
     .option('--report <file>', 'write the result as one HTML page; with --bisect the layers too')
     .option('--compare <results...>', 'with --report: draw results of other files beside it, as --format json printed them', [])
     .option('--force', 'replace existing files', false)
+    .addOption(wideOption())
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
     .addHelpText(
       'after',
@@ -114,7 +117,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
   const job = await prepare(file, network, flags);
   const { report, others, bisection, failure } = await carryOut(job, flags);
-  printReport(report, flags.format, bisection);
+  printReport(report, flags, bisection);
   await job.logitFiles.write(report);
   if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, machine: machine(), others, bisection });
   if (failure !== undefined) throw failure;

@@ -1,12 +1,18 @@
-import Table from 'cli-table3';
 import { parityColumns } from '../../../eval/html/parity-columns.ts';
 import { notCompared, type Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
 import { ParityError } from '../../errors.ts';
+import { fittedTable } from '../shared/table.ts';
 import { describeBisection } from './bisect.ts';
 
-export function printReport(report: Report, format: 'human' | 'json', bisection?: Bisection): void {
-  const text = () => [parityTable(report), ...(bisection ? [describeBisection(bisection)] : [])].join('\n');
+export interface PrintOptions {
+  readonly format: 'human' | 'json';
+  /** All columns, also beyond the width of the terminal. */
+  readonly wide: boolean;
+}
+
+export function printReport(report: Report, { format, wide }: PrintOptions, bisection?: Bisection): void {
+  const text = () => [parityTable(report, wide), ...(bisection ? [describeBisection(bisection)] : [])].join('\n');
   process.stdout.write(format === 'json' ? `${JSON.stringify({ ...report, bisection })}\n` : text());
 }
 
@@ -22,17 +28,20 @@ export function requireParity(report: Report): void {
     throw new ParityError(`parity not shown: ${notCompared(report).join(', ')} not compared on all images`);
 }
 
+/** Columns that a narrow terminal goes without, the first to go first. */
+const OPTIONAL = ['mean diff', 'memory', 'load', 'max diff', 'top-5', 'images', 'images/s', 'flips'];
+
 /** A report as a table, with the thresholds and what really ran. */
-export function parityTable(report: Report): string {
+export function parityTable(report: Report, wide = false): string {
   const { model, data, images, shard, backends, reference, thresholds, results } = report;
   const isShard = shard.count > 1;
   const columns = parityColumns(report);
-  const table = new Table({ head: ['backend', ...columns.map(({ name }) => name)], style: { head: [], border: [] } });
-  for (const result of results) table.push([result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
+  const head = ['backend', ...columns.map(({ name }) => name)];
+  const rows = results.map((result) => [result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
   const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;
   return [
     `${model} on ${images.toLocaleString('en-US')} images of ${data}${isShard ? `, shard ${shard.index} of ${shard.count}` : ''}`,
-    table.toString(),
+    fittedTable(head, rows, { optional: OPTIONAL, wide }),
     ...results.map(({ backend, detail }) => `  ${backend}: ${detail}`),
     backends.length > 1
       ? `parity with ${reference}: ${isShard ? 'see wrn-onnx merge' : describeVerdict(report)} (${limits})`

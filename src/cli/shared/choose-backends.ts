@@ -1,6 +1,7 @@
 import type { Backend, BackendOptions } from '../../../eval/backends/backend.ts';
 import { type Availability, probe } from '../../../eval/backends/probe.ts';
 import { type BackendName, backendNames, backends } from '../../../eval/backends/table.ts';
+import { nearest } from '../../data/nearest-name.ts';
 import { DeviceError, UsageError } from '../../errors.ts';
 
 /** The backends named, all of which must be there; or with `all` those that this machine has and that run this kind of file. */
@@ -13,7 +14,8 @@ export async function chooseBackends(
     ? backendNames.filter((name) => options.source || !runsSource(name))
     : [...new Set(flags.backend.split(',').map((name) => name.trim() as BackendName))];
   for (const name of names)
-    if (!Object.hasOwn(backends, name)) throw new UsageError(`unknown backend ${name}. Known: ${backendNames.join(', ')}, or all`);
+    if (!Object.hasOwn(backends, name))
+      throw new UsageError(`unknown backend ${name}${nearest(name, backendNames) || '.'} Known: ${backendNames.join(', ')}, or all`);
   const unfit = names.find((name) => !options.source && runsSource(name));
   if (unfit) throw new UsageError(`${unfit} runs a checkpoint or a model file, not an ONNX file`);
   if (flags.reference && !names.includes(flags.reference)) names.unshift(flags.reference);
