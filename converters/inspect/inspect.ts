@@ -21,6 +21,8 @@ export interface Inspection {
   readonly config: NetworkConfig | null;
   readonly about: About | null;
   readonly onnx: OnnxSummary | null;
+  /** What the reader of a source assumed or passed over. */
+  readonly notes: readonly string[];
 }
 
 /** Sums over the layers, and what they are compared with a file of float32 weights. */
@@ -45,8 +47,8 @@ export interface Totals {
  */
 export function inspect(bytes: Uint8Array): Inspection {
   if (isSource(bytes)) {
-    const { kind, config, about } = describeSource(bytes);
-    return describe(bytes.length, kind, config, about, summarize(config), null);
+    const { kind, config, about, notes } = describeSource(bytes);
+    return { ...describe(bytes.length, kind, config, about, summarize(config), null), notes };
   }
   const proto = decodeOnnx(bytes);
   const metadata = readMetadata(proto);
@@ -94,5 +96,5 @@ function describe(
     bitsPerWeight: config ? (bytes * 8) / weights : null,
     compression: bytes > 0 ? float32Bytes / bytes : null,
   };
-  return { bytes, network: config && networkName(config), kind, layers, totals, config, about, onnx };
+  return { bytes, network: config && networkName(config), kind, layers, totals, config, about, onnx, notes: [] };
 }

@@ -10,6 +10,8 @@ import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../../src/network/config.ts';
 import type { ModelInput, Output } from './runtime.ts';
 
 export interface ClassifierModel {
+  /** Of the file. */
+  readonly bytes: Uint8Array;
   readonly proto: ModelProto;
   readonly input: ModelInput;
   /** Name of the output that holds the logits. */
@@ -25,10 +27,10 @@ export interface ClassifierModel {
  * @throws InputError when the file is no ONNX model or takes something else
  */
 export function readClassifier(bytes: Uint8Array): ClassifierModel {
-  return classifierOf(decodeModel(bytes));
+  return classifierOf(bytes, decodeModel(bytes));
 }
 
-function classifierOf(proto: ModelProto): ClassifierModel {
+function classifierOf(bytes: Uint8Array, proto: ModelProto): ClassifierModel {
   const inputs = fedInputs(proto);
   const [image] = inputs;
   const output = proto.graph?.output?.[0];
@@ -66,7 +68,7 @@ function classifierOf(proto: ModelProto): ClassifierModel {
     width,
     ...(batch ? { fixedBatch: batch } : {}),
   };
-  return { proto, input, output: output.name ?? '', classes, metadata };
+  return { bytes, proto, input, output: output.name ?? '', classes, metadata };
 }
 
 /**
@@ -99,7 +101,7 @@ export function readInputs(bytes: Uint8Array): Inputs {
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
   const metadata = readMetadata(proto);
   try {
-    return { images: classifierOf(proto).input, fixedBatch, metadata };
+    return { images: classifierOf(bytes, proto).input, fixedBatch, metadata };
   } catch (error) {
     if (error instanceof InputError) return { images: undefined, fixedBatch, metadata };
     throw error;

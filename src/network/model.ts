@@ -12,6 +12,13 @@ export interface Model {
   /** Exactly the parameters of the topology, by name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly about: About;
+  /** What its reader assumed or passed over, one line each, for whoever named the file; not part of any file written. */
+  readonly notes?: readonly string[];
+  /**
+   * Indices of latent weights that were exactly zero, by name of their kernel. Its bits hold +1 there (sign.ts), where
+   * the framework of the source has sign(0) = 0.
+   */
+  readonly zeros?: ReadonlyMap<string, readonly number[]>;
 }
 
 /**

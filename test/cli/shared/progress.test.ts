@@ -17,7 +17,10 @@ test('a plain line every ten seconds, at a rate that leaves out the start', () =
   const progress = new Progress();
   progress.update('cpu', 100, 10_000); // after a start of any length
   for (now = 1000; now <= 25_000; now += 1000) progress.update('cpu', 100 + (now / 1000) * 50, 10_000);
-  expect(lines).toEqual(['cpu: 600 of 10000 images, 50.0 images/s, 4 min left\n', 'cpu: 1100 of 10000 images, 50.0 images/s, 3 min left\n']);
+  expect(lines).toEqual([
+    'cpu: 600 of 10000 images, 50.0 images/s, 4 min left\n',
+    'cpu: 1100 of 10000 images, 50.0 images/s, 3 min left\n',
+  ]);
 });
 
 test('after ten minutes once per minute', () => {

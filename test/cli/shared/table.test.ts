@@ -4,7 +4,13 @@ import { fittedTable } from '../../../src/cli/shared/table.ts';
 const head = ['backend', 'images', 'verdict'];
 const rows = [['browser-wasm', '10,000', 'pass']];
 const optional = ['images'];
-const widthOf = (text: string) => Math.max(...text.split('\n').filter((line) => /[│┌]/.test(line)).map((line) => line.length));
+const widthOf = (text: string) =>
+  Math.max(
+    ...text
+      .split('\n')
+      .filter((line) => /[│┌]/.test(line))
+      .map((line) => line.length),
+  );
 
 test('a table that fits keeps every column', () => {
   const text = fittedTable(head, rows, { optional, wide: false }, 80);
