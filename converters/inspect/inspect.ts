@@ -2,7 +2,7 @@
 import { decodeModel } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { type NetworkConfig, networkName } from '../../src/network/config.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import { type LayerSummary, summarize } from '../../src/network/summary.ts';
 import { readMetadata } from '../onnx/metadata.ts';
 import { describeSource, isSource } from '../read.ts';
@@ -19,7 +19,7 @@ export interface Inspection {
   readonly layers: readonly LayerSummary[];
   readonly totals: Totals;
   readonly config: NetworkConfig | null;
-  readonly about: About | null;
+  readonly about: Provenance | null;
   readonly onnx: OnnxSummary | null;
   /** What the reader of a source assumed or passed over. */
   readonly notes: readonly string[];
@@ -78,7 +78,7 @@ function describe(
   bytes: number,
   kind: string | null,
   config: NetworkConfig | null,
-  about: About | null,
+  about: Provenance | null,
   layers: readonly LayerSummary[],
   onnx: OnnxSummary | null,
 ): Inspection {

@@ -6,7 +6,7 @@
 import { InputError } from '../../src/errors.ts';
 import type { MatArray, MatFile } from '../../src/formats/mat5.ts';
 import type { Model } from '../../src/network/model.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import type { Asked } from './asked.ts';
 import { packHWIO } from './column-major.ts';
 import { byNumber, fromKerasLayers, isConvName, isNormName, type KerasConv, type KerasNorm } from './keras.ts';
@@ -26,7 +26,7 @@ export function isKerasMat(file: MatFile): boolean {
  * Canonical model of a `*_allparams.mat`.
  * @throws InputError naming the variable that is missing, left over or of the wrong shape
  */
-export function fromKerasMat(file: MatFile, origin: Omit<About, 'dialect'>, asked: Asked): Model {
+export function fromKerasMat(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   const convs: KerasConv[] = [];
   const norms: KerasNorm[] = [];
   const others = new Map<string, MatArray>();

@@ -5,7 +5,7 @@
 import { InputError } from '../../src/errors.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../../src/network/config.ts';
 import { checkModel, type Model } from '../../src/network/model.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import { type BitTensor, floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { type ConvLayer, type Layer, layers, type NormLayer } from '../../src/network/topology.ts';
 import { type Asked, type ImageSize, inputOf } from './asked.ts';
@@ -66,7 +66,7 @@ export function byNumber<T extends { readonly name: string }>(layers: readonly T
  * Canonical model of the layers.
  * @throws InputError naming the layer that is missing, left over or of the wrong shape
  */
-export function fromKerasLayers(file: KerasFile, about: About, asked: Asked): Model {
+export function fromKerasLayers(file: KerasFile, about: Provenance, asked: Asked): Model {
   const { format, convs, norms } = file;
   if (norms.length === 0) {
     throw new InputError(

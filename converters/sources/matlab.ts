@@ -8,7 +8,7 @@ import { InputError } from '../../src/errors.ts';
 import type { MatArray, MatFile, NumericData } from '../../src/formats/mat5.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../../src/network/config.ts';
 import { checkModel, type Model } from '../../src/network/model.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import { floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { layers } from '../../src/network/topology.ts';
 import { type Asked, inputOf } from './asked.ts';
@@ -65,22 +65,22 @@ export function isMatlabPlain(file: MatFile): boolean {
  * Canonical model of a residual MatConvNet file.
  * @throws InputError naming the variable that is missing, left over or of the wrong shape.
  */
-export function fromMatlab(file: MatFile, origin: Omit<About, 'dialect'>, asked: Asked): Model {
+export function fromMatlab(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(file, dialects.residual, origin, asked);
 }
 
 /** The same of full precision. */
-export function fromMatlabFloat(file: MatFile, origin: Omit<About, 'dialect'>, asked: Asked): Model {
+export function fromMatlabFloat(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(file, dialects.float, origin, asked);
 }
 
 /** The same for a plain network, without shortcuts. */
-export function fromMatlabPlain(file: MatFile, origin: Omit<About, 'dialect'>, asked: Asked): Model {
+export function fromMatlabPlain(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(file, dialects.plain, origin, asked);
 }
 
-function read(file: MatFile, variables: Dialect, origin: Omit<About, 'dialect'>, asked: Asked): Model {
-  const about: About = { dialect: variables.name, ...origin };
+function read(file: MatFile, variables: Dialect, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
+  const about: Provenance = { dialect: variables.name, ...origin };
   const { kernels: kernelsName, scales: scalesName, moments: momentsName, gammas: gammasName, betas: betasName } = variables;
   const known = new Set<string>([
     kernelsName,

@@ -8,7 +8,7 @@
 import { InputError } from '../../src/errors.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../../src/network/config.ts';
 import { checkModel, type Model } from '../../src/network/model.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import { packSigns } from '../../src/network/sign.ts';
 import { bitTensor, floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { type ConvLayer, layers, type NormLayer } from '../../src/network/topology.ts';
@@ -75,7 +75,7 @@ const pytorchcv: Family = {
   imageSize: { height: 32, width: 32 }, // its last pool is 8x8
 };
 
-type Origin = Omit<About, 'dialect'>;
+type Origin = Omit<Provenance, 'dialect'>;
 
 /** Whether a file holds a network of binary-wide-resnet, as a state dict or inside a training checkpoint. */
 export function isBinaryWideResnet(file: StateDicts): boolean {
@@ -110,7 +110,7 @@ export function fromPytorchcvFloat(file: StateDicts, origin: Origin, asked: Aske
   return read(file, pytorchcv, 32, { dialect: 'pytorchcv-float', ...origin }, asked);
 }
 
-function read(file: StateDicts, family: Family, bits: 1 | 32, about: About, asked: Asked): Model {
+function read(file: StateDicts, family: Family, bits: 1 | 32, about: Provenance, asked: Asked): Model {
   const { tensors: state, outside, notes: beside } = findNetwork(file, family.anchor);
   const notes: string[] = [];
   const config = configOf(state, family, bits, asked, notes);

@@ -1,6 +1,6 @@
 /** What an ONNX file takes and gives, read from the file itself. */
 
-import { fedInputs } from '../../converters/onnx/graph-inputs.ts';
+import { graphInputs } from '../../converters/onnx/graph-inputs.ts';
 import { typeName } from '../../converters/onnx/initializer.ts';
 import { type InputLayout, type Metadata, readMetadata } from '../../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../../proto/onnx.ts';
@@ -31,7 +31,7 @@ export function readClassifier(bytes: Uint8Array): ClassifierModel {
 }
 
 function classifierOf(bytes: Uint8Array, proto: ModelProto): ClassifierModel {
-  const inputs = fedInputs(proto);
+  const inputs = graphInputs(proto);
   const [image] = inputs;
   const output = proto.graph?.output?.[0];
   if (inputs.length !== 1 || !image || !output)
@@ -97,7 +97,7 @@ export interface Inputs {
 /** @throws InputError when the file is no ONNX model, or one of ours that is damaged */
 export function readInputs(bytes: Uint8Array): Inputs {
   const proto = decodeModel(bytes);
-  const sizes = fedInputs(proto).map(({ type }) => shapeOf(type)[0]);
+  const sizes = graphInputs(proto).map(({ type }) => shapeOf(type)[0]);
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
   const metadata = readMetadata(proto);
   try {

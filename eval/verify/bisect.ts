@@ -6,7 +6,7 @@ import { type BackendName, backends } from '../backends/table.ts';
 import { type ClassifierModel, readClassifier } from '../runtime/model-input.ts';
 import type { Output } from '../runtime/runtime.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
-import { thresholdsOf } from '../tally/parity.ts';
+import { thresholdsOf } from '../tally/thresholds.ts';
 import { withOutputs } from './with-outputs.ts';
 
 /** A file on a backend. */

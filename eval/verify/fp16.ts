@@ -9,7 +9,7 @@ import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
 import { noise } from '../runtime/noise.ts';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
-import { thresholdsOf } from '../tally/parity.ts';
+import { thresholdsOf } from '../tally/thresholds.ts';
 import { roundFloat16 } from './round-float16.ts';
 import { type Accuracy, accuracyOf, compareBits, type LoadedForm, withLoaded } from './rounded-form.ts';
 

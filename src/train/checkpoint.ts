@@ -2,13 +2,13 @@
  * A training run as a file: safetensors with the configuration and the recipe in its metadata. Latent weights,
  * momenta and, once measured, moments; the position is the whole random state (random.ts). Kernels lie OIHW.
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from '#builtin';
 import { InputError } from '../errors.ts';
 import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { elements } from '../formats/shape.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
-import { type About, readAbout } from '../network/provenance.ts';
+import { type Provenance, readProvenance } from '../network/provenance.ts';
 import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';
 import type { SetIdentity } from './training-set.ts';
@@ -26,7 +26,7 @@ export interface Checkpoint {
   /** Absent in the first checkpoints of this version. */
   readonly plan?: Plan | undefined;
   /** What the model of these weights says of itself; absent in early checkpoints of this version. */
-  readonly about?: About | undefined;
+  readonly about?: Provenance | undefined;
 }
 
 /** How far a run goes, and on what. */
@@ -81,10 +81,8 @@ export function writeCheckpoint({ config, recipe, progress, weights, momenta, mo
 
 /** SHA-256 of the other metadata and of the tensors, in the order of the file. */
 function digest({ metadata, tensors }: SafetensorsFile): string {
-  const hash = createHash('sha256');
-  for (const [key, value] of metadata) if (key !== DIGEST) hash.update(`${key}\0${value}\0`);
-  for (const [name, { bytes }] of tensors) hash.update(`${name}\0`).update(bytes);
-  return hash.digest('hex');
+  const described = [...metadata].filter(([key]) => key !== DIGEST).map(([key, value]) => `${key}\0${value}\0`);
+  return sha256(...described, ...[...tensors].flatMap(([name, { bytes }]) => [`${name}\0`, bytes]));
 }
 
 /**
@@ -138,7 +136,7 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
     momenta,
     moments,
     plan: file.metadata.has('wrn.plan') ? readPlan(json('wrn.plan')) : undefined,
-    about: file.metadata.has('wrn.about') ? readStoredAbout(json('wrn.about'), config) : undefined,
+    about: file.metadata.has('wrn.about') ? readStoredProvenance(json('wrn.about'), config) : undefined,
   };
 }
 
@@ -174,9 +172,9 @@ function readProgress(json: unknown): Progress {
   };
 }
 
-function readStoredAbout(json: unknown, { classes }: NetworkConfig): About {
+function readStoredProvenance(json: unknown, { classes }: NetworkConfig): Provenance {
   const reader = jsonReader(FORMAT, 'wrn.about');
-  return readAbout(reader.record(json, 'root'), classes, reader, (field) => field);
+  return readProvenance(reader.record(json, 'root'), classes, reader, (field) => field);
 }
 
 function readPlan(json: unknown): Plan {

@@ -3,11 +3,11 @@ import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../data/dataset.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { decidedClass } from '../network/decision.ts';
-import { drawBatches } from './batches.ts';
+import { trainingBatches } from './batches.ts';
 import { lower, measuringNorm, storedNorm } from './lower.ts';
 import { graphFunction } from './tf/graph-function.ts';
 import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
-import type { Draw, TrainingSet } from './training-set.ts';
+import type { BatchOptions, TrainingSet } from './training-set.ts';
 import { learned, momentNames, type StoredMoments } from './variables.ts';
 
 /** How a pass over images is stopped and followed. */
@@ -26,7 +26,7 @@ export async function measureMoments(
   config: NetworkConfig,
   weights: readonly Tensor[],
   set: TrainingSet,
-  draw: Draw,
+  options: BatchOptions,
   batches: number,
   { signal, onProgress }: Watch,
 ): Promise<StoredMoments> {
@@ -44,9 +44,9 @@ export async function measureMoments(
   });
   const sums = new Map<string, Float64Array>();
   try {
-    for await (const { number, imagesNHWC } of drawBatches(set, draw, 0, batches)) {
+    for await (const { number, imagesNHWC } of trainingBatches(set, options, 0, batches)) {
       signal.throwIfAborted();
-      const images = tf.tensor(imagesNHWC, [draw.batch, set.height, set.width, set.channels], 'float32');
+      const images = tf.tensor(imagesNHWC, [options.batch, set.height, set.width, set.channels], 'float32');
       const found = measure(images, ...weights);
       for (const [i, name] of names.entries()) {
         const values = (found[i] as Tensor).dataSync();
@@ -55,7 +55,7 @@ export async function measureMoments(
         for (const [c, value] of values.entries()) sum[c] = (sum[c] as number) + value;
       }
       tf.dispose([images, ...found]);
-      onProgress?.((number + 1) * draw.batch, batches * draw.batch);
+      onProgress?.((number + 1) * options.batch, batches * options.batch);
     }
   } finally {
     measure.dispose();

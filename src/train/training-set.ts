@@ -79,7 +79,7 @@ export function batchesPerEpoch(set: Pick<TrainingSet, 'length'>, batch: number)
   return Math.floor(set.length / batch);
 }
 
-export interface Draw {
+export interface BatchOptions {
   readonly seed: number;
   /** Images a batch. */
   readonly batch: number;
@@ -90,7 +90,7 @@ export interface Draw {
  * Draws batches of a shuffled, augmented set. Batch `number` is the same whenever and wherever it is drawn.
  * @returns a function that fills `imagesNHWC` (shape [batch, height, width, channels], values 0..255) and `labels` with batch `number`.
  */
-export function drawer(set: TrainingSet, { seed, batch, augmentation }: Draw) {
+export function batchMaker(set: TrainingSet, { seed, batch, augmentation }: BatchOptions) {
   const size = set.channels * set.height * set.width;
   const perEpoch = batchesPerEpoch(set, batch);
   const load = loader(set, augmentation);

@@ -1,6 +1,6 @@
 /** The backends that run in the user's Chrome, Chromium or Edge. */
-import { chromium } from 'playwright-core';
 import { DeviceError } from '../../../src/errors.ts';
+import { loadPackage, requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions } from '../backend.ts';
 import { openError, stopError } from '../runtime-error.ts';
@@ -32,6 +32,8 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
   return {
     title,
     async open(original, originalInput, options) {
+      const { chromium } = await loadPackage('playwright-core');
+      requirePackage('onnxruntime-web');
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
       const input = prepared?.input ?? originalInput;

@@ -4,8 +4,8 @@ import { readInput } from '../shared/input-file.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { expandPaths } from '../shared/paths.ts';
 import { wideOption } from '../shared/table.ts';
-import { printReport, requireParity } from './parity-table.ts';
-import { writeReport } from './report.ts';
+import { runRecord, writeReport } from './report.ts';
+import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {
   readonly report?: string;
@@ -42,7 +42,8 @@ async function run(files: readonly string[], flags: Flags): Promise<void> {
   const parts: Part[] = [];
   for (const file of await expandPaths(files)) parts.push(readPart(await readInput(file), file));
   const report = mergeParts(parts);
-  printReport(report, flags);
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force });
+  const record = runRecord(parts.flatMap(({ machine }) => machine ?? []));
+  printReport(report, record, { format: flags.format, wide: flags.wide });
+  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, ...record });
   requireParity(report);
 }

@@ -5,7 +5,8 @@ import { Option } from 'commander';
 /** No colours: the table is the same in a file and in a terminal. */
 export const plain = { style: { head: [], border: [] } };
 
-export const wideOption = () => new Option('--wide', 'print all columns, also beyond the width of the terminal').default(false);
+export const wideOption = (all = 'all columns') =>
+  new Option('--wide', `print ${all}, also beyond the size of the terminal`).default(false);
 
 export interface Fit {
   /** Heads of columns that may be left out where there is no room, the first to go first. */

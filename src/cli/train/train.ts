@@ -5,6 +5,7 @@ import { nearest } from '../../data/nearest-name.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
 import { type NetworkConfig, networkName } from '../../network/config.ts';
+import { requirePackage } from '../../packages.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
 import { paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
 import { checkResources } from '../../train/resources.ts';
@@ -13,7 +14,7 @@ import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../..
 import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
-import { requireParity } from '../eval/parity-table.ts';
+import { requireParity } from '../eval/result-table.ts';
 import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
@@ -88,11 +89,14 @@ export function command(): Command {
 async function run(flags: Flags, self: Command): Promise<void> {
   const given = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
   checkOptions(flags, given);
-  const tf = loadTensorFlow(); // before minutes are spent on data
+  // before minutes are spent on data
+  const tf = loadTensorFlow();
+  requirePackage('onnxruntime-node');
+  requirePackage('onnxruntime-web');
   const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
   try {
-    folder.claim();
+    const lost = await folder.claim((line) => process.stderr.write(`${line}\n`));
     checkFolder(folder, flags);
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
     // images of any size are tested at the smallest of the scales that training sees, cut around the centre
@@ -100,7 +104,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
     const images = await openSplits(chosen.source, { shorterSides, ...(chosen.shape && { shape: chosen.shape }) });
     opening.release();
     try {
-      await trainOn(tf, images, chosen, folder, flags);
+      await trainOn(tf, images, chosen, folder, lost, flags);
     } finally {
       await images.train.close();
       await images.test.close();
@@ -116,9 +120,11 @@ async function trainOn(
   images: { readonly train: ImageSet; readonly test: ImageSet },
   { checkpoint, source, epochs, recipe }: ChosenRun,
   folder: RunFolder,
+  lost: AbortSignal,
   flags: Flags,
 ): Promise<void> {
-  const { signal, release } = catchInterrupt('interrupted');
+  const interrupt = catchInterrupt('interrupted');
+  const signal = AbortSignal.any([interrupt.signal, lost]);
   const show = new TrainingProgress();
   let steps = checkpoint?.progress.step ?? 0;
   const onPass = (what: string, done: number, total: number) => show.pass(what, done, total);
@@ -157,12 +163,13 @@ async function trainOn(
     process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
     requireParity(report.parity);
   } catch (error) {
-    if (!signal.aborted) throw error;
+    lost.throwIfAborted();
+    if (!interrupt.signal.aborted) throw error;
     const advice = folder.hasCheckpoint ? `. Go on with: ${resumption(flags)}` : '';
     throw new InterruptedError(`interrupted after ${steps} steps${advice}`);
   } finally {
     show.end();
-    release();
+    interrupt.release();
   }
 }
 

@@ -7,7 +7,7 @@ import { type Crop, decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../files/deco
 import { listFolder } from '../files/source.ts';
 import { randomStream } from '../random.ts';
 import { requireCover } from '../scale.ts';
-import { checkFits, type DataKind, type OpenOptions } from './dataset-format.ts';
+import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'image folder';
 /** What file managers leave behind. */
@@ -19,7 +19,7 @@ const CROPS = 25;
 /** Folders that may stand above the class folders, one a split. */
 const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
 
-export const imageFolder: DataKind = {
+export const imageFolder: DatasetFormat = {
   name: FORMAT,
   files: () => [],
   recognises: (source) => source.folders.some((name) => !CLUTTER.test(name)),

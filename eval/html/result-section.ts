@@ -1,15 +1,14 @@
 /** The parity table: every backend against the reference. */
 
-import type { BackendResult, Report } from '../report.ts';
+import { type Column, type NamedReport, type NamedResult, resultColumns } from '../columns.ts';
 import { percent } from './format.ts';
 import { type Html, html, type Value } from './html.ts';
-import { type Column, parityColumns } from './parity-columns.ts';
 import { cardTable } from './table.ts';
 
-export function paritySection(report: Report): Html {
+export function resultSection(report: NamedReport): Html {
   const { results, reference, thresholds } = report;
   const compared = results.length > 1;
-  const columns = parityColumns(report);
+  const columns = resultColumns(report);
   const limits = `agreement at least ${percent(thresholds.agreement)}, relative error at most ${thresholds.relError}`;
   return html`<section>
 <h2>${compared ? 'Parity' : 'Result'}</h2>
@@ -39,7 +38,7 @@ const verdicts: Readonly<Record<string, Html>> = {
 };
 
 /** What breaks parity stands out, and not by colour alone. */
-function cell({ name, text, holds }: Column, result: BackendResult): Value {
+function cell({ name, text, holds }: Column, result: NamedResult): Value {
   const value = text(result) ?? '–';
   if (name === 'verdict') return verdicts[value] ?? value;
   return holds?.(result) === false ? html`<strong class="fail">${value}</strong>` : value;

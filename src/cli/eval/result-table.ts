@@ -1,0 +1,56 @@
+import { cautionOf, type NamedReport, resultColumns, scopeOf, withNames } from '../../../eval/columns.ts';
+import type { RunRecord } from '../../../eval/record.ts';
+import type { Report } from '../../../eval/report.ts';
+import type { Bisection } from '../../../eval/verify/bisect.ts';
+import { ParityError } from '../../errors.ts';
+import { fittedTable } from '../shared/table.ts';
+import { type BisectionWidth, describeBisection } from './bisect.ts';
+
+/** @param record stands in the JSON behind the report */
+export function printReport(
+  report: Report,
+  record: RunRecord,
+  { format, bisection, wide }: { format: 'human' | 'json'; bisection?: Bisection | undefined } & BisectionWidth,
+): void {
+  const text = () => [resultTable(report, wide), ...(bisection ? [describeBisection(bisection, { wide })] : [])].join('\n');
+  process.stdout.write(format === 'json' ? `${JSON.stringify({ ...report, ...record, bisection })}\n` : text());
+}
+
+/**
+ * Passes a report of one row, which asks for no parity.
+ * @throws ParityError that names the rows that are beyond the thresholds, or that were not compared
+ */
+export function requireParity(report: Report): void {
+  const { results, verdict, isComparison, uncompared } = withNames(report);
+  const failed = results.filter((result) => result.verdict === 'fail').map(({ backend }) => backend);
+  if (verdict === 'fail') throw new ParityError(`parity failed: ${failed.join(', ')} beyond the thresholds`);
+  if (verdict === null && isComparison) throw new ParityError(`parity not shown: ${uncompared.join(', ')} not compared on all images`);
+}
+
+/** Columns that a narrow terminal goes without, the first to go first. */
+const OPTIONAL = ['mean diff', 'memory', 'load', 'max diff', 'top-5', 'images', 'images/s', 'disagreements', 'flips'];
+
+/** A report as a table, with the thresholds and what really ran. */
+export function resultTable(report: Report, wide = false): string {
+  const named = withNames(report);
+  const { model, against, shard, reference, thresholds, results, isComparison } = named;
+  const columns = resultColumns(named);
+  const head = ['backend', ...columns.map(({ name }) => name)];
+  const rows = results.map((result) => [result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
+  const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;
+  const caution = cautionOf(named);
+  return [
+    `${against ? `${model} and ${against.model}` : model} on ${scopeOf(named)}`,
+    fittedTable(head, rows, { optional: OPTIONAL, wide }),
+    ...results.map(({ backend, detail }) => `  ${backend}: ${detail}`),
+    isComparison
+      ? `parity with ${reference}: ${shard.count > 1 ? 'see wrn-onnx merge' : describeVerdict(named)} (${limits})`
+      : 'one backend: nothing to compare with',
+    ...(caution ? [caution] : []),
+    '',
+  ].join('\n');
+}
+
+function describeVerdict({ verdict, uncompared }: NamedReport): string {
+  return verdict ?? `not compared on all images: ${uncompared.join(', ')}`;
+}
