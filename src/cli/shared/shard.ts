@@ -1,8 +1,7 @@
 /** `--shard`: a part that the user names, or that a job scheduler gives this process. */
 import { InvalidArgumentError } from 'commander';
 import type { Shard } from '../../../eval/shard.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from '../../environment.ts';
 
 /** How a scheduler numbers the jobs of an array, as variables of the environment. */
 interface Scheduler {
