@@ -1,6 +1,6 @@
 /** What an evaluation does, worked out before anything runs: which file on which backends, and which images. */
 import { createHash } from 'node:crypto';
-import type { ImageSet } from '../src/data/dataset.ts';
+import type { ImageSet, ImageShape } from '../src/data/dataset.ts';
 import { checkFits } from '../src/data/kinds/dataset-format.ts';
 import { networkName } from '../src/network/config.ts';
 import { weightCount } from '../src/network/topology.ts';
@@ -15,19 +15,19 @@ import { thresholdsOf } from './tally/thresholds.ts';
 
 export interface PlanOptions {
   readonly model: ClassifierModel;
-  /** Name of the file, for the report. */
-  readonly modelName: string;
+  /** Name of the file, for the report; `model.onnx` by default. */
+  readonly modelName?: string | undefined;
   readonly data: ImageSet;
-  /** Backends in the order of the report. */
-  readonly backends: readonly BackendName[];
+  /** Backends in the order of the report; `cpu` alone by default. */
+  readonly backends?: readonly BackendName[] | undefined;
   /** The backend that the others are compared with; the first by default. */
   readonly reference?: BackendName | undefined;
   /** Images from the start of the data set; all by default. */
   readonly limit?: number | undefined;
   /** The part of these images to evaluate; all by default. */
   readonly shard?: Shard | undefined;
-  /** A file of a fixed batch is run in batches of that, whatever is asked for here. */
-  readonly backendOptions: BackendOptions;
+  /** By default batches of 64 images, of images larger than 32x32 16; a file of a fixed batch is run in batches of that. */
+  readonly backendOptions?: (Omit<BackendOptions, 'batch'> & { readonly batch?: number | undefined }) | undefined;
 }
 
 export interface Plan {
@@ -43,9 +43,10 @@ export interface Plan {
 
 /** @throws InputError when the file does not fit the data */
 export function planEvaluation(options: PlanOptions): Plan {
-  const { model, modelName, data, backends, limit, shard = whole } = options;
+  const { model, modelName = 'model.onnx', data, backends = ['cpu'], limit, shard = whole } = options;
   checkFits('data', data.name, data, { split: data.split, shape: model.input, classes: model.classes });
-  const backendOptions = { ...options.backendOptions, batch: model.input.fixedBatch ?? options.backendOptions.batch };
+  const asked = options.backendOptions;
+  const backendOptions = { ...asked, batch: model.input.fixedBatch ?? asked?.batch ?? defaultBatch(model.input) };
   const batch = imagesPerBatch(backendOptions.batch, data.crops);
   const total = Math.min(limit ?? data.length, data.length);
   const config = model.metadata?.config;
@@ -67,6 +68,11 @@ export function planEvaluation(options: PlanOptions): Plan {
     thresholds: thresholdsOf(model.metadata?.form),
   };
   return { subject, model, data, range: shardRange(total, batch, shard), backendOptions };
+}
+
+/** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */
+function defaultBatch({ height, width }: ImageShape): number {
+  return height * width <= 32 * 32 ? 64 : 16;
 }
 
 /** As reports name it. */

@@ -7,7 +7,6 @@ import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
-import type { ImageShape } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { UsageError } from '../../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from '../shared/arguments.ts';
@@ -146,7 +145,7 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
     const labels = metadata?.about.classLabels;
     warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));
     const others = await readReports(flags.compare, dataName(data));
-    const backendOptions = { threads, browser, softwareGpu, batch: flags.batch ?? defaultBatch(input), source };
+    const backendOptions = { threads, browser, softwareGpu, batch: flags.batch, source };
     const plan = planEvaluation({ model, modelName, data, backends, reference, limit, shard, backendOptions });
     await logitFiles.open(classes, plan.range.from);
     return { plan, logitFiles, sides, others };
@@ -198,9 +197,4 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
 
 function warn(note: string | undefined): void {
   if (note !== undefined) process.stderr.write(`${note}\n`);
-}
-
-/** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */
-function defaultBatch({ height, width }: ImageShape): number {
-  return height * width <= 32 * 32 ? 64 : 16;
 }
