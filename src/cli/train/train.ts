@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ImageSet } from '../../data/dataset.ts';
+import { nearest } from '../../data/nearest-name.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
 import { type NetworkConfig, networkName } from '../../network/config.ts';
@@ -21,12 +22,19 @@ import { describeRun, finishRun } from './finish-run.ts';
 import { TrainingProgress } from './progress.ts';
 
 /** What --resume takes from the command line; all else comes from the checkpoint. */
-const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format'];
+const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format', 'quiet'];
+
+function presetName(text: string): string {
+  if (Object.hasOwn(presets, text)) return text;
+  throw new InvalidArgumentError(`expected one of ${Object.keys(presets).join(', ')}${nearest(text, Object.keys(presets))}`);
+}
 
 export function command(): Command {
   const wholeNumber = (text: string) => (text === '0' ? 0 : naturalNumber(text));
   return new Command('train')
-    .addOption(new Option('--preset <name>', 'experiment of the paper to start from').choices(Object.keys(presets)))
+    .addOption(
+      new Option('--preset <name>', `experiment of the paper to start from: ${Object.keys(presets).join(', ')}`).argParser(presetName),
+    )
     .option('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
     .requiredOption('-o, --output <folder>', 'where checkpoint, log, model file and ONNX file go')
     .addOption(
@@ -88,7 +96,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
   try {
-    folder.claim();
+    const lost = await folder.claim((line) => process.stderr.write(`${line}\n`));
     checkFolder(folder, flags);
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
     // images of any size are tested at the smallest of the scales that training sees, cut around the centre
@@ -96,7 +104,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
     const images = await openSplits(chosen.source, { shorterSides, ...(chosen.shape && { shape: chosen.shape }) });
     opening.release();
     try {
-      await trainOn(tf, images, chosen, folder, flags);
+      await trainOn(tf, images, chosen, folder, lost, flags);
     } finally {
       await images.train.close();
       await images.test.close();
@@ -112,9 +120,11 @@ async function trainOn(
   images: { readonly train: ImageSet; readonly test: ImageSet },
   { checkpoint, source, epochs, recipe }: ChosenRun,
   folder: RunFolder,
+  lost: AbortSignal,
   flags: Flags,
 ): Promise<void> {
-  const { signal, release } = catchInterrupt('interrupted');
+  const interrupt = catchInterrupt('interrupted');
+  const signal = AbortSignal.any([interrupt.signal, lost]);
   const show = new TrainingProgress();
   let steps = checkpoint?.progress.step ?? 0;
   const onPass = (what: string, done: number, total: number) => show.pass(what, done, total);
@@ -153,12 +163,13 @@ async function trainOn(
     process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
     requireParity(report.parity);
   } catch (error) {
-    if (!signal.aborted) throw error;
+    lost.throwIfAborted();
+    if (!interrupt.signal.aborted) throw error;
     const advice = folder.hasCheckpoint ? `. Go on with: ${resumption(flags)}` : '';
     throw new InterruptedError(`interrupted after ${steps} steps${advice}`);
   } finally {
     show.end();
-    release();
+    interrupt.release();
   }
 }
 
