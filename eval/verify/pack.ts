@@ -44,15 +44,6 @@ export interface WeightComparison {
   readonly difference: number;
 }
 
-/** What was packed, and how the model is run. */
-export interface PackClaim {
-  readonly packed: readonly Pick<Packed, 'tensor' | 'layer' | 'error'>[];
-  /** Reads what stands beside the original. */
-  readonly read?: ReadExternal | undefined;
-  /** Sizes of inputs that the model leaves to the caller. */
-  readonly sizes?: Sizes | undefined;
-}
-
 /** Labelled images, and how the model takes them. */
 export interface PackData {
   readonly images: ImageSet;
@@ -63,27 +54,50 @@ export interface PackData {
 
 const BATCH = 16;
 
+/** A file by its path, as external data needs, or its bytes. */
+export type PackFile = string | Uint8Array;
+
+export interface VerifyPackOptions {
+  /** The file that `packOnnx` or `unpackOnnx` was given. */
+  readonly original: PackFile;
+  /** What `packOnnx` says it packed: these weights are compared one by one. */
+  readonly packed?: readonly Pick<Packed, 'tensor' | 'layer' | 'error'>[] | undefined;
+  /** Reads what stands beside the original. */
+  readonly read?: ReadExternal | undefined;
+  /** Sizes of inputs that the model leaves to the caller. */
+  readonly sizes?: Sizes | undefined;
+  readonly data?: PackData | undefined;
+}
+
 /**
- * Compares the weights of both files, named by their paths, one by one, then runs both on onnxruntime's CPU provider.
+ * Compares the weights of a packed or unpacked file with those of its original, one by one, then runs both on onnxruntime's CPU provider.
  * @throws ParityError when a sign is another, or a weight or an output differs by more than the tolerance and the threshold of `eval`
  * @throws InputError when the original cannot be run
  */
-export async function verifyPack(original: string, packed: string, claim: PackClaim, data?: PackData): Promise<PackVerification> {
-  const [before, after] = await Promise.all([readFile(original), readFile(packed)]);
-  const weights = await compareWeights(decodeModel(before), decodeModel(after), claim);
+export async function verifyPack(
+  file: PackFile,
+  { original, data, packed = [], read, sizes }: VerifyPackOptions,
+): Promise<PackVerification> {
+  const [before, after] = await Promise.all([bytesOf(original), bytesOf(file)]);
+  const weights = await compareWeights(decodeModel(before), decodeModel(after), packed, read);
   const first = await open(
     original,
-    (reason) => new InputError('onnx', original, `expected a model that onnxruntime runs, so that parity can be proved, got ${reason}`),
+    (reason) =>
+      new InputError(
+        'onnx',
+        typeof original === 'string' ? original : 'file',
+        `expected a model that onnxruntime runs, so that parity can be proved, got ${reason}`,
+      ),
   );
   try {
-    const second = await open(packed, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
+    const second = await open(file, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
     try {
-      const threshold = Math.max(defaultThresholds.relError, 10 * Math.max(0, ...claim.packed.map(({ error }) => error)));
+      const threshold = Math.max(defaultThresholds.relError, 10 * Math.max(0, ...packed.map(({ error }) => error)));
       const random = await compareRandom(first, second, {
         original,
-        packed,
+        file,
         values: readInputs(before).values,
-        sizes: claim.sizes,
+        sizes,
         threshold,
       });
       return { weights, ...random, data: data ? await compareData(first, second, data, threshold) : null };
@@ -102,7 +116,12 @@ const ROUNDING = new Map<number, number>([
 ]);
 const FLOAT_ROUNDING = 1e-5;
 
-async function compareWeights(before: ModelProto, after: ModelProto, { packed, read }: PackClaim): Promise<WeightComparison> {
+async function compareWeights(
+  before: ModelProto,
+  after: ModelProto,
+  packed: NonNullable<VerifyPackOptions['packed']>,
+  read: ReadExternal | undefined,
+): Promise<WeightComparison> {
   const about = new Map(packed.map((row) => [row.tensor, row]));
   const news = weightModels(after, new Set(about.keys()), undefined);
   let [count, difference, compared] = [0, 0, 0];
@@ -132,7 +151,7 @@ async function compareWeights(before: ModelProto, after: ModelProto, { packed, r
 }
 
 async function weightsOf(model: ModelProto): Promise<Float32Array | Float64Array> {
-  const session = await create(encodeModel(model), model);
+  const session = await create(encodeModel(model));
   try {
     const outputs = await session.run({});
     return outputs[WEIGHTS]?.data as Float32Array | Float64Array;
@@ -143,24 +162,28 @@ async function weightsOf(model: ModelProto): Promise<Float32Array | Float64Array
 
 const options = { executionProviders: ['cpu'], logSeverityLevel: 4 } as const;
 
-async function open(path: string, refuse: (reason: string) => Error): Promise<RuntimeSession> {
+async function bytesOf(file: PackFile): Promise<Uint8Array> {
+  return typeof file === 'string' ? readFile(file) : file;
+}
+
+async function open(file: PackFile, refuse: (reason: string) => Error): Promise<RuntimeSession> {
   try {
-    return await create(path, undefined);
+    return await create(file);
   } catch (error) {
     throw refuse(firstLine(error));
   }
 }
 
 /** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with a function of that name. */
-async function create(source: string | Uint8Array, model: ModelProto | undefined, more: PlainOptions = {}): Promise<RuntimeSession> {
+async function create(source: PackFile, more: PlainOptions = {}): Promise<RuntimeSession> {
   const { InferenceSession } = await loadPackage('onnxruntime-node');
   const sessionOptions = { ...options, ...more };
-  const load = (from: string | Uint8Array): Promise<RuntimeSession> =>
+  const load = (from: PackFile): Promise<RuntimeSession> =>
     typeof from === 'string' ? InferenceSession.create(from, sessionOptions) : InferenceSession.create(from, sessionOptions);
   try {
     return await load(source);
   } catch (error) {
-    const runnable = withBipolarQuant(model ?? decodeModel(await readFile(source as string)));
+    const runnable = withBipolarQuant(decodeModel(await bytesOf(source)));
     if (!runnable) throw error;
     return load(encodeModel(runnable));
   }
@@ -200,8 +223,8 @@ function withBipolarQuant(model: ModelProto): ModelProto | undefined {
 }
 
 interface RandomChoice {
-  readonly original: string;
-  readonly packed: string;
+  readonly original: PackFile;
+  readonly file: PackFile;
   readonly values: readonly Value[];
   readonly sizes: Sizes | undefined;
   readonly threshold: number;
@@ -210,7 +233,7 @@ interface RandomChoice {
 async function compareRandom(
   before: RuntimeSession,
   after: RuntimeSession,
-  { original, packed, values, sizes, threshold }: RandomChoice,
+  { original, file, values, sizes, threshold }: RandomChoice,
 ): Promise<Omit<PackVerification, 'data' | 'weights'>> {
   const unproven = (why: string, inputs: Shapes = {}) => ({ relError: null, maxAbsDiff: null, inputs, unproven: why });
   const stranger = values.find(({ kind }) => kind !== 'tensor');
@@ -223,15 +246,15 @@ async function compareRandom(
   } catch (error) {
     if (!isAlike(outputs, await before.run(feeds)))
       return unproven('the model is not deterministic: two runs of the original on the same inputs differ', shapes);
-    const [plain, plainNew] = [await runAsWritten(original, feeds), await runAsWritten(packed, feeds)];
+    const [plain, plainNew] = [await runAsWritten(original, feeds), await runAsWritten(file, feeds)];
     if (isAlike(plain, outputs)) throw error; // the optimizer is not what makes the difference
     return { ...difference(plain, plainNew, threshold), inputs: shapes, asWritten: true };
   }
 }
 
 /** Runs a file without onnxruntime's optimizer. */
-async function runAsWritten(path: string, feeds: RandomRun['feeds']): Promise<Outputs> {
-  const session = await create(path, undefined, { graphOptimizationLevel: 'disabled' });
+async function runAsWritten(file: PackFile, feeds: RandomRun['feeds']): Promise<Outputs> {
+  const session = await create(file, { graphOptimizationLevel: 'disabled' });
   try {
     return await session.run(feeds);
   } finally {

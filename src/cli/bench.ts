@@ -82,7 +82,6 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const profiles: FileProfile[] = [];
   try {
     const options = {
-      files,
       backends,
       batches: flags.batch,
       sizes: flags.shape,
@@ -91,7 +90,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
       backendOptions,
       signal: interrupt.signal,
     };
-    for await (const one of bench({ ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
+    for await (const one of bench(files, { ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
       measurements.push(one);
     }
     if (flags.profile) {

@@ -61,7 +61,7 @@ async function run(source: string, flags: Flags): Promise<void> {
     writeModel(output, result, {
       force,
       verify: async (path) => {
-        verification = await verifyPack(source, path, claim, data);
+        verification = await verifyPack(path, { original: source, data, ...claim });
       },
     });
   if (flags.data === undefined) await verify();

@@ -29,7 +29,8 @@ async function run(source: string, { output, force, format }: Flags): Promise<vo
   await writeModel(output, result, {
     force,
     verify: async (path) => {
-      verification = await verifyPack(source, path, { packed: result.unpacked.map((row) => ({ ...row, error: 0 })), read });
+      const packed = result.unpacked.map((row) => ({ ...row, error: 0 }));
+      verification = await verifyPack(path, { original: source, packed, read });
     },
   });
   const { unpacked, model, data } = result;

@@ -23,10 +23,10 @@ async function packed(original: Uint8Array, options: PackOptions = {}) {
   for (const inline of [true, false]) {
     result = packOnnx(original, { ...options, inline });
     writeFileSync(after, result.model);
-    await verifyPack(before, after, result);
+    await verifyPack(after, { original: before, packed: result.packed });
   }
   writeFileSync(after, unpackOnnx(result.model).model);
-  await verifyPack(before, after, result);
+  await verifyPack(after, { original: before, packed: result.packed });
   return result;
 }
 
@@ -267,7 +267,7 @@ test('a sign of 26 thousand that is another is found, though no output shows it'
   bits[100] = (bits[100] as number) ^ 4;
   writeFileSync(join(folder, 'original.onnx'), original);
   writeFileSync(join(folder, 'flipped.onnx'), encodeModel(proto));
-  const checking = verifyPack(join(folder, 'original.onnx'), join(folder, 'flipped.onnx'), result);
+  const checking = verifyPack(join(folder, 'flipped.onnx'), { original: join(folder, 'original.onnx'), packed: result.packed });
   await expect(checking).rejects.toThrow('weights of y: expected every sign of the original, got 1 of 2048 others');
 });
 
@@ -454,7 +454,7 @@ for (const [name, layers, before, after] of [
     const out = join(folder, 'out.onnx');
     writeFileSync(out, result.model);
     if (result.data) writeFileSync(join(dirname(out), 'out.onnx.data'), result.data);
-    const { relError, weights } = await verifyPack(path, out, { packed: result.packed, read });
+    const { relError, weights } = await verifyPack(out, { original: path, packed: result.packed, read });
     expect(relError).toBeLessThan(1e-6);
     expect(weights.difference).toBeLessThan(2e-6);
     expect((result.model.length + (result.data?.length ?? 0)) / 1000).toBeLessThan(after);
@@ -468,7 +468,7 @@ for (const [name, why] of [
   testWith(`cases/onnx/${name}.onnx`, `${name}: weights are compared, and it is said why outputs are not`, async (path) => {
     const result = packOnnx(readFileSync(path));
     writeFileSync(join(folder, 'out.onnx'), result.model);
-    expect(await verifyPack(path, join(folder, 'out.onnx'), result)).toMatchObject({
+    expect(await verifyPack(join(folder, 'out.onnx'), { original: path, packed: result.packed })).toMatchObject({
       unproven: why,
       relError: null,
       weights: { difference: 0 },
@@ -483,13 +483,18 @@ testWith(
     const result = packOnnx(readFileSync(path));
     const out = join(folder, 'out.onnx');
     writeFileSync(out, result.model);
-    await expect(verifyPack(path, out, result)).rejects.toThrow(/of n = 32, 224, .* \(choose others with --shape n=N\)/);
-    expect(await verifyPack(path, out, { ...result, sizes: { n: [77] } })).toMatchObject({ relError: 0, inputs: { x: [1, 77, 64] } });
-    expect(await verifyPack(path, out, { ...result, sizes: { x: [2, 77, 64] } })).toMatchObject({
+    await expect(verifyPack(out, { original: path, packed: result.packed })).rejects.toThrow(
+      /of n = 32, 224, .* \(choose others with --shape n=N\)/,
+    );
+    expect(await verifyPack(out, { original: path, packed: result.packed, sizes: { n: [77] } })).toMatchObject({
+      relError: 0,
+      inputs: { x: [1, 77, 64] },
+    });
+    expect(await verifyPack(out, { original: path, packed: result.packed, sizes: { x: [2, 77, 64] } })).toMatchObject({
       relError: 0,
       inputs: { x: [2, 77, 64] },
     });
-    await expect(verifyPack(path, out, { ...result, sizes: { m: [77] } })).rejects.toThrow(
+    await expect(verifyPack(out, { original: path, packed: result.packed, sizes: { m: [77] } })).rejects.toThrow(
       '--shape m: expected an input or a dimension (x, b, n), got neither',
     );
   },
