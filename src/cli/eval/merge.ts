@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { mergeParts, type Part, readPart } from '../../../eval/merge.ts';
 import { readInput } from '../shared/input-file.ts';
 import { requireWritable } from '../shared/output-file.ts';
-import { writeReport } from './report.ts';
+import { runRecord, writeReport } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {
@@ -35,7 +35,8 @@ async function run(files: readonly string[], flags: Flags): Promise<void> {
   const parts: Part[] = [];
   for (const file of files) parts.push(readPart(await readInput(file), file));
   const report = mergeParts(parts);
-  printReport(report, flags.format);
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force });
+  const record = runRecord(parts.flatMap(({ machine }) => machine ?? []));
+  printReport(report, record, { format: flags.format });
+  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, ...record });
   requireParity(report);
 }
