@@ -15,6 +15,7 @@ import { catchInterrupt } from '../shared/interrupt.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
+import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { LogitFiles } from './logit-files.ts';
 import { readReports, runRecord, writeReport } from './report.ts';
@@ -34,11 +35,11 @@ interface Flags {
   readonly softwareGpu?: boolean;
   readonly bisect?: boolean;
   readonly against?: string;
-  readonly wide?: boolean;
   readonly saveLogits?: string;
   readonly report?: string;
   readonly compare: readonly string[];
   readonly force: boolean;
+  readonly wide: boolean;
   readonly format: 'human' | 'json';
 }
 
@@ -79,11 +80,11 @@ export function command(): Command {
       '--against <file>',
       'compare with this file: accuracy of both, agreement and the images decided differently; with --bisect layer by layer',
     )
-    .option('--wide', 'with --bisect: show every layer, not only those around the first difference')
     .option('--save-logits <file>', 'write the logits, shape [images, classes], for numpy; one file per backend when there are several')
     .option('--report <file>', 'write the result as one HTML page; with --bisect the layers too')
     .option('--compare <results...>', 'with --report: draw results of other files beside it, as --format json printed them', [])
     .option('--force', 'replace existing files', false)
+    .addOption(wideOption('all columns, and with --bisect all layers'))
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
     .addHelpText(
       'after',
@@ -101,9 +102,8 @@ Examples:
  * Refuses what would be ignored.
  * @throws UsageError for options that do not go together
  */
-function requireFit({ bisect, report, wide, compare, shard, batch, saveLogits, crops, shorterSide }: Flags): void {
+function requireFit({ bisect, report, compare, shard, batch, saveLogits, crops, shorterSide }: Flags): void {
   if (compare.length > 0 && report === undefined) throw new UsageError('--compare goes with --report');
-  if (wide && !bisect) throw new UsageError('--wide goes with --bisect');
   if (bisect && (crops ?? shorterSide?.[1]) !== undefined)
     throw new UsageError('--bisect compares layers on one crop of an image: leave --crops away and give one --shorter-side');
   if (bisect && report === undefined && (shard ?? batch ?? saveLogits) !== undefined)

@@ -1,9 +1,9 @@
-import Table from 'cli-table3';
 import { cautionOf, type NamedReport, resultColumns, scopeOf, withNames } from '../../../eval/columns.ts';
 import type { RunRecord } from '../../../eval/record.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
 import { ParityError } from '../../errors.ts';
+import { fittedTable } from '../shared/table.ts';
 import { type BisectionWidth, describeBisection } from './bisect.ts';
 
 /** @param record stands in the JSON behind the report */
@@ -12,7 +12,7 @@ export function printReport(
   record: RunRecord,
   { format, bisection, wide }: { format: 'human' | 'json'; bisection?: Bisection | undefined } & BisectionWidth,
 ): void {
-  const text = () => [resultTable(report), ...(bisection ? [describeBisection(bisection, { wide })] : [])].join('\n');
+  const text = () => [resultTable(report, wide), ...(bisection ? [describeBisection(bisection, { wide })] : [])].join('\n');
   process.stdout.write(format === 'json' ? `${JSON.stringify({ ...report, ...record, bisection })}\n` : text());
 }
 
@@ -27,18 +27,21 @@ export function requireParity(report: Report): void {
   if (verdict === null && isComparison) throw new ParityError(`parity not shown: ${uncompared.join(', ')} not compared on all images`);
 }
 
+/** Columns that a narrow terminal goes without, the first to go first. */
+const OPTIONAL = ['mean diff', 'memory', 'load', 'max diff', 'top-5', 'images', 'images/s', 'disagreements', 'flips'];
+
 /** A report as a table, with the thresholds and what really ran. */
-export function resultTable(report: Report): string {
+export function resultTable(report: Report, wide = false): string {
   const named = withNames(report);
   const { model, against, shard, reference, thresholds, results, isComparison } = named;
   const columns = resultColumns(named);
-  const table = new Table({ head: ['backend', ...columns.map(({ name }) => name)], style: { head: [], border: [] } });
-  for (const result of results) table.push([result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
+  const head = ['backend', ...columns.map(({ name }) => name)];
+  const rows = results.map((result) => [result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
   const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;
   const caution = cautionOf(named);
   return [
     `${against ? `${model} and ${against.model}` : model} on ${scopeOf(named)}`,
-    table.toString(),
+    fittedTable(head, rows, { optional: OPTIONAL, wide }),
     ...results.map(({ backend, detail }) => `  ${backend}: ${detail}`),
     isComparison
       ? `parity with ${reference}: ${shard.count > 1 ? 'see wrn-onnx merge' : describeVerdict(named)} (${limits})`

@@ -492,15 +492,15 @@ test('predict: the classes that eval counts, from PNG files of the same images',
   expect(results[0].classes).toHaveLength(2);
   const bad = await run(['predict', at('model.onnx'), at('model.onnx')]);
   expect(bad.status).toBe(3);
-  expect(bad.stderr).toContain('expected a PNG, JPEG or WebP image');
+  expect(bad.stderr).toContain('expected an image (PNG, JPEG, WebP');
   const partly = await run(['predict', at('model.onnx'), ...files.slice(0, 2), at('model.onnx'), ...files, '--format', 'json']);
   expect(partly.status).toBe(3);
-  expect(partly.stderr).toMatch(/^wrn-onnx: image .*model\.onnx: expected a PNG, JPEG or WebP image.*\n$/);
+  expect(partly.stderr).toMatch(/^wrn-onnx: image .*model\.onnx: expected an image \(PNG.*\n$/);
   expect(JSON.parse(partly.stdout).results.map(({ image }: { image: string }) => image)).toEqual(files.slice(0, 2));
   writeFileSync(at('empty.png'), '');
   const empty = await run(['predict', at('model.onnx'), at('empty.png')]);
   expect(empty.status).toBe(3);
-  expect(empty.stderr).toMatch(/^wrn-onnx: image .*empty\.png: expected a PNG, JPEG or WebP image, got: .*\n$/);
+  expect(empty.stderr).toMatch(/^wrn-onnx: image .*empty\.png: expected an image \(PNG, JPEG, WebP, GIF, TIFF, AVIF\), got: .*\n$/);
 });
 
 const cifar = shared('data/cifar-10-binary.tar.xz');
