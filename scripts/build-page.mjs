@@ -7,7 +7,10 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('..', import.meta.url));
 mkdirSync(`${root}dist/eval/backends/browser`, { recursive: true });
 copyFileSync(`${root}eval/backends/browser/index.html`, `${root}dist/eval/backends/browser/index.html`);
-for (const [from, to] of [['ttf/DejaVuSans.ttf', 'DejaVuSans.ttf'], ['LICENSE', 'DejaVuSans.LICENSE']])
+for (const [from, to] of [
+  ['ttf/DejaVuSans.ttf', 'DejaVuSans.ttf'],
+  ['LICENSE', 'DejaVuSans.LICENSE'],
+])
   copyFileSync(`${root}node_modules/dejavu-fonts-ttf/${from}`, `${root}dist/src/chart/${to}`);
 await build({
   entryPoints: [`${root}eval/backends/browser/page.ts`],
