@@ -12,13 +12,13 @@ export { type BackendName, backendNames, backends } from '../eval/backends/table
 export { type BenchFile, type BenchOptions, bench, type Measurement } from '../eval/bench/bench.ts';
 export type { MatmulSpeed } from '../eval/bench/matmul-speed.ts';
 export { type Profile, type ProfileOptions, type ProfileRow, profile } from '../eval/bench/profile.ts';
-export type { Quartiles } from '../eval/bench/quartiles.ts';
 export { type EvaluateOptions, evaluate } from '../eval/evaluate.ts';
 export { mergeParts, type Part, readPart } from '../eval/merge.ts';
 export type { BackendResult, BackendRun, Report, Subject } from '../eval/report.ts';
 export { type ClassifierModel, readClassifier } from '../eval/runtime/model-input.ts';
 export type { Shard } from '../eval/shard.ts';
 export type { Disagreement } from '../eval/tally/disagreements.ts';
+export type { Quartiles } from '../eval/tally/quartiles.ts';
 export { Tally } from '../eval/tally/tally.ts';
 export { defaultThresholds, type Thresholds, thresholdsOf, type Verdict } from '../eval/tally/thresholds.ts';
 export { type Bisection, type BisectOptions, bisect, type LayerDifference, type Side } from '../eval/verify/bisect.ts';

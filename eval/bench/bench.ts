@@ -7,7 +7,7 @@ import { readInputs } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
 import type { Shapes } from '../runtime/random-run.ts';
 import type { ModelInput } from '../runtime/runtime.ts';
-import { type Quartiles, quartiles } from './quartiles.ts';
+import { type Quartiles, quartiles } from '../tally/quartiles.ts';
 
 export interface BenchFile {
   readonly name: string;

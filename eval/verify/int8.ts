@@ -6,8 +6,8 @@ import { decodeModel } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import type { Model } from '../../src/network/model.ts';
-import { quartiles } from '../bench/quartiles.ts';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
+import { quartiles } from '../tally/quartiles.ts';
 import { type LayerError, layerErrors } from './layer-errors.ts';
 import { type Accuracy, accuracyOf, compareBits, type LoadedForm, withLoaded } from './rounded-form.ts';
 

@@ -9,11 +9,12 @@ import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
 import type { ImageShape } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { UsageError } from '../../errors.ts';
-import { naturalNumber, naturalNumbers, shard } from '../shared/arguments.ts';
+import { naturalNumber, naturalNumbers } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
+import { parseShard } from '../shared/shard.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
@@ -55,7 +56,10 @@ export function command(): Command {
       ),
     )
     .addOption(
-      new Option('--shard <i/n>', 'evaluate part i of n, for wrn-onnx merge; the exit code does not reflect parity').argParser(shard),
+      new Option(
+        '--shard <i/n>',
+        'evaluate part i of n, counted from 1, for wrn-onnx merge; auto takes both from Slurm or AWS Batch, auto/n the part from Kubernetes; the exit code does not reflect parity',
+      ).argParser((text: string) => parseShard(text, process.env)),
     )
     .addOption(
       new Option(
