@@ -73,8 +73,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const measurements: Measurement[] = [];
   const profiles: FileProfile[] = [];
   try {
-    const options = { files, backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
-    for await (const one of bench({ ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
+    const options = { backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
+    for await (const one of bench(files, { ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
       measurements.push(one);
     }
     if (flags.profile) {

@@ -44,7 +44,7 @@ async function run(source: string, flags: Flags): Promise<void> {
     writeModel(output, result, {
       force,
       verify: async (path) => {
-        verification = await verifyPack(source, path, data);
+        verification = await verifyPack(path, { original: source, data });
       },
     });
   if (flags.data === undefined) await verify();
