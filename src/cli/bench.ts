@@ -4,10 +4,9 @@ import { Command, Option } from 'commander';
 import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
-import { benchChart } from '../../eval/bench/chart.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
+import { machine } from '../../eval/machine.ts';
 import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
-import { toPng, toSvg } from '../chart/chart.ts';
 import { UsageError } from '../errors.ts';
 import { namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
@@ -103,11 +102,11 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     if (measurements.length > 0) print(measurements, profiles, flags); // before an error that ended the rest
   }
   if (charts.length > 0) {
-    const { option, size } = benchChart(measurements);
-    const svg = toSvg(option, size);
+    const [{ benchChart }, { toPng }] = await Promise.all([import('../../eval/bench/chart.ts'), import('../chart/png.ts')]);
+    const svg = benchChart(measurements, [machine(), new Date().toISOString().slice(0, 10)]);
     const [svgPath, pngPath] = charts as [string, string];
     await writeOutput(svgPath, Buffer.from(svg), flags);
-    await writeOutput(pngPath, toPng(svg), flags);
+    await writeOutput(pngPath, await toPng(svg), flags);
   }
 }
 

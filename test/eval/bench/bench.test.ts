@@ -14,7 +14,6 @@ import { benchChart } from '../../../eval/bench/chart.ts';
 import { profile } from '../../../eval/bench/profile.ts';
 import { quartiles } from '../../../eval/tally/quartiles.ts';
 import { DataType, encodeModel } from '../../../proto/onnx.ts';
-import { toSvg } from '../../../src/chart/chart.ts';
 import { DeviceError, InputError, UsageError } from '../../../src/errors.ts';
 import { layers, multiplyAccumulates } from '../../../src/network/topology.ts';
 import { interrupt, run } from '../../cli/run.ts';
@@ -109,20 +108,26 @@ describe('turns', () => {
 
   test('the chart has a bar of every file in every setting, with its speed', async () => {
     const { got } = await measured(1);
-    const { option, size } = benchChart([
-      ...got,
-      ...got.slice(0, 2).map((one) => ({ ...one, batch: 1, imagesPerSecond: one.imagesPerSecond / 2 })),
-    ]);
-    const series = option.series as { name: string; data: { value: number }[] }[];
-    expect(series.map(({ name, data }) => [name, ...data.map(({ value }) => value)])).toEqual([
-      ['a', 4, 2],
-      ['b', 8, 4],
-      ['c', 2, Number.NaN],
-    ]);
-    const svg = toSvg(option, size);
+    const slower = got
+      .slice(0, 2)
+      .map((one) => ({ ...one, batch: 1, imagesPerSecond: one.imagesPerSecond / 2, seconds: { low: 0.25, median: 0.5, high: 1 } }));
+    const svg = benchChart([...got, ...slower], ['a machine, <two> cores', '2026-11-27']);
+    const numbers = (element: string, ...names: string[]) =>
+      [...svg.matchAll(new RegExp(`<${element} ${names.map((name) => `${name}="([\\d.]+)" ?`).join('')}[^>]*>`, 'g'))].map((match) =>
+        match.slice(1).map(Number),
+      );
+    const bars = numbers('rect', 'x', 'y', 'width', 'height').filter(([, , , height]) => height === 20);
+    const scale = (bars[0]?.[2] ?? 0) / 4; // pixels for an image per second
+    expect(bars.map(([, , width = 0]) => Number((width / scale).toFixed(2)))).toEqual([4, 8, 2, 2, 4]);
+    const spans = numbers('line', 'x1', 'x2', 'y1', 'y2').filter(([x1, x2, y1, y2]) => y1 === y2 && x1 !== x2);
+    expect(spans).toHaveLength(2); // the other runs took equally long
+    const [from = 0, to = 0] = spans.at(-1)?.map((x) => (x - 16) / scale) ?? [];
+    expect(from).toBeCloseTo(1, 1);
+    expect(to).toBeCloseTo(4, 1);
+    for (const text of ['a machine, &#60;two&#62; cores', '2026-11-27']) expect(svg).toContain(text);
     for (const text of [
-      'cpu, batch 8',
-      'cpu, batch 1<',
+      'cpu, batch size 8',
+      'cpu, batch size 1<',
       '4.00  (1.00x)',
       '8.00  (2.00x)',
       '2.00  (0.50x)',
