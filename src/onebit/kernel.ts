@@ -1,0 +1,42 @@
+/** The kernels by name, and how the work of each is cut into tiles. */
+import * as w from './words.ts';
+
+/**
+ * | kernel | reads | computes | tile |
+ * |---|---|---|---|
+ * | signsByte | uint8 planes, 3x3 signs | integer sums of sign * x, epilogue | 4 vectors of 8 pixels x a part of the channels |
+ * | signsFloat | float32 planes, 3x3 signs | float32 sums of sign * x, epilogue | 4 vectors of 4 pixels x a part of the channels |
+ * | floats | float32 planes, float32 kernels of any size | float32 sums of w * x, epilogue | a row of all channels |
+ * | map | float32 planes | acc = x, epilogue | a plane |
+ * | bytes | uint8 planes, the images | acc = x as float32, epilogue | a plane |
+ * | averagePool, maxPool | float32 planes | mean or largest of the window's pixels, to RAW | a plane |
+ * | globalPool | float32 planes | mean of a plane times SCALE[o], to RAW as [channels] | a plane |
+ */
+export const kernelNames = ['signsByte', 'signsFloat', 'floats', 'map', 'bytes', 'averagePool', 'maxPool', 'globalPool'] as const;
+export type KernelName = (typeof kernelNames)[number];
+
+/**
+ * Computes the tiles `from` to `to` (not included) of the call whose block stands at address `block`. Tiles count through
+ * the images: tile t belongs to image floor(t / tiles per image). At `scratch` the thread has `scratchLength` bytes of its own.
+ */
+export type Kernel = (block: number, from: number, to: number, scratch: number) => void;
+export type Kernels = Readonly<Record<KernelName, Kernel>>;
+
+/** Vectors of pixels that a tile of a one-bit convolution holds; vectors end with their row. */
+export const VECTORS = 4;
+/** Pixels of a vector. */
+export const LANES = { signsByte: 8, signsFloat: 4 } as const;
+
+/** Bytes of scratch memory that a call needs. @param words of the call's block */
+export function scratchLength(kernel: KernelName, words: ArrayLike<number>): number {
+  return kernel === 'signsByte' || kernel === 'signsFloat' ? 65536 + 256 * (words[w.CHANNELS] as number) : 0;
+}
+
+/** Tiles of one image. @param words of the call's block */
+export function tilesOf(kernel: KernelName, words: ArrayLike<number>): number {
+  const word = (at: number) => words[at] as number;
+  if (kernel === 'floats') return word(w.HEIGHT);
+  if (kernel !== 'signsByte' && kernel !== 'signsFloat') return word(w.CHANNELS);
+  const vectors = word(w.HEIGHT) * Math.ceil(word(w.WIDTH) / LANES[kernel]);
+  return Math.ceil(vectors / VECTORS) * word(w.PARTS);
+}
