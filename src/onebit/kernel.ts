@@ -8,11 +8,10 @@ import * as w from './words.ts';
  * | signsFloat | float32 planes, 3x3 signs | float32 sums of sign * x, epilogue | 4 vectors of 4 pixels x a part of the channels |
  * | floats | float32 planes, float32 kernels of any size | float32 sums of w * x, epilogue | a row of all channels |
  * | map | float32 planes | acc = x, epilogue | a plane |
- * | bytes | uint8 planes, the images | acc = x as float32, epilogue | a plane |
  * | averagePool, maxPool | float32 planes | mean or largest of the window's pixels, to RAW | a plane |
  * | globalPool | float32 planes | mean of a plane times SCALE[o], to RAW as [channels] | a plane |
  */
-export const kernelNames = ['signsByte', 'signsFloat', 'floats', 'map', 'bytes', 'averagePool', 'maxPool', 'globalPool'] as const;
+export const kernelNames = ['signsByte', 'signsFloat', 'floats', 'map', 'averagePool', 'maxPool', 'globalPool'] as const;
 export type KernelName = (typeof kernelNames)[number];
 
 /**

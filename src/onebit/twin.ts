@@ -90,22 +90,22 @@ export function twin(memory: ArrayBufferLike): Kernels {
         for (let x = 0; x < b.of(w.WIDTH); x++) finish(b, image, c, y, x, { acc: value(b, image, c, y, x), integer: false });
     });
 
-  /** Values of the window of output pixel (y, x) that lie in the image, and how many there would be with the padding. */
+  /** Values of the window of output pixel (y, x) that lie in the image; the others are padding. */
   const window = (b: Block, image: number, c: number, y: number, x: number) => {
     const values: number[] = [];
     const [height, width, size] = [b.of(w.INPUT_HEIGHT), b.of(w.INPUT_WIDTH), b.of(w.WINDOW)];
     const [top, left] = [y * b.of(w.STRIDE) - b.of(w.TOP), x * b.of(w.STRIDE) - b.of(w.LEFT)];
     for (let r = Math.max(0, top); r < Math.min(height, top + size); r++)
       for (let s = Math.max(0, left); s < Math.min(width, left + size); s++) values.push(float(at(b, w.INPUT, image, c, r, s, 4)));
-    const rows = Math.min(top + size, height + b.of(w.BOTTOM)) - top;
-    const columns = Math.min(left + size, width + b.of(w.RIGHT)) - left;
-    return { values, padded: rows * columns };
+    return values;
   };
 
-  const pool = (value: (b: Block, seen: ReturnType<typeof window>) => number) =>
+  const pool = (value: (b: Block, values: readonly number[]) => number) =>
     planes((b, image, c) => {
       for (let y = 0; y < b.of(w.HEIGHT); y++)
-        for (let x = 0; x < b.of(w.WIDTH); x++) view.setFloat32(at(b, w.RAW, image, c, y, x, 4), value(b, window(b, image, c, y, x)), true);
+        for (let x = 0; x < b.of(w.WIDTH); x++) {
+          view.setFloat32(at(b, w.RAW, image, c, y, x, 4), value(b, window(b, image, c, y, x)), true);
+        }
     });
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
@@ -132,9 +132,8 @@ export function twin(memory: ArrayBufferLike): Kernels {
       }
     },
     map: pixels((b, image, c, y, x) => float(at(b, w.INPUT, image, c, y, x, 4))),
-    bytes: pixels((b, image, c, y, x) => byte(at(b, w.INPUT, image, c, y, x, 1))),
-    averagePool: pool((b, { values, padded }) => sum(values) / (b.of(w.COUNTS_PADS) ? padded : values.length)),
-    maxPool: pool((_, { values }) => Math.max(...values)),
+    averagePool: pool((b, values) => sum(values) / (b.of(w.COUNTS_PADS) ? b.of(w.WINDOW) ** 2 : values.length)),
+    maxPool: pool((_, values) => Math.max(...values)),
     globalPool: planes((b, image, c) => {
       let total = 0;
       for (let y = 0; y < b.of(w.INPUT_HEIGHT); y++)

@@ -41,9 +41,6 @@ export const INPUT_WIDTH = 13;
 export const TOP = 14;
 export const LEFT = 15;
 export const COUNTS_PADS = 16;
-/** Rows and columns that padding adds behind the last pixel: the mean's divisor counts no more than those. */
-export const BOTTOM = 17;
-export const RIGHT = 18;
 
 /*
  * The epilogue: what becomes of a sum `acc` of channel o before it is stored, once.
