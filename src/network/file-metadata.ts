@@ -1,0 +1,88 @@
+/** What an exported file says of itself in `metadata_props`; keys are part of the format (docs/format.md). */
+import { InputError } from '../errors.ts';
+import { type About, readAbout } from './about.ts';
+import { type NetworkConfig, readConfig } from './config.ts';
+import { jsonReader } from './json.ts';
+import type { Model } from './model.ts';
+
+/** How the file takes images: float32 NCHW, or raw uint8 NHWC; pixels 0..255 in both. */
+export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
+export type InputLayout = (typeof inputLayouts)[number];
+
+/** Forms that a file may say it has: those of `forms.ts`, and the two that round activations too. */
+export const recordedForms = ['packed', 'inline', 'dense', 'qonnx', 'int8', 'fp16'] as const;
+export type RecordedForm = (typeof recordedForms)[number];
+
+export interface Metadata {
+  readonly config: NetworkConfig;
+  readonly form: RecordedForm;
+  readonly input: InputLayout;
+  readonly about: About;
+}
+
+const FORMAT_VERSION = '1';
+
+/** Where each fact stands, in the order of the file. Lists and numbers are JSON. */
+const aboutKeys: readonly (readonly [field: keyof About, key: string])[] = [
+  ['dialect', 'wrn.dialect'],
+  ['dataset', 'wrn.dataset'],
+  ['classLabels', 'wrn.class_labels'],
+  ['testAccuracy', 'wrn.test_accuracy'],
+  ['sourceSha256', 'wrn.source_sha256'],
+];
+const jsonKeys: readonly string[] = ['wrn.class_labels', 'wrn.test_accuracy'];
+
+/** Metadata as the string pairs that ONNX stores. */
+export function writeMetadata({ config, about }: Model, form: RecordedForm, input: InputLayout): { key: string; value: string }[] {
+  return [
+    { key: 'wrn.format_version', value: FORMAT_VERSION },
+    { key: 'wrn.config', value: JSON.stringify(config) },
+    { key: 'wrn.form', value: form },
+    { key: 'wrn.input_layout', value: input },
+    { key: 'wrn.input_range', value: '0..255' },
+    ...aboutKeys.flatMap(([field, key]) => {
+      const value = about[field];
+      return value === undefined ? [] : [{ key, value: jsonKeys.includes(key) ? JSON.stringify(value) : String(value) }];
+    }),
+  ];
+}
+
+/**
+ * Metadata of a file that this project wrote; undefined for any other ONNX file.
+ * @param entries `metadata_props` by key
+ * @throws InputError when it is of this project but cannot be read.
+ */
+export function readMetadata(entries: ReadonlyMap<string, string>): Metadata | undefined {
+  const version = entries.get('wrn.format_version');
+  if (version === undefined) return undefined;
+  if (version !== FORMAT_VERSION) throw new InputError('onnx', 'metadata wrn.format_version', `expected ${FORMAT_VERSION}, got ${version}`);
+  const input = oneOf(entries, 'wrn.input_layout', inputLayouts);
+  const form = oneOf(entries, 'wrn.form', recordedForms);
+  const config = readConfig(parseJson(entries.get('wrn.config') ?? '', 'wrn.config'));
+  const known = aboutKeys.flatMap(([field, key]) => {
+    const text = entries.get(key);
+    return text === undefined ? [] : [[field, jsonKeys.includes(key) ? parseJson(text, key) : text]];
+  });
+  const keyOf = new Map(aboutKeys);
+  return {
+    config,
+    form,
+    input,
+    about: readAbout(Object.fromEntries(known), config.classes, jsonReader('onnx', 'metadata'), (field) => keyOf.get(field) as string),
+  };
+}
+
+function oneOf<T extends string>(entries: ReadonlyMap<string, string>, key: string, values: readonly T[]): T {
+  const text = entries.get(key);
+  const found = values.find((value) => value === text);
+  if (found !== undefined) return found;
+  throw new InputError('onnx', `metadata ${key}`, `expected ${values.join(' or ')}, got ${text?.slice(0, 40) ?? 'nothing'}`);
+}
+
+function parseJson(text: string, key: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new InputError('onnx', `metadata ${key}`, `expected JSON, got ${JSON.stringify(text.slice(0, 40))}`);
+  }
+}
