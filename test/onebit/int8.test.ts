@@ -1,0 +1,60 @@
+/** The 8-bit form against onnxruntime, tensor by tensor. */
+import { describe, expect, test } from 'vitest';
+import { planInt8 } from '../../converters/onnx/int8/plan.ts';
+import { type Ranges, toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
+import type { Model } from '../../src/network/model.ts';
+import { singleEngine } from '../../src/onebit/engine.ts';
+import { readOneBitFile } from '../../src/onebit/file.ts';
+import { plan } from '../../src/onebit/plan.ts';
+import { readPlanes, writePlanes } from '../../src/onebit/planes.ts';
+import { twin } from '../../src/onebit/twin.ts';
+import { randomImages, randomModel, variants } from '../network/random-model.ts';
+import { reference, relativeError } from '../network/reference.ts';
+import { runOnnx } from './onnxruntime.ts';
+
+const IMAGES = 2;
+const oneBit = Object.entries(variants).filter(([, changes]) => changes.bits !== 32);
+
+/** What the network computes on these images, so that rounding is all that differs. */
+function rangesOf(model: Model, pixels: Uint8Array): Ranges {
+  const outputs = reference(model, pixels, IMAGES);
+  return new Map(
+    planInt8(model).tensors.map(({ name }) => {
+      const values = outputs.get(name) as Float64Array;
+      return [name, { low: Math.min(...values), high: Math.max(...values) }];
+    }),
+  );
+}
+
+describe.each(oneBit)('%s', (_, changes) => {
+  const model = randomModel(changes);
+  const { input } = model.config;
+  const images = randomImages(model.config, IMAGES);
+
+  test.each(['cast', 'product'] as const)('%s', async (indices) => {
+    const bytes = toInt8Onnx(model, rangesOf(model, images), 'nchw-float', indices);
+    const file = readOneBitFile(bytes);
+    const keep = planInt8(model).tensors.map(({ name }) => name);
+    const made = plan(file, { threads: 1, batch: IMAGES, keep });
+    const memory = new ArrayBuffer(made.bytes);
+    const engine = singleEngine(made, memory, twin(memory));
+    writePlanes(memory, made.images, images, IMAGES);
+    engine.run(IMAGES);
+    const dims = [IMAGES, input.channels, input.height, input.width];
+    const expected = await runOnnx(
+      bytes,
+      Float32Array.from(images),
+      dims,
+      keep.map((name) => `${name}.q`),
+    );
+    // Convolutions in front of a sum have real values in memory: what is left of their 8 bits.
+    for (const [name, placed] of made.kept) {
+      const [scale, zero] = [file.scale(`${name}.q_scale`), file.byte(`${name}.q_zero`)];
+      const values = readPlanes(memory, placed, IMAGES);
+      const got = placed.size === 1 ? values : Uint8Array.from(values, (value) => Math.round(value / scale) + zero);
+      expect(got, name).toEqual(new Uint8Array(expected.get(`${name}.q`) as Uint8Array));
+    }
+    expect([...made.kept.keys()]).toEqual(keep);
+    expect(relativeError(readPlanes(memory, made.logits, IMAGES), expected.get('logits') as Float32Array)).toBeLessThan(1e-6);
+  });
+});
