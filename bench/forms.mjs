@@ -20,7 +20,7 @@ else await compare();
 /** In the child: one file loaded, images run one by one; prints milliseconds and megabytes. */
 async function measure(file) {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
-  const { peakMemory } = await import('../dist/eval/peak-memory.js');
+  const { peakMemory } = await import('../dist/eval/backends/peak-memory.js');
   const bytes = readFileSync(file);
   const [started, used] = [performance.now(), process.cpuUsage()];
   const session = await InferenceSession.create(bytes);

@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
-import { quartiles } from '../dist/eval/quartiles.js';
+import { quartiles } from '../dist/eval/bench/quartiles.js';
+import { randomStream } from '../dist/src/data/random.js';
 import { defaultConfig } from '../dist/src/network/config.js';
-import { randomStream } from '../dist/src/random.js';
 import { drawBatches } from '../dist/src/train/batches.js';
 import { shapeInFile, toOIHW } from '../dist/src/train/kernel-layout.js';
 import { presets } from '../dist/src/train/recipe.js';
 import { Learner, trainingStep } from '../dist/src/train/step.js';
-import { loadTensorFlow } from '../dist/src/train/tensorflow.js';
+import { loadTensorFlow } from '../dist/src/train/tf/tensorflow.js';
 import { initialWeights, learned } from '../dist/src/train/variables.js';
 
 const BATCH = 125;

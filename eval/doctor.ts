@@ -1,12 +1,12 @@
 /** What this machine has for the project, found by trying it, and what each missing piece needs. */
 import { totalmem } from 'node:os';
 import { catalog } from '../src/data/catalog.ts';
-import { dataSetPath, isPresent } from '../src/data/stored.ts';
+import { dataSetPath, isPresent } from '../src/data/store/stored.ts';
 import { DeviceError } from '../src/errors.ts';
 import type { BackendOptions } from './backends/backend.ts';
+import { requireBrowser } from './backends/browser/find.ts';
 import { probe } from './backends/probe.ts';
 import { type BackendName, backendNames } from './backends/table.ts';
-import { requireBrowser } from './browser/find.ts';
 import { processor } from './machine.ts';
 
 export interface Finding {

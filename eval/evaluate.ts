@@ -1,20 +1,20 @@
 /** Runs a classifier over a labelled data set on several backends and compares them with one of them. */
 import { createHash } from 'node:crypto';
-import type { ImageSet } from '../src/data/image-set.ts';
-import { checkFits } from '../src/data/kind.ts';
+import type { ImageSet } from '../src/data/dataset.ts';
+import { checkFits } from '../src/data/kinds/dataset-format.ts';
 import { networkName } from '../src/network/config.ts';
 import { weightCount } from '../src/network/topology.ts';
 import { version } from '../src/version.ts';
 import type { BackendOptions, Session } from './backends/backend.ts';
 import { type BackendName, backends } from './backends/table.ts';
-import { LogitSpool } from './logit-spool.ts';
-import { type ClassifierModel, readClassifier } from './model-input.ts';
-import type { ModelInput } from './page/runtime.ts';
-import { thresholdsOf } from './parity.ts';
-import { type BackendRun, type Report, type Subject, toReport } from './result.ts';
+import { firstViews, imagesPerBatch, runViews } from './crops.ts';
+import { type BackendRun, type Report, type Subject, toReport } from './report.ts';
+import { type ClassifierModel, readClassifier } from './runtime/model-input.ts';
+import type { ModelInput } from './runtime/runtime.ts';
 import { type ImageRange, type Shard, shardRange, whole } from './shard.ts';
-import { Tally } from './tally.ts';
-import { firstViews, imagesPerBatch, runViews } from './views.ts';
+import { LogitSpool } from './tally/logit-spool.ts';
+import { thresholdsOf } from './tally/parity.ts';
+import { Tally } from './tally/tally.ts';
 
 export interface EvaluateOptions {
   /** Bytes of the ONNX file. */

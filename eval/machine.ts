@@ -1,6 +1,6 @@
 /** What numbers are measured on. */
 import { cpus } from 'node:os';
-import { cpuFlags } from '../src/cpu-flags.ts';
+import { cpuFlags } from '../src/train/cpu-flags.ts';
 
 /** Linux's names of the instruction sets that decide the speed of the kernels, and the usual ones. */
 const instructionSets: Readonly<Record<string, string>> = {

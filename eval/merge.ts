@@ -1,11 +1,11 @@
 /** One report from the reports of all shards of an evaluation. */
 import { InputError } from '../src/errors.ts';
-import { jsonReader } from '../src/network/json.ts';
+import { jsonReader } from '../src/formats/json.ts';
 import { version } from '../src/version.ts';
 import { backendNames } from './backends/table.ts';
-import { type BackendRun, type Report, type Subject, toReport } from './result.ts';
+import { type BackendRun, type Report, type Subject, toReport } from './report.ts';
 import { shardRange, whole } from './shard.ts';
-import { Tally } from './tally.ts';
+import { Tally } from './tally/tally.ts';
 
 const FORMAT = 'report';
 

@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-mkdirSync(`${root}dist/eval/page`, { recursive: true });
-copyFileSync(`${root}eval/page/index.html`, `${root}dist/eval/page/index.html`);
+mkdirSync(`${root}dist/eval/backends/browser`, { recursive: true });
+copyFileSync(`${root}eval/backends/browser/index.html`, `${root}dist/eval/backends/browser/index.html`);
 await build({
-  entryPoints: [`${root}eval/page/page.ts`],
-  outfile: `${root}dist/eval/page/page.js`,
+  entryPoints: [`${root}eval/backends/browser/page.ts`],
+  outfile: `${root}dist/eval/backends/browser/page.js`,
   bundle: true,
   format: 'esm',
   target: 'es2022',

@@ -6,6 +6,6 @@
  *     const classifier = await loadClassifier(ort, new Uint8Array(await (await fetch('model.onnx')).arrayBuffer()));
  *     const [best] = await classifier.classify(canvas.getContext('2d').getImageData(0, 0, 32, 32));
  */
-export { type Classifier, loadClassifier, type Pixels, toNCHW } from '../eval/page/classifier.ts';
-export { type ModelInput, type Output, type Runtime, runBatch, toInput } from '../eval/page/runtime.ts';
-export { type Prediction, softmax, topK } from '../eval/page/softmax.ts';
+export { type Classifier, loadClassifier, type Pixels, toNCHW } from '../eval/runtime/classifier.ts';
+export { type ModelInput, type Output, type Runtime, runBatch, toInput } from '../eval/runtime/runtime.ts';
+export { type Prediction, softmax, topK } from '../eval/runtime/softmax.ts';

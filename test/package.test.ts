@@ -38,7 +38,7 @@ test('what is published holds the build and no sources of tests', () => {
     'dist/src/index.d.ts',
     'dist/src/web.js',
     'dist/src/cli/main.js',
-    'dist/eval/page/page.js',
+    'dist/eval/backends/browser/page.js',
     'dist/proto/generated/onnx.js',
     'scripts/set-up-tfjs.mjs',
     'scripts/tensorflow-log.cc',

@@ -9,7 +9,7 @@ import {
   type TensorProto,
 } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
-import { elements } from '../../src/network/tensor.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { bitsOfType, dimsOf, isExternal } from './initializer.ts';
 import { graphsOf } from './nodes.ts';
 

@@ -2,7 +2,7 @@
 import { Float16Array } from '@petamoriken/float16';
 import { type AttributeProto, AttributeType, DataType, type NodeProto, type TensorProto } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
-import { elements } from '../../src/network/tensor.ts';
+import { elements } from '../../src/formats/shape.ts';
 
 /** Values of attributes: a whole number is an INT, an array of them INTS, a Float a FLOAT, a tensor a TENSOR. */
 export type Attributes = Readonly<Record<string, number | readonly number[] | Float | TensorProto>>;

@@ -1,7 +1,7 @@
 /** Values of a stored tensor, wherever the file keeps them. */
 import { DataType, type TensorProto, toNumber } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
-import { elements } from '../../src/network/tensor.ts';
+import { elements } from '../../src/formats/shape.ts';
 
 /** Whether the values stand in another file. */
 export function isExternal(tensor: TensorProto): boolean {

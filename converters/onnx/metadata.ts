@@ -1,10 +1,10 @@
 /** What an exported file says of itself in `metadata_props`; keys are part of the format (docs/format.md). */
 import type { ModelProto } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
-import { type About, readAbout } from '../../src/network/about.ts';
+import { jsonReader } from '../../src/formats/json.ts';
 import { type NetworkConfig, readConfig } from '../../src/network/config.ts';
-import { jsonReader } from '../../src/network/json.ts';
 import type { Model } from '../../src/network/model.ts';
+import { type About, readAbout } from '../../src/network/provenance.ts';
 
 /** How the file takes images: float32 NCHW, or raw uint8 NHWC; pixels 0..255 in both. */
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;

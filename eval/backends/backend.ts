@@ -1,6 +1,6 @@
 /** What every backend looks like to `evaluate`: one row of `table.ts`. */
-import type { RandomTimer } from '../page/random-run.ts';
-import type { ModelInput, Output } from '../page/runtime.ts';
+import type { RandomTimer } from '../runtime/random-run.ts';
+import type { ModelInput, Output } from '../runtime/runtime.ts';
 
 export interface Backend {
   /** One line for help and tables. */

@@ -2,11 +2,12 @@
 import { Float, Graph } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { DeviceError } from '../../src/errors.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { defaultConfig } from '../../src/network/config.ts';
 import { writeModelFile } from '../../src/network/model-file.ts';
-import { elements, floatTensor } from '../../src/network/tensor.ts';
+import { floatTensor } from '../../src/network/tensor.ts';
 import { parameters } from '../../src/network/topology.ts';
-import type { ModelInput } from '../page/runtime.ts';
+import type { ModelInput } from '../runtime/runtime.ts';
 import type { BackendOptions } from './backend.ts';
 import { type BackendName, backends } from './table.ts';
 

@@ -1,6 +1,6 @@
 /** What a runtime says when it does not take a model or stops, in one line, and whose fault it is. */
 import { DeviceError, InputError, type WrnError } from '../../src/errors.ts';
-import { firstLine } from '../page/first-line.ts';
+import { firstLine } from '../runtime/first-line.ts';
 
 /**
  * How onnxruntime says that no machine runs a model: an operator that nobody defines, a graph against the rules

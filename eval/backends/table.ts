@@ -1,8 +1,8 @@
 /** The backends, one row each. */
 import type { Backend } from './backend.ts';
-import { browserBackend } from './browser.ts';
-import { cpu, cuda, tfjs, wasm, webgpu } from './node.ts';
-import { browserWebgl } from './webgl.ts';
+import { browserBackend } from './browser/browser.ts';
+import { browserWebgl } from './browser/webgl.ts';
+import { cpu, cuda, tfjs, wasm, webgpu } from './node/node.ts';
 
 export const backends = {
   cpu,

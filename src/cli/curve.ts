@@ -5,9 +5,9 @@ import { toPng, toSvg } from '../chart/chart.ts';
 import { UsageError } from '../errors.ts';
 import { curveChart } from '../train/curve.ts';
 import { readLog } from '../train/log.ts';
-import { readInput } from './input-file.ts';
-import { requireWritable, writeOutput } from './output-file.ts';
-import { runNames } from './run-names.ts';
+import { readInput } from './shared/input-file.ts';
+import { requireWritable, writeOutput } from './shared/output-file.ts';
+import { runNames } from './shared/run-names.ts';
 
 interface Flags {
   readonly output: string;

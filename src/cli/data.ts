@@ -3,11 +3,11 @@ import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import { Argument, Command, Option } from 'commander';
 import { type CatalogEntry, catalog, catalogEntry } from '../data/catalog.ts';
-import { defaultDataFolder } from '../data/data-folder.ts';
-import { type GetOptions, getDataSet } from '../data/get.ts';
-import { checkDataSet, dataSetPath, isPresent } from '../data/stored.ts';
+import { defaultDataFolder } from '../data/store/data-folder.ts';
+import { type GetOptions, getDataSet } from '../data/store/get.ts';
+import { checkDataSet, dataSetPath, isPresent } from '../data/store/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
-import { catchInterrupt } from './interrupt.ts';
+import { catchInterrupt } from './shared/interrupt.ts';
 
 interface Output {
   readonly format: 'human' | 'json';

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
-import { defaultDataFolder } from '../data/data-folder.ts';
+import { defaultDataFolder } from '../data/store/data-folder.ts';
 
 interface Options {
   readonly format: 'human' | 'json';

@@ -2,8 +2,8 @@ import { Command, Option } from 'commander';
 import { networkName } from '../network/config.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { weightCount } from '../network/topology.ts';
-import { requireWritable, writeOutput } from './output-file.ts';
-import { addSourceOptions, readSource, type SourceFlags } from './source.ts';
+import { requireWritable, writeOutput } from './shared/output-file.ts';
+import { addSourceOptions, readSource, type SourceFlags } from './shared/source.ts';
 
 interface Flags extends SourceFlags {
   readonly output: string;

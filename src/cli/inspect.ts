@@ -1,12 +1,10 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { type Inspection, inspect, inspectNetwork } from '../../converters/inspect.ts';
-import type { OnnxSummary, Value } from '../../converters/onnx/summary.ts';
+import { type Inspection, inspect } from '../../converters/inspect/inspect.ts';
+import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
-import { readCheckpoint } from '../train/checkpoint.ts';
-import { isCheckpointFile } from '../train/trained.ts';
-import { readInputAs } from './input-file.ts';
+import { readInputAs } from './shared/input-file.ts';
 
 export function command(): Command {
   return new Command('inspect')
@@ -14,15 +12,10 @@ export function command(): Command {
     .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
-      const inspection = await readInputAs(file, (bytes) => (isCheckpointFile(bytes) ? inspectCheckpoint(bytes) : inspect(bytes)));
+      const inspection = await readInputAs(file, inspect);
       const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : shown(describe(file, inspection));
       process.stdout.write(`${text}\n`);
     });
-}
-
-function inspectCheckpoint(bytes: Uint8Array): Inspection {
-  const { config, about } = readCheckpoint(bytes);
-  return inspectNetwork(bytes.length, 'checkpoint', config, about);
 }
 
 /** Names of layers and all metadata come from the file. */

@@ -12,16 +12,16 @@ interface Row {
 
 /** One row a command, in the order of a user's work. */
 const commands: Readonly<Record<string, Row>> = {
-  export: { summary: 'convert a trained network to ONNX, verified bit by bit and by running it', load: () => import('./export.ts') },
+  export: { summary: 'convert a trained network to ONNX, verified bit by bit and by running it', load: () => import('./export/export.ts') },
   import: { summary: "convert a published network to the project's model file", load: () => import('./import.ts') },
   inspect: { summary: 'show layers, sizes, configuration and metadata of any of these files', load: () => import('./inspect.ts') },
   pack: { summary: 'store the one-bit weights of any ONNX model as bits', load: () => import('./pack.ts') },
   unpack: { summary: 'store packed weights as float32 again', load: () => import('./unpack.ts') },
-  eval: { summary: 'accuracy and parity of an ONNX file on real images, on every runtime', load: () => import('./eval.ts') },
-  merge: { summary: 'the result of a whole data set from those of its shards', load: () => import('./merge.ts') },
+  eval: { summary: 'accuracy and parity of an ONNX file on real images, on every runtime', load: () => import('./eval/eval.ts') },
+  merge: { summary: 'the result of a whole data set from those of its shards', load: () => import('./eval/merge.ts') },
   bench: { summary: 'speed, load time and memory of ONNX files side by side', load: () => import('./bench.ts') },
   predict: { summary: 'top classes of image files', load: () => import('./predict.ts') },
-  train: { summary: 'train a network in tfjs-node', load: () => import('./train.ts') },
+  train: { summary: 'train a network in tfjs-node', load: () => import('./train/train.ts') },
   curve: { summary: 'draw the errors of training runs over the epochs', load: () => import('./curve.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
   doctor: { summary: 'show what this machine has, and what each missing piece needs', load: () => import('./doctor.ts') },

@@ -1,14 +1,14 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { type PackedFile, packOnnx } from '../../converters/onnx/pack.ts';
-import { readClassifier } from '../../eval/model-input.ts';
-import { type PackData, type PackVerification, verifyPack } from '../../eval/verify-pack.ts';
+import { type PackedFile, packOnnx } from '../../converters/onnx/pack/pack.ts';
+import { readClassifier } from '../../eval/runtime/model-input.ts';
+import { type PackData, type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { openImageSet } from '../data/open.ts';
 import { printable, UsageError } from '../errors.ts';
-import { naturalNumber } from './arguments.ts';
-import { readInput } from './input-file.ts';
-import { dataNameOf, externalReader, requireWritableModel, writeModel } from './model-files.ts';
-import { Progress } from './progress.ts';
+import { naturalNumber } from './shared/arguments.ts';
+import { readInput } from './shared/input-file.ts';
+import { dataNameOf, externalReader, requireWritableModel, writeModel } from './shared/model-files.ts';
+import { Progress } from './shared/progress.ts';
 
 interface Flags {
   readonly output: string;

@@ -1,12 +1,12 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
-import { logitsOf, readClassifier } from '../../eval/model-input.ts';
-import { type Prediction, topK } from '../../eval/page/softmax.ts';
-import { decodeImage } from '../data/decode-image.ts';
-import { naturalNumber } from './arguments.ts';
-import { readInput } from './input-file.ts';
-import { readNetwork } from './source.ts';
+import { logitsOf, readClassifier } from '../../eval/runtime/model-input.ts';
+import { type Prediction, topK } from '../../eval/runtime/softmax.ts';
+import { decodeImage } from '../data/files/decode-image.ts';
+import { naturalNumber } from './shared/arguments.ts';
+import { readInput } from './shared/input-file.ts';
+import { readNetwork } from './shared/source.ts';
 
 interface Flags {
   readonly backend: BackendName;

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
-import { unpackOnnx } from '../../converters/onnx/unpack-model.ts';
-import { type PackVerification, verifyPack } from '../../eval/verify-pack.ts';
-import { readInput } from './input-file.ts';
-import { dataNameOf, externalReader, requireWritableModel, writeModel } from './model-files.ts';
+import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
+import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
+import { readInput } from './shared/input-file.ts';
+import { dataNameOf, externalReader, requireWritableModel, writeModel } from './shared/model-files.ts';
 
 interface Flags {
   readonly output: string;

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import type { ImageBatch, ImageSet } from './image-set.ts';
+import type { ImageBatch, ImageSet } from './dataset.ts';
 
 /**
  * Fills `imagesNCHW` ([count, channels, height, width]) and `labels` with images `offset` to `offset + count`.

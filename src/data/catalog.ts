@@ -1,5 +1,5 @@
 /** The data sets that have a name: where they come from and what their files must be. Adding one is one row. */
-import type { ImageShape, Split } from './image-set.ts';
+import type { ImageShape, Split } from './dataset.ts';
 
 export interface PinnedFile {
   readonly name: string;

@@ -1,6 +1,6 @@
 /** What scaling asks of images: of a set to train on, and of one to test on. */
 import { UsageError } from '../errors.ts';
-import type { ImageSet, ImageShape } from './image-set.ts';
+import type { ImageSet, ImageShape } from './dataset.ts';
 
 /** @throws UsageError when images of that shorter side do not cover the shape. */
 export function requireCover(shorterSide: number, { height, width }: Omit<ImageShape, 'channels'>): void {

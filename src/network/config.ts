@@ -2,7 +2,7 @@
  * The configuration of a network: every published dialect and every variant of the paper is a value
  * of these fields, never a branch elsewhere.
  */
-import { jsonReader } from './json.ts';
+import { jsonReader } from '../formats/json.ts';
 
 /** Padding as [top, left, bottom, right], in pixels. */
 export type Pads = readonly [number, number, number, number];

@@ -3,11 +3,11 @@
  * F32 in their shape; bits are U8, one dimension of bytes, whose shape follows from the configuration.
  */
 import { InputError } from '../errors.ts';
-import { readAbout } from './about.ts';
+import { jsonReader } from '../formats/json.ts';
+import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { networkName, readConfig } from './config.ts';
-import { jsonReader } from './json.ts';
 import { checkModel, type Model } from './model.ts';
-import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from './safetensors.ts';
+import { readAbout } from './provenance.ts';
 import { bitTensor, floatTensor, type Tensor } from './tensor.ts';
 import { parameters } from './topology.ts';
 

@@ -1,9 +1,10 @@
 /** The canonical model: what every reader produces and every writer takes. */
 import { InputError } from '../errors.ts';
-import type { About } from './about.ts';
+import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from './config.ts';
+import type { About } from './provenance.ts';
 import { packedLength } from './sign.ts';
-import { elements, type Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 import { parameters } from './topology.ts';
 
 export interface Model {

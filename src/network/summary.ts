@@ -1,7 +1,8 @@
 /** What a network costs, layer by layer: the numbers of `inspect`. */
+
+import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from './config.ts';
 import { packedLength } from './sign.ts';
-import { elements } from './tensor.ts';
 import { type Layer, layers, multiplyAccumulates, type Parameter, parametersOf } from './topology.ts';
 
 /** One row of the table; null where a column does not apply or is not known. */

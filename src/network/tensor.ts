@@ -14,11 +14,6 @@ export interface BitTensor {
   readonly data: Uint8Array;
 }
 
-/** Number of elements of a shape; 1 for a scalar, shape []. */
-export function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 export function floatTensor(shape: readonly number[], data: Float32Array): FloatTensor {
   return { dtype: 'float32', shape, data };
 }

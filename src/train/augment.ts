@@ -1,6 +1,6 @@
 /** The paper's augmentation, on raw pixels. Each part can be left out. */
-import type { ImageShape } from '../data/image-set.ts';
-import type { Random } from '../random.ts';
+import type { ImageShape } from '../data/dataset.ts';
+import type { Random } from '../data/random.ts';
 
 export interface Augmentation {
   /**

@@ -4,16 +4,15 @@
  */
 import { createHash } from 'node:crypto';
 import { InputError } from '../errors.ts';
-import { type About, readAbout } from '../network/about.ts';
+import { jsonReader } from '../formats/json.ts';
+import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
+import { elements } from '../formats/shape.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
-import { jsonReader } from '../network/json.ts';
-import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../network/safetensors.ts';
-import { elements } from '../network/tensor.ts';
-import { momentNames, type StoredMoments } from './inference.ts';
+import { type About, readAbout } from '../network/provenance.ts';
 import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';
 import type { SetIdentity } from './training-set.ts';
-import { learned, type Variable } from './variables.ts';
+import { learned, momentNames, type StoredMoments, type Variable } from './variables.ts';
 
 export interface Checkpoint {
   readonly config: NetworkConfig;
@@ -93,7 +92,11 @@ function digest({ metadata, tensors }: SafetensorsFile): string {
  * @throws InputError when it is not one or anything is missing, left over or of the wrong shape.
  */
 export function readCheckpoint(bytes: Uint8Array): Checkpoint {
-  const file = readSafetensors(bytes);
+  return checkpointOf(readSafetensors(bytes));
+}
+
+/** The same from a file that is already open. */
+export function checkpointOf(file: SafetensorsFile): Checkpoint {
   const version = file.metadata.get('wrn.checkpoint_version');
   if (version !== VERSION) throw new InputError(FORMAT, 'wrn.checkpoint_version', `expected ${VERSION}, got ${version ?? 'nothing'}`);
   const strange = [...file.metadata.keys()].find((key) => !KEYS.includes(key));
@@ -137,6 +140,19 @@ export function readCheckpoint(bytes: Uint8Array): Checkpoint {
     plan: file.metadata.has('wrn.plan') ? readPlan(json('wrn.plan')) : undefined,
     about: file.metadata.has('wrn.about') ? readStoredAbout(json('wrn.about'), config) : undefined,
   };
+}
+
+/**
+ * The moments for inference that a checkpoint holds.
+ * @throws InputError when it stands within a cycle, where none are measured
+ */
+export function measuredMoments({ moments, progress }: Checkpoint): StoredMoments {
+  if (moments) return moments;
+  throw new InputError(
+    FORMAT,
+    `step ${progress.step}`,
+    'expected one from the end of a cycle, whose moments for inference are measured, got one from within. Go on with train --resume',
+  );
 }
 
 function store({ shape }: Variable, values: Float32Array): StoredTensor {

@@ -9,9 +9,10 @@
  * left or right from any pixel is a constant distance in memory, every x[p + (i, j) - pad] is a slice of the same array,
  * which TensorFlow does not copy, and what is outside an image counts as zero.
  */
-import { cpuFlags } from '../cpu-flags.ts';
+
 import type { Pads } from '../network/config.ts';
-import type { Tensor, TensorFlow } from './tensorflow.ts';
+import { cpuFlags } from './cpu-flags.ts';
+import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 
 /** Fewer channels make matrices that are too narrow. */
 const MIN_CHANNELS = 64;

@@ -1,31 +1,20 @@
 /** The network as it is used after training: with moments measured once, and kernels that do not change. */
 import { setImmediate } from 'node:timers/promises';
-import type { ImageSet } from '../data/image-set.ts';
+import type { ImageSet } from '../data/dataset.ts';
 import { InterruptedError } from '../errors.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { decidedClass } from '../network/decision.ts';
-import { parameters } from '../network/topology.ts';
 import { drawBatches } from './batches.ts';
-import { graphFunction } from './graph/graph-function.ts';
 import { lower, measuringNorm, storedNorm } from './lower.ts';
-import type { Tensor, TensorFlow } from './tensorflow.ts';
+import { graphFunction } from './tf/graph-function.ts';
+import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 import type { Draw, TrainingSet } from './training-set.ts';
-import { learned } from './variables.ts';
-
-/** Moments of every batch norm by parameter, `input.norm.mean`; shape [channels]. */
-export type StoredMoments = ReadonlyMap<string, Float32Array>;
+import { learned, momentNames, type StoredMoments } from './variables.ts';
 
 /** How a pass over images is stopped and followed. */
 export interface Watch {
   readonly signal: AbortSignal;
   readonly onProgress?: (images: number, total: number) => void;
-}
-
-/** Names of the moments in order of execution. */
-export function momentNames(config: NetworkConfig): string[] {
-  return parameters(config)
-    .map(({ name }) => name)
-    .filter((name) => name.endsWith('.mean') || name.endsWith('.variance'));
 }
 
 /**

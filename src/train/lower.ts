@@ -2,7 +2,7 @@
 import type { NetworkConfig } from '../network/config.ts';
 import { type ConvLayer, IMAGES, type Layer, layers, type NormLayer } from '../network/topology.ts';
 import { type Ops, ops } from './ops.ts';
-import type { Tensor, TensorFlow } from './tensorflow.ts';
+import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 
 /** What a layer learns or holds, by name (`group0.block1.conv0.kernel`): latent kernels HWIO; gamma, beta, mean, variance [channels]. */
 export type Variables = ReadonlyMap<string, Tensor>;

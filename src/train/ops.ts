@@ -4,7 +4,7 @@
  */
 import type { Pads } from '../network/config.ts';
 import { filterGradient, filterGradientPays } from './filter-gradient.ts';
-import type { Attribute, Tensor, TensorFlow } from './tensorflow.ts';
+import type { Attribute, Tensor, TensorFlow } from './tf/tensorflow.ts';
 
 export type Ops = ReturnType<typeof ops>;
 

@@ -1,6 +1,7 @@
 /** How a network is trained, and the paper's experiments as rows of a table. */
+
+import { jsonReader } from '../formats/json.ts';
 import type { NetworkConfig } from '../network/config.ts';
-import { jsonReader } from '../network/json.ts';
 import { type Augmentation, noAugmentation } from './augment.ts';
 import type { Schedule } from './schedule.ts';
 

@@ -1,7 +1,7 @@
 /** What a training needs of the machine, known before any time is spent. */
 import { UsageError } from '../errors.ts';
+import { elements } from '../formats/shape.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
-import { elements } from '../network/tensor.ts';
 import { layers } from '../network/topology.ts';
 import { learned } from './variables.ts';
 

@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join, normalize, resolve } from 'node:path';
-import { fileError, inFile, whyNotWritten } from '../data/file-error.ts';
+import { fileError, inFile, whyNotWritten } from '../data/files/file-error.ts';
 import { UsageError } from '../errors.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { lockFolder } from './folder-lock.ts';

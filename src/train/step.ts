@@ -1,10 +1,10 @@
 /** One step of training as a pure function, run as a TensorFlow graph. */
 import type { NetworkConfig } from '../network/config.ts';
-import { type GraphFunction, graphFunction } from './graph/graph-function.ts';
-import type { TensorFunction } from './graph/record.ts';
 import { batchNorm, lower } from './lower.ts';
 import { ops } from './ops.ts';
-import type { Tensor, TensorFlow } from './tensorflow.ts';
+import { type GraphFunction, graphFunction } from './tf/graph-function.ts';
+import type { TensorFunction } from './tf/record.ts';
+import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 import { learned } from './variables.ts';
 
 /** Momentum and weight decay of stochastic gradient descent. */

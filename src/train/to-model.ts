@@ -1,13 +1,12 @@
 /** The outcome of training as a canonical model. */
-import type { About } from '../network/about.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { checkModel, type Model } from '../network/model.ts';
+import type { About } from '../network/provenance.ts';
 import { packSigns } from '../network/sign.ts';
 import { bitTensor, floatTensor, type Tensor } from '../network/tensor.ts';
 import { type ConvLayer, layers } from '../network/topology.ts';
-import type { StoredMoments } from './inference.ts';
 import { toOIHW } from './kernel-layout.ts';
-import { learned } from './variables.ts';
+import { learned, type StoredMoments } from './variables.ts';
 
 /** @param weights latent weights in the order of `learned`, kernels HWIO. */
 export function toModel(config: NetworkConfig, weights: readonly Float32Array[], moments: StoredMoments, about: About): Model {

@@ -1,24 +1,24 @@
 /** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
 import { toPng, toSvg } from '../chart/chart.ts';
+import { randomStream } from '../data/random.ts';
 import { InputError, InterruptedError, TrainingError, WrnError } from '../errors.ts';
-import type { About } from '../network/about.ts';
 import { networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
-import { randomStream } from '../random.ts';
+import type { About } from '../network/provenance.ts';
 import type { Drawn } from './batch-worker.ts';
 import { drawBatches } from './batches.ts';
 import { checkFit, checkSameImages, type TrainingJob } from './check-fit.ts';
 import type { Plan, Progress } from './checkpoint.ts';
 import { curveChart } from './curve.ts';
-import { classifier, errorRate, measureMoments, type StoredMoments, type Watch } from './inference.ts';
+import { classifier, errorRate, measureMoments, type Watch } from './inference.ts';
 import type { LogEntry } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
 import { isCycleEnd, learningRate } from './schedule.ts';
 import { Learner } from './step.ts';
-import type { TensorFlow } from './tensorflow.ts';
+import type { TensorFlow } from './tf/tensorflow.ts';
 import { toModel } from './to-model.ts';
 import { batchesPerEpoch, type Draw, identify, type TrainingSet, trainingSet } from './training-set.ts';
-import { initialWeights, learned } from './variables.ts';
+import { initialWeights, learned, type StoredMoments } from './variables.ts';
 
 export interface TrainOptions extends TrainingJob {
   /** Where the images come from, as the user named it: kept for a resumption. */

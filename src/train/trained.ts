@@ -1,38 +1,19 @@
-/** Trained networks in their files, checkpoint or model file: to run them in TensorFlow, and as canonical models. */
-import { createHash } from 'node:crypto';
-import { InputError } from '../errors.ts';
+/** Trained networks in their files, checkpoint or model file, run in TensorFlow. */
+import { readSafetensors } from '../formats/safetensors.ts';
+import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { fromSafetensors } from '../network/model-file.ts';
-import { isSafetensors, readSafetensors } from '../network/safetensors.ts';
 import { scaledSigns } from '../network/sign.ts';
-import { elements } from '../network/tensor.ts';
-import { type Checkpoint, isCheckpoint, readCheckpoint } from './checkpoint.ts';
-import { type Classifier, classifier, momentNames, type StoredMoments } from './inference.ts';
+import { checkpointOf, isCheckpoint, measuredMoments } from './checkpoint.ts';
+import { type Classifier, classifier } from './inference.ts';
 import { toHWIO } from './kernel-layout.ts';
-import type { TensorFlow } from './tensorflow.ts';
-import { toModel } from './to-model.ts';
-import { learned } from './variables.ts';
+import type { TensorFlow } from './tf/tensorflow.ts';
+import { learned, momentNames, type StoredMoments } from './variables.ts';
 
 export interface TrainedNetwork {
   readonly config: NetworkConfig;
   readonly classifier: Classifier;
-}
-
-/** Whether bytes are those of a training checkpoint. */
-export function isCheckpointFile(bytes: Uint8Array): boolean {
-  return isSafetensors(bytes) && isCheckpoint(readSafetensors(bytes));
-}
-
-/**
- * The model that a checkpoint stands for.
- * @throws InputError when it is damaged or stands within a cycle, where no moments for inference are known.
- */
-export function checkpointToModel(bytes: Uint8Array): Model {
-  const checkpoint = readCheckpoint(bytes);
-  const { config, weights, plan, about = { dialect: 'wrn-onnx', ...(plan && { dataset: plan.images.name }) } } = checkpoint;
-  const sourceSha256 = createHash('sha256').update(bytes).digest('hex');
-  return toModel(config, weights, momentsOf(checkpoint), { ...about, sourceSha256 });
 }
 
 /**
@@ -40,12 +21,13 @@ export function checkpointToModel(bytes: Uint8Array): Model {
  * @throws InputError when it is neither, is damaged or holds no moments for inference.
  */
 export function openTrained(tf: TensorFlow, bytes: Uint8Array): TrainedNetwork {
-  if (isCheckpointFile(bytes)) {
-    const checkpoint = readCheckpoint(bytes);
+  const file = readSafetensors(bytes);
+  if (isCheckpoint(file)) {
+    const checkpoint = checkpointOf(file);
     const { config, weights } = checkpoint;
-    return { config, classifier: network(tf, config, weights, momentsOf(checkpoint)) };
+    return { config, classifier: network(tf, config, weights, measuredMoments(checkpoint)) };
   }
-  const model = fromSafetensors(readSafetensors(bytes));
+  const model = fromSafetensors(file);
   // with its scaled signs as full-precision kernels: a file may hold other scales than its rule would give
   const config: NetworkConfig = { ...model.config, bits: 32, endBits: 32 };
   const weights = learned(config).map(({ name, shape }) => weightHWIO(model, name, shape));
@@ -63,15 +45,6 @@ function network(tf: TensorFlow, config: NetworkConfig, weights: readonly Float3
       tf.dispose(tensors);
     },
   };
-}
-
-function momentsOf({ moments, progress }: Checkpoint): StoredMoments {
-  if (moments) return moments;
-  throw new InputError(
-    'checkpoint',
-    `step ${progress.step}`,
-    'expected one from the end of a cycle, whose moments for inference are measured, got one from within. Go on with train --resume',
-  );
 }
 
 /** What a layer learned: a kernel of bits with its scale applied, anything else as it is. */

@@ -1,12 +1,12 @@
 /** A training set, in memory or in files, and the batches that are drawn from it: each a pure function of (seed, number). */
 import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { decodeImage } from '../data/decode-image.ts';
-import { pathOf } from '../data/image-folder.ts';
-import type { ImageFiles, ImageSet, ImageShape } from '../data/image-set.ts';
+import type { ImageFiles, ImageSet, ImageShape } from '../data/dataset.ts';
+import { decodeImage } from '../data/files/decode-image.ts';
+import { pathOf } from '../data/kinds/image-folder.ts';
+import { permutation, type Random, randomStream } from '../data/random.ts';
 import { requireCover, requireImageFiles } from '../data/scale.ts';
 import { InterruptedError, UsageError } from '../errors.ts';
-import { permutation, type Random, randomStream } from '../random.ts';
 import { type Augmentation, augment } from './augment.ts';
 
 export interface TrainingSet extends ImageShape {

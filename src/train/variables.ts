@@ -1,8 +1,9 @@
-/** What gradient descent changes, and how it starts. */
+/** What a trained network consists of: what gradient descent changes and how it starts, and the moments measured afterwards. */
+
+import type { Random } from '../data/random.ts';
+import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from '../network/config.ts';
-import { elements } from '../network/tensor.ts';
-import { layers } from '../network/topology.ts';
-import type { Random } from '../random.ts';
+import { layers, parameters } from '../network/topology.ts';
 
 export interface Variable {
   /** Layer and field: `stem.conv.kernel`, `input.norm.gamma`. */
@@ -27,6 +28,16 @@ export function learned(config: NetworkConfig): Variable[] {
     const field = (name: string, value: number) => ({ name: `${layer.name}.${name}`, shape: [channels], start: { value }, decays: false });
     return [field('gamma', 1), field('beta', 0)];
   });
+}
+
+/** Moments of every batch norm by parameter, `input.norm.mean`; shape [channels]. */
+export type StoredMoments = ReadonlyMap<string, Float32Array>;
+
+/** Names of the moments in order of execution. */
+export function momentNames(config: NetworkConfig): string[] {
+  return parameters(config)
+    .map(({ name }) => name)
+    .filter((name) => name.endsWith('.mean') || name.endsWith('.variance'));
 }
 
 /** He-normal kernels; gamma 1, beta 0. */

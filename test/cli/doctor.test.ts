@@ -3,7 +3,7 @@ import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { findBrowser } from '../../eval/browser/find.ts';
+import { findBrowser } from '../../eval/backends/browser/find.ts';
 import type { Finding } from '../../eval/doctor.ts';
 import { catalogEntry } from '../../src/data/catalog.ts';
 import { folderWith } from '../data/crafted.ts';

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { readModelFile } from '../../src/network/model-file.ts';
 import { kerasVariables, torchState } from '../converters/foreign-files.ts';
-import { matFile } from '../converters/formats/mat5-file.ts';
-import { torchLegacy } from '../converters/formats/torch-file.ts';
 import { folderWith } from '../data/crafted.ts';
+import { matFile } from '../formats/mat5-file.ts';
+import { torchLegacy } from '../formats/torch-file.ts';
 import { randomModel, variants } from '../network/random-model.ts';
 import { models, testWith } from '../shared.ts';
 import { run } from './run.ts';
@@ -76,7 +76,7 @@ test.each<[string, Uint8Array, RegExp]>([
 
 test('a checkpoint with a command in it is refused, and the command does not run', async () => {
   const folder = await folderWith();
-  const evil = fileURLToPath(new URL('../converters/formats/fixtures/evil-zip.pt', import.meta.url));
+  const evil = fileURLToPath(new URL('../formats/fixtures/evil-zip.pt', import.meta.url));
   copyFileSync(evil, join(folder, 'evil.pt'));
   const { status, stderr } = await run(['import', join(folder, 'evil.pt'), '-o', join(folder, 'never.safetensors')]);
   expect(status).toBe(3);

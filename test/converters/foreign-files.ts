@@ -3,8 +3,8 @@ import type { Model } from '../../src/network/model.ts';
 import { signAt } from '../../src/network/sign.ts';
 import type { Tensor } from '../../src/network/tensor.ts';
 import { type ConvLayer, layers, type NormLayer } from '../../src/network/topology.ts';
-import { numeric, type Value } from './formats/mat5-file.ts';
-import { Tensor as TorchTensor, type Value as TorchValue } from './formats/torch-file.ts';
+import { numeric, type Value } from '../formats/mat5-file.ts';
+import { Tensor as TorchTensor, type Value as TorchValue } from '../formats/torch-file.ts';
 
 type Parameters = (field: string) => Tensor;
 

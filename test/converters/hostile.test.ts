@@ -2,16 +2,16 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { Cursor } from '../../converters/formats/cursor.ts';
-import { readPickle } from '../../converters/formats/pickle.ts';
-import { readTorch, TorchTensor } from '../../converters/formats/torch.ts';
-import { readModel } from '../../converters/read-model.ts';
+import { readModel } from '../../converters/read.ts';
 import { InputError } from '../../src/errors.ts';
+import { Cursor } from '../../src/formats/cursor.ts';
+import { readPickle } from '../../src/formats/pickle.ts';
+import { readTorch, TorchTensor } from '../../src/formats/torch.ts';
 import { writeModelFile } from '../../src/network/model-file.ts';
+import { matFile } from '../formats/mat5-file.ts';
+import { torchLegacy, torchZip } from '../formats/torch-file.ts';
 import { randomModel, variants } from '../network/random-model.ts';
 import { kerasVariables, matlabVariables, torchState } from './foreign-files.ts';
-import { matFile } from './formats/mat5-file.ts';
-import { torchLegacy, torchZip } from './formats/torch-file.ts';
 
 /** Every read below takes a few kilobytes: what the whole file may add to the memory of this process. */
 const MAX_GROWTH_BYTES = 400 * 2 ** 20;
@@ -37,7 +37,7 @@ const files: Readonly<Record<string, Uint8Array>> = {
 
 /** Small files that other programs wrote and that hold no network. */
 const fixtures = ['scipy.mat', 'torch-1.13-zip.pt', 'torch-1.13-legacy.pt', 'torch-2.15-zip.pt'].map(
-  (name) => [name, readFileSync(new URL(`formats/fixtures/${name}`, import.meta.url))] as const,
+  (name) => [name, readFileSync(new URL(`../formats/fixtures/${name}`, import.meta.url))] as const,
 );
 
 /** The tensors that a file gives; undefined when it is refused as it should be. */

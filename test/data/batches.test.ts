@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { range, readAhead, spread } from '../../src/data/batches.ts';
-import type { ImageSet } from '../../src/data/image-set.ts';
+import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 
 /** Images of two bytes: their index and its complement; the label is the index. */

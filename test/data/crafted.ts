@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { onTestFinished } from 'vitest';
-import type { ImageSet } from '../../src/data/image-set.ts';
+import type { ImageSet } from '../../src/data/dataset.ts';
 
 /** A folder that is removed when the test ends, with these files in it. */
 export async function folderWith(files: Readonly<Record<string, Uint8Array | string>> = {}): Promise<string> {

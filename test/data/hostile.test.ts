@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { spool } from '../../src/data/files/random-access.ts';
 import { openImageSet } from '../../src/data/open.ts';
-import { spool } from '../../src/data/random-access.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import { cifarRecords, folderWith, idxImages, idxLabels, readAll, tar } from './crafted.ts';
 

@@ -6,9 +6,9 @@ import { buffer } from 'node:stream/consumers';
 import { createDeflate } from 'node:zlib';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import type { ImageSet } from '../../src/data/image-set.ts';
+import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';
-import { matFile, numeric } from '../converters/formats/mat5-file.ts';
+import { matFile, numeric } from '../formats/mat5-file.ts';
 import { bigEndian, folderWith, noise } from './crafted.ts';
 
 /** How far the resident memory rises above what it is after the first tenth. */

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { inspect } from '../../converters/inspect.ts';
+import { inspect } from '../../converters/inspect/inspect.ts';
 import { decodeModel, encodeModel } from '../../proto/onnx.ts';
 import { hasPython, runPython, SET_UP_TIMEOUT } from './environment.ts';
 

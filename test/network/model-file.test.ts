@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.ts';
 import { readModelFile, writeModelFile } from '../../src/network/model-file.ts';
-import { readSafetensors, writeSafetensors } from '../../src/network/safetensors.ts';
 import { randomModel, variants } from './random-model.ts';
 
 const about = { dialect: 'keras', sourceSha256: 'ab', dataset: 'cifar-10', classLabels: [...'abcdefghij'], testAccuracy: 0.9625 };

@@ -1,8 +1,10 @@
 /** Networks with random weights and moments, for tests: small, of every variant, and the same on every machine. */
+
+import { elements } from '../../src/formats/shape.ts';
 import { defaultConfig, type NetworkConfig } from '../../src/network/config.ts';
 import { checkModel, type Model } from '../../src/network/model.ts';
 import { packSigns } from '../../src/network/sign.ts';
-import { bitTensor, elements, floatTensor, type Tensor } from '../../src/network/tensor.ts';
+import { bitTensor, floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { layers, type Parameter, parametersOf } from '../../src/network/topology.ts';
 
 /** Uniform numbers in [0, 1): xorshift32 (Marsaglia 2003). */

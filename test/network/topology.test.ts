@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { elements } from '../../src/formats/shape.ts';
 import { defaultConfig, type NetworkConfig, networkName } from '../../src/network/config.ts';
-import { elements } from '../../src/network/tensor.ts';
 import { type Layer, layers, multiplyAccumulates, parameters, weightCount } from '../../src/network/topology.ts';
 import { randomModel, variants } from './random-model.ts';
 

@@ -1,6 +1,6 @@
 /** Distributions of the augmentation. Limits are five standard deviations: about one false alarm in a million. */
 import { expect, test } from 'vitest';
-import { permutation, randomStream } from '../../src/random.ts';
+import { permutation, randomStream } from '../../src/data/random.ts';
 import { augment, noAugmentation } from '../../src/train/augment.ts';
 
 const shape = { channels: 2, height: 6, width: 5 };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { toSvg } from '../../src/chart/chart.ts';
-import { runNames } from '../../src/cli/run-names.ts';
+import { runNames } from '../../src/cli/shared/run-names.ts';
 import { InputError } from '../../src/errors.ts';
 import { curveChart } from '../../src/train/curve.ts';
 import { readLog } from '../../src/train/log.ts';

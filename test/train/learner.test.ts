@@ -1,7 +1,7 @@
 /** Steps as a graph and as eager ops, memory, and that a network learns. */
 import { expect } from 'vitest';
+import { randomStream } from '../../src/data/random.ts';
 import { defaultConfig } from '../../src/network/config.ts';
-import { randomStream } from '../../src/random.ts';
 import { Learner, trainingStep } from '../../src/train/step.ts';
 import { initialWeights, learned } from '../../src/train/variables.ts';
 import { testWithTensorFlow } from './tensorflow.ts';

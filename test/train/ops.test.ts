@@ -1,8 +1,8 @@
 /** Gradients of the ops against central differences, and the one that is defined otherwise against its definition. */
 import { describe, expect } from 'vitest';
-import { randomStream } from '../../src/random.ts';
+import { randomStream } from '../../src/data/random.ts';
 import { ops } from '../../src/train/ops.ts';
-import type { Tensor, TensorFlow } from '../../src/train/tensorflow.ts';
+import type { Tensor, TensorFlow } from '../../src/train/tf/tensorflow.ts';
 import { testWithTensorFlow } from './tensorflow.ts';
 
 const STEP = 1e-2;

@@ -1,13 +1,12 @@
 /** What a training needs, against what one takes. */
 import { expect, test } from 'vitest';
+import { randomStream } from '../../src/data/random.ts';
 import { defaultConfig } from '../../src/network/config.ts';
-import { randomStream } from '../../src/random.ts';
 import { writeCheckpoint } from '../../src/train/checkpoint.ts';
-import { momentNames } from '../../src/train/inference.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
 import { checkpointBytes, checkResources, memoryNeeded } from '../../src/train/resources.ts';
 import { Learner } from '../../src/train/step.ts';
-import { initialWeights, learned } from '../../src/train/variables.ts';
+import { initialWeights, learned, momentNames } from '../../src/train/variables.ts';
 import { testWithTensorFlow } from './tensorflow.ts';
 
 const config = { ...defaultConfig, depth: 14, width: 1 };

@@ -1,7 +1,7 @@
 /** tfjs-node for tests, or why it is not there: tests that need it are then skipped and say so. */
 import { test } from 'vitest';
 import { DeviceError } from '../../src/errors.ts';
-import { loadTensorFlow, type TensorFlow } from '../../src/train/tensorflow.ts';
+import { loadTensorFlow, type TensorFlow } from '../../src/train/tf/tensorflow.ts';
 
 function find(): { tf: TensorFlow } | { missing: string } {
   try {

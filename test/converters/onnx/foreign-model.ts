@@ -9,7 +9,7 @@ import {
   type TensorProto,
   type ValueInfoProto,
 } from '../../../proto/onnx.ts';
-import { elements } from '../../../src/network/tensor.ts';
+import { elements } from '../../../src/formats/shape.ts';
 import { random } from '../../network/random-model.ts';
 
 export { Float, floats, int64s, node };

@@ -1,0 +1,64 @@
+/** `inline`: the same bits as `packed`, unpacked by standard operators in the graph itself, for tools without local functions. */
+import type { NodeProto, TensorProto } from '../../../proto/onnx.ts';
+import { elements } from '../../../src/formats/shape.ts';
+import { packedLength } from '../../../src/network/sign.ts';
+import type { BitTensor, FloatTensor } from '../../../src/network/tensor.ts';
+import type { Graph } from '../graph.ts';
+import type { Form, Kernel } from './form.ts';
+import { packed } from './packed.ts';
+import { floatSignTable, type Indices, lookUp, lookUpByProduct, oneByOne, signTable, toFloat, toShape } from './unpack-signs.ts';
+
+export const inline: Form = {
+  title: 'bits, unpacked by standard operators: OpenVINO, OpenCV, tract and others',
+  functions: [],
+  kernel(graph, name, bits, scale) {
+    graph.nodes.push(toFloat(int8Signs(graph, name, bits, 'cast'), `${name}.sign`));
+    return scaled(graph, name, scale);
+  },
+  read: packed.read,
+};
+
+/** `inline` without a Cast, for kernels so small that it does not matter how large their signs are on the way. */
+export const castless: Form = {
+  ...inline,
+  kernel(graph, name, bits, scale) {
+    unpack(graph, name, bits, { indices: 'product', table: ['float_sign_table', floatSignTable], output: `${name}.sign` });
+    return scaled(graph, name, scale);
+  },
+};
+
+function scaled(graph: Graph, name: string, scale: FloatTensor): Kernel {
+  graph.floats(`${name}.scale`, scale.shape, scale.data);
+  return { weights: graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.kernel`) };
+}
+
+/** Adds the bits of the convolution `name` and what unpacks them; returns the name of the kernel of int8 +-1. */
+export function int8Signs(graph: Graph, name: string, bits: BitTensor, indices: Indices): string {
+  return unpack(graph, name, bits, { indices, table: ['sign_table', signTable], output: `${name}.int8` });
+}
+
+interface Unpacking {
+  readonly indices: Indices;
+  /** Name of the table whose row b holds the signs of byte b, and what makes it. */
+  readonly table: readonly [string, () => TensorProto];
+  /** Name of the kernel of +-1. */
+  readonly output: string;
+}
+
+function unpack(graph: Graph, name: string, { shape, data }: BitTensor, { indices, table, output }: Unpacking): string {
+  const count = elements(shape);
+  graph.bytes(`${name}.bits`, data);
+  const rows = graph.constant(...table);
+  graph.nodes.push(...(indices === 'cast' ? lookUp(`${name}.bits`, rows, name) : byProduct(graph, name, rows)));
+  let signs = `${name}.rows`;
+  if (packedLength(count) * 8 !== count) {
+    const flat = graph.node('Reshape', [signs, graph.int64s('flat', [-1])], `${name}.signs`);
+    signs = graph.node('Slice', [flat, graph.int64s('start', [0]), graph.int64s(`${name}.count`, [count])], `${name}.unpadded`);
+  }
+  graph.nodes.push(toShape(signs, graph.int64s(`${name}.shape`, shape), output));
+  return output;
+}
+
+function byProduct(graph: Graph, name: string, rows: string): NodeProto[] {
+  return lookUpByProduct(`${name}.bits`, rows, graph.int64s('column', [-1, 1]), graph.constant('one_by_one', oneByOne), name);
+}

@@ -1,0 +1,49 @@
+/** Packed weights back to dense float32. */
+import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from '../../../proto/onnx.ts';
+import { relocate } from '../external-data.ts';
+import { DOMAIN } from '../forms/packed.ts';
+import { graphsOf } from '../nodes.ts';
+import { type ModelFile, nothingToDo, type PackOptions, restateForm } from './pack.ts';
+import { replaceWeights } from './replace-weights.ts';
+
+export interface Unpacked {
+  readonly tensor: string;
+  readonly layer: string;
+  readonly op: string;
+  readonly shape: readonly number[];
+  readonly weights: number;
+}
+
+export interface UnpackedFile extends ModelFile {
+  readonly unpacked: readonly Unpacked[];
+}
+
+/**
+ * Replaces the weights that `packOnnx` or an export stored as bits, of either form, by the same values as float32.
+ * @throws InputError when the file is no ONNX model, is damaged, or holds no packed weights
+ */
+export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
+  const model = decodeModel(file);
+  const unpacked: Unpacked[] = [];
+  replaceWeights(model, external?.read, (graph, { tensor, layer, op }, weights) => {
+    if (!weights.unpacked) return 'not packed';
+    graph.floats(tensor, weights.dims, weights.data);
+    unpacked.push({ tensor, layer, op, shape: weights.dims, weights: weights.data.length });
+    return undefined;
+  });
+  if (unpacked.length === 0) throw nothingToDo('weights stored as bits', []);
+  removeFunctions(model);
+  restateForm(model, 'dense');
+  const data = relocate(model, external);
+  return { model: encodeModel(model), data, unpacked };
+}
+
+/** Removes the functions that nothing calls any more. */
+function removeFunctions(model: ModelProto): void {
+  const calls = (nodes: GraphProto['node'] | FunctionProto['node']): boolean =>
+    (nodes ?? []).some((node: NodeProto) => node.domain === DOMAIN || graphsOf(node).some((inner) => calls(inner.node)));
+  const others = (model.functions ?? []).filter(({ domain }) => domain !== DOMAIN);
+  if (calls(model.graph?.node) || others.some(({ node }) => calls(node))) return;
+  model.functions = others;
+  model.opset_import = (model.opset_import ?? []).filter(({ domain }) => domain !== DOMAIN);
+}

@@ -1,0 +1,58 @@
+/** An exported file back to the model: how an export proves itself, and how other commands know a file's topology. */
+import { decodeModel, type ModelProto, type TensorProto } from '../../proto/onnx.ts';
+import { InputError } from '../../src/errors.ts';
+import { checkModel, type Model } from '../../src/network/model.ts';
+import { bitTensor, floatTensor, type Tensor } from '../../src/network/tensor.ts';
+import { layers, parametersOf } from '../../src/network/topology.ts';
+import { forms } from './forms/table.ts';
+import { checkShape, dimsOf, floatsOf } from './initializer.ts';
+import { readMetadata } from './metadata.ts';
+
+/**
+ * Reads a file of any of our forms.
+ * @throws InputError when the file was not written by this project or lacks a parameter.
+ */
+export function readOnnxModel(bytes: Uint8Array): Model {
+  return fromOnnx(decodeModel(bytes));
+}
+
+export function fromOnnx(proto: ModelProto): Model {
+  const metadata = readMetadata(proto);
+  if (!metadata) throw new InputError('onnx', 'metadata', 'expected a file exported by wrn-onnx, got none of its metadata');
+  const { config, about, form } = metadata;
+  if (!Object.hasOwn(forms, form)) {
+    const known = Object.keys(forms).join(', ');
+    throw new InputError('onnx', 'metadata wrn.form', `expected a form that keeps every number (${known}), got ${form}. Use its source`);
+  }
+  const initializers = new Map((proto.graph?.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
+  const tensors = new Map<string, Tensor>();
+  for (const layer of layers(config)) {
+    const [first, second] = parametersOf(layer, config);
+    if (first?.dtype === 'bits' && second) {
+      const { bits, scale } = readKernel(initializers, layer.name, first.shape);
+      tensors.set(first.name, bitTensor(first.shape, bits)).set(second.name, floatTensor(second.shape, perChannel(scale, second.shape)));
+      continue;
+    }
+    for (const { name, shape } of parametersOf(layer, config)) {
+      const tensor = initializers.get(name);
+      if (!tensor) continue; // checkModel names what is missing
+      checkShape(name, dimsOf(tensor), shape);
+      tensors.set(name, floatTensor(shape, floatsOf(tensor)));
+    }
+  }
+  return checkModel({ config, about, tensors }, 'onnx');
+}
+
+function readKernel(initializers: ReadonlyMap<string, TensorProto>, name: string, shape: readonly number[]) {
+  for (const form of Object.values(forms)) {
+    const found = form.read(initializers, name, shape);
+    if (found) return found;
+  }
+  throw new InputError('onnx', name, 'expected the weights of this convolution in one of our forms, got nothing');
+}
+
+/** A dense file does not tell one scale per layer from equal scales per channel; the configuration does. */
+function perChannel(scale: Float32Array, shape: readonly number[]): Float32Array {
+  const [channels] = shape;
+  return channels !== undefined && scale.length === 1 ? new Float32Array(channels).fill(scale[0] as number) : scale;
+}

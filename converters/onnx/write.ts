@@ -1,0 +1,172 @@
+/** Model to ONNX: the topology walked once, every layer lowered by one row of a table. */
+import { DataType, encodeModel, type ModelProto, type ValueInfoProto } from '../../proto/onnx.ts';
+import { networkName } from '../../src/network/config.ts';
+import type { Model } from '../../src/network/model.ts';
+import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
+import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.ts';
+import { fixBatch } from './fix-batch.ts';
+import type { Form, Kernel } from './forms/form.ts';
+import { type FormName, forms } from './forms/table.ts';
+import { Float, type FloatType, Graph } from './graph.ts';
+import { type InputLayout, type RecordedForm, writeMetadata } from './metadata.ts';
+
+export interface ExportOptions {
+  readonly form: FormName;
+  readonly input: InputLayout;
+  /** Fixes the number of images of a run; the caller's choice when absent. */
+  readonly batch?: number | undefined;
+}
+
+/** Old enough for every runtime at hand, new enough for local functions. */
+const OPSET = 17;
+const IR_VERSION = 8;
+
+/**
+ * Encodes a model as an ONNX file. The same model and options give the same bytes on any machine.
+ *
+ * Input `images`: float32 [batch, channels, height, width] or uint8 [batch, height, width, channels], pixels 0..255.
+ * Output `logits`: float32 [batch, classes]. Tensors between them carry the names of the topology's layers.
+ */
+export function toOnnx(model: Model, options: ExportOptions): Uint8Array {
+  return encodeModel(toOnnxProto(model, options));
+}
+
+export function toOnnxProto(model: Model, { form: formName, input, batch }: ExportOptions): ModelProto {
+  const form: Form = forms[formName];
+  const graph = new Graph();
+  const lowering: Lowering = { graph, model, form, images: imagesNCHW(graph, input) };
+  for (const layer of layers(model.config)) lower(layer, lowering);
+  const proto = toProto(lowering, formName, input);
+  if (batch !== undefined) fixBatch(proto, batch);
+  return proto;
+}
+
+/**
+ * The file of a graph whose nodes make the last layer of the topology; `formName` is what the metadata say.
+ * @param io type of the logits, and of images that are not uint8
+ */
+export function toProto(
+  { graph, model, form }: Lowering,
+  formName: RecordedForm,
+  input: InputLayout,
+  io: FloatType = DataType.FLOAT,
+): ModelProto {
+  const last = (layers(model.config).at(-1) as Layer).name;
+  if (graph.floatType === io) graph.node('Flatten', [last], LOGITS, { axis: 1 });
+  else graph.node('Cast', [graph.node('Flatten', [last], 'logits.flat', { axis: 1 })], LOGITS, { to: io });
+  const { channels, height, width } = model.config.input;
+  const imageShape = input === 'nchw-float' ? [channels, height, width] : [height, width, channels];
+  const domains = new Set(form.functions.map((f) => f.domain as string));
+  const called = new Set(graph.nodes.map((n) => n.op_type));
+  return {
+    ir_version: IR_VERSION,
+    producer_name: 'wrn-onnx',
+    graph: {
+      name: networkName(model.config),
+      node: graph.nodes,
+      initializer: graph.initializers,
+      input: [value(IMAGES, input === 'nchw-float' ? io : DataType.UINT8, imageShape)],
+      output: [value(LOGITS, io, [model.config.classes])],
+    },
+    opset_import: [{ domain: '', version: OPSET }, ...[...domains].map((domain) => ({ domain, version: 1 }))],
+    functions: form.functions.filter((f) => called.has(f.name as string)),
+    metadata_props: writeMetadata(model, formName, input),
+  };
+}
+
+function value(name: string, elemType: number, shape: readonly number[]): ValueInfoProto {
+  const dim = [{ dim_param: 'batch' }, ...shape.map((size) => ({ dim_value: size }))];
+  return { name, type: { tensor_type: { elem_type: elemType, shape: { dim } } } };
+}
+
+/** Casts and transposes the images where the file takes them otherwise; returns the name of the NCHW images in the graph's floats. */
+export function imagesNCHW(graph: Graph, input: InputLayout, io: FloatType = DataType.FLOAT): string {
+  if (input === 'nchw-float' && graph.floatType === io) return IMAGES;
+  graph.node('Cast', [IMAGES], 'images.float', { to: graph.floatType });
+  if (input === 'nchw-float') return 'images.float';
+  return graph.node('Transpose', ['images.float'], 'images.nchw', { perm: [0, 3, 1, 2] });
+}
+
+/** A graph in the making. */
+export interface Lowering {
+  readonly graph: Graph;
+  readonly model: Model;
+  readonly form: Pick<Form, 'kernel' | 'functions'>;
+  /** Name of the float NCHW images. */
+  readonly images: string;
+}
+
+type Lower<Op extends Layer['op']> = (layer: Extract<Layer, { op: Op }>, inputs: readonly string[], lowering: Lowering) => void;
+
+/** One row a kind of layer; each writes a tensor of the layer's name. */
+const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
+  norm(layer, inputs, { graph, model }) {
+    const [channels] = layer.shape;
+    // Shared by all layers of one size: stored once, and without edges in a viewer.
+    const constant = (name: string, v: number) => graph.floats(`${name}.${channels}`, [channels], new Float32Array(channels).fill(v));
+    const parameter = (field: string) => graph.floats(`${layer.name}.${field}`, [channels], float(model, `${layer.name}.${field}`).data);
+    const gamma = layer.affine ? parameter('gamma') : constant('one', 1);
+    const beta = layer.affine ? parameter('beta') : constant('zero', 0);
+    const moments = [parameter('mean'), parameter('variance')];
+    graph.node('BatchNormalization', [...inputs, gamma, beta, ...moments], layer.name, { epsilon: new Float(layer.epsilon) });
+  },
+  standardize(layer, inputs, { graph }) {
+    const shape = [1, layer.mean.length, 1, 1];
+    const mean = graph.floats(`${layer.name}.mean`, shape, Float32Array.from(layer.mean));
+    const std = graph.floats(`${layer.name}.std`, shape, Float32Array.from(layer.std));
+    const centred = graph.node('Sub', [...inputs, mean], `${layer.name}.centred`);
+    graph.node('Div', [centred, std], layer.name);
+  },
+  relu(layer, inputs, { graph }) {
+    graph.node('Relu', inputs, layer.name);
+  },
+  shiftedRelu(layer, inputs, { graph }) {
+    const minusOne = graph.floats('minus_one', [], new Float32Array([-1]));
+    graph.node('Max', [...inputs, minusOne], layer.name);
+  },
+  conv(layer, inputs, { graph, model, form }) {
+    const kernel = model.tensors.get(`${layer.name}.kernel`) as BitTensor | FloatTensor;
+    const { weights, outputScale }: Kernel =
+      kernel.dtype === 'bits'
+        ? form.kernel(graph, layer.name, kernel, float(model, `${layer.name}.scale`))
+        : { weights: graph.floats(`${layer.name}.kernel`, kernel.shape, kernel.data) };
+    const { kernel: size, stride, pads } = layer;
+    const output = outputScale === undefined ? layer.name : `${layer.name}.unscaled`;
+    const window = { kernel_shape: [size, size], strides: [stride, stride], pads };
+    graph.node('Conv', [...inputs, weights], output, { ...window, dilations: [1, 1], group: 1 }); // qonnx wants every attribute
+    if (outputScale !== undefined) graph.node('Mul', [output, outputScale], layer.name);
+  },
+  averagePool(layer, inputs, { graph }) {
+    const { kernel, stride, pads, countsPads } = layer;
+    const window = { kernel_shape: [kernel, kernel], strides: [stride, stride], pads };
+    graph.node('AveragePool', inputs, layer.name, { ...window, count_include_pad: countsPads ? 1 : 0 });
+  },
+  maxPool(layer, inputs, { graph }) {
+    const { kernel, stride, pads } = layer;
+    graph.node('MaxPool', inputs, layer.name, { kernel_shape: [kernel, kernel], strides: [stride, stride], pads });
+  },
+  widen(layer, inputs, { graph }) {
+    const zeros = layer.shape[0] / 2;
+    graph.node('Pad', [...inputs, graph.int64s(`${layer.name}.pads`, [0, 0, 0, 0, 0, zeros, 0, 0])], layer.name);
+  },
+  add(layer, inputs, { graph }) {
+    graph.node('Add', inputs, layer.name);
+  },
+  globalPool(layer, inputs, { graph }) {
+    graph.node('GlobalAveragePool', inputs, layer.name);
+  },
+  divide(layer, inputs, { graph }) {
+    const divisor = graph.floats(`${layer.name}.divisor`, [], new Float32Array([layer.divisor]));
+    graph.node('Div', [...inputs, divisor], layer.name);
+  },
+};
+
+/** Adds the nodes of one layer; they make a tensor of the layer's name from those of its inputs'. */
+export function lower<Op extends Layer['op']>(layer: Extract<Layer, { op: Op }>, lowering: Lowering): void {
+  const inputs = layer.inputs.map((name) => (name === IMAGES ? lowering.images : name));
+  (table[layer.op as Op] as Lower<Op>)(layer, inputs, lowering);
+}
+
+function float(model: Model, name: string): FloatTensor {
+  return model.tensors.get(name) as FloatTensor;
+}

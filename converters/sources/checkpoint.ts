@@ -1,0 +1,23 @@
+/** Training checkpoint to model: latent weights become bits, with the moments measured at the end of a cycle. */
+import type { SafetensorsFile } from '../../src/formats/safetensors.ts';
+import type { NetworkConfig } from '../../src/network/config.ts';
+import type { Model } from '../../src/network/model.ts';
+import type { About } from '../../src/network/provenance.ts';
+import { checkpointOf, measuredMoments } from '../../src/train/checkpoint.ts';
+import { toModel } from '../../src/train/to-model.ts';
+
+/**
+ * The model that a checkpoint stands for.
+ * @throws InputError when it is damaged or stands within a cycle, where no moments for inference are known
+ */
+export function fromCheckpoint(file: SafetensorsFile, origin: Pick<About, 'sourceSha256'>): Model {
+  const checkpoint = checkpointOf(file);
+  const { config, weights, plan, about = { dialect: 'wrn-onnx', ...(plan && { dataset: plan.images.name }) } } = checkpoint;
+  return toModel(config, weights, measuredMoments(checkpoint), { ...about, ...origin });
+}
+
+/** What a checkpoint says of its network, also within a cycle. */
+export function describeCheckpoint(file: SafetensorsFile): { readonly config: NetworkConfig; readonly about: About | null } {
+  const { config, about = null } = checkpointOf(file);
+  return { config, about };
+}

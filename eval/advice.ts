@@ -1,0 +1,56 @@
+/** Which form of a file suits which backend, as measured: bench/matrix.txt; `node bench/matrix.mjs` measures again. */
+import type { FormName } from '../converters/onnx/forms/table.ts';
+import type { Indices } from '../converters/onnx/forms/unpack-signs.ts';
+import type { RecordedForm } from '../converters/onnx/metadata.ts';
+import type { BackendName } from './backends/table.ts';
+
+export interface Target {
+  readonly title: string;
+  readonly form: FormName;
+  /** Whether 8-bit activations, where there are images to calibrate them with, are faster than `form`. */
+  readonly int8: boolean;
+  /** How 8-bit files unpack their bits, where another way than the one that every runtime reads loads faster. */
+  readonly indices?: Indices;
+  /** Whether the runtime takes floats alone. */
+  readonly floatsOnly?: boolean;
+  /** Images a run, where the runtime takes no dynamic size. */
+  readonly batch?: number;
+}
+
+/** What a file is exported for. */
+export const targets = {
+  cpu: { title: 'onnxruntime on CPUs', form: 'packed', int8: true },
+  wasm: { title: 'onnxruntime-web, WebAssembly', form: 'packed', int8: true, indices: 'product' },
+  webgpu: { title: 'onnxruntime and onnxruntime-web, WebGPU (with shader-f16, try --form fp16)', form: 'packed', int8: false },
+  webgl: { title: 'onnxruntime-web, WebGL', form: 'dense', int8: false, floatsOnly: true, batch: 1 },
+  fpga: { title: 'qonnx, FINN, hls4ml', form: 'qonnx', int8: false, batch: 1 },
+} satisfies Record<string, Target>;
+
+export type TargetName = keyof typeof targets;
+export const targetNames = Object.keys(targets) as TargetName[];
+
+const noInt8OnGpu = 'onnxruntime has no 8-bit convolutions there, so that an app falls back to the CPU: export --for webgpu';
+
+const noFp16OnCpu = (target: TargetName) => `onnxruntime computes it in float32 there, with casts between: export --for ${target}`;
+
+/** Form -> backend -> why another form is better there. */
+const misfits: Readonly<Partial<Record<RecordedForm, Partial<Record<BackendName, string>>>>> = {
+  int8: {
+    cuda: 'onnxruntime computes it there in float32, with the rounding on top: export --form packed',
+    webgpu: noInt8OnGpu,
+    'browser-webgpu': noInt8OnGpu,
+    'browser-webgl': 'WebGL takes no integers: export --for webgl',
+  },
+  fp16: {
+    cpu: noFp16OnCpu('cpu'),
+    wasm: noFp16OnCpu('wasm'),
+    'browser-wasm': noFp16OnCpu('wasm'),
+    'browser-webgl': 'WebGL takes no float16: export --for webgl',
+  },
+};
+
+/** Says in a line why a file of this form is a bad choice for this backend; undefined when it is not. */
+export function misfit(form: RecordedForm, backend: BackendName): string | undefined {
+  const why = misfits[form]?.[backend];
+  return why === undefined ? undefined : `${form} on ${backend}: ${why}`;
+}

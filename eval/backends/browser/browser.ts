@@ -1,0 +1,95 @@
+/** The backends that run in the user's Chrome, Chromium or Edge. */
+import { chromium } from 'playwright-core';
+import { DeviceError } from '../../../src/errors.ts';
+import type { ModelInput } from '../../runtime/runtime.ts';
+import type { Backend, BackendOptions } from '../backend.ts';
+import { openError, stopError } from '../runtime-error.ts';
+import { requireBrowser } from './find.ts';
+import { peakBrowserMemory } from './memory.ts';
+import type { Page as PageApi, PageOpen, PageResult, Provider } from './page.ts';
+import { servePage } from './server.ts';
+
+const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
+const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--ignore-gpu-blocklist'];
+const software = ['--use-webgpu-adapter=swiftshader', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
+
+/** What a signal ends is decided by who runs the backend; the driver would close the browser in the middle of a run. */
+const noHandlers = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+
+interface BrowserRow {
+  readonly title: string;
+  readonly provider: Provider;
+  readonly advice: string;
+  /** Rewrites a file for a provider that does not take it as it is; says what was done. */
+  prepare?(
+    model: Uint8Array,
+    input: ModelInput | undefined,
+    options: BackendOptions,
+  ): { model: Uint8Array; input: ModelInput; done: string };
+}
+
+export function browserBackend({ title, provider, advice, prepare }: BrowserRow): Backend {
+  return {
+    title,
+    async open(original, originalInput, options) {
+      const executablePath = requireBrowser(options.browser);
+      const prepared = prepare?.(original, originalInput, options);
+      const input = prepared?.input ?? originalInput;
+      const server = await servePage(prepared?.model ?? original);
+      const browser = await chromium
+        .launch({ executablePath, headless: true, ...noHandlers, args: flags(provider, options) })
+        .catch(async (error: Error) => {
+          await server.close();
+          throw new DeviceError(
+            `${executablePath} does not start: ${error.message.split('\n')[0]}. Name another browser with --browser PATH`,
+          );
+        });
+      const name = `${provider} in the browser`;
+      const stopped = (error: unknown): never => {
+        throw stopError(name, error);
+      };
+      const close = async () => {
+        await browser.close();
+        await server.close();
+      };
+      try {
+        const page = await browser.newPage();
+        await page.goto(server.url);
+        await page.waitForFunction('globalThis.wrn');
+        const openOptions: PageOpen = { provider, input, threads: options.threads, softwareGpu: options.softwareGpu ?? false };
+        const { seconds, detail } = await page.evaluate((o) => (globalThis as unknown as { wrn: PageApi }).wrn.open(o), openOptions);
+        return {
+          loadSeconds: seconds,
+          detail: [`Chromium ${browser.version()}`, detail, prepared?.done].filter(Boolean).join(', '),
+          async run(imagesNCHW, count) {
+            const base64 = Buffer.from(imagesNCHW).toString('base64');
+            const result = await page
+              .evaluate(([images, n]) => (globalThis as unknown as { wrn: PageApi }).wrn.run(images, n), [base64, count] as const)
+              .catch(stopped);
+            return decode(result);
+          },
+          time: (batch) => page.evaluate((n) => (globalThis as unknown as { wrn: PageApi }).wrn.time(n), batch).catch(stopped),
+          peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
+          close,
+        };
+      } catch (error) {
+        await close();
+        throw openError(name, error, advice);
+      }
+    },
+  };
+}
+
+function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {
+  const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const rendering = provider === 'wasm' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
+  return [...root, ...quiet, ...rendering];
+}
+
+function decode({ outputs, seconds }: PageResult) {
+  const decoded = Object.entries(outputs).map(([name, { shape, base64 }]) => {
+    const bytes = Uint8Array.from(Buffer.from(base64, 'base64')); // a copy: float32 needs aligned bytes
+    return [name, { shape, data: new Float32Array(bytes.buffer) }] as const;
+  });
+  return { outputs: Object.fromEntries(decoded), seconds };
+}

@@ -1,0 +1,116 @@
+/** What runs inside the page that `eval` opens: loads a model with onnxruntime-web and runs the batches it is handed. */
+import type { InferenceSession } from 'onnxruntime-web';
+import { type RandomTimer, randomTimer } from '../../runtime/random-run.ts';
+import { type ModelInput, type Runtime, requireImages, runBatch } from '../../runtime/runtime.ts';
+
+export type Provider = 'wasm' | 'webgpu' | 'webgl';
+
+export interface PageOpen {
+  readonly provider: Provider;
+  readonly input: ModelInput | undefined;
+  readonly threads?: number | undefined;
+  /** Whether a software renderer is what the user asked for. */
+  readonly softwareGpu: boolean;
+}
+
+/** Typed arrays cross between Node and the page as base64. */
+export interface PageResult {
+  readonly outputs: Readonly<Record<string, { readonly shape: readonly number[]; readonly base64: string }>>;
+  readonly seconds: number;
+}
+
+export interface Page {
+  open(options: PageOpen): Promise<{ seconds: number; detail: string }>;
+  run(imagesBase64: string, count: number): Promise<PageResult>;
+  readonly time: RandomTimer;
+}
+
+interface WebRuntime extends Runtime {
+  readonly env: { readonly wasm: { wasmPaths?: string; numThreads?: number }; readonly versions: { readonly web?: string } };
+}
+
+const SOFTWARE = /swiftshader|llvmpipe|software/i;
+/** As in the backends of Node: a node that would run on the CPU instead is an error. */
+const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
+
+let running: { ort: WebRuntime; session: InferenceSession; input: ModelInput | undefined; time: RandomTimer } | undefined;
+
+const page: Page = {
+  async open({ provider, input, threads, softwareGpu }) {
+    const device = await describeDevice(provider);
+    if (provider !== 'wasm' && SOFTWARE.test(device) && !softwareGpu) throw new Error(`only software rendering (${device}) is there`);
+    const ort: WebRuntime = await import(/* @vite-ignore */ `/ort/ort.${provider}.min.mjs`);
+    ort.env.wasm.wasmPaths = '/ort/';
+    ort.env.wasm.numThreads = threads ?? navigator.hardwareConcurrency;
+    const model = new Uint8Array(await (await fetch('/model.onnx')).arrayBuffer());
+    const start = performance.now();
+    const session = await ort.InferenceSession.create(model, {
+      executionProviders: [provider],
+      ...(provider === 'webgpu' ? { extra: NO_FALLBACK } : {}),
+    });
+    const seconds = (performance.now() - start) / 1000;
+    running = { ort, session, input, time: randomTimer(ort, session) };
+    const detail = `onnxruntime-web ${ort.env.versions.web ?? ''}, ${device || `${ort.env.wasm.numThreads ?? 1} threads`}`;
+    show('detail', detail);
+    return { seconds, detail };
+  },
+  async run(imagesBase64, count) {
+    const images = fromBase64(imagesBase64);
+    const turn = last.then(() => runInTurn(images, count));
+    last = turn.catch(() => {});
+    const { outputs, seconds } = await turn;
+    const encoded = Object.entries(outputs).map(([name, { shape, data }]) => [name, { shape, base64: toBase64(data) }] as const);
+    return { outputs: Object.fromEntries(encoded), seconds };
+  },
+  async time(batch) {
+    if (!running) throw new Error('no model is open');
+    return running.time(batch);
+  },
+};
+
+/** Calls come while one runs, but a session of onnxruntime-web runs one batch at a time. */
+let last: Promise<unknown> = Promise.resolve();
+let done = 0;
+
+async function runInTurn(images: Uint8Array, count: number) {
+  if (!running) throw new Error('no model is open');
+  const result = await runBatch(running.ort, running.session, requireImages(running.input), images, count);
+  done += count;
+  show('done', `${done.toLocaleString()} images classified`);
+  return result;
+}
+
+/** Name of the GPU or renderer; empty for wasm. */
+async function describeDevice(provider: Provider): Promise<string> {
+  if (provider === 'wasm') return '';
+  if (provider === 'webgpu') {
+    const gpu = (navigator as { gpu?: { requestAdapter(): Promise<{ info: Record<string, string> } | null> } }).gpu;
+    const adapter = await gpu?.requestAdapter();
+    if (!adapter) throw new Error('the browser has no WebGPU adapter');
+    const { vendor, architecture, device, description } = adapter.info;
+    return `WebGPU on ${[vendor, architecture, device, description].filter(Boolean).join(' ')}`;
+  }
+  const gl = document.createElement('canvas').getContext('webgl2');
+  if (!gl) throw new Error('the browser has no WebGL 2');
+  const names = gl.getExtension('WEBGL_debug_renderer_info');
+  return `WebGL on ${gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER)}`;
+}
+
+function show(id: string, text: string): void {
+  const element = document.getElementById(id);
+  if (element) element.textContent = text;
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+function toBase64(data: Float32Array): string {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const CHUNK = 0x8000; // String.fromCharCode takes its characters as arguments
+  let text = '';
+  for (let i = 0; i < bytes.length; i += CHUNK) text += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
+  return btoa(text);
+}
+
+(globalThis as { wrn?: Page }).wrn = page;

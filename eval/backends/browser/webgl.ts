@@ -1,0 +1,37 @@
+/**
+ * WebGL in the browser, a legacy provider: it takes neither a dynamic batch nor integers, so that the file's batch is
+ * fixed and a file of ours is rewritten in its dense form. The result says so.
+ */
+
+import { fixBatch } from '../../../converters/onnx/fix-batch.ts';
+import { readMetadata } from '../../../converters/onnx/metadata.ts';
+import { fromOnnx } from '../../../converters/onnx/read.ts';
+import { toOnnxProto } from '../../../converters/onnx/write.ts';
+import { DataType, decodeModel, encodeModel, type TypeProto } from '../../../proto/onnx.ts';
+import { requireImages } from '../../runtime/runtime.ts';
+import { browserBackend } from './browser.ts';
+
+const floats: TypeProto = { tensor_type: { elem_type: DataType.FLOAT, shape: { dim: [] } } };
+
+export const browserWebgl = browserBackend({
+  title: 'onnxruntime-web in a browser, WebGL',
+  provider: 'webgl',
+  advice: 'It needs a GPU with WebGL 2, or --software-gpu; it takes the dense form',
+  prepare(bytes, imageInput, { batch }) {
+    const input = requireImages(imageInput);
+    const original = decodeModel(bytes);
+    const form = readMetadata(original)?.form;
+    const rewritten = form !== undefined && (form !== 'dense' || input.type !== 'float32');
+    const proto = rewritten ? toOnnxProto(fromOnnx(original), { form: 'dense', input: 'nchw-float' }) : original;
+    // the layers that bisect asks for have the same names in every form; onnxruntime-web's WebGL wants a type of each
+    const output = (original.graph?.output ?? []).map((value) => ({ type: floats, ...value }));
+    proto.graph = { ...proto.graph, output };
+    fixBatch(proto, batch);
+    const done = `${rewritten ? 'rewritten as dense, ' : ''}batch fixed to ${batch}`;
+    return {
+      model: encodeModel(proto),
+      input: { ...input, ...(rewritten ? { type: 'float32', layout: 'nchw' } : {}), fixedBatch: batch },
+      done,
+    };
+  },
+});

@@ -1,0 +1,95 @@
+/**
+ * A child process that holds one session of onnxruntime-node, onnxruntime-web or tfjs-node: its memory can be measured,
+ * a crash of a driver harms nobody, and what a runtime never frees goes with the process.
+ */
+import { availableParallelism } from 'node:os';
+import type { InferenceSession } from 'onnxruntime-web';
+import { randomTimer, type Shapes } from '../../runtime/random-run.ts';
+import { type ModelInput, type Output, requireImages, runBatch } from '../../runtime/runtime.ts';
+import type { Loaded } from '../backend.ts';
+import { peakMemory } from '../peak-memory.ts';
+
+export type OpenRequest = OpenOnnx | OpenTfjs;
+
+interface OpenOnnx {
+  readonly kind: 'open';
+  readonly runtime: 'onnxruntime-node' | 'onnxruntime-web';
+  readonly options: InferenceSession.SessionOptions;
+  readonly model: Uint8Array;
+  readonly input: ModelInput | undefined;
+  readonly threads: number | undefined;
+}
+interface OpenTfjs {
+  readonly kind: 'open';
+  readonly runtime: 'tfjs-node';
+  readonly source: Uint8Array;
+}
+export interface RunRequest {
+  readonly kind: 'run';
+  readonly imagesNCHW: Uint8Array;
+  readonly count: number;
+}
+export interface TimeRequest {
+  readonly kind: 'time';
+  readonly batch: number;
+}
+export type Request = OpenRequest | RunRequest | TimeRequest | { readonly kind: 'memory' };
+
+/** One reply a request, in order. */
+export type Reply =
+  | { readonly kind: 'open'; readonly seconds: number; readonly version: string }
+  | { readonly kind: 'run'; readonly outputs: Readonly<Record<string, Output>>; readonly seconds: number }
+  | { readonly kind: 'time'; readonly shapes: Shapes; readonly seconds: number }
+  | { readonly kind: 'memory'; readonly peakBytes: number }
+  | { readonly kind: 'error'; readonly message: string };
+
+let loaded: Loaded | undefined;
+
+async function answer(request: Request): Promise<Reply> {
+  if (request.kind === 'memory') return { kind: 'memory', peakBytes: peakMemory(process.pid) ?? process.resourceUsage().maxRSS * 1024 };
+  if (request.kind === 'open') return open(request);
+  if (!loaded) throw new Error('no model is open');
+  if (request.kind === 'time') {
+    if (!loaded.time) throw new Error('this runtime takes images alone');
+    return { kind: 'time', ...(await loaded.time(request.batch)) };
+  }
+  return { kind: 'run', ...(await loaded.run(request.imagesNCHW, request.count)) };
+}
+
+async function open(request: OpenRequest): Promise<Reply> {
+  const load = await (request.runtime === 'tfjs-node' ? tfjs(request) : onnxruntime(request));
+  const start = performance.now();
+  loaded = await load();
+  return { kind: 'open', seconds: (performance.now() - start) / 1000, version: loaded.version };
+}
+
+async function tfjs({ source }: OpenTfjs): Promise<() => Promise<Loaded>> {
+  const { loadTrained } = await import('./tfjs-session.ts');
+  return loadTrained(source);
+}
+
+async function onnxruntime({ runtime: name, options, model, input, threads }: OpenOnnx): Promise<() => Promise<Loaded>> {
+  const ort = name === 'onnxruntime-node' ? await import('onnxruntime-node') : await import('onnxruntime-web');
+  // onnxruntime-web would take half of the cores
+  if (name === 'onnxruntime-web') ort.env.wasm.numThreads = threads ?? availableParallelism();
+  const version = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
+  return async () => {
+    const session = await ort.InferenceSession.create(model, options);
+    return {
+      version,
+      run: (imagesNCHW, count) => runBatch(ort, session, requireImages(input), imagesNCHW, count),
+      time: randomTimer(ort, session),
+    };
+  };
+}
+
+let last: Promise<unknown> = Promise.resolve();
+process.on('message', (request: Request) => {
+  last = last.then(() => answer(request)).then(reply, (error: Error) => reply({ kind: 'error', message: error.message }));
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {}); // reach the whole group; the parent decides when to end
+process.on('disconnect', () => process.exit());
+
+function reply(message: Reply): void {
+  process.send?.(message);
+}

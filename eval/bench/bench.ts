@@ -1,0 +1,170 @@
+/** How fast files load and run, side by side: all files of a setting run in turn, so that a busy machine is fair to each. */
+import { setTimeout } from 'node:timers/promises';
+import { InputError, InterruptedError } from '../../src/errors.ts';
+import type { BackendOptions, Session } from '../backends/backend.ts';
+import { type BackendName, backends } from '../backends/table.ts';
+import { readInputs } from '../runtime/model-input.ts';
+import { noise } from '../runtime/noise.ts';
+import type { Shapes } from '../runtime/random-run.ts';
+import type { ModelInput } from '../runtime/runtime.ts';
+import { type Quartiles, quartiles } from './quartiles.ts';
+
+export interface BenchFile {
+  readonly name: string;
+  readonly model: Uint8Array;
+}
+
+export interface BenchOptions {
+  /** The first is what the others are compared with. */
+  readonly files: readonly BenchFile[];
+  readonly backends: readonly BackendName[];
+  /** Images at once, or first size of whatever a file takes. */
+  readonly batches: readonly number[];
+  /** Threads of CPU and wasm kernels; undefined: the runtime's default. */
+  readonly threads: readonly (number | undefined)[];
+  /** Timed runs of each file in each setting. */
+  readonly runs: number;
+  readonly backendOptions: Omit<BackendOptions, 'batch' | 'threads'>;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (setting: string, done: number, total: number) => void;
+}
+
+export interface Measurement {
+  readonly file: string;
+  readonly backend: BackendName;
+  readonly batch: number;
+  readonly threads: number | null;
+  readonly detail: string;
+  /** Shapes of the random inputs of a model that takes no images; null for one that does. */
+  readonly inputs: Shapes | null;
+  readonly fileBytes: number;
+  /** From bytes to ready, without the time to start a process or a browser. */
+  readonly loadSeconds: number;
+  readonly firstSeconds: number;
+  /** Of one run. */
+  readonly seconds: Quartiles;
+  readonly imagesPerSecond: number;
+  /** Null where it cannot be known. */
+  readonly peakMemoryBytes: number | null;
+  /** Against the first file in the same setting: above 1 is faster. */
+  readonly speedup: number;
+  /** Load time and memory as parts of the first file's. */
+  readonly loadRatio: number;
+  readonly memoryRatio: number | null;
+}
+
+/** After a run, the threads of a runtime spin for a while in wait of the next, and would take a core from another file's. */
+const SETTLE_MS = 100;
+/** After a file is loaded, a JavaScript engine goes on optimizing what loading made hot, and would slow the load of the next file. */
+const COMPILE_MS = 1500;
+/** Runs that nobody counts, after the first: caches fill, clocks rise. */
+const WARM_UP = 1;
+
+/**
+ * Measures every file in every setting (backend, threads, batch).
+ * @throws InputError when a file does not take a batch of that size; DeviceError when a backend is not available;
+ * InterruptedError
+ */
+export async function* bench(options: BenchOptions): AsyncGenerator<Measurement, void, undefined> {
+  for (const { name, model } of options.files) {
+    const { fixedBatch } = readInputs(model);
+    for (const batch of options.batches)
+      if (fixedBatch !== undefined && fixedBatch !== batch)
+        throw new InputError('onnx', name, `expected any batch size, got a file for ${fixedBatch} images. Use --batch ${fixedBatch}`);
+  }
+  for (const backend of options.backends)
+    for (const threads of options.threads) for (const batch of options.batches) yield* benchSetting(options, backend, threads, batch);
+}
+
+export function countOfThreads(threads: number): string {
+  return threads === 1 ? '1 thread' : `${threads} threads`;
+}
+
+interface Runner {
+  readonly file: BenchFile;
+  readonly session: Session;
+  readonly runOnce: () => Promise<{ seconds: number }>;
+  readonly inputs: Shapes | null;
+  readonly firstSeconds: number;
+  readonly times: number[];
+}
+
+async function* benchSetting(
+  options: BenchOptions,
+  backend: BackendName,
+  threads: number | undefined,
+  batch: number,
+): AsyncGenerator<Measurement> {
+  const setting = [backend, threads && countOfThreads(threads), `batch ${batch}`].filter(Boolean).join(', ');
+  const runners: Runner[] = [];
+  try {
+    for (const file of options.files) {
+      if (runners.length > 0) await setTimeout(COMPILE_MS);
+      const { images } = readInputs(file.model);
+      const session = await backends[backend].open(file.model, images, { ...options.backendOptions, batch, threads });
+      const runOnce = runsOf(session, images, batch);
+      const first = await runOnce().catch(async (error: unknown) => {
+        await session.close();
+        throw error;
+      });
+      runners.push({ file, session, runOnce, inputs: first.shapes, firstSeconds: first.seconds, times: [] });
+    }
+    for (let round = -WARM_UP; round < options.runs; round++) {
+      for (const [i] of runners.entries()) {
+        options.signal?.throwIfAborted();
+        // another file begins each round: none always follows the same one
+        const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
+        const { seconds } = await runner.runOnce();
+        await setTimeout(SETTLE_MS);
+        if (round >= 0) runner.times.push(seconds);
+      }
+      options.onProgress?.(setting, Math.max(0, round + 1), options.runs);
+    }
+    const measured = await Promise.all(runners.map((runner) => measure(runner, backend, threads, batch)));
+    const [first] = measured;
+    if (!first) return;
+    for (const one of measured) {
+      yield {
+        ...one,
+        speedup: first.seconds.median / one.seconds.median,
+        loadRatio: one.loadSeconds / first.loadSeconds,
+        memoryRatio: one.peakMemoryBytes && first.peakMemoryBytes ? one.peakMemoryBytes / first.peakMemoryBytes : null,
+      };
+    }
+  } catch (error) {
+    // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
+    throw options.signal?.aborted ? new InterruptedError(`interrupted while measuring ${setting}`) : error;
+  } finally {
+    for (const { session } of runners) await session.close();
+  }
+}
+
+/** Classifiers get pixels, which every backend converts to what it runs; other models what their inputs ask for. */
+function runsOf(session: Session, images: ModelInput | undefined, batch: number) {
+  if (!images) return () => session.time(batch);
+  const pixels = noise(batch * images.channels * images.height * images.width);
+  return async () => ({ seconds: (await session.run(pixels, batch)).seconds, shapes: null });
+}
+
+async function measure(
+  { file, session, inputs, firstSeconds, times }: Runner,
+  backend: BackendName,
+  threads: number | undefined,
+  batch: number,
+) {
+  const seconds = quartiles(times);
+  return {
+    file: file.name,
+    backend,
+    batch,
+    threads: threads ?? null,
+    detail: session.detail,
+    inputs,
+    fileBytes: file.model.length,
+    loadSeconds: session.loadSeconds,
+    firstSeconds,
+    seconds,
+    imagesPerSecond: batch / seconds.median,
+    peakMemoryBytes: (await session.peakMemoryBytes()) ?? null,
+  };
+}

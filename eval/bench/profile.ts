@@ -1,0 +1,171 @@
+/** Where the time of a file goes on the CPU, by layer and by operator, from onnxruntime's own profiler. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { temporaryFileError } from '../../src/data/files/temporary-file.ts';
+import { InputError, InterruptedError } from '../../src/errors.ts';
+import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../../src/network/topology.ts';
+import { type Inputs, readInputs } from '../runtime/model-input.ts';
+import { noise } from '../runtime/noise.ts';
+import { randomTimer } from '../runtime/random-run.ts';
+import { runBatch } from '../runtime/runtime.ts';
+import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';
+
+export interface ProfileOptions {
+  readonly batch: number;
+  readonly threads?: number | undefined;
+  readonly runs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ProfileRow {
+  /** Layer of the topology in files of this project; the node's name in others. */
+  readonly layer: string;
+  /** Operators that ran for it, in order, as onnxruntime's optimizer left them. */
+  readonly ops: readonly string[];
+  readonly microsecondsPerImage: number;
+  /** Of one image; 0 where none are known. */
+  readonly multiplyAccumulates: number;
+  /** Multiply-accumulates a second as a part of what a large matrix product of the same type reaches; null without any. */
+  readonly ofMatmul: number | null;
+}
+
+export interface Profile {
+  readonly batch: number;
+  readonly runs: number;
+  /** The run of median length, the runtime's own work between nodes included. */
+  readonly microsecondsPerImage: number;
+  readonly matmul: MatmulSpeed;
+  readonly layers: readonly ProfileRow[];
+  /** Time by operator, longest first. */
+  readonly ops: readonly { readonly op: string; readonly microsecondsPerImage: number }[];
+}
+
+/** An event of onnxruntime's profile (Chrome trace event format). */
+interface Event {
+  readonly cat: string;
+  readonly name: string;
+  /** Microseconds. */
+  readonly dur: number;
+  readonly args?: { readonly op_name?: string };
+}
+
+/**
+ * Profiles a file on onnxruntime-node's CPU provider.
+ * @throws InputError when the file takes another batch; UsageError when the temporary folder cannot be written; InterruptedError
+ */
+export async function profile(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
+  const { batch, threads, runs } = options;
+  const inputs = readInputs(file);
+  const before = await matmulSpeed(threads);
+  const run = medianRun(await record(file, inputs, options));
+  const after = await matmulSpeed(threads);
+  const matmul = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
+  const perImage = (microseconds: number) => microseconds / batch;
+  const nodes = run.events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(SUFFIX));
+  const topology = inputs.metadata ? layers(inputs.metadata.config) : [];
+  const byName = new Map(topology.map((layer) => [layer.name, layer]));
+  const rows = new Map<string, { ops: Set<string>; microseconds: number; integer: boolean }>();
+  const ops = new Map<string, number>();
+  for (const { name, dur, args } of nodes) {
+    const op = args?.op_name ?? '?';
+    const layer = layerOf(name.slice(0, -SUFFIX.length), byName);
+    const row = rows.get(layer) ?? { ops: new Set(), microseconds: 0, integer: false };
+    row.ops.add(op);
+    row.microseconds += dur;
+    row.integer ||= op.startsWith('QLinear');
+    rows.set(layer, row);
+    ops.set(op, (ops.get(op) ?? 0) + dur);
+  }
+  return {
+    batch,
+    runs,
+    microsecondsPerImage: perImage(run.microseconds),
+    matmul,
+    layers: [...rows].map(([layer, { ops, microseconds, integer }]) => {
+      const time = perImage(microseconds);
+      const conv = [...ops].some((op) => op.endsWith('Conv')) ? convOf(layer, byName) : undefined;
+      const macs = conv && (conv.name === layer || !rows.has(conv.name)) ? multiplyAccumulates(conv) : 0;
+      const ofMatmul = macs && time ? macs / (time * 1e-6) / (integer ? matmul.int8 : matmul.float32) : null;
+      return { layer, ops: [...ops], microsecondsPerImage: time, multiplyAccumulates: macs, ofMatmul };
+    }),
+    ops: [...ops]
+      .map(([op, microseconds]) => ({ op, microsecondsPerImage: perImage(microseconds) }))
+      .sort((a, b) => b.microsecondsPerImage - a.microsecondsPerImage),
+  };
+}
+
+const SUFFIX = '_kernel_time';
+
+/** The run of median length with the events in it: times add up, and a moment in which the machine did something else is left out. */
+function medianRun(events: readonly Event[]): { microseconds: number; events: readonly Event[] } {
+  const runs: { microseconds: number; events: readonly Event[] }[] = [];
+  let start = 0;
+  for (const [i, { name, dur }] of events.entries()) {
+    if (name !== 'model_run') continue; // stands behind the events that it holds
+    runs.push({ microseconds: dur, events: events.slice(start, i) });
+    start = i + 1;
+  }
+  runs.sort((a, b) => a.microseconds - b.microseconds);
+  return runs[Math.floor(runs.length / 2)] ?? { microseconds: Number.NaN, events: [] };
+}
+
+/** Runs the file and returns the events of the runs after a warm-up. */
+async function record(
+  file: Uint8Array,
+  { images, fixedBatch }: Inputs,
+  { batch, threads, runs, signal }: ProfileOptions,
+): Promise<Event[]> {
+  if (fixedBatch !== undefined && fixedBatch !== batch)
+    throw new InputError('onnx', 'inputs', `expected any batch size, got ${fixedBatch}`);
+  const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-')).catch((error: unknown) => {
+    throw temporaryFileError('profile: cannot be written', 'Make room there', error);
+  });
+  try {
+    const session = await InferenceSession.create(file, {
+      enableProfiling: true,
+      profileFilePrefix: join(folder, 'trace'),
+      logSeverityLevel: 3,
+      ...(threads ? { intraOpNumThreads: threads } : {}),
+    });
+    try {
+      const runtime = { InferenceSession, Tensor };
+      const time = randomTimer(runtime, session);
+      const pixels = noise(images ? batch * images.channels * images.height * images.width : 0);
+      const runOnce = () => (images ? runBatch(runtime, session, images, pixels, batch) : time(batch));
+      for (let i = 0; i < runs + 1 && !signal?.aborted; i++) await runOnce();
+      session.endProfiling();
+    } finally {
+      await session.release();
+    }
+    if (signal?.aborted) throw new InterruptedError('interrupted while profiling');
+    const [trace] = await readdir(folder);
+    const events = JSON.parse(await readFile(join(folder, trace as string), 'utf8')) as Event[];
+    const warmUp = events.findIndex(({ name }) => name === 'model_run'); // an event stands behind those that it holds
+    return events.slice(warmUp + 1);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The layer that a node belongs to: onnxruntime appends to names what it did to a node (`_nchwc`, `_token_12`). */
+function layerOf(node: string, byName: ReadonlyMap<string, Layer>): string {
+  let name = node;
+  while (!byName.has(name)) {
+    const cut = Math.max(name.lastIndexOf('_'), name.lastIndexOf('.'));
+    if (cut <= 0) return byName.size > 0 ? 'between layers' : node;
+    name = name.slice(0, cut);
+  }
+  return name;
+}
+
+/**
+ * The convolution that ran under a layer's name: its own, or that of the norm or activation fused behind it. A norm
+ * that stands alone is run as a convolution of each channel, too; the convolution before it then has a row of its own.
+ */
+function convOf(name: string, byName: ReadonlyMap<string, Layer>): ConvLayer | undefined {
+  let layer = byName.get(name);
+  while (layer?.op === 'norm' || layer?.op === 'relu' || layer?.op === 'shiftedRelu') layer = byName.get(layer.inputs[0] as string);
+  return layer?.op === 'conv' ? layer : undefined;
+}

@@ -1,0 +1,89 @@
+/** The images that backends decide differently, drawn. */
+import sharp from 'sharp';
+import type { BackendName } from '../backends/table.ts';
+import type { Report } from '../report.ts';
+import { toInput } from '../runtime/runtime.ts';
+import { type Decision, type Flip, MOST_FLIPS } from '../tally/disagreements.ts';
+import { classLabel, grouped, percent } from './format.ts';
+import { type Html, html } from './html.ts';
+
+/** An image, with the reference's decision first. */
+interface Card {
+  readonly image: Flip;
+  readonly decisions: readonly { readonly backends: readonly BackendName[]; readonly decision: Decision }[];
+}
+
+export async function flipSection(report: Report): Promise<Html | undefined> {
+  const { results, images, data, classLabels, reference } = report;
+  if (results.length < 2) return undefined;
+  const cards = cardsOf(report);
+  if (cards.length === 0)
+    return html`<section><h2>Images decided differently</h2><p>None: every backend decides all ${grouped(images)} images alike.</p></section>`;
+  const flips = results.flatMap((r) => (r.flips ? [`${grouped(r.flips)} on ${r.backend}`] : [])).join(', ');
+  const drawn = await Promise.all(cards.map(({ image }) => png(image)));
+  return html`<section>
+<h2>Images decided differently</h2>
+<p>Of ${grouped(images)} images, otherwise than on ${reference}: ${flips}. ${cards.length === MOST_FLIPS && `The first ${MOST_FLIPS} are drawn.`}</p>
+<ul class="images">
+${cards.map(({ image, decisions }, i) => {
+  const truth = classLabel(classLabels, image.label);
+  const width = Math.max(1, Math.floor(DRAWN / image.width)) * image.width;
+  return html`<li>
+<img src="data:image/png;base64,${drawn[i]}" width="${width}" height="${(width / image.width) * image.height}" alt="Image ${image.index} of ${data}: ${truth}">
+<h3>${truth} <small>image ${grouped(image.index)}</small></h3>
+<dl>
+${decisions.map(({ backends, decision }) => {
+  const right = decision.class === image.label;
+  return html`<dt>${backends.join(', ')}</dt>
+<dd class="${right ? 'pass' : 'fail'}">${right ? '✓' : '✗'} ${decision.class === null ? 'no class' : classLabel(classLabels, decision.class)} ${percent(decision.confidence, 1)}</dd>
+`;
+})}</dl>
+</li>
+`;
+})}</ul>
+<p class="note">Under the true class and the number of the image: what each backend decides, and its confidence, the softmax of the logits. Of
+backends that decide as ${reference} does it is ${reference}'s.</p>
+</section>`;
+}
+
+/** Pixels of the page that an image is about as wide as. */
+const DRAWN = 128;
+
+/**
+ * The first images of all backends' flips. A list that is full ends behind the last of these, so that a backend without the
+ * image in its list decides it as the reference does.
+ */
+function cardsOf({ results, reference }: Report): Card[] {
+  const flips = results.flatMap(({ backend, tally }) => tally.flipped.map((flip) => ({ backend, flip })));
+  const images = new Map(flips.map(({ flip }) => [flip.index, flip]));
+  return [...images.values()]
+    .sort((a, b) => a.index - b.index)
+    .slice(0, MOST_FLIPS)
+    .map((image) => {
+      const own = flips.filter(({ flip }) => flip.index === image.index);
+      const alike = results
+        .map(({ backend }) => backend)
+        .filter((name) => name !== reference && !own.some(({ backend }) => backend === name));
+      return {
+        image,
+        decisions: [
+          { backends: [reference, ...alike], decision: image.reference },
+          ...own.map(({ backend, flip }) => ({ backends: [backend], decision: flip.decision })),
+        ],
+      };
+    });
+}
+
+/** As a PNG of the very pixels, base64; of channels that are no colours the first is drawn. */
+function png({ pixels, ...shape }: Flip): Promise<string> {
+  const { height, width } = shape;
+  const bytes = Buffer.from(pixels, 'base64');
+  const channels = shape.channels === 3 ? 3 : 1;
+  const values =
+    channels === 3 ? toInput(bytes, 1, { name: '', type: 'uint8', layout: 'nhwc', ...shape }) : bytes.subarray(0, height * width);
+  const image = sharp(values as Uint8Array, { raw: { channels, height, width } });
+  return image
+    .png()
+    .toBuffer()
+    .then((file) => file.toString('base64'));
+}

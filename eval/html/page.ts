@@ -1,0 +1,124 @@
+/** A report as one page that needs nothing else: no scripts, no requests, no second file. */
+
+import { notCompared, type Report } from '../report.ts';
+import { wilsonInterval } from '../tally/interval.ts';
+import type { Bisection } from '../verify/bisect.ts';
+import { confusionSection } from './confusion-section.ts';
+import { flipSection } from './disagreement-section.ts';
+import { fileSize, grouped, interval, percent, small } from './format.ts';
+import { Html, html } from './html.ts';
+import { layerSection } from './layer-section.ts';
+import { paritySection } from './parity-section.ts';
+import { style } from './style.ts';
+import { tradeOffSection } from './trade-off-section.ts';
+
+export interface PageOptions {
+  /** What made the report, as a line for a shell. */
+  readonly command: string;
+  /** What the speeds were measured on; undefined when that is not known. */
+  readonly machine?: string | undefined;
+  /** Reports of other files on the same data, drawn beside this one. */
+  readonly others?: readonly Report[] | undefined;
+  readonly bisection?: Bisection | undefined;
+}
+
+/** Whatever the file and the data set hold, the browser runs nothing and asks nobody. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/** The same report gives the same page, byte for byte: it holds no date. */
+export async function reportPage(report: Report, options: PageOptions): Promise<string> {
+  const { others = [], bisection } = options;
+  const { text } = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<title>${report.model} on ${report.data}</title>
+<style>${new Html(style)}</style>
+</head>
+<body>
+${header(report)}
+<main>
+${paritySection(report)}
+${await flipSection(report)}
+${bisection && layerSection(bisection)}
+${tradeOffSection([report, ...others])}
+${confusionSection(report)}
+${subjectSection(report, options)}
+</main>
+<footer><p class="note">Written by wrn-onnx ${report.version}.</p></footer>
+</body>
+</html>
+`;
+  return text;
+}
+
+function header(report: Report): Html {
+  const { model, data, images, shard } = report;
+  const network = [report.network, report.form].filter(Boolean).join(', ');
+  return html`<header>
+<h1>${model}</h1>
+<p>${network && `${network}; `}${grouped(images)} images of ${data}${isPart(shard)}</p>
+${verdict(report)}
+<ul class="tiles">
+${tiles(report).map(
+  ([value, what]) => html`<li><b>${value}</b> <span>${what}</span></li>
+`,
+)}</ul>
+</header>`;
+}
+
+const isPart = ({ index, count }: Report['shard']) => (count > 1 ? `, part ${index} of ${count}` : '');
+
+function verdict(report: Report): Html {
+  const { backends, results, reference, verdict } = report;
+  if (backends.length < 2) return html``;
+  if (verdict === null) return html`<p class="verdict">Not compared with ${reference} on all images: ${notCompared(report).join(', ')}</p>`;
+  const failed = results.filter((result) => result.verdict === 'fail').map(({ backend }) => backend);
+  return verdict === 'pass'
+    ? html`<p class="verdict pass">✓ Parity with ${reference} holds</p>`
+    : html`<p class="verdict fail">✗ Parity with ${reference} fails: ${failed.join(', ')}</p>`;
+}
+
+/** The numbers that a reader looks for first. */
+function tiles({ results, reference, bytes, bitsPerWeight, thresholds }: Report): [value: string, what: string][] {
+  const own = results.find(({ backend }) => backend === reference);
+  const others = results.filter((result) => result !== own && result.images > 0);
+  const tiles: [string, string][] = [];
+  if (own?.top1 !== null && own !== undefined)
+    tiles.push([percent(own.top1), `top-1 accuracy; 95 % interval ${interval(wilsonInterval(own.tally.top1, own.images))}`]);
+  tiles.push([fileSize(bytes), bitsPerWeight === null ? 'file' : `file, ${bitsPerWeight.toFixed(3)} bits per weight`]);
+  if (others.length > 0) {
+    const flips = Math.max(...others.map((result) => result.flips ?? 0));
+    const error = Math.max(...others.map(({ relError }) => relError ?? 0));
+    tiles.push([
+      percent(Math.min(...others.map(({ agreement }) => agreement ?? 1))),
+      `lowest agreement; ${grouped(flips)} images decided differently`,
+    ]);
+    tiles.push([small(error), `largest relative error of the logits; limit ${thresholds.relError}`]);
+  }
+  return tiles;
+}
+
+function subjectSection(report: Report, { command, machine }: PageOptions): Html {
+  const { model, sha256, bytes, network, form, data, images, total, batch, shard, version, complete } = report;
+  const facts: [name: string, value: string][] = [
+    ['file', `${model}, ${grouped(bytes)} bytes`],
+    ['SHA-256', sha256],
+    ['network', [network ?? 'a classifier of another project', form].filter(Boolean).join(', ')],
+    ['data', `${data}, ${grouped(images)} of ${grouped(total)} images${isPart(shard)}${complete ? '' : '; interrupted'}`],
+    ['batch', `${batch} images`],
+    ['software', `wrn-onnx ${version}`],
+    ...(machine === undefined ? [] : ([['machine', machine]] as [string, string][])),
+  ];
+  return html`<section>
+<h2>What was evaluated</h2>
+<dl>
+${facts.map(
+  ([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>
+`,
+)}</dl>
+<pre>${command}</pre>
+</section>`;
+}

@@ -1,0 +1,46 @@
+/** The parity table: every backend against the reference. */
+
+import type { BackendResult, Report } from '../report.ts';
+import { percent } from './format.ts';
+import { type Html, html, type Value } from './html.ts';
+import { type Column, parityColumns } from './parity-columns.ts';
+import { cardTable } from './table.ts';
+
+export function paritySection(report: Report): Html {
+  const { results, reference, thresholds } = report;
+  const compared = results.length > 1;
+  const columns = parityColumns(report);
+  const limits = `agreement at least ${percent(thresholds.agreement)}, relative error at most ${thresholds.relError}`;
+  return html`<section>
+<h2>${compared ? 'Parity' : 'Result'}</h2>
+${cardTable(
+  compared
+    ? `Each backend against ${reference}. Thresholds: ${limits}.`
+    : `${results.length === 0 ? 'No' : 'One'} backend ran: nothing to compare with.`,
+  ['backend', ...columns.map(({ name }) => name)],
+  results.map((result) => [result.backend, ...columns.map((column) => cell(column, result))]),
+)}
+<dl class="ran">
+${results.map(
+  ({ backend, detail }) => html`<dt>${backend}</dt><dd>${detail}</dd>
+`,
+)}</dl>
+<p class="note">${
+    compared &&
+    `Agreement: images whose most likely class is ${reference}'s; flips: the others. Differences are of logits; the relative error is the
+norm of all differences over the norm of ${reference}'s logits. `
+  }Speed counts from the first batch to the last result, reading and copying included; memory is the largest that the runtime's process took.</p>
+</section>`;
+}
+
+const verdicts: Readonly<Record<string, Html>> = {
+  pass: html`<strong class="pass">✓ pass</strong>`,
+  fail: html`<strong class="fail">✗ fail</strong>`,
+};
+
+/** What breaks parity stands out, and not by colour alone. */
+function cell({ name, text, holds }: Column, result: BackendResult): Value {
+  const value = text(result) ?? '–';
+  if (name === 'verdict') return verdicts[value] ?? value;
+  return holds?.(result) === false ? html`<strong class="fail">${value}</strong>` : value;
+}

@@ -1,0 +1,131 @@
+/** The result of an evaluation, from what the runs of its backends counted. */
+import type { BackendName } from './backends/table.ts';
+import { type Shard, shardRange } from './shard.ts';
+import { relativeError } from './tally/metrics.ts';
+import { judge, type Thresholds, type Verdict } from './tally/parity.ts';
+import type { Tally } from './tally/tally.ts';
+
+/** A backend's run over the images. */
+export interface BackendRun {
+  readonly backend: BackendName;
+  /** What really ran: runtime, version, device. */
+  readonly detail: string;
+  readonly tally: Tally;
+  /** From the first batch to the last result, reading and copying included. */
+  readonly seconds: number;
+  /** Of these, the seconds of the runtime itself. */
+  readonly runtimeSeconds: number;
+  readonly loadSeconds: number;
+  readonly peakMemoryBytes: number | null;
+}
+
+/** A row of a parity table. Fractions are 0 to 1; a field that does not apply is null. */
+export interface BackendResult extends BackendRun {
+  readonly images: number;
+  readonly top1: number | null;
+  /** Null for ten classes or fewer. */
+  readonly top5: number | null;
+  /** Fraction of images whose most likely class is the reference's. */
+  readonly agreement: number | null;
+  /** Images decided differently than the reference. */
+  readonly flips: number | null;
+  readonly maxAbsDiff: number | null;
+  readonly meanAbsDiff: number | null;
+  readonly relError: number | null;
+  readonly imagesPerSecond: number | null;
+  /** Null when there were no images to judge by. */
+  readonly verdict: Verdict | null;
+}
+
+/** What is evaluated, and how. */
+export interface Subject {
+  /** Of this package. */
+  readonly version: string;
+  /** Name of the file. */
+  readonly model: string;
+  readonly sha256: string;
+  /** Of the file. */
+  readonly bytes: number;
+  /** E.g. `WRN-20-10`; this and the next two are null for a file that this project did not write. */
+  readonly network: string | null;
+  readonly form: string | null;
+  /** Size of the whole file over the number of weights. */
+  readonly bitsPerWeight: number | null;
+  /** One a class, in order; null when neither the file nor the data set has any. */
+  readonly classLabels: readonly string[] | null;
+  /** Name and split. */
+  readonly data: string;
+  /** Images of all shards. */
+  readonly total: number;
+  /** Images a batch. */
+  readonly batch: number;
+  readonly shard: Shard;
+  /** In the order of the report. */
+  readonly backends: readonly BackendName[];
+  readonly reference: BackendName;
+  readonly thresholds: Thresholds;
+}
+
+export interface Report extends Subject {
+  /** Images that every backend that ran has seen. */
+  readonly images: number;
+  /** Whether every backend has seen every image of the shard: an evaluation that was interrupted is not complete. */
+  readonly complete: boolean;
+  /** One a backend that ran. */
+  readonly results: readonly BackendResult[];
+  /** Null when not every backend was compared with the reference on every image: there is one, no image, or an interruption. */
+  readonly verdict: Exclude<Verdict, 'reference'> | null;
+}
+
+/** @param runs in the order of the backends; those that an interruption left out are missing */
+export function toReport(subject: Subject, runs: readonly BackendRun[]): Report {
+  const results = runs.map((run) => toResult(run, run.backend === subject.reference, subject.thresholds));
+  const { from, to } = shardRange(subject.total, subject.batch, subject.shard);
+  const images = results.length ? Math.min(...results.map((result) => result.images)) : 0;
+  const complete = results.length === subject.backends.length && images === to - from;
+  return { ...subject, images, complete, results, verdict: verdictOf({ ...subject, results }) };
+}
+
+type Compared = Subject & Pick<Report, 'results'>;
+
+/** Backends that were to be compared with the reference on every image and were not. */
+export function notCompared({ backends, reference, results, total, batch, shard }: Compared): BackendName[] {
+  const { from, to } = shardRange(total, batch, shard);
+  const judged = new Set(results.filter(({ verdict, images }) => verdict !== null && images === to - from).map(({ backend }) => backend));
+  return backends.filter((name) => name !== reference && !judged.has(name));
+}
+
+function verdictOf(report: Compared): Report['verdict'] {
+  if (report.results.some(({ verdict }) => verdict === 'fail')) return 'fail';
+  return report.backends.length > 1 && notCompared(report).length === 0 ? 'pass' : null;
+}
+
+function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds): BackendResult {
+  const { backend, detail, tally, seconds, runtimeSeconds, loadSeconds, peakMemoryBytes } = run;
+  const { images, classes } = tally;
+  const fraction = (count: number) => (images ? count / images : null);
+  const compared = isReference || images === 0 ? null : { agreement: 1 - tally.flips / images, relError: relativeErrorOf(tally) };
+  return {
+    backend,
+    detail,
+    images,
+    top1: fraction(tally.top1),
+    top5: classes > 10 ? fraction(tally.top5) : null,
+    agreement: compared?.agreement ?? null,
+    flips: compared && tally.flips,
+    maxAbsDiff: compared && tally.maxAbsDiff,
+    meanAbsDiff: compared && tally.absDiff.value / (images * classes),
+    relError: compared?.relError ?? null,
+    imagesPerSecond: images ? images / seconds : null,
+    seconds,
+    runtimeSeconds,
+    loadSeconds,
+    peakMemoryBytes,
+    verdict: isReference ? 'reference' : compared && judge(compared, thresholds),
+    tally,
+  };
+}
+
+function relativeErrorOf({ squaredDifference, squaredReference }: Tally): number {
+  return relativeError({ squaredDifference: squaredDifference.value, squaredReference: squaredReference.value });
+}

@@ -1,0 +1,67 @@
+/**
+ * Classifies one image with an exported file, in a page or in Node: give it onnxruntime-web or onnxruntime-node.
+ * Safe for browsers.
+ */
+import type { InferenceSession } from 'onnxruntime-web';
+import { readClassifier } from './model-input.ts';
+import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
+import { type Prediction, topK } from './softmax.ts';
+
+/** As `ImageData` of a canvas: four bytes a pixel, red, green, blue, alpha. Alpha is not looked at: draw on white, as `predict` does. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array | Uint8ClampedArray;
+}
+
+export interface Classifier {
+  /** The size that images must have. */
+  readonly input: ModelInput;
+  readonly labels: readonly string[] | undefined;
+  /**
+   * The `count` most likely classes, most likely first.
+   * @throws RangeError when the image has another size than `input`
+   */
+  classify(pixels: Pixels, count?: number): Promise<Prediction[]>;
+  release(): Promise<void>;
+}
+
+/**
+ * Loads an exported file.
+ * @param runtime the module onnxruntime-web or onnxruntime-node
+ * @throws InputError when the file is no image classifier
+ */
+export async function loadClassifier(
+  runtime: Runtime,
+  file: Uint8Array,
+  options: InferenceSession.SessionOptions = {},
+): Promise<Classifier> {
+  const { input, output, metadata } = readClassifier(file);
+  const session = await runtime.InferenceSession.create(file, options);
+  const labels = metadata?.about.classLabels;
+  return {
+    input,
+    labels,
+    async classify(pixels, count = 5) {
+      const { outputs } = await runBatch(runtime, session, input, toNCHW(pixels, input), 1);
+      return topK(outputs[output]?.data ?? new Float32Array(), count, labels);
+    },
+    release: () => session.release(),
+  };
+}
+
+/**
+ * Pixels of a canvas as [channels, height, width]; a network with one channel gets the luma
+ * (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B).
+ */
+export function toNCHW({ width, height, data }: Pixels, input: ModelInput): Uint8Array {
+  if (width !== input.width || height !== input.height) {
+    throw new RangeError(`expected an image of ${input.width} x ${input.height} pixels, got ${width} x ${height}`);
+  }
+  const size = width * height;
+  const at = (pixel: number, channel: number) => data[4 * pixel + channel] as number;
+  if (input.channels === 1) {
+    return Uint8Array.from({ length: size }, (_, i) => 0.299 * at(i, 0) + 0.587 * at(i, 1) + 0.114 * at(i, 2) + 0.5);
+  }
+  return Uint8Array.from({ length: 3 * size }, (_, i) => at(i % size, Math.floor(i / size)));
+}

@@ -1,0 +1,105 @@
+/**
+ * Runs an ONNX file with any onnxruntime: the same code in Node, in a child process and in a web page.
+ * Safe for browsers.
+ */
+import { Float16Array } from '@petamoriken/float16';
+import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-web';
+import { UsageError } from '../../src/errors.ts';
+import { elements } from '../../src/formats/shape.ts';
+
+/** The part of onnxruntime-node and onnxruntime-web that is used here. */
+export interface Runtime {
+  readonly InferenceSession: { create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession> };
+  readonly Tensor: TensorConstructor;
+}
+
+/** How a file takes images. */
+export interface ModelInput {
+  readonly name: string;
+  readonly type: 'float32' | 'float16' | 'uint8';
+  readonly layout: 'nchw' | 'nhwc';
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Images that the file takes at once, when it does not take any number. */
+  readonly fixedBatch?: number | undefined;
+}
+
+/** @throws UsageError when nobody said how the model takes images */
+export function requireImages(input: ModelInput | undefined): ModelInput {
+  if (!input) throw new UsageError('this model takes something else than images');
+  return input;
+}
+
+/** A float output, row-major. */
+export interface Output {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** The bits of 0..255 as float16. */
+const HALF_BITS = new Uint16Array(Float16Array.from({ length: 256 }, (_, pixel) => pixel).buffer);
+
+/**
+ * Raw pixels 0..255 as the values that the file takes, in its type and layout; a fixed batch is filled up with zeros.
+ * @param imagesNCHW shape [count, channels, height, width]
+ * @returns float16 as the bits of each value
+ */
+export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput): Uint8Array | Float32Array | Uint16Array {
+  if (input.type === 'float16')
+    return Uint16Array.from(toInput(imagesNCHW, count, { ...input, type: 'uint8' }), (pixel) => HALF_BITS[pixel] as number);
+  const { channels, height, width } = input;
+  const pixels = height * width;
+  const size = channels * pixels;
+  const batch = input.fixedBatch ?? count;
+  const values = input.type === 'float32' ? new Float32Array(batch * size) : new Uint8Array(batch * size);
+  if (input.layout === 'nchw') {
+    values.set(imagesNCHW.subarray(0, count * size));
+    return values;
+  }
+  for (let image = 0, i = 0; image < count; image++) {
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      for (let channel = 0; channel < channels; channel++, i++) values[i] = imagesNCHW[image * size + channel * pixels + pixel] as number;
+    }
+  }
+  return values;
+}
+
+/**
+ * Runs one batch and returns every float output for its `count` images as float32, with the seconds that the runtime took.
+ * @throws UsageError when the file takes fewer images at once
+ */
+export async function runBatch(
+  runtime: Runtime,
+  session: InferenceSession,
+  input: ModelInput,
+  imagesNCHW: Uint8Array,
+  count: number,
+): Promise<{ outputs: Record<string, Output>; seconds: number }> {
+  const batch = input.fixedBatch ?? count;
+  if (count > batch) throw new UsageError(`expected at most ${batch} images at once, as the file takes, got ${count}`);
+  const { channels, height, width } = input;
+  const dims = input.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
+  const values = toInput(imagesNCHW, count, input);
+  const tensor = new runtime.Tensor(input.type, values as Float32Array, dims) as Tensor;
+  const start = performance.now();
+  const results = await session.run({ [input.name]: tensor });
+  const seconds = (performance.now() - start) / 1000;
+  const outputs: Record<string, Output> = {};
+  for (const [name, result] of Object.entries(results)) {
+    if (result.type === 'float32' || result.type === 'float16') {
+      const shape = [count, ...result.dims.slice(1)];
+      const data = floatsOf((await result.getData()) as Float32Array | Uint16Array);
+      outputs[name] = { shape, data: data.subarray(0, elements(shape)) };
+    }
+    result.dispose();
+  }
+  return { outputs, seconds };
+}
+
+/** A runtime hands out float16 as its bits where JavaScript has no array of them, as a Float16Array elsewhere. */
+function floatsOf(data: Float32Array | Uint16Array): Float32Array {
+  if (data instanceof Float32Array) return data;
+  const bits = new Uint16Array(data.buffer, data.byteOffset, data.length);
+  return Float32Array.from(new Float16Array(bits.slice().buffer));
+}

@@ -1,0 +1,48 @@
+/** Counts of which class is taken for which. */
+import type { JsonReader } from '../../src/formats/json.ts';
+
+/** A cell of a confusion matrix: how many images of class `label` are decided as class `decision`. */
+export type ConfusionCell = readonly [label: number, decision: number, images: number];
+
+/** A confusion matrix whose empty cells take no memory: of a thousand classes nearly all are. */
+export class Confusion {
+  readonly #cells = new Map<number, number>();
+
+  constructor(readonly classes: number) {}
+
+  add(label: number, decision: number, images = 1): void {
+    const cell = label * this.classes + decision;
+    this.#cells.set(cell, (this.#cells.get(cell) ?? 0) + images);
+  }
+
+  merge(other: Confusion): void {
+    for (const cell of other.cells()) this.add(...cell);
+  }
+
+  images(label: number, decision: number): number {
+    return this.#cells.get(label * this.classes + decision) ?? 0;
+  }
+
+  /** The cells that are not empty, row by row. */
+  cells(): ConfusionCell[] {
+    const { classes } = this;
+    return [...this.#cells].sort(([a], [b]) => a - b).map(([cell, images]) => [Math.floor(cell / classes), cell % classes, images]);
+  }
+}
+
+/**
+ * Reads a cell from JSON.
+ * @param field where it stands in the file
+ * @param limits of its numbers
+ * @throws InputError
+ */
+export function readCell(
+  json: unknown,
+  field: string,
+  { classes, images }: { readonly classes: number; readonly images: number },
+  read: JsonReader,
+): ConfusionCell {
+  const [label, decision, count] = read.list(json, field, (value) => value, 3);
+  const integer = (value: unknown, high: number) => read.integer(value, field, 0, high);
+  return [integer(label, classes - 1), integer(decision, classes - 1), integer(count, images)];
+}

@@ -1,0 +1,93 @@
+/** Images that a backend decides differently than the reference, kept to be drawn. */
+import type { ImageShape } from '../../src/data/dataset.ts';
+import type { JsonReader } from '../../src/formats/json.ts';
+import { decidedClass } from '../../src/network/decision.ts';
+import { softmax } from '../runtime/softmax.ts';
+
+export interface Decision {
+  /** Index of the most likely class; null when no logit is a number. */
+  readonly class: number | null;
+  /** Its probability, 0 to 1: the softmax of the logits. Null when a logit is not finite. */
+  readonly confidence: number | null;
+}
+
+export interface Flip extends ImageShape {
+  /** Of the image in the data set. */
+  readonly index: number;
+  /** Index of the true class. */
+  readonly label: number;
+  readonly reference: Decision;
+  readonly decision: Decision;
+  /** Shape [channels, height, width], base64. */
+  readonly pixels: string;
+}
+
+/** So many are kept of each backend, the first of the data set. */
+export const MOST_FLIPS = 24;
+/** Larger images are kept reduced. */
+const LARGEST_SIDE = 112;
+/** As a network's configuration allows; bounds what is read. */
+const MAX_CHANNELS = 1024;
+
+/** Adds flips to those found before; in whatever order they come, the first of the data set remain. */
+export function firstFlips(before: readonly Flip[], more: readonly Flip[]): readonly Flip[] {
+  return more.length === 0 ? before : [...before, ...more].sort((a, b) => a.index - b.index).slice(0, MOST_FLIPS);
+}
+
+/** @param logits of one image */
+export function decide(logits: Float32Array): Decision {
+  const decided = decidedClass(logits, 0, logits.length);
+  if (decided < 0) return { class: null, confidence: null };
+  const probability = softmax(logits)[decided] as number;
+  return { class: decided, confidence: Number.isFinite(probability) ? probability : null };
+}
+
+/** Pixels of one image for a flip: as they are, or, of a large one, means of squares. */
+export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & Pick<Flip, 'pixels'> {
+  const { channels } = shape;
+  const side = Math.ceil(Math.max(shape.height, shape.width) / LARGEST_SIDE);
+  const [height, width] = [Math.max(1, Math.floor(shape.height / side)), Math.max(1, Math.floor(shape.width / side))];
+  const kept = new Uint8Array(channels * height * width);
+  for (let i = 0; i < kept.length; i++) {
+    const [channel, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+    let [sum, count] = [0, 0];
+    for (let row = y * side; row < Math.min((y + 1) * side, shape.height); row++) {
+      const start = (channel * shape.height + row) * shape.width;
+      for (let column = x * side; column < Math.min((x + 1) * side, shape.width); column++, count++)
+        sum += pixels[start + column] as number;
+    }
+    kept[i] = Math.round(sum / count);
+  }
+  return { channels, height, width, pixels: Buffer.from(kept).toString('base64') };
+}
+
+/**
+ * Reads a flip from JSON.
+ * @param field where it stands in the file
+ * @throws InputError
+ */
+export function readFlip(json: unknown, field: string, { classes }: { readonly classes: number }, read: JsonReader): Flip {
+  const flip = read.record(json, field);
+  const index = (key: string, low: number, high: number) => read.integer(flip[key], `${field}.${key}`, low, high);
+  const side = (key: string) => index(key, 1, LARGEST_SIDE);
+  const decision = (key: string): Decision => {
+    const { class: decided, confidence } = read.record(flip[key], `${field}.${key}`);
+    return {
+      class: decided === null ? null : read.integer(decided, `${field}.${key}.class`, 0, classes - 1),
+      confidence: confidence === null ? null : read.number(confidence, `${field}.${key}.confidence`, 0, 1),
+    };
+  };
+  const shape = { channels: index('channels', 1, MAX_CHANNELS), height: side('height'), width: side('width') };
+  const pixels = read.line(flip['pixels'], `${field}.pixels`);
+  const bytes = shape.channels * shape.height * shape.width;
+  if (Buffer.from(pixels, 'base64').toString('base64') !== pixels || Buffer.byteLength(pixels, 'base64') !== bytes)
+    read.fail(`${field}.pixels`, `${bytes} bytes in base64`, pixels);
+  return {
+    index: index('index', 0, Number.MAX_SAFE_INTEGER),
+    label: index('label', 0, classes - 1),
+    reference: decision('reference'),
+    decision: decision('decision'),
+    ...shape,
+    pixels,
+  };
+}

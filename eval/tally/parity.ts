@@ -1,0 +1,34 @@
+/** When a backend gives the same answers as the reference. */
+import type { RecordedForm } from '../../converters/onnx/metadata.ts';
+
+export interface Thresholds {
+  /** Smallest fraction of images whose most likely class is the reference's. */
+  readonly agreement: number;
+  /** Largest norm of the logit difference over the norm of the reference. */
+  readonly relError: number;
+}
+
+/** Float32 kernels of different runtimes differ in the order of their sums: about 1e-6. */
+export const defaultThresholds: Thresholds = { agreement: 1, relError: 1e-4 };
+
+/**
+ * Forms whose numbers are rounded between operators, where runtimes differ: which sums are float16, where a tie falls. A
+ * difference of 1e-7 in front of a quantizer can become one of its steps: the author's network in 8 bits differs by 3e-4
+ * between onnxruntime on the CPU and in wasm.
+ */
+const roundedThresholds: Readonly<Partial<Record<RecordedForm, Thresholds>>> = {
+  int8: { agreement: 0.99, relError: 0.005 },
+  fp16: { agreement: 0.98, relError: 0.02 },
+};
+
+/** Thresholds for a file of a form, as its metadata name it. */
+export function thresholdsOf(form: RecordedForm | undefined): Thresholds {
+  return (form && roundedThresholds[form]) ?? defaultThresholds;
+}
+
+export type Verdict = 'reference' | 'pass' | 'fail';
+
+/** NaN fails. */
+export function judge({ agreement, relError }: Thresholds, thresholds: Thresholds): Verdict {
+  return agreement >= thresholds.agreement && relError <= thresholds.relError ? 'pass' : 'fail';
+}

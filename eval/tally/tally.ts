@@ -1,0 +1,150 @@
+/** What the run of a backend over images counts. */
+import type { ImageShape } from '../../src/data/dataset.ts';
+import type { JsonReader } from '../../src/formats/json.ts';
+import { MAX_CLASSES } from '../../src/network/config.ts';
+import { Confusion, readCell } from './confusion.ts';
+import { decide, type Flip, firstFlips, keepImage, MOST_FLIPS, readFlip } from './disagreements.ts';
+import { ExactSum } from './exact-sum.ts';
+import { addDifference, countTopK, noDifference, top1 } from './metrics.ts';
+
+/** One batch, as a backend answered it. */
+export interface Answers {
+  /** Index of the first image in the data set. */
+  readonly offset: number;
+  /** Of one image. */
+  readonly shape: ImageShape;
+  /** Raw pixels, shape [images, channels, height, width]; only those of images decided differently are kept. */
+  readonly imagesNCHW: Uint8Array;
+  /** Class index of each image. */
+  readonly labels: Int32Array;
+  /** Shape [images, classes]. */
+  readonly logits: Float32Array;
+  /** What the reference answered for the same images, the same shape; undefined when this is the reference. */
+  readonly reference: Float32Array | undefined;
+}
+
+/**
+ * Counts of any number of batches, in any order. Tallies of parts of a data set merge to exactly the tally of the whole:
+ * whole numbers and largest values do by nature, and a sum of floats because it is exact. Within an image the sums are
+ * rounded, in the order of the classes, which no shard changes; between images nothing is.
+ */
+export class Tally {
+  images = 0;
+  /** Images whose label is the most likely class, and among the five most likely ones. */
+  top1 = 0;
+  top5 = 0;
+  /** Images whose most likely class is not the reference's. */
+  flips = 0;
+  /** The first of them. */
+  flipped: readonly Flip[] = [];
+  /** Of the logits against the reference's: NaN stays NaN. */
+  maxAbsDiff = 0;
+  readonly absDiff = new ExactSum();
+  readonly squaredDifference = new ExactSum();
+  readonly squaredReference = new ExactSum();
+  readonly confusion: Confusion;
+
+  constructor(readonly classes: number) {
+    this.confusion = new Confusion(classes);
+  }
+
+  add(answers: Answers): void {
+    const { labels, logits, reference } = answers;
+    const { classes } = this;
+    const decided = top1(logits, classes);
+    this.images += labels.length;
+    this.top1 += countTopK(logits, labels, classes, 1);
+    this.top5 += countTopK(logits, labels, classes, 5);
+    for (const [i, label] of labels.entries()) if ((decided[i] as number) >= 0) this.confusion.add(label, decided[i] as number);
+    if (!reference) return;
+    const expected = top1(reference, classes);
+    const flips = [...decided.keys()].filter((i) => decided[i] !== expected[i]);
+    this.flips += flips.length;
+    this.flipped = firstFlips(
+      this.flipped,
+      flips.slice(0, MOST_FLIPS).map((i) => flip(answers, reference, i, classes)),
+    );
+    for (let at = 0; at < logits.length; at += classes) {
+      const image = addDifference(noDifference, logits.subarray(at, at + classes), reference.subarray(at, at + classes));
+      this.maxAbsDiff = Math.max(this.maxAbsDiff, image.max);
+      this.absDiff.add(image.sum);
+      this.squaredDifference.add(image.squaredDifference);
+      this.squaredReference.add(image.squaredReference);
+    }
+  }
+
+  merge(other: Tally): void {
+    if (other.classes !== this.classes) throw new RangeError(`cannot merge ${other.classes} classes with ${this.classes}`);
+    this.images += other.images;
+    this.top1 += other.top1;
+    this.top5 += other.top5;
+    this.flips += other.flips;
+    this.flipped = firstFlips(this.flipped, other.flipped);
+    this.confusion.merge(other.confusion);
+    this.maxAbsDiff = Math.max(this.maxAbsDiff, other.maxAbsDiff);
+    this.absDiff.merge(other.absDiff);
+    this.squaredDifference.merge(other.squaredDifference);
+    this.squaredReference.merge(other.squaredReference);
+  }
+
+  /** As JSON; a sum as the numbers that add up to it, so that nothing is lost. */
+  toJSON() {
+    const { classes, images, top1, top5, flips, flipped } = this;
+    const sum = (exact: ExactSum) => exact.summands().map(toJson);
+    return {
+      classes,
+      images,
+      top1,
+      top5,
+      flips,
+      maxAbsDiff: toJson(this.maxAbsDiff),
+      absDiff: sum(this.absDiff),
+      squaredDifference: sum(this.squaredDifference),
+      squaredReference: sum(this.squaredReference),
+      confusion: this.confusion.cells(),
+      flipped,
+    };
+  }
+
+  /**
+   * Reads what `toJSON` wrote.
+   * @param field of `json` in the file, for messages
+   * @throws InputError
+   */
+  static fromJSON(json: unknown, field: string, read: JsonReader): Tally {
+    const fields = read.record(json, field);
+    const count = (key: string, high: number) => read.integer(fields[key], `${field}.${key}`, 0, high);
+    const tally = new Tally(count('classes', MAX_CLASSES));
+    tally.images = count('images', Number.MAX_SAFE_INTEGER);
+    tally.top5 = count('top5', tally.images);
+    tally.top1 = count('top1', tally.images);
+    tally.flips = count('flips', tally.images);
+    const number = (value: unknown, at: string) =>
+      value === 'NaN' || value === 'Infinity' ? Number(value) : read.number(value, at, -MAX_SUM, MAX_SUM);
+    tally.maxAbsDiff = number(fields['maxAbsDiff'], `${field}.maxAbsDiff`);
+    for (const key of ['absDiff', 'squaredDifference', 'squaredReference'] as const)
+      for (const summand of read.list(fields[key], `${field}.${key}`, number)) tally[key].add(summand);
+    for (const cell of read.list(fields['confusion'], `${field}.confusion`, (value, at) => readCell(value, at, tally, read)))
+      tally.confusion.add(...cell);
+    tally.flipped = firstFlips(
+      [],
+      read.list(fields['flipped'], `${field}.flipped`, (value, at) => readFlip(value, at, tally, read)),
+    );
+    return tally;
+  }
+}
+
+function flip({ offset, labels, logits, shape, imagesNCHW }: Answers, reference: Float32Array, i: number, classes: number): Flip {
+  const of = (values: Float32Array) => decide(values.subarray(i * classes, (i + 1) * classes));
+  const bytes = shape.channels * shape.height * shape.width;
+  const kept = keepImage(imagesNCHW.subarray(i * bytes, (i + 1) * bytes), shape);
+  return { index: offset + i, label: labels[i] as number, reference: of(reference), decision: of(logits), ...kept };
+}
+
+/** More than the squares of any number of float32 values, and far from where float64 ends. */
+const MAX_SUM = 1e100;
+
+/** JSON has no word for what is not finite. */
+function toJson(value: number): number | string {
+  return Number.isFinite(value) ? value : String(value);
+}

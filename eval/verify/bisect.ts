@@ -1,0 +1,120 @@
+/** Where two runs of a network part: every layer's output of both, compared in order of execution. */
+import { UsageError } from '../../src/errors.ts';
+import { layers } from '../../src/network/topology.ts';
+import type { BackendOptions } from '../backends/backend.ts';
+import { type BackendName, backends } from '../backends/table.ts';
+import { type ClassifierModel, readClassifier } from '../runtime/model-input.ts';
+import type { Output } from '../runtime/runtime.ts';
+import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
+import { thresholdsOf } from '../tally/parity.ts';
+import { withOutputs } from './with-outputs.ts';
+
+/** A file on a backend. */
+export interface Side {
+  readonly name: string;
+  readonly model: Uint8Array;
+  readonly backend: BackendName;
+}
+
+export interface LayerDifference {
+  /** Name of the layer's output; in files of this project the name of the layer. */
+  readonly layer: string;
+  readonly op: string;
+  /** Null where `problem` says why there is none. */
+  readonly relError: number | null;
+  readonly maxAbsDiff: number | null;
+  /** A difference that is not finite comes from a NaN or an infinity, a relative one also from a layer of zeros. */
+  readonly problem: 'other shape' | 'not finite' | null;
+}
+
+export interface Bisection {
+  readonly a: string;
+  readonly b: string;
+  readonly images: number;
+  readonly tolerance: number;
+  /** Every output that both sides have, in order of execution. */
+  readonly layers: readonly LayerDifference[];
+  /** The first layer beyond the tolerance; null when there is none. */
+  readonly first: LayerDifference | null;
+}
+
+export interface BisectOptions {
+  /** Raw pixels 0..255, shape [count, channels, height, width]. */
+  readonly imagesNCHW: Uint8Array;
+  readonly count: number;
+  /** Largest relative error of a layer's output; by default that of the less exact of the two files' forms. */
+  readonly tolerance?: number | undefined;
+  readonly backendOptions: Omit<BackendOptions, 'batch'>;
+}
+
+/**
+ * Compares two sides layer by layer. The outputs of all layers are made outputs of the files, so that a runtime
+ * cannot fuse across them: what only a fusion does wrong is not seen.
+ * @throws UsageError when the sides share no layer, take images of different shapes, or fewer at once than `count`
+ * @throws DeviceError when a backend is not available
+ */
+export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<Bisection> {
+  const [modelA, modelB] = [readClassifier(a.model), readClassifier(b.model)];
+  if (imageShape(modelA) !== imageShape(modelB))
+    throw new UsageError(`${a.name} takes images of ${imageShape(modelA)}, ${b.name} of ${imageShape(modelB)}: expected the same`);
+  const most = Math.min(...[modelA, modelB].map(({ input }) => input.fixedBatch ?? options.count));
+  if (options.count > most) throw new UsageError(`expected at most ${most} images, as a file takes at once, got ${options.count}`);
+  const tolerance = options.tolerance ?? Math.max(...[modelA, modelB].map(({ metadata }) => thresholdsOf(metadata?.form).relError));
+  const namesB = new Set(outputsOf(modelB).map(({ name }) => name));
+  const shared = outputsOf(modelA).filter(({ name }) => namesB.has(name));
+  if (shared.length === 0) throw new UsageError(`${a.name} and ${b.name} have no layer of the same name`);
+  const names = shared.map(({ name }) => name);
+  const outputsA = await run(a, modelA, names, options);
+  const outputsB = await run(b, modelB, names, options);
+  const compared = shared.flatMap(({ name, op }) => {
+    const [x, y] = [outputsA, outputsB].map((outputs) => (Object.hasOwn(outputs, name) ? outputs[name] : undefined));
+    return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // an output of integers is not compared
+  });
+  if (compared.length === 0) throw new UsageError(`${a.backend} and ${b.backend} show no layer of ${a.name} and ${b.name}`);
+  const first = compared.find(({ relError }) => relError === null || relError > tolerance) ?? null;
+  return {
+    a: `${a.name} on ${a.backend}`,
+    b: `${b.name} on ${b.backend}`,
+    images: options.count,
+    tolerance,
+    layers: compared,
+    first,
+  };
+}
+
+function imageShape({ input: { channels, height, width } }: ClassifierModel): string {
+  return `${channels} x ${height} x ${width}`;
+}
+
+/** Outputs of the layers, in order: those of the topology in files of this project, every node's in others. */
+function outputsOf({ proto, metadata }: ClassifierModel): { name: string; op: string }[] {
+  const topology = metadata && new Set(layers(metadata.config).map(({ name }) => name));
+  const nodes = (proto.graph?.node ?? []).flatMap(({ output, op_type }) => (output ?? []).map((name) => ({ name, op: op_type ?? '' })));
+  return topology ? nodes.filter(({ name }) => topology.has(name)) : nodes.filter(({ name }) => name !== '');
+}
+
+async function run(
+  side: Side,
+  model: ClassifierModel,
+  names: readonly string[],
+  options: BisectOptions,
+): Promise<Readonly<Record<string, Output>>> {
+  const backendOptions = { ...options.backendOptions, batch: model.input.fixedBatch ?? options.count };
+  const session = await backends[side.backend].open(withOutputs(model.proto, names), model.input, backendOptions);
+  try {
+    return (await session.run(options.imagesNCHW, options.count)).outputs;
+  } finally {
+    await session.close();
+  }
+}
+
+function compare(x: Output, y: Output): Omit<LayerDifference, 'layer' | 'op'> {
+  if (x.shape.join() !== y.shape.join()) return { relError: null, maxAbsDiff: null, problem: 'other shape' };
+  const difference = addDifference(noDifference, y.data, x.data);
+  const relError = finite(relativeError(difference));
+  return { relError, maxAbsDiff: finite(difference.max), problem: relError === null ? 'not finite' : null };
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

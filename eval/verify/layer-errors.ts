@@ -1,0 +1,122 @@
+/** What each 8-bit tensor of an int8 file costs: its own values, the logits, and what has gathered up to it. */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
+import { type Quantization, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
+import { quantizationsOf, quantize, type Ranges, toInt8Proto } from '../../converters/onnx/forms/int8/to-int8.ts';
+import { Graph } from '../../converters/onnx/graph.ts';
+import { toOnnxProto } from '../../converters/onnx/write.ts';
+import { DataType, type ModelProto } from '../../proto/onnx.ts';
+import { spread } from '../../src/data/batches.ts';
+import type { ImageSet } from '../../src/data/dataset.ts';
+import { InterruptedError } from '../../src/errors.ts';
+import type { Model } from '../../src/network/model.ts';
+import { IMAGES, LOGITS } from '../../src/network/topology.ts';
+import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
+import { withOutputs } from './with-outputs.ts';
+
+/** Relative errors against the float network. */
+export interface LayerError {
+  readonly layer: string;
+  /** Of this layer's values, stored in 8 bits; nothing else is rounded. */
+  readonly own: number;
+  /** Of the logits, when only this layer is stored in 8 bits. */
+  readonly logits: number;
+  /** Of this layer's values in the int8 file, with all that went before. */
+  readonly total: number;
+}
+
+/** Few images: the network runs once more for every 8-bit tensor. */
+const COUNT = 8;
+const LAYOUT = 'nchw-float';
+
+/**
+ * Errors of every 8-bit tensor, in order of execution.
+ * @throws InterruptedError
+ */
+export async function layerErrors(model: Model, ranges: Ranges, data: ImageSet, signal?: AbortSignal): Promise<LayerError[]> {
+  const quantizations = quantizationsOf(planInt8(model), ranges);
+  const names = [...quantizations.keys()];
+  const images = await sample(data);
+  const alone = names.map((name) => gates(names, name));
+  const [int8] = await run(withOutputs(toInt8Proto(model, ranges, LAYOUT), names), images, [{}], signal);
+  const [float, ...single] = await run(withOutputs(gated(model, quantizations), names), images, [gates(names), ...alone], signal);
+  return [...quantizations].map(([layer, quantization], i) => {
+    const exact = float?.get(layer) as Float32Array;
+    const stored = exact.map((x) => roundTrip(x, quantization));
+    return {
+      layer,
+      own: error(stored, exact),
+      logits: error(single[i]?.get(LOGITS), float?.get(LOGITS)),
+      total: error(int8?.get(layer), exact),
+    };
+  });
+}
+
+function error(got: Float32Array | undefined, expected: Float32Array | undefined): number {
+  return relativeError(addDifference(noDifference, got as Float32Array, expected as Float32Array));
+}
+
+/** The layer whose 8 bits change the logits most. */
+export function worstLayer(layers: readonly LayerError[]): LayerError {
+  return layers.reduce((worst, layer) => (layer.logits > worst.logits ? layer : worst));
+}
+
+/** Name of the input that says whether a tensor goes through 8 bits. */
+const gate = (tensor: string) => `${tensor}.gate`;
+
+/** Values of all gates; only that of one tensor is open, or none. */
+function gates(tensors: readonly string[], open?: string): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(tensors.map((name) => [gate(name), new Tensor('bool', [name === open], [])]));
+}
+
+/** The float network, in which each tensor can be sent through 8 bits. */
+function gated(model: Model, quantizations: ReadonlyMap<string, Quantization>): ModelProto {
+  const proto = toOnnxProto(model, { form: 'packed', input: LAYOUT });
+  const graph = new Graph();
+  for (const made of proto.graph?.node ?? []) {
+    const name = made.output?.[0] as string;
+    const quantization = quantizations.get(name);
+    if (!quantization) {
+      graph.nodes.push(made);
+      continue;
+    }
+    graph.nodes.push({ ...made, name: `${name}.exact`, output: [`${name}.exact`] });
+    quantize(graph, `${name}.exact`, name, quantization, `${name}.rounded`);
+    graph.node('Where', [gate(name), `${name}.rounded`, `${name}.exact`], name);
+  }
+  const inputs = [...quantizations.keys()].map((name) => ({
+    name: gate(name),
+    type: { tensor_type: { elem_type: DataType.BOOL, shape: { dim: [] } } },
+  }));
+  const initializer = [...(proto.graph?.initializer ?? []), ...graph.initializers];
+  return { ...proto, graph: { ...proto.graph, node: graph.nodes, initializer, input: [...(proto.graph?.input ?? []), ...inputs] } };
+}
+
+async function sample(data: ImageSet): Promise<Tensor> {
+  const { channels, height, width } = data;
+  const count = Math.min(COUNT, data.length);
+  const images = new Float32Array(count * channels * height * width);
+  let done = 0;
+  for await (const { imagesNCHW } of spread(data, 1, count)) {
+    images.set(imagesNCHW, done);
+    done += imagesNCHW.length;
+  }
+  return new Tensor('float32', images, [count, channels, height, width]);
+}
+
+/** Every output of a file with the first setting of its gates, and the logits with the others: the rest is large. */
+async function run(file: Uint8Array, images: Tensor, settings: readonly Readonly<Record<string, Tensor>>[], signal?: AbortSignal) {
+  const session = await InferenceSession.create(file);
+  try {
+    const results: ReadonlyMap<string, Float32Array>[] = [];
+    for (const setting of settings) {
+      if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
+      const wanted = results.length === 0 ? session.outputNames : [LOGITS];
+      const outputs = await session.run({ [IMAGES]: images, ...setting }, wanted);
+      results.push(new Map(Object.entries(outputs).map(([name, { data }]) => [name, data as Float32Array])));
+    }
+    return results;
+  } finally {
+    await session.release();
+  }
+}

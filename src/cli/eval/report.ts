@@ -1,0 +1,38 @@
+/** `--report`: the result as a page. */
+
+import type { PageOptions } from '../../../eval/html/page.ts';
+import { readPart } from '../../../eval/merge.ts';
+import { type Report, toReport } from '../../../eval/report.ts';
+import { InputError } from '../../errors.ts';
+import { readInput } from '../shared/input-file.ts';
+import { writeOutput } from '../shared/output-file.ts';
+
+/** Writes the page, with the command that this process was started with. */
+export async function writeReport(
+  path: string,
+  report: Report,
+  { force, ...page }: Omit<PageOptions, 'command'> & { readonly force: boolean },
+): Promise<void> {
+  const { reportPage } = await import('../../../eval/html/page.ts'); // the plotting library takes its time to load
+  const command = ['wrn-onnx', ...process.argv.slice(2).map(shellWord)].join(' ');
+  await writeOutput(path, Buffer.from(await reportPage(report, { ...page, command })), { force });
+}
+
+/** An argument as a POSIX shell takes it. */
+function shellWord(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * Results of other files, to stand beside one of `data`.
+ * @throws InputError when they are no results, or of other data
+ */
+export async function readReports(paths: readonly string[], data: string): Promise<Report[]> {
+  const reports: Report[] = [];
+  for (const path of paths) {
+    const { subject, runs } = readPart(await readInput(path), path);
+    if (subject.data !== data) throw new InputError('report', path, `expected a result on ${data}, got one on ${subject.data}`);
+    reports.push(toReport(subject, runs));
+  }
+  return reports;
+}

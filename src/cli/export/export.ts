@@ -1,0 +1,182 @@
+import { Command, Option } from 'commander';
+import { type FormName, forms } from '../../../converters/onnx/forms/table.ts';
+import { type InputLayout, inputLayouts } from '../../../converters/onnx/metadata.ts';
+import { type ExportOptions, toOnnx } from '../../../converters/onnx/write.ts';
+import { type Target, type TargetName, targetNames, targets } from '../../../eval/advice.ts';
+import { methodNames } from '../../../eval/verify/calibrate.ts';
+import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
+import { ParityError, UsageError } from '../../errors.ts';
+import { networkName } from '../../network/config.ts';
+import type { Model } from '../../network/model.ts';
+import { weightCount } from '../../network/topology.ts';
+import { fraction, naturalNumber } from '../shared/arguments.ts';
+import { readInput } from '../shared/input-file.ts';
+import { requireWritable, writeOutput } from '../shared/output-file.ts';
+import { addSourceOptions, readSource, type SourceFlags } from '../shared/source.ts';
+import { describeFp16, exportFp16, type Fp16Flags } from './fp16.ts';
+import { describeInt8, exportInt8, type Int8Flags } from './int8.ts';
+
+/** Forms that round the network's numbers: what that costs is measured as they are written. */
+const rounding = {
+  int8: '8-bit activations for speed on CPU and wasm; needs --calibrate',
+  fp16: 'float16 throughout: WebGPU with shader-f16, CUDA',
+};
+type AnyForm = FormName | keyof typeof rounding;
+
+interface Flags extends Int8Flags, Fp16Flags, SourceFlags {
+  readonly output: string;
+  readonly form: AnyForm;
+  readonly for?: TargetName;
+  readonly input: InputLayout;
+  readonly force: boolean;
+  readonly format: 'human' | 'json';
+}
+
+export function command(): Command {
+  return addSourceOptions(new Command('export'))
+    .requiredOption('-o, --output <file>', 'ONNX file to write')
+    .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), ...Object.keys(rounding)]).default('packed'))
+    .addOption(new Option('--for <target>', targetHelp()).choices(targetNames).conflicts('form'))
+    .addOption(new Option('--input <layout>', 'how the file takes images, pixels 0..255').choices(inputLayouts).default('nchw-float'))
+    .option('--calibrate <source>', 'int8: data set whose training images set the ranges, and whose test images show what it costs')
+    .addOption(new Option('--calibration-images <n>', 'int8: training images to calibrate with').argParser(naturalNumber).default(256))
+    .addOption(
+      new Option('--method <name>', 'int8: how ranges follow from the activations seen').choices(methodNames).default('percentile'),
+    )
+    .addOption(
+      new Option('--min-agreement <fraction>', 'int8, and fp16 with --data: fraction of images that must be decided as in float32')
+        .argParser(fraction)
+        .default(0.98),
+    )
+    .option('--float16-io', 'fp16: images (unless they are uint8) and logits in float16, too')
+    .option('--data <source>', 'fp16: data set whose test images show what it costs')
+    .option('--force', 'replace an existing file', false)
+    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ wrn-onnx export CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.onnx
+  $ wrn-onnx export CIFAR10_allparams.mat --for wasm --calibrate cifar-10 -o wrn-20-10.int8.onnx`,
+    )
+    .action(run);
+}
+
+function formHelp(): string {
+  const titles = Object.entries({ ...forms, ...rounding }).map(([name, row]) => `${name}: ${typeof row === 'string' ? row : row.title}`);
+  return ['how weights are stored:', ...titles].join('\n');
+}
+
+function targetHelp(): string {
+  return ['chooses the form that measures best:', ...Object.entries(targets).map(([name, { title }]) => `${name}: ${title}`)].join('\n');
+}
+
+/** Options that go with some forms only. */
+const formsOf = new Map<string, readonly AnyForm[]>([
+  ['calibrate', ['int8']],
+  ['calibrationImages', ['int8']],
+  ['method', ['int8']],
+  ['float16Io', ['fp16']],
+  ['data', ['fp16']],
+  ['minAgreement', ['int8', 'fp16']],
+]);
+
+/**
+ * The form and the number of images a run that were asked for, by name or by target.
+ * @throws UsageError when the target does not take the images
+ */
+function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefined } {
+  if (flags.for === undefined) return { form: flags.form, batch: undefined };
+  const { form, int8, floatsOnly, batch }: Target = targets[flags.for];
+  if (floatsOnly && flags.input === 'nhwc-uint8')
+    throw new UsageError(`--for ${flags.for} goes with --input nchw-float: it takes no integers`);
+  return { form: int8 && flags.calibrate !== undefined ? 'int8' : form, batch };
+}
+
+async function run(source: string, flags: Flags, self: Command): Promise<void> {
+  requireWritable(flags.output, flags.force);
+  const { form, batch } = chooseForm(flags);
+  for (const option of self.options) {
+    const needs = formsOf.get(option.attributeName());
+    if (needs && !needs.includes(form) && self.getOptionValueSource(option.attributeName()) === 'cli')
+      throw new UsageError(`${option.long} goes with --form ${needs.join(' or ')}`);
+  }
+  const model = await readSource(source, flags);
+  const { bytes, verification, lines } =
+    form === 'int8' || form === 'fp16'
+      ? await writeRounded(form, model, flags)
+      : await writeFloat(model, { form, input: flags.input, batch }, flags);
+  const weights = weightCount(model.config);
+  const { dialect } = model.about;
+  const bitsPerWeight = (bytes * 8) / weights;
+  const network = networkName(model.config);
+  const result = {
+    source,
+    output: flags.output,
+    network,
+    dialect,
+    form,
+    input: flags.input,
+    weights,
+    bytes,
+    bitsPerWeight,
+    verification,
+  };
+  const grouped = (n: number) => n.toLocaleString('en-US');
+  const summary = [
+    `${flags.output}: ${network} (${dialect}), ${grouped(weights)} weights`,
+    `  ${form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
+    ...lines,
+  ];
+  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : `${summary.join('\n')}\n`);
+}
+
+/** What was written, how it was proven, and the same in words. */
+interface Written {
+  readonly bytes: number;
+  readonly verification: unknown;
+  readonly lines: readonly string[];
+}
+
+async function writeFloat(model: Model, options: ExportOptions, { output, force, for: target }: Flags): Promise<Written> {
+  const file = toOnnx(model, options);
+  let verification: Verification | undefined;
+  await writeOutput(output, file, {
+    force,
+    verify: async (temporary) => {
+      verification = await verifyExport(await readInput(temporary), model, options);
+    },
+  });
+  const { bits = 0, floats = 0, relError = 0 } = verification ?? {};
+  return {
+    bytes: file.length,
+    verification,
+    lines: [
+      `  verified: ${bits.toLocaleString('en-US')} bits and ${floats.toLocaleString('en-US')} floats equal the source's;`,
+      `  logits of a batch within ${relError.toExponential(1)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
+      ...(target && targets[target].int8 ? ['  8-bit activations are faster there: --calibrate DATA'] : []),
+    ],
+  };
+}
+
+async function writeRounded(form: keyof typeof rounding, model: Model, flags: Flags): Promise<Written> {
+  const { file, verification, lines } = form === 'int8' ? await int8(model, flags) : await fp16(model, flags);
+  await writeOutput(flags.output, file, {
+    force: flags.force,
+    verify: async (temporary) => {
+      if (!Buffer.from(file).equals(await readInput(temporary)))
+        throw new ParityError('read back, the file is not the one that was verified');
+    },
+  });
+  return { bytes: file.length, verification, lines };
+}
+
+async function int8(model: Model, flags: Flags) {
+  const { file, verification } = await exportInt8(model, flags);
+  return { file, verification, lines: describeInt8(verification) };
+}
+
+async function fp16(model: Model, flags: Flags) {
+  const { file, verification } = await exportFp16(model, flags);
+  return { file, verification, lines: describeFp16(verification) };
+}

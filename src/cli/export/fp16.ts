@@ -1,0 +1,63 @@
+/** `export --form fp16`: exports, and measures what float16 costs. */
+import { toFp16Onnx } from '../../../converters/onnx/forms/fp16/to-fp16.ts';
+import { MAX_FLOAT16 } from '../../../converters/onnx/graph.ts';
+import type { InputLayout } from '../../../converters/onnx/metadata.ts';
+import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../../eval/verify/fp16.ts';
+import { openImageSet } from '../../data/open.ts';
+import { ParityError } from '../../errors.ts';
+import type { Model } from '../../network/model.ts';
+import { accuracy, percent } from '../shared/format.ts';
+import { catchInterrupt } from '../shared/interrupt.ts';
+import { Progress } from '../shared/progress.ts';
+
+export interface Fp16Flags {
+  readonly input: InputLayout;
+  readonly float16Io?: boolean;
+  readonly data?: string;
+  readonly minAgreement: number;
+}
+
+export interface Fp16Export {
+  readonly file: Uint8Array;
+  readonly verification: Fp16Verification;
+}
+
+/** Test images that both forms are compared on. */
+const VERIFIED_IMAGES = 500;
+
+/** @throws ParityError when the forms decide too many images of the data set differently; random ones may be near ties, whose logits are compared */
+export async function exportFp16(model: Model, { input, float16Io, data: source, minAgreement }: Fp16Flags): Promise<Fp16Export> {
+  const file = toFp16Onnx(model, { input, float16Io });
+  const { input: shape, classes } = model.config;
+  const data = source === undefined ? undefined : await openImageSet(source, { split: 'test', shape, classes });
+  const interrupt = catchInterrupt();
+  const progress = new Progress();
+  try {
+    const onProgress = (done: number, total: number) => progress.update('verify', done, total);
+    const verification = await verifyFp16(file, model, { data, images: VERIFIED_IMAGES, signal: interrupt.signal, onProgress });
+    const { data: onData } = verification;
+    if (onData && onData.agreement < minAgreement)
+      throw new ParityError(
+        `fp16 agrees with float32 on ${percent(onData.agreement)} of ${onData.images} images: expected at least ${percent(minAgreement)}`,
+      );
+    return { file, verification };
+  } finally {
+    progress.stop();
+    interrupt.release();
+    await data?.close();
+  }
+}
+
+/** The verification as lines for people. */
+export function describeFp16({ bits, random, data, peak }: Fp16Verification): string[] {
+  const compared = (what: string, { images, agreement, relError }: Fp16Comparison) =>
+    `  ${images} ${what}: agreement with float32 ${percent(agreement)}, logits within ${relError.toExponential(1)}`;
+  return [
+    `  verified: ${bits.toLocaleString('en-US')} bits equal the source's; every value rounded to float16, sums in float32:`,
+    compared('random images', random),
+    ...(data
+      ? [compared('test images', data), `  accuracy, 95 % interval: ${accuracy(data.fp16)}, float32 ${accuracy(data.float)}`]
+      : ['  agreement and accuracy on real images: --data DATA']),
+    `  largest value: ${peak.value.toPrecision(3)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below float16's limit`,
+  ];
+}

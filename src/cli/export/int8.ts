@@ -1,0 +1,86 @@
+/** `export --form int8`: calibrates, exports, and measures what the 8-bit activations cost. */
+import { planInt8 } from '../../../converters/onnx/forms/int8/plan.ts';
+import { toInt8Onnx } from '../../../converters/onnx/forms/int8/to-int8.ts';
+import type { InputLayout } from '../../../converters/onnx/metadata.ts';
+import { type Target, type TargetName, targets } from '../../../eval/advice.ts';
+import { calibrate, type Method } from '../../../eval/verify/calibrate.ts';
+import { type Int8Verification, verifyInt8 } from '../../../eval/verify/int8.ts';
+import { worstLayer } from '../../../eval/verify/layer-errors.ts';
+import { openSplits } from '../../data/open.ts';
+import { ParityError, UsageError } from '../../errors.ts';
+import type { Model } from '../../network/model.ts';
+import { accuracy, percent } from '../shared/format.ts';
+import { catchInterrupt } from '../shared/interrupt.ts';
+import { Progress } from '../shared/progress.ts';
+
+export interface Int8Flags {
+  readonly input: InputLayout;
+  readonly calibrate?: string;
+  readonly calibrationImages: number;
+  readonly method: Method;
+  readonly minAgreement: number;
+  readonly for?: TargetName;
+}
+
+export interface Int8Export {
+  readonly file: Uint8Array;
+  readonly verification: Int8Verification;
+}
+
+/** Test images that both forms are compared on. */
+const VERIFIED_IMAGES = 500;
+
+/**
+ * @throws UsageError without calibration data, or with data that has no split to verify on; InputError without one-bit weights; ParityError when the forms decide too many images differently
+ */
+export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Export> {
+  const { calibrate: source, calibrationImages, method, minAgreement } = flags;
+  if (source === undefined) throw new UsageError('--form int8 needs images to calibrate with: --calibrate DATA');
+  planInt8(model); // refuses a network without one-bit weights before it reads any image
+  const { input: shape, classes } = model.config;
+  const { train, test } = await openSplits(source, { shape, classes });
+  const interrupt = catchInterrupt(); // not before: nothing ends the reading of an archive but the signal itself
+  const progress = new Progress();
+  const { signal } = interrupt;
+  try {
+    const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
+    const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });
+    const { indices }: Partial<Target> = flags.for ? targets[flags.for] : {};
+    const file = toInt8Onnx(model, ranges, flags.input, indices);
+    const verification = await verifyInt8(file, model, ranges, {
+      data: test,
+      images: VERIFIED_IMAGES,
+      signal,
+      onProgress: onProgress('verify'),
+    });
+    if (verification.agreement < minAgreement) {
+      const { layer, logits } = worstLayer(verification.layers);
+      throw new ParityError(
+        `int8 agrees with float32 on ${percent(verification.agreement)} of ${verification.images} images: expected at least ${percent(minAgreement)}. ` +
+          `${layer} costs most, an error of ${percent(logits)} in the logits by itself: try another --method or more --calibration-images`,
+      );
+    }
+    return { file, verification };
+  } finally {
+    progress.stop();
+    interrupt.release();
+    await train.close();
+    await test.close();
+  }
+}
+
+/** Layers named in the summary. */
+const WORST = 3;
+
+/** The verification as lines for people. */
+export function describeInt8(verification: Int8Verification): string[] {
+  const { bits, images, agreement, relError, float, int8, layers, milliseconds } = verification;
+  const worst = [...layers].sort((a, b) => b.logits - a.logits).slice(0, WORST);
+  return [
+    `  verified: ${bits.toLocaleString('en-US')} bits equal the source's; on ${images.toLocaleString('en-US')} test images`,
+    `  agreement with float32: ${percent(agreement)}, logits within ${relError.toExponential(1)}`,
+    `  accuracy, 95 % interval: ${accuracy(int8)}, float32 ${accuracy(float)}`,
+    `  speed on this CPU: ${milliseconds.int8.toFixed(2)} ms an image, float32 ${milliseconds.float.toFixed(2)}: ${(milliseconds.float / milliseconds.int8).toFixed(2)}x`,
+    `  layers that cost most, error of the logits from 8 bits in that layer alone: ${worst.map(({ layer, logits }) => `${layer} ${percent(logits)}`).join(', ')}`,
+  ];
+}

@@ -1,0 +1,64 @@
+import { InvalidArgumentError } from 'commander';
+import type { Shard } from '../../../eval/shard.ts';
+
+/** Parses an option that takes a whole number of at least 1. */
+export function naturalNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('expected a whole number of at least 1');
+  return value;
+}
+
+/** Parses an option that takes two whole numbers of at least 1, low and high, as `256-480`. */
+export function naturalRange(text: string): [low: number, high: number] {
+  const [low, high, ...more] = text.split('-').map(naturalNumber);
+  if (low === undefined || high === undefined || more.length > 0 || low > high)
+    throw new InvalidArgumentError('expected two whole numbers, low and high, as 256-480');
+  return [low, high];
+}
+
+/** Parses an option that takes a number of at least 0. */
+export function nonNegativeNumber(text: string): number {
+  const value = decimal(text);
+  if (!(value >= 0)) throw new InvalidArgumentError('expected a number of at least 0');
+  return value;
+}
+
+/** Parses an option that takes a number above 0. */
+export function positiveNumber(text: string): number {
+  const value = decimal(text);
+  if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0');
+  return value;
+}
+
+/** Parses an option that takes a fraction, 0 to 1. */
+export function fraction(text: string): number {
+  const value = decimal(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError('expected a number from 0 to 1');
+  return value;
+}
+
+/** Value of a decimal number as `2.5` or `5e-4`; NaN for all else, that Number() takes for one too: nothing, 0x10, Infinity. */
+function decimal(text: string): number {
+  const value = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(value) ? value : Number.NaN;
+}
+
+/** Parses an option that takes the bits of a weight. */
+export function weightBits(text: string): 1 | 32 {
+  if (text === '1') return 1;
+  if (text === '32') return 32;
+  throw new InvalidArgumentError('expected 1 or 32');
+}
+
+/** Parses an option that takes whole numbers of at least 1, separated by commas. */
+export function naturalNumbers(text: string): number[] {
+  return text.split(',').map((part) => naturalNumber(part.trim()));
+}
+
+/** Parses an option that takes one part of several, such as 2/7. */
+export function shard(text: string): Shard {
+  const [index = 0, count = 0] = /^\d{1,9}\/\d{1,9}$/.test(text) ? text.split('/').map(Number) : [];
+  if (index < 1 || index > count) throw new InvalidArgumentError('expected I/N with I from 1 to N, such as 2/7');
+  return { index, count };
+}

@@ -1,0 +1,159 @@
+/** What `train` is to do: the network and the recipe of its options, of a preset of the paper, or of a checkpoint. */
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { catalogEntry } from '../../data/catalog.ts';
+import type { ImageSet, ImageShape } from '../../data/dataset.ts';
+import { InputError, UsageError } from '../../errors.ts';
+import { defaultConfig, type NetworkConfig, readConfig } from '../../network/config.ts';
+import type { Checkpoint } from '../../train/checkpoint.ts';
+import { type Preset, paperRecipe, presets, type Recipe, readRecipe } from '../../train/recipe.ts';
+import type { Schedule } from '../../train/schedule.ts';
+
+/** Options of `train`. */
+export interface Flags {
+  readonly preset?: string;
+  readonly data?: string;
+  readonly output: string;
+  readonly epochs?: number;
+  readonly resume: boolean;
+  readonly depth?: number;
+  readonly width?: number;
+  readonly bits?: 1 | 32;
+  readonly scale?: NetworkConfig['scale'];
+  readonly norm?: 'batch' | 'shifted-relu';
+  readonly learnNorm?: boolean;
+  readonly inputRelu?: boolean;
+  readonly plain?: boolean;
+  readonly seed?: number;
+  readonly batch?: number;
+  readonly schedule?: 'warm-restarts' | 'steps';
+  readonly firstCycle?: number;
+  readonly weightDecay?: number;
+  readonly imageSize?: number;
+  /** False: --no-shorter-side. */
+  readonly shorterSide?: readonly [low: number, high: number] | false;
+  readonly flip?: boolean;
+  readonly crop?: number;
+  readonly cutout?: number;
+  readonly format: 'human' | 'json';
+}
+
+export const DEFAULT_EPOCHS = 62;
+/** The rates of a step schedule (McDonnell, ICLR 2018, section 4). */
+const STEP_RATES = [0.1, 0.01, 0.001];
+/** Of the augmented training set, to measure moments for inference: what 80 batches of the paper's recipe hold. */
+const MOMENT_IMAGES = 10_000;
+
+/** What there is to do, before the data is known. */
+export interface ChosenRun {
+  readonly checkpoint: Checkpoint | undefined;
+  readonly source: string;
+  readonly epochs: number;
+  readonly recipe: Recipe;
+  /** Of the images, where the data set leaves it open. */
+  readonly shape: ImageShape | undefined;
+}
+
+/** @throws UsageError when options do not fit together; InputError when what the checkpoint was trained on is not there. */
+export function chooseRun(flags: Flags, checkpoint: Checkpoint | undefined): ChosenRun {
+  const preset = presetOf(flags);
+  const epochs = flags.epochs ?? preset?.epochs ?? checkpoint?.plan?.epochs ?? DEFAULT_EPOCHS;
+  return {
+    checkpoint,
+    epochs,
+    source: flags.data ?? preset?.data ?? sourceOf(checkpoint),
+    recipe: checkpoint?.recipe ?? chooseRecipe(flags, preset, epochs),
+    shape: checkpoint?.config.input ?? chooseShape(flags, preset),
+  };
+}
+
+function presetOf({ preset }: Flags): Preset | undefined {
+  return preset === undefined ? undefined : presets[preset];
+}
+
+/** What a run was trained on so far. */
+function sourceOf(checkpoint: Checkpoint | undefined): string {
+  const source = checkpoint?.plan?.source;
+  if (source === undefined) throw new UsageError('the checkpoint does not say what it was trained on: give --data too');
+  if (catalogEntry(source) || existsSync(source)) return source;
+  const place = isAbsolute(source) ? 'there' : `in ${process.cwd()}`;
+  throw new InputError('checkpoint', `data ${source}`, `expected it ${place}, got nothing. Say with --data where it is`);
+}
+
+/** Shape of the images where the data set leaves it open. */
+function chooseShape({ imageSize }: Flags, preset: Preset | undefined): ImageShape | undefined {
+  return imageSize === undefined ? preset?.network.input : { channels: 3, height: imageSize, width: imageSize };
+}
+
+/** @throws UsageError when the options make no network. */
+export function chooseConfig(flags: Flags, { channels, height, width, classes }: ImageSet): NetworkConfig {
+  const preset = presetOf(flags);
+  const bits = flags.bits ?? preset?.network.bits ?? defaultConfig.bits;
+  if (bits === 32 && flags.scale !== undefined) throw new UsageError('--scale is of 1-bit weights: leave it out with --bits 32');
+  if (flags.norm === 'shifted-relu' && flags.learnNorm !== undefined)
+    throw new UsageError('--learn-norm and --no-learn-norm are of batch norm: leave them out with --norm shifted-relu');
+  const inputRelu = flags.inputRelu ?? false;
+  const learnNorm = flags.learnNorm ?? preset?.network.affine === 'all';
+  return checked(readConfig, {
+    ...defaultConfig,
+    ...preset?.network,
+    bits,
+    endBits: bits,
+    affine: learnNorm ? 'all' : inputRelu ? 'first' : 'none',
+    classes,
+    input: { channels, height, width },
+    inputRelu,
+    residual: !flags.plain,
+    ...(flags.norm === 'shifted-relu' ? shiftedRelu(bits, classes) : {}),
+    ...(flags.depth === undefined ? {} : { depth: flags.depth }),
+    ...(flags.width === undefined ? {} : { width: flags.width }),
+    ...(flags.scale === undefined ? {} : { scale: flags.scale }),
+  });
+}
+
+/**
+ * The network of arXiv 1907.06916: its one batch norm, at the input, learns scale and offset, and a constant divides the
+ * logits, which nothing else normalises. Source of the constants, chosen for WRN-20-10 on CIFAR-10 and CIFAR-100:
+ * github.com/McDonnell-Lab/1-bit-per-weight, `Temperature` in the notebooks *_shiftedReLU.ipynb.
+ */
+function shiftedRelu(bits: 1 | 32, classes: number): Partial<NetworkConfig> {
+  const ofTenClasses = bits === 1 ? 40 : 80;
+  return { activation: 'shifted-relu', affine: 'first', logitsDivisor: classes > 10 ? 25 : ofTenClasses };
+}
+
+function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number): Recipe {
+  const base: Recipe = { ...paperRecipe, ...preset?.recipe };
+  const { shorterSide, flip, pad, cutout } = base.augmentation;
+  const batch = flags.batch ?? base.batch;
+  return checked(readRecipe, {
+    ...base,
+    seed: flags.seed ?? base.seed,
+    batch,
+    momentBatches: Math.ceil(MOMENT_IMAGES / batch),
+    weightDecay: flags.weightDecay ?? base.weightDecay,
+    schedule: chooseSchedule(flags, base.schedule, epochs),
+    augmentation: {
+      shorterSide: flags.shorterSide === false ? null : (flags.shorterSide ?? shorterSide),
+      flip: flags.flip ?? flip,
+      pad: flags.crop ?? pad,
+      cutout: flags.cutout ?? cutout,
+    },
+  });
+}
+
+/** What the options make, held to the rules of what is read from files: here it is the command line that breaks them. */
+function checked<T>(read: (json: unknown) => T, made: T): T {
+  try {
+    return read(made);
+  } catch (error) {
+    throw error instanceof InputError ? new UsageError(error.message) : error;
+  }
+}
+
+function chooseSchedule({ schedule, firstCycle }: Flags, base: Schedule, epochs: number): Schedule {
+  if (schedule === 'steps') {
+    if (firstCycle !== undefined) throw new UsageError('--first-cycle goes with the schedule warm-restarts');
+    return { kind: 'steps', rates: STEP_RATES, epochs };
+  }
+  return base.kind === 'warm-restarts' && firstCycle !== undefined ? { ...base, firstCycle } : base;
+}

@@ -1,0 +1,154 @@
+/** The end of a training: model file, ONNX file, proof that both answer as the training runtime does, and the report. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { toOnnx } from '../../../converters/onnx/write.ts';
+import type { BackendName } from '../../../eval/backends/table.ts';
+import { evaluate } from '../../../eval/evaluate.ts';
+import { machine } from '../../../eval/machine.ts';
+import type { Report } from '../../../eval/report.ts';
+import { type Verification, verifyExport } from '../../../eval/verify/export.ts';
+import type { ImageSet } from '../../data/dataset.ts';
+import { InterruptedError } from '../../errors.ts';
+import { type NetworkConfig, networkName } from '../../network/config.ts';
+import type { Model } from '../../network/model.ts';
+import { writeModelFile } from '../../network/model-file.ts';
+import { layers, multiplyAccumulates, weightCount } from '../../network/topology.ts';
+import type { EpochEntry } from '../../train/log.ts';
+import type { Recipe } from '../../train/recipe.ts';
+import type { RunFolder } from '../../train/run-folder.ts';
+import { isCycleEnd } from '../../train/schedule.ts';
+import { batchesPerEpoch } from '../../train/training-set.ts';
+import { version } from '../../version.ts';
+import { parityTable } from '../eval/parity-table.ts';
+import { writeReport } from '../eval/report.ts';
+
+/** `report.json`: all that a table of results needs, and all that is needed to train the same network again. Fractions are 0 to 1. */
+export interface RunReport {
+  readonly network: string;
+  readonly bits: 1 | 32;
+  readonly weights: number;
+  readonly config: NetworkConfig;
+  readonly recipe: Recipe;
+  readonly epochs: number;
+  readonly data: { readonly name: string; readonly trainImages: number; readonly testImages: number };
+  /** At the end of every cycle of the learning rate; `trainError` over its last epoch. */
+  readonly cycles: readonly { readonly epoch: number; readonly testError: number; readonly trainError: number | null }[];
+  /** At the end of the run, which need not be that of a cycle. */
+  readonly testError: number | null;
+  readonly training: {
+    /** Of the steps alone, at the speed that each epoch was logged with. */
+    readonly seconds: number;
+    /** Null when the log was lost. */
+    readonly imagesPerSecond: number | null;
+    readonly largestRssBytes: number;
+  };
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: string;
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+  readonly verification: Verification;
+  readonly parity: Report;
+}
+
+export interface FinishOptions {
+  readonly model: Model;
+  readonly recipe: Recipe;
+  readonly epochs: number;
+  readonly trainImages: ImageSet;
+  readonly test: ImageSet;
+  readonly folder: RunFolder;
+  readonly signal: AbortSignal;
+  /** Of the comparison. */
+  readonly onProgress: (backend: string, images: number, total: number) => void;
+}
+
+/** The training runtime first: the exported file is compared with it. */
+const BACKENDS: readonly BackendName[] = ['tfjs', 'cpu', 'wasm'];
+/** Multiply-accumulates of the comparison: a minute or two on two cores. WRN-20-1 gets 24,000 images, WRN-20-10 gets 250. */
+const PARITY_BUDGET = 1e12;
+const FEWEST_IMAGES = 100;
+const PARITY_BATCH = 16;
+const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
+
+/**
+ * Writes model.safetensors, model.onnx, and the comparison and all of the run as parity.txt, report.html and report.json.
+ * @throws ParityError when the ONNX file is not the model; a difference between the runtimes is in the report's verdict.
+ * @throws InterruptedError when `signal` fires; the run can be resumed, to do this again.
+ */
+export async function finishRun(options: FinishOptions): Promise<RunReport> {
+  const { model, recipe, epochs, trainImages, test, folder, signal, onProgress } = options;
+  folder.write('model.safetensors', writeModelFile(model));
+  const file = toOnnx(model, EXPORT);
+  const verification = await verifyExport(file, model, EXPORT);
+  folder.write('model.onnx', file);
+  const { config } = model;
+  const parity = await evaluate({
+    model: file,
+    modelName: 'model.onnx',
+    data: test,
+    backends: BACKENDS,
+    limit: Math.max(FEWEST_IMAGES, Math.floor(PARITY_BUDGET / costOf(config))),
+    backendOptions: { batch: PARITY_BATCH, source: readFileSync(folder.checkpointPath) },
+    signal,
+    onProgress,
+  });
+  if (signal.aborted) throw new InterruptedError('interrupted while comparing runtimes');
+  folder.write('parity.txt', Buffer.from(parityTable(parity)));
+
+  const log = folder.readLog();
+  const epochEntries = log.filter((entry) => entry.kind === 'epoch');
+  const cycles = log.flatMap((entry) => {
+    if (entry.kind !== 'test' || !isCycleEnd(recipe.schedule, entry.epoch)) return [];
+    const trainError = epochEntries.find(({ epoch }) => epoch === entry.epoch)?.trainError ?? null;
+    return [{ epoch: entry.epoch, testError: entry.testError, trainError }];
+  });
+  const names = ['checkpoint.safetensors', 'model.safetensors', 'model.onnx', 'log.jsonl'];
+  const report: RunReport = {
+    network: networkName(config),
+    bits: config.bits,
+    weights: weightCount(config),
+    config,
+    recipe,
+    epochs,
+    data: { name: test.name, trainImages: trainImages.length, testImages: test.length },
+    cycles,
+    testError: log.findLast((entry) => entry.kind === 'test')?.testError ?? null,
+    training: summarize(epochEntries, batchesPerEpoch(trainImages, recipe.batch) * recipe.batch),
+    versions: {
+      'wrn-onnx': version,
+      node: process.versions.node,
+      ...Object.fromEntries(parity.results.map(({ backend, detail }) => [backend, detail])),
+    },
+    machine: machine(),
+    files: Object.fromEntries(names.map((name) => [name, describeFile(readFileSync(folder.path(name)))])),
+    verification,
+    parity,
+  };
+  folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
+  await writeReport(folder.path('report.html'), parity, { force: true, machine: report.machine });
+  return report;
+}
+
+/** A report in words, with where its files are. */
+export function describeRun({ network, bits, epochs, testError, parity }: RunReport, folder: RunFolder): string {
+  const error = testError === null ? 'unknown' : `${(testError * 100).toFixed(2)} %`;
+  const files = ['model.safetensors', 'model.onnx', 'report.json', 'report.html', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);
+  return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${parityTable(parity)}`;
+}
+
+/** Multiply-accumulates of one image. */
+function costOf(config: NetworkConfig): number {
+  return layers(config).reduce((sum, layer) => sum + multiplyAccumulates(layer), 0);
+}
+
+function summarize(entries: readonly EpochEntry[], imagesPerEpoch: number): RunReport['training'] {
+  const seconds = entries.reduce((sum, { imagesPerSecond }) => sum + imagesPerEpoch / imagesPerSecond, 0);
+  return {
+    seconds,
+    imagesPerSecond: seconds > 0 ? (entries.length * imagesPerEpoch) / seconds : null,
+    largestRssBytes: Math.max(0, ...entries.map(({ rssBytes }) => rssBytes)),
+  };
+}
+
+function describeFile(bytes: Uint8Array): { bytes: number; sha256: string } {
+  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}

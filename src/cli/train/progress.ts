@@ -1,0 +1,58 @@
+import type { LogEntry } from '../../train/log.ts';
+import type { StepReport } from '../../train/train.ts';
+import { percent } from '../shared/format.ts';
+import { Progress } from '../shared/progress.ts';
+
+/** Progress of a training on stderr: one line that is rewritten in a terminal, and one line an epoch and a test everywhere. */
+export class TrainingProgress {
+  #start: { readonly step: number; readonly time: number } | undefined;
+  #speed = '';
+  #left = '';
+  #open = false;
+  readonly #bar = new Progress();
+
+  step({ epoch, step, steps, loss, error, rate }: StepReport, batch: number): void {
+    if (this.#start) {
+      const perSecond = ((step - this.#start.step) * 1000) / (performance.now() - this.#start.time);
+      this.#left = step < steps ? `, ${duration((steps - step) / perSecond)} left` : '';
+      this.#speed = `, ${speed(perSecond * batch)}`;
+    } else this.#start = { step, time: performance.now() }; // the first step builds the graph, and is not measured
+    if (!process.stderr.isTTY) return;
+    const errors = `loss ${loss.toFixed(4)}, training error ${percent(error)}`;
+    process.stderr.write(
+      `\r\x1b[Kepoch ${epoch}, step ${step}/${steps}: ${errors}, rate ${rate.toPrecision(3)}${this.#speed}${this.#left}`,
+    );
+    this.#open = true;
+  }
+
+  entry(entry: LogEntry): void {
+    this.end();
+    const { epoch } = entry;
+    process.stderr.write(
+      entry.kind === 'epoch'
+        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${entry.rate.toPrecision(3)}, ${speed(entry.imagesPerSecond)}${this.#left}\n`
+        : `epoch ${epoch}: test error ${percent(entry.testError)}\n`,
+    );
+  }
+
+  /** A pass over images without training, as a bar in a terminal. */
+  pass(what: string, images: number, total: number): void {
+    this.#bar.update(what, images, total);
+  }
+
+  /** Ends the line that is being rewritten. */
+  end(): void {
+    this.#bar.stop();
+    if (this.#open) process.stderr.write('\n');
+    this.#open = false;
+  }
+}
+
+function speed(imagesPerSecond: number): string {
+  return `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`;
+}
+
+function duration(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

@@ -1,0 +1,204 @@
+import { totalmem } from 'node:os';
+import { Command, Option } from 'commander';
+import type { ImageSet } from '../../data/dataset.ts';
+import { openSplits } from '../../data/open.ts';
+import { InterruptedError, UsageError } from '../../errors.ts';
+import { type NetworkConfig, networkName } from '../../network/config.ts';
+import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
+import { paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
+import { checkResources } from '../../train/resources.ts';
+import { RunFolder } from '../../train/run-folder.ts';
+import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../../train/schedule.ts';
+import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
+import { train } from '../../train/train.ts';
+import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
+import { requireParity } from '../eval/parity-table.ts';
+import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
+import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
+import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
+import { describeRun, finishRun } from './finish-run.ts';
+import { TrainingProgress } from './progress.ts';
+
+/** What --resume takes from the command line; all else comes from the checkpoint. */
+const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format'];
+
+export function command(): Command {
+  const wholeNumber = (text: string) => (text === '0' ? 0 : naturalNumber(text));
+  return new Command('train')
+    .addOption(new Option('--preset <name>', 'experiment of the paper to start from').choices(Object.keys(presets)))
+    .option('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
+    .requiredOption('-o, --output <folder>', 'where checkpoint, log, model file and ONNX file go')
+    .addOption(
+      new Option('--epochs <n>', `train up to this epoch; cycles end at 2, 6, 14, 30, 62 (default: ${DEFAULT_EPOCHS})`).argParser(
+        naturalNumber,
+      ),
+    )
+    .option('--resume', 'go on from the checkpoint in the folder, on the same data, to the epoch that was meant', false)
+    .addOption(new Option('--depth <n>', '6n + 2').argParser(naturalNumber))
+    .addOption(new Option('--width <k>', 'widening factor').argParser(positiveNumber))
+    .addOption(new Option('--bits <n>', 'bits of a weight: 1 or 32').argParser(weightBits))
+    .addOption(new Option('--scale <rule>', 'of 1-bit weights').choices(['he', 'mean-layer', 'mean-channel']))
+    .addOption(
+      new Option(
+        '--norm <kind>',
+        'before each convolution: batch norm and ReLU, or max(-1, x) alone, whose authors train one cycle: --first-cycle 300 --epochs 300 --cutout 18',
+      ).choices(['batch', 'shifted-relu']),
+    )
+    .option('--learn-norm', 'learn the scale and offset of every batch norm')
+    .option('--no-learn-norm', 'learn those of none, but of the first with --input-relu')
+    .option('--input-relu', 'ReLU after the first batch norm, which then learns its scale and offset')
+    .option('--plain', 'no shortcuts')
+    .addOption(new Option('--seed <n>', `of weights, order and augmentation (default: ${paperRecipe.seed})`).argParser(wholeNumber))
+    .addOption(new Option('--batch <n>', 'images a batch').argParser(naturalNumber))
+    .addOption(new Option('--schedule <kind>', 'of the learning rate').choices(['warm-restarts', 'steps']))
+    .addOption(
+      new Option('--first-cycle <n>', 'epochs of the first warm-restart cycle; each next one is twice as long (default: 2)').argParser(
+        naturalNumber,
+      ),
+    )
+    .addOption(new Option('--weight-decay <x>', 'of convolution kernels').argParser(nonNegativeNumber))
+    .addOption(new Option('--image-size <n>', 'side of the square that image files are brought to').argParser(naturalNumber))
+    .addOption(
+      new Option(
+        '--shorter-side <low-high>',
+        'scale image files until their shorter side is a random number of these, then crop at random',
+      ).argParser(naturalRange),
+    )
+    .option('--no-shorter-side', 'bring image files to the size, cut around the centre')
+    .option('--flip', 'mirror half of the images')
+    .option('--no-flip', 'mirror none')
+    .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
+    .addOption(new Option('--cutout <n>', 'side of the square of random pixels; 0: none').argParser(wholeNumber))
+    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ wrn-onnx train --data fashion-mnist --width 1 --epochs 2 -o run\n  $ wrn-onnx train --resume -o run',
+    )
+    .action(run);
+}
+
+async function run(flags: Flags, self: Command): Promise<void> {
+  const given = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
+  checkOptions(flags, given);
+  const tf = loadTensorFlow(); // before minutes are spent on data
+  const folder = new RunFolder(flags.output);
+  const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
+  try {
+    folder.claim();
+    checkFolder(folder, flags);
+    const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
+    // images of any size are tested at the smallest of the scales that training sees, cut around the centre
+    const shorterSides = chosen.recipe.augmentation.shorterSide?.slice(0, 1);
+    const images = await openSplits(chosen.source, { shorterSides, ...(chosen.shape && { shape: chosen.shape }) });
+    opening.release();
+    try {
+      await trainOn(tf, images, chosen, folder, flags);
+    } finally {
+      await images.train.close();
+      await images.test.close();
+    }
+  } finally {
+    opening.release();
+    folder.release();
+  }
+}
+
+async function trainOn(
+  tf: TensorFlow,
+  images: { readonly train: ImageSet; readonly test: ImageSet },
+  { checkpoint, source, epochs, recipe }: ChosenRun,
+  folder: RunFolder,
+  flags: Flags,
+): Promise<void> {
+  const { signal, release } = catchInterrupt();
+  const show = new TrainingProgress();
+  const onPass = (what: string, done: number, total: number) => show.pass(what, done, total);
+  try {
+    const config = checkpoint?.config ?? chooseConfig(flags, images.train);
+    warn(checkMachine(config, recipe, images.train, folder, flags.output));
+    const job: TrainingJob = { config, recipe, epochs, ...images, checkpoint };
+    checkFit(job);
+    warn(checkEnd(recipe.schedule, epochs));
+    const done = checkpoint ? checkpoint.progress.step / batchesPerEpoch(images.train, recipe.batch) : 0;
+    if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is not there: the curve and the report begin with what follows');
+    process.stderr.write(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}\n`);
+    const model = await train(tf, {
+      ...job,
+      source,
+      folder,
+      signal,
+      onStep: (report) => show.step(report, recipe.batch),
+      onEntry: (entry) => show.entry(entry),
+      onPass,
+    });
+    const report = await finishRun({
+      model,
+      recipe,
+      epochs,
+      trainImages: images.train,
+      test: images.test,
+      folder,
+      signal,
+      onProgress: onPass,
+    });
+    show.end();
+    process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
+    requireParity(report.parity);
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) throw error;
+    throw new InterruptedError(folder.hasCheckpoint ? `${error.message}. Go on with: ${resumption(flags)}` : error.message);
+  } finally {
+    show.end();
+    release();
+  }
+}
+
+/** What this machine lacks, as a warning or an error. */
+function checkMachine(config: NetworkConfig, recipe: Recipe, images: ImageSet, folder: RunFolder, output: string): string | undefined {
+  return checkResources(
+    { config, batch: recipe.batch, dataBytes: bytesInMemory(images, recipe.augmentation) },
+    {
+      memory: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY), // 0: no limit is known
+      freeMemory: process.availableMemory(),
+      freeDisk: folder.freeBytes,
+      folder: output,
+      hasCheckpoint: folder.hasCheckpoint,
+    },
+  );
+}
+
+/** A warning when training ends where the learning rate is still high, which costs accuracy. */
+function checkEnd(schedule: Schedule, epochs: number): string | undefined {
+  if (isCycleEnd(schedule, epochs)) return undefined;
+  const rate = learningRate(schedule, epochs - 1e-6).toPrecision(2);
+  const ends = nearestCycleEnds(schedule, epochs).join(' or ');
+  return `--epochs ${epochs} is not the end of a cycle: the learning rate is still at ${rate} then. Take ${ends} to be judged at a low one`;
+}
+
+function warn(warning: string | undefined): void {
+  if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
+}
+
+/** The command that goes on; what a resumption was told may not have reached a checkpoint yet. */
+function resumption({ output, resume, epochs, data }: Flags): string {
+  const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : JSON.stringify(path));
+  const told = [...(data === undefined ? [] : ['--data', quoted(data)]), ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
+  return ['wrn-onnx train --resume -o', quoted(output), ...(resume ? told : [])].join(' ');
+}
+
+/** @throws UsageError when it cannot be known what to train, or a resumption is told what its checkpoint says. */
+function checkOptions({ resume, data, preset }: Flags, given: readonly string[]): void {
+  if (!resume && (data ?? preset) === undefined) throw new UsageError('expected --data or --preset, got neither');
+  const extra = given.find((name) => !RESUMABLE.includes(name));
+  if (resume && extra !== undefined) throw new UsageError(`--resume takes network and recipe from the checkpoint: leave out ${extra}`);
+}
+
+/** @throws UsageError when the folder holds what a new run would replace, or nothing to go on from. */
+function checkFolder(folder: RunFolder, { resume }: Flags): void {
+  if (!resume) {
+    if (folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} exists. Use --resume to go on from it, or another folder`);
+    if (folder.result !== undefined) throw new UsageError(`${folder.result} exists, of a run that is over. Take another folder`);
+    return;
+  }
+  if (!folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} does not exist. Leave out --resume to begin a run`);
+}

@@ -1,0 +1,166 @@
+/**
+ * MNIST's idx files, big-endian: images are 00 00 08 03, count, rows, columns, pixels row by row; labels are 00 00 08 01, count, labels.
+ * Source of the format: http://yann.lecun.com/exdb/mnist/
+ */
+import { createHash } from 'node:crypto';
+import { basename, resolve } from 'node:path';
+import { InputError } from '../../errors.ts';
+import { range, readAhead } from '../batches.ts';
+import { type CatalogEntry, catalog } from '../catalog.ts';
+import type { ImageSet, Split } from '../dataset.ts';
+import { bytesOf } from '../files/forward-access.ts';
+import { openFile, type RandomAccess } from '../files/random-access.ts';
+import { checkFits, type DataKind, type OpenOptions } from './dataset-format.ts';
+
+const FORMAT = 'idx';
+/** First four bytes of a file of images: unsigned bytes, three axes. */
+export const IMAGES_MAGIC = 0x803;
+const LABELS_MAGIC = 0x801;
+const IMAGES_HEADER = 16;
+const LABELS_HEADER = 8;
+/** Larger images are no longer what this format is for; bounds what a header can make us allocate. */
+const MAX_SIDE = 4096;
+
+const fileNames: Readonly<Record<Split, readonly [images: string, labels: string]>> = {
+  train: ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'],
+  test: ['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'],
+};
+
+/** A folder or archive with the official file names. */
+export const idx: DataKind = {
+  name: 'MNIST-style idx',
+  files: (split) => fileNames[split],
+  recognises: (source) => Object.values(fileNames).some((names) => names.some((name) => source.files.has(name))),
+  async open(source, options) {
+    const [imagesName, labelsName] = fileNames[options.split];
+    const images = await source.open(imagesName);
+    return overFiles(basename(resolve(source.path)), images, () => source.open(labelsName), options);
+  },
+};
+
+/**
+ * Opens two idx files of any name, plain or compressed, as either split.
+ * @throws InputError when they are not idx files, do not belong together or do not fit the network.
+ */
+export async function openIdxPair(imagesPath: string, labelsPath: string, options: OpenOptions): Promise<ImageSet> {
+  const set = await overFiles(basename(imagesPath), await openFile(imagesPath), () => openFile(labelsPath), options);
+  return { ...set, unsplit: true };
+}
+
+/** Name of the labels file that belongs to `...images...`, as `train-labels-idx1-ubyte` to `train-images-idx3-ubyte`. */
+export function labelsFileOf(imagesName: string): string | undefined {
+  return imagesName.includes('images') ? imagesName.replace('images', 'labels').replace('idx3', 'idx1') : undefined;
+}
+
+async function overFiles(
+  name: string,
+  images: RandomAccess,
+  openLabels: () => Promise<RandomAccess>,
+  options: OpenOptions,
+): Promise<ImageSet> {
+  let labels: RandomAccess | undefined;
+  const close = async () => {
+    await images.close();
+    await labels?.close();
+  };
+  try {
+    labels = await openLabels();
+    return await openIdx(name, images, labels, close, options);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openIdx(
+  name: string,
+  images: RandomAccess,
+  labels: RandomAccess,
+  close: () => Promise<void>,
+  options: OpenOptions,
+): Promise<ImageSet> {
+  const [length = 0, height = 0, width = 0] = await readHeader(images, IMAGES_MAGIC, IMAGES_HEADER);
+  for (const side of [height, width]) {
+    if (side < 1 || side > MAX_SIDE)
+      throw new InputError(FORMAT, images.path, `expected sides from 1 to ${MAX_SIDE}, got ${height} x ${width}`);
+  }
+  const imageBytes = height * width;
+  checkSize(images, IMAGES_HEADER + length * imageBytes);
+  const [labelCount = 0] = await readHeader(labels, LABELS_MAGIC, LABELS_HEADER);
+  checkSize(labels, LABELS_HEADER + labelCount);
+  if (length === 0) throw new InputError(FORMAT, images.path, 'expected images, got none');
+  if (labelCount !== length) throw new InputError(FORMAT, labels.path, `expected ${length} labels, one an image, got ${labelCount}`);
+
+  const largest = await largestLabel(labels);
+  const known = await officialSet(images, labels);
+  const classes = known?.classes ?? options.classes ?? largest.label + 1;
+  const set = { channels: 1, height, width, classes };
+  checkFits(FORMAT, images.path, set, options);
+  if (largest.label >= classes) {
+    throw new InputError(FORMAT, `${labels.path} image ${largest.index}`, `expected a label below ${classes}, got ${largest.label}`);
+  }
+  return {
+    ...set,
+    name: known?.name ?? name,
+    split: options.split,
+    classLabels: known?.classLabels,
+    length,
+    batches(size, from, to) {
+      const asked = range(length, size, from, to);
+      const bytes = new Uint8Array(Math.min(size, asked.to - asked.from));
+      const load = async (offset: number, count: number, imagesNCHW: Uint8Array, classesOf: Int32Array) => {
+        await images.read(imagesNCHW, IMAGES_HEADER + offset * imageBytes);
+        await labels.read(bytes.subarray(0, count), LABELS_HEADER + offset);
+        classesOf.set(bytes.subarray(0, count));
+      };
+      return readAhead(load, imageBytes, asked);
+    },
+    close,
+  };
+}
+
+/** Sizes along the axes. */
+async function readHeader(file: RandomAccess, magic: number, bytes: number): Promise<number[]> {
+  const header = new Uint8Array(bytes);
+  if (file.size < bytes) throw new InputError(FORMAT, file.path, `expected a header of ${bytes} bytes, got ${file.size} bytes`);
+  await file.read(header, 0);
+  const words = new DataView(header.buffer);
+  const hex = (value: number) => value.toString(16).padStart(8, '0');
+  if (words.getUint32(0) !== magic) throw new InputError(FORMAT, file.path, `expected magic ${hex(magic)}, got ${hex(words.getUint32(0))}`);
+  return Array.from({ length: bytes / 4 - 1 }, (_, i) => words.getUint32(4 * (i + 1)));
+}
+
+function checkSize(file: RandomAccess, expected: number): void {
+  if (file.size !== expected) throw new InputError(FORMAT, file.path, `expected ${expected} bytes, got ${file.size}`);
+}
+
+/** The file does not state the number of classes: its largest label does. */
+async function largestLabel(file: RandomAccess): Promise<{ label: number; index: number }> {
+  let largest = { label: -1, index: -1 };
+  let index = 0;
+  for await (const labels of bytesOf(file, LABELS_HEADER, file.size)) {
+    for (const label of labels) {
+      if (label > largest.label) largest = { label, index };
+      index++;
+    }
+  }
+  return largest;
+}
+
+/** The official set that both files are of, by their checksums. Images that somebody changed often keep its labels: these alone tell nothing. */
+async function officialSet(images: RandomAccess, labels: RandomAccess): Promise<CatalogEntry | undefined> {
+  let entries = catalog;
+  for (const file of [labels, images]) {
+    entries = entries.filter(({ files }) => files.some(({ bytes }) => bytes === file.size));
+    if (entries.length === 0) return undefined;
+    const found = await sha256Of(file);
+    entries = entries.filter(({ files }) => files.some(({ sha256 }) => sha256 === found));
+  }
+  return entries[0];
+}
+
+async function sha256Of(file: RandomAccess): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of bytesOf(file, 0, file.size)) hash.update(bytes);
+  return hash.digest('hex');
+}

@@ -1,0 +1,175 @@
+/** A folder with one subfolder of images a class. */
+import { basename, join, resolve } from 'node:path';
+import { InputError, UsageError } from '../../errors.ts';
+import { range, readAhead } from '../batches.ts';
+import type { ImageFiles, ImageSet, Split } from '../dataset.ts';
+import { type Crop, decodeImage } from '../files/decode-image.ts';
+import { listFolder } from '../files/source.ts';
+import { randomStream } from '../random.ts';
+import { requireCover } from '../scale.ts';
+import { checkFits, type DataKind, type OpenOptions } from './dataset-format.ts';
+
+const FORMAT = 'image folder';
+const EXTENSION = /\.(png|jpe?g|webp)$/i;
+/** What file managers leave behind. */
+const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini)$/i;
+
+/** Names the random stream of the crops. */
+const CROPS = 25;
+
+/** Folders that may stand above the class folders, one a split. */
+const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
+
+export const imageFolder: DataKind = {
+  name: FORMAT,
+  files: () => [],
+  recognises: (source) => source.folders.some((name) => !CLUTTER.test(name)),
+  open: (source, options) => openImageFolder(source.path, options),
+};
+
+interface ClassFolder {
+  readonly path: string;
+  /** Index of its first image. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * Opens a folder of class folders; `train` and `test` (or `val`) above them choose the split. Classes, and the images of each,
+ * are in the order of their names by code unit. Names are kept for one class at a time: memory depends on the largest class only.
+ * @throws InputError when a class has no image or something that is not an image; UsageError without a shape.
+ */
+export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
+  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to (train --image-size), got none`);
+  const { channels, height, width } = options.shape;
+  const { shorterSides = [], crops } = options;
+  for (const shorterSide of shorterSides) requireCover(shorterSide, options.shape);
+  if (crops !== undefined && shorterSides.length === 0)
+    throw new UsageError('crops: expected the shorter side to scale images to, got none');
+  const views = Math.max(1, shorterSides.length * (crops ?? 1));
+  const shape = { channels, height, width };
+  const { root, classLabels } = await findClasses(path, options.split);
+  const classes = classLabels.length;
+  checkFits(FORMAT, root, { ...shape, classes }, options);
+
+  const folders: ClassFolder[] = [];
+  let length = 0;
+  for (const label of classLabels) {
+    const folder = join(root, label);
+    const { length: count } = await listImages(folder);
+    folders.push({ path: folder, first: length, count });
+    length += count;
+  }
+
+  const imageBytes = channels * height * width;
+  return {
+    ...shape,
+    name: basename(resolve(path)) + viewsName(options),
+    split: options.split,
+    unsplit: root === path,
+    classes,
+    classLabels,
+    length,
+    views,
+    batches(size, from, to) {
+      let listed: { folder: ClassFolder; images: string[] } | undefined;
+      const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
+        if (listed?.folder !== folder) listed = { folder, images: await listImages(folder.path) };
+        const { length } = listed.images;
+        if (length !== folder.count) throw new InputError(FORMAT, folder.path, `expected ${folder.count} images, as before, got ${length}`);
+        return listed.images;
+      };
+      const load = async (offset: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => {
+        const paths: string[] = [];
+        for (const [label, folder] of folders.entries()) {
+          const start = Math.max(offset, folder.first);
+          const end = Math.min(offset + count, folder.first + folder.count);
+          if (start >= end) continue;
+          labels.fill(label, start - offset, end - offset);
+          const images = await imagesOf(folder);
+          paths.push(...images.slice(start - folder.first, end - folder.first).map((image) => join(folder.path, image)));
+        }
+        await Promise.all(
+          paths.flatMap((image, i) =>
+            cropsOf(offset + i, options).map(async (crop, view) => {
+              imagesNCHW.set(await decodeImage(image, shape, image, crop), (i * views + view) * imageBytes);
+            }),
+          ),
+        );
+      };
+      return readAhead(load, views * imageBytes, range(length, size, from, to));
+    },
+    listFiles: () => listFiles(root, classLabels),
+    async close() {},
+  };
+}
+
+/** The crops of an image; one that is undefined covers the shape. Random positions depend on the image's index alone: shards cut alike. */
+function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | undefined)[] {
+  if (!shorterSides) return [undefined];
+  if (crops === undefined) return shorterSides.map((shorterSide) => ({ shorterSide, top: 0.5, left: 0.5 }));
+  const random = randomStream(CROPS, index);
+  return shorterSides.flatMap((shorterSide) =>
+    Array.from({ length: crops }, () => ({ shorterSide, top: random.uniform(), left: random.uniform() })),
+  );
+}
+
+/** What the crops add to a set's name: results of other crops are results of other data. */
+function viewsName({ shorterSides, crops }: OpenOptions): string {
+  if (!shorterSides) return '';
+  const sides = `shorter side ${shorterSides.join(', ')}`;
+  return crops === undefined ? ` (${sides})` : ` (${sides}, ${crops} random crops)`;
+}
+
+/** Path of a file on this machine. */
+export function pathOf({ folder, names, ends }: ImageFiles, index: number): string {
+  return join(folder, Buffer.from(names.subarray(ends[index - 1] ?? 0, ends[index])).toString());
+}
+
+async function listFiles(folder: string, classLabels: readonly string[]): Promise<ImageFiles> {
+  const names: Buffer[] = []; // of one class each
+  const ends: number[] = [];
+  const labels: number[] = [];
+  let end = 0;
+  for (const [label, name] of classLabels.entries()) {
+    const paths = (await listImages(join(folder, name))).map((image) => join(name, image));
+    names.push(Buffer.from(paths.join('')));
+    for (const path of paths) {
+      end += Buffer.byteLength(path);
+      ends.push(end);
+      labels.push(label);
+    }
+  }
+  const files = {
+    folder,
+    names: new Uint8Array(new SharedArrayBuffer(end)),
+    ends: new Uint32Array(new SharedArrayBuffer(ends.length * Uint32Array.BYTES_PER_ELEMENT)),
+    labels: new Int32Array(new SharedArrayBuffer(labels.length * Int32Array.BYTES_PER_ELEMENT)),
+  };
+  files.names.set(Buffer.concat(names));
+  files.ends.set(ends);
+  files.labels.set(labels);
+  return files;
+}
+
+/** The folder that holds the class folders of a split, and their names. */
+async function findClasses(path: string, split: Split): Promise<{ root: string; classLabels: string[] }> {
+  const foldersOf = async (root: string) => (await listFolder(root)).folders.filter((name) => !CLUTTER.test(name));
+  const folders = await foldersOf(path);
+  const splits = Object.values(splitFolders).flat();
+  if (!folders.every((name) => splits.includes(name))) return { root: path, classLabels: folders };
+  const name = splitFolders[split].find((candidate) => folders.includes(candidate));
+  if (name === undefined)
+    throw new InputError(FORMAT, path, `expected a folder named ${splitFolders[split].join(' or ')}, got ${folders.join(', ')}`);
+  const root = join(path, name);
+  return { root, classLabels: await foldersOf(root) };
+}
+
+async function listImages(folder: string): Promise<string[]> {
+  const { files, folders } = await listFolder(folder);
+  const images = files.filter((name) => !CLUTTER.test(name));
+  const stranger = folders[0] ?? images.find((name) => !EXTENSION.test(name));
+  if (stranger !== undefined) throw new InputError(FORMAT, folder, `expected only PNG, JPEG and WebP images, got ${stranger}`);
+  if (images.length === 0) throw new InputError(FORMAT, folder, 'expected images, got none');
+  return images;
+}

@@ -1,0 +1,244 @@
+/**
+ * Python pickles, protocols 2 to 5 as far as PyTorch writes them. Nothing is executed: a pickle may name only
+ * the globals of an allow-list, and calling one calls the function given here.
+ * Source: CPython, Lib/pickletools.py.
+ */
+import { InputError } from '../errors.ts';
+import { type Cursor, latin1 } from './cursor.ts';
+
+/** Python values: dict is a Map, list and tuple are arrays, None is null, int beyond 2^53 is a bigint. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly PickleValue[]
+  | Map<PickleValue, PickleValue>
+  | object;
+
+export interface PickleOptions {
+  /** What `module.name` stands for, and what calling it with arguments gives. */
+  readonly globals: ReadonlyMap<string, (args: readonly PickleValue[]) => PickleValue>;
+  /** Gives the object of a persistent id. */
+  persistent(id: PickleValue): PickleValue;
+}
+
+/** A global of the allow-list, not yet called. */
+export class Global {
+  constructor(
+    readonly name: string,
+    readonly call: (args: readonly PickleValue[]) => PickleValue,
+  ) {}
+}
+
+class Mark {}
+
+const MAX_PROTOCOL = 5;
+/** A training checkpoint of 1200 layers takes 200,000; each makes an object of up to 200 bytes from one byte. */
+const MAX_OPERATIONS = 1_000_000;
+/** Names of parameters and of globals, and what a training notes. */
+const MAX_TEXT_BYTES = 1 << 20;
+
+/**
+ * Decodes one pickle from the cursor, which then stands behind it.
+ * @throws InputError at the first opcode or global that is not allowed
+ */
+export function readPickle(cursor: Cursor, options: PickleOptions): PickleValue {
+  return new Machine(cursor, options).run();
+}
+
+class Machine {
+  readonly #stack: (PickleValue | Mark)[] = [];
+  readonly #memo = new Map<number, PickleValue>();
+
+  constructor(
+    readonly cursor: Cursor,
+    readonly options: PickleOptions,
+  ) {}
+
+  run(): PickleValue {
+    for (let count = 0; count < MAX_OPERATIONS; count++) {
+      const opcode = String.fromCharCode(this.cursor.uint8());
+      if (opcode === '.') return this.#pop();
+      const operation = operations[opcode];
+      if (!operation) throw this.cursor.error(`expected an opcode that PyTorch writes, got ${JSON.stringify(opcode)}`);
+      operation(this);
+    }
+    throw this.cursor.error(`expected at most ${MAX_OPERATIONS} operations, got more`);
+  }
+
+  push(value: PickleValue | Mark): void {
+    this.#stack.push(value);
+  }
+
+  pop(): PickleValue {
+    return this.#pop();
+  }
+
+  top(): PickleValue {
+    const value = this.#stack.at(-1);
+    if (value === undefined || value instanceof Mark) throw this.cursor.error('expected a value on the stack, got none');
+    return value;
+  }
+
+  /** The values above the last mark, which is removed with them. */
+  popMark(): PickleValue[] {
+    const at = this.#stack.findLastIndex((value) => value instanceof Mark);
+    if (at < 0) throw this.cursor.error('expected a mark on the stack, got none');
+    return this.#stack.splice(at).slice(1) as PickleValue[];
+  }
+
+  remember(index: number): void {
+    this.#memo.set(index, this.top());
+  }
+
+  memoize(): void {
+    this.remember(this.#memo.size);
+  }
+
+  recall(index: number): void {
+    const value = this.#memo.get(index);
+    if (value === undefined) throw this.cursor.error(`expected memo ${index} to be set, got nothing`);
+    this.push(value);
+  }
+
+  global(module: string, name: string): void {
+    const full = `${module}.${name}`;
+    const call = this.options.globals.get(full);
+    if (!call) {
+      const printable = full.replace(/[^\x20-\x7e]/g, '?').slice(0, 80);
+      throw this.cursor.error(
+        `expected only tensors and plain values, got ${printable}. A pickle can run any code, so nothing else is loaded`,
+      );
+    }
+    this.push(new Global(full, call));
+  }
+
+  line(): string {
+    const { bytes, offset } = this.cursor;
+    const end = bytes.indexOf('\n'.charCodeAt(0), offset);
+    if (end < 0) throw this.cursor.error('expected a line, got the end of the file');
+    const text = latin1(this.bytesOfText(end - offset));
+    this.cursor.take(1);
+    return text;
+  }
+
+  bytesOfText(length: number): Uint8Array {
+    if (length > MAX_TEXT_BYTES) throw this.cursor.error(`expected at most ${MAX_TEXT_BYTES} bytes of text, got ${length}`);
+    return this.cursor.take(length, 'text');
+  }
+
+  text(length: number): string {
+    return new TextDecoder().decode(this.bytesOfText(length));
+  }
+
+  #pop(): PickleValue {
+    const value = this.top();
+    this.#stack.pop();
+    return value;
+  }
+}
+
+const operations: Readonly<Record<string, (m: Machine) => void>> = {
+  '\x80': (m) => {
+    const protocol = m.cursor.uint8();
+    if (protocol > MAX_PROTOCOL) throw m.cursor.error(`expected a protocol of at most ${MAX_PROTOCOL}, got ${protocol}`);
+  },
+  '\x95': (m) => void m.cursor.uint64(),
+  N: (m) => m.push(null),
+  '\x88': (m) => m.push(true),
+  '\x89': (m) => m.push(false),
+  K: (m) => m.push(m.cursor.uint8()),
+  M: (m) => m.push(m.cursor.uint16()),
+  J: (m) => m.push(m.cursor.int32()),
+  '\x8a': (m) => m.push(readLong(m.cursor.take(m.cursor.uint8(), 'an integer'))),
+  G: (m) => {
+    m.cursor.littleEndian = false; // the one big-endian number of the format
+    m.push(m.cursor.float64());
+    m.cursor.littleEndian = true;
+  },
+  X: (m) => m.push(m.text(m.cursor.uint32())),
+  '\x8c': (m) => m.push(m.text(m.cursor.uint8())),
+  '\x8d': (m) => m.push(m.text(m.cursor.uint64())),
+  T: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint32()))),
+  U: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint8()))),
+  B: (m) => m.push(m.cursor.take(m.cursor.uint32(), 'bytes')),
+  C: (m) => m.push(m.cursor.take(m.cursor.uint8(), 'bytes')),
+  '}': (m) => m.push(new Map()),
+  ']': (m) => m.push([]),
+  ')': (m) => m.push([]),
+  '(': (m) => m.push(new Mark()),
+  t: (m) => m.push(m.popMark()),
+  l: (m) => m.push(m.popMark()),
+  '\x85': (m) => m.push([m.pop()]),
+  '\x86': (m) => pushTuple(m, 2),
+  '\x87': (m) => pushTuple(m, 3),
+  a: (m) => {
+    const value = m.pop();
+    append(m, [value]);
+  },
+  e: (m) => append(m, m.popMark()),
+  s: (m) => {
+    const [value, key] = [m.pop(), m.pop()];
+    setItems(m, [key, value]);
+  },
+  u: (m) => setItems(m, m.popMark()),
+  c: (m) => m.global(m.line(), m.line()),
+  '\x93': (m) => {
+    const [name, module] = [m.pop(), m.pop()];
+    if (typeof module !== 'string' || typeof name !== 'string') throw m.cursor.error('expected the name of a global, got something else');
+    m.global(module, name);
+  },
+  R: (m) => {
+    const [args, callable] = [m.pop(), m.pop()];
+    if (!(callable instanceof Global) || !Array.isArray(args))
+      throw m.cursor.error('expected a call of an allowed global, got something else');
+    m.push(callable.call(args));
+  },
+  b: (m) => void m.pop(), // attributes of the object: PyTorch keeps versions of its modules there
+  Q: (m) => m.push(m.options.persistent(m.pop())),
+  q: (m) => m.remember(m.cursor.uint8()),
+  r: (m) => m.remember(m.cursor.uint32()),
+  '\x94': (m) => m.memoize(),
+  h: (m) => m.recall(m.cursor.uint8()),
+  j: (m) => m.recall(m.cursor.uint32()),
+  '0': (m) => void m.pop(),
+};
+
+function pushTuple(m: Machine, length: number): void {
+  m.push(Array.from({ length }, () => m.pop()).reverse());
+}
+
+function append(m: Machine, values: readonly PickleValue[]): void {
+  const list = m.top();
+  if (!Array.isArray(list)) throw m.cursor.error('expected a list to append to, got something else');
+  for (const value of values) list.push(value);
+}
+
+function setItems(m: Machine, items: readonly PickleValue[]): void {
+  const map = m.top();
+  if (!(map instanceof Map) || items.length % 2 !== 0) throw m.cursor.error('expected a dict and pairs, got something else');
+  for (let i = 0; i < items.length; i += 2) map.set(items[i] as PickleValue, items[i + 1] as PickleValue);
+}
+
+/** A little-endian two's complement integer. */
+function readLong(bytes: Uint8Array): number | bigint {
+  let value = 0n;
+  for (const [i, byte] of bytes.entries()) value |= BigInt(byte) << BigInt(8 * i);
+  const signed = BigInt.asIntN(8 * bytes.length, value);
+  return Number.isSafeInteger(Number(signed)) ? Number(signed) : signed;
+}
+
+/** What an error says of a value that is not what it should be. */
+export function describeValue(value: PickleValue | undefined): string {
+  if (value instanceof Map) return 'a dict';
+  if (Array.isArray(value)) return 'a list';
+  return value === null || value === undefined ? 'nothing' : `a ${typeof value}`;
+}
+
+/** Error for a value of a pickle that is not what it should be. */
+export function unexpected(format: string, where: string, expected: string, got: PickleValue | undefined): InputError {
+  return new InputError(format, where, `expected ${expected}, got ${describeValue(got)}`);
+}

@@ -1,0 +1,199 @@
+/**
+ * PyTorch checkpoints: the ZIP archive of `torch.save` since 1.6, and the stream of pickles and raw storages
+ * before it. Source: torch/serialization.py.
+ */
+import { InputError } from '../errors.ts';
+import { Cursor, latin1 } from './cursor.ts';
+import { Global, type PickleOptions, type PickleValue, readPickle, unexpected } from './pickle.ts';
+import { elements } from './shape.ts';
+import { isZip, readZip } from './zip.ts';
+
+const FORMAT = 'pytorch';
+/** The first pickle of the legacy stream: torch.serialization.MAGIC_NUMBER. */
+const MAGIC = 0x1950a86a20f9469cfc6cn;
+const LEGACY_START = Uint8Array.of(0x80, 0x02, 0x8a, 0x0a);
+const PROTOCOL = 1001;
+
+interface ElementType {
+  readonly bytes: number;
+  read(view: DataView, offset: number): number;
+}
+
+const storageTypes: ReadonlyMap<string, ElementType> = new Map(
+  Object.entries({
+    ByteStorage: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
+    CharStorage: { bytes: 1, read: (view: DataView, at: number) => view.getInt8(at) },
+    BoolStorage: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
+    ShortStorage: { bytes: 2, read: (view: DataView, at: number) => view.getInt16(at, true) },
+    IntStorage: { bytes: 4, read: (view: DataView, at: number) => view.getInt32(at, true) },
+    LongStorage: { bytes: 8, read: (view: DataView, at: number) => Number(view.getBigInt64(at, true)) },
+    FloatStorage: { bytes: 4, read: (view: DataView, at: number) => view.getFloat32(at, true) },
+    DoubleStorage: { bytes: 8, read: (view: DataView, at: number) => view.getFloat64(at, true) },
+  }),
+);
+
+/** A storage, named by the pickle before its bytes are found. */
+class Storage {
+  #bytes: Uint8Array = new Uint8Array();
+  constructor(
+    readonly type: string,
+    readonly key: string,
+    readonly count: number,
+  ) {}
+
+  get element(): ElementType {
+    return storageTypes.get(this.type) as ElementType;
+  }
+
+  get view(): DataView {
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+  }
+
+  /** Gives the storage its bytes, which must be as many as its count says. */
+  fill(bytes: Uint8Array | undefined): void {
+    const size = this.count * this.element.bytes;
+    if (bytes?.length !== size)
+      throw new InputError(FORMAT, `storage ${this.key}`, `expected ${size} bytes, got ${bytes?.length ?? 'nothing'}`);
+    this.#bytes = bytes;
+  }
+}
+
+/** A tensor of a checkpoint; values are read when asked for. */
+export class TorchTensor {
+  constructor(
+    readonly storage: Storage,
+    readonly offset: number,
+    readonly shape: readonly number[],
+    readonly strides: readonly number[],
+  ) {}
+
+  /** Storage type without its suffix: `Float`, `Byte`, `Long`... */
+  get type(): string {
+    return this.storage.type.replace('Storage', '');
+  }
+
+  /**
+   * Values in row-major order.
+   * @throws InputError when the tensor reaches beyond its storage
+   */
+  values(): Float64Array {
+    const { key, element, view } = this.storage;
+    const count = elements(this.shape);
+    const last = this.shape.reduce((at, size, axis) => at + (size - 1) * (this.strides[axis] as number), this.offset);
+    // Strides of 0 repeat a value: what they repeat it to must be no more than what is stored either.
+    const needed = count === 0 ? 0 : Math.max(count, last + 1);
+    if (!(needed <= this.storage.count))
+      throw new InputError(FORMAT, `storage ${key}`, `expected at least ${needed} values, got ${this.storage.count}`);
+    const values = new Float64Array(count);
+    const index = this.shape.map(() => 0);
+    let at = this.offset;
+    for (let i = 0; i < count; i++) {
+      values[i] = element.read(view, at * element.bytes);
+      for (let axis = this.shape.length - 1; axis >= 0; axis--) {
+        index[axis] = (index[axis] as number) + 1;
+        at += this.strides[axis] as number;
+        if ((index[axis] as number) < (this.shape[axis] as number)) break;
+        at -= (index[axis] as number) * (this.strides[axis] as number);
+        index[axis] = 0;
+      }
+    }
+    return values;
+  }
+}
+
+/** Whether the bytes begin like a legacy stream, or are a ZIP archive with a pickle in it. */
+export function isTorch(bytes: Uint8Array): boolean {
+  return LEGACY_START.every((byte, i) => bytes[i] === byte) || isZip(bytes);
+}
+
+/**
+ * Decodes a checkpoint to plain values, Maps and TorchTensors.
+ * @throws InputError when it is damaged or holds anything but tensors and plain values
+ */
+export function readTorch(bytes: Uint8Array): PickleValue {
+  return isZip(bytes) ? readArchive(bytes) : readStream(bytes);
+}
+
+function readArchive(bytes: Uint8Array): PickleValue {
+  const zip = readZip(bytes);
+  const pickle = zip.names.find((name) => name.endsWith('/data.pkl'));
+  if (pickle === undefined) throw new InputError(FORMAT, 'archive', 'expected a member data.pkl, got none');
+  const folder = pickle.slice(0, -'data.pkl'.length);
+  const order = zip.read(`${folder}byteorder`);
+  if (order && latin1(order).trim() !== 'little')
+    throw new InputError(FORMAT, 'archive', `expected little-endian data, got ${latin1(order).slice(0, 20)}`);
+  const storages = new Map<string, Storage>();
+  const value = readPickle(new Cursor(zip.read(pickle) as Uint8Array, FORMAT), options(storages));
+  for (const storage of storages.values()) storage.fill(zip.read(`${folder}data/${storage.key}`));
+  return value;
+}
+
+function readStream(bytes: Uint8Array): PickleValue {
+  const cursor = new Cursor(bytes, FORMAT);
+  const storages = new Map<string, Storage>();
+  const plain: PickleOptions = { globals: new Map(), persistent: (id) => id };
+  const magic = readPickle(cursor, plain);
+  const protocol = readPickle(cursor, plain);
+  if (magic !== MAGIC || protocol !== PROTOCOL)
+    throw new InputError(FORMAT, 'header', `expected the magic number and protocol ${PROTOCOL}, got others`);
+  const system = readPickle(cursor, plain);
+  if (system instanceof Map && system.get('little_endian') === false)
+    throw new InputError(FORMAT, 'header', 'expected little-endian data, got big-endian');
+  const value = readPickle(cursor, options(storages));
+  const keys = readPickle(cursor, plain);
+  if (!Array.isArray(keys)) throw unexpected(FORMAT, 'storages', 'a list of keys', keys);
+  for (const key of keys) {
+    const storage = typeof key === 'string' ? storages.get(key) : undefined;
+    if (!storage) throw unexpected(FORMAT, 'storages', 'keys of tensors, each once', key);
+    const count = cursor.uint64();
+    if (count !== storage.count) throw new InputError(FORMAT, `storage ${storage.key}`, `expected ${storage.count} values, got ${count}`);
+    storage.fill(cursor.take(count * storage.element.bytes, `storage ${storage.key}`));
+    storages.delete(storage.key);
+  }
+  for (const { key } of storages.values()) throw new InputError(FORMAT, `storage ${key}`, 'expected it in the file, got nothing');
+  return value;
+}
+
+/** The allow-list: ordered dicts, tensors, parameters and storage types; NumPy's scalars, which checkpoints log accuracies in, as null. */
+function options(storages: Map<string, Storage>): PickleOptions {
+  const globals = new Map<string, (args: readonly PickleValue[]) => PickleValue>([
+    ['collections.OrderedDict', () => new Map()],
+    ['collections.defaultdict', () => new Map()],
+    ['collections.Counter', () => new Map()],
+    ['torch._utils._rebuild_tensor', rebuildTensor],
+    ['torch._utils._rebuild_tensor_v2', rebuildTensor],
+    ['torch._utils._rebuild_parameter', ([data = null]) => data],
+    ...['numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar', 'numpy.dtype', '_codecs.encode'].map(
+      (name) => [name, () => null] as const,
+    ),
+    ...[...storageTypes.keys()].map((name) => [`torch.${name}`, () => null] as const),
+  ]);
+  return { globals, persistent: (id) => persistent(storages, id) };
+}
+
+/** ('storage', type, key, location, count[, view]) */
+function persistent(storages: Map<string, Storage>, id: PickleValue): Storage {
+  if (!Array.isArray(id) || id[0] !== 'storage') throw unexpected(FORMAT, 'persistent id', 'a storage', id);
+  const [, type, key, , count, view] = id as PickleValue[];
+  const name = type instanceof Global ? type.name.replace('torch.', '') : '';
+  if (!storageTypes.has(name)) throw unexpected(FORMAT, 'persistent id', 'a storage type', type);
+  if (typeof key !== 'string' || !isNatural(count)) throw unexpected(FORMAT, 'persistent id', 'a key and a count', key);
+  if (view !== undefined && view !== null) throw new InputError(FORMAT, `storage ${key}`, 'expected a whole storage, got a view of one');
+  const storage = storages.get(key) ?? new Storage(name, key, count);
+  if (storage.type !== name || storage.count !== count)
+    throw new InputError(FORMAT, `storage ${key}`, `expected ${storage.count} values of ${storage.type}, got ${count} of ${name}`);
+  storages.set(key, storage);
+  return storage;
+}
+
+function isNatural(value: PickleValue | undefined): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** (storage, offset, size, stride, ...) */
+function rebuildTensor([storage, offset, size, stride]: readonly PickleValue[]): TorchTensor {
+  const naturals = (value: PickleValue | undefined): value is number[] => Array.isArray(value) && value.every(isNatural);
+  const fits = naturals(size) && naturals(stride) && size.length === stride.length;
+  if (storage instanceof Storage && isNatural(offset) && fits) return new TorchTensor(storage, offset, size, stride);
+  throw unexpected(FORMAT, 'tensor', 'a storage, an offset, sizes and strides', size);
+}

@@ -1,0 +1,196 @@
+/**
+ * ZIP archives, read through the central directory: stored and deflated members, ZIP64 sizes.
+ * Source: PKWARE APPNOTE 6.3.
+ */
+import { crc32, inflateRawSync } from 'node:zlib';
+import { InputError } from '../errors.ts';
+import { Cursor } from './cursor.ts';
+
+const LOCAL = 0x04034b50;
+const CENTRAL = 0x02014b50;
+const END = 0x06054b50;
+const END64_LOCATOR = 0x07064b50;
+const END64 = 0x06064b50;
+const LOCAL_HEADER_BYTES = 30;
+const END_BYTES = 22;
+const LOCATOR_BYTES = 20;
+const MAX_COMMENT = 0xffff;
+/** A 16 or 32-bit field that says: see the ZIP64 extra field. */
+const IN_EXTRA_16 = 0xffff;
+const IN_EXTRA_32 = 0xffffffff;
+const ZIP64_EXTRA = 1;
+const ENCRYPTED = 1;
+const STORED = 0;
+const DEFLATED = 8;
+/** Weights hardly compress; more than this over the whole archive, be it inflated or named by many members, is a bomb. */
+const MAX_INFLATION = 64;
+
+/** Most bytes of a file's end that hold the directory of an archive of a few members. */
+export const ZIP_TAIL_BYTES = 1 << 17;
+
+/** An entry of the directory. */
+export interface ZipMember {
+  readonly method: number;
+  readonly crc: number;
+  /** Bytes in the archive, and bytes when inflated. */
+  readonly compressed: number;
+  readonly size: number;
+  /** Of its local header. */
+  readonly offset: number;
+}
+
+/** Members of an archive by name; decompressed when asked for, which is once. */
+export interface ZipFile {
+  readonly names: readonly string[];
+  /**
+   * Bytes of a member; undefined when there is none of this name.
+   * @throws InputError when it is damaged, encrypted or compressed by another method
+   */
+  read(name: string): Uint8Array | undefined;
+}
+
+/** Whether the bytes begin like a ZIP archive with a member. */
+export function isZip(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 && new Cursor(bytes, 'zip').uint32() === LOCAL;
+}
+
+/**
+ * Reads the directory of an archive.
+ * @throws InputError when it does not add up
+ */
+export function readZip(bytes: Uint8Array): ZipFile {
+  const members = readZipDirectory(bytes);
+  let budget = bytes.length * MAX_INFLATION;
+  return {
+    names: [...members.keys()],
+    read(name) {
+      const member = members.get(name);
+      if (member === undefined) return undefined;
+      budget -= member.size;
+      if (budget < 0)
+        throw new InputError('zip', `member ${name}`, `expected members of at most ${MAX_INFLATION} times the file, got more`);
+      return extract(bytes, name, member);
+    },
+  };
+}
+
+/**
+ * Reads the directory alone, for archives that are too large to hold.
+ * @param tail the file's last bytes: ZIP_TAIL_BYTES, or all of it.
+ * @param start where in the file they begin.
+ * @throws InputError when it does not add up
+ */
+export function readZipDirectory(tail: Uint8Array, start = 0): Map<string, ZipMember> {
+  const cursor = new Cursor(tail, 'zip');
+  const { count, offset } = findDirectory(cursor, start);
+  cursor.seek(offset - start);
+  const members = new Map<string, ZipMember>();
+  for (let i = 0; i < count; i++) {
+    const { name, member } = readMember(cursor);
+    if (members.has(name)) throw new InputError('zip', `member ${name}`, 'expected it once, got it twice');
+    members.set(name, member);
+  }
+  return members;
+}
+
+/**
+ * Where the bytes of a member lie in the file, and whether they are deflated.
+ * @param read gives `count` bytes of the file from `offset` on.
+ * @throws InputError when there is no local header at its offset, or it is compressed by another method
+ */
+export async function findZipMember(
+  name: string,
+  { offset, method }: ZipMember,
+  read: (offset: number, count: number) => Promise<Uint8Array>,
+): Promise<{ start: number; deflated: boolean }> {
+  const where = `member ${name}`;
+  const cursor = new Cursor(await read(offset, LOCAL_HEADER_BYTES), 'zip');
+  return { start: offset + LOCAL_HEADER_BYTES + readLocalHeader(cursor, where), deflated: isDeflated(method, where) };
+}
+
+function isDeflated(method: number, where: string): boolean {
+  if (method === DEFLATED || method === STORED) return method === DEFLATED;
+  throw new InputError('zip', where, `expected a stored or deflated member, got method ${method}`);
+}
+
+/** Moves behind the fixed part of a local header; returns how many bytes of name and extra fields follow. */
+function readLocalHeader(cursor: Cursor, where: string): number {
+  if (cursor.uint32() !== LOCAL) throw new InputError('zip', where, 'expected a local header, got something else');
+  cursor.take(22);
+  return cursor.uint16() + cursor.uint16();
+}
+
+/** Counts from the start of the file, of which the cursor holds what lies behind `start`. */
+function findDirectory(cursor: Cursor, start: number): { count: number; offset: number } {
+  const { length } = cursor.bytes;
+  for (let at = length - END_BYTES; at >= Math.max(0, length - END_BYTES - MAX_COMMENT); at--) {
+    cursor.seek(at);
+    if (cursor.uint32() !== END) continue;
+    cursor.take(6);
+    const count = cursor.uint16();
+    cursor.take(4);
+    const offset = cursor.uint32();
+    if (count !== IN_EXTRA_16 && offset !== IN_EXTRA_32) return { count, offset };
+    return findDirectory64(cursor, at, start) ?? { count, offset };
+  }
+  throw new InputError('zip', 'file', 'expected an end of central directory, got none. The file is truncated');
+}
+
+function findDirectory64(cursor: Cursor, end: number, start: number): { count: number; offset: number } | undefined {
+  if (end < LOCATOR_BYTES) return undefined;
+  cursor.seek(end - LOCATOR_BYTES);
+  if (cursor.uint32() !== END64_LOCATOR) return undefined;
+  cursor.take(4);
+  cursor.seek(cursor.uint64() - start);
+  if (cursor.uint32() !== END64) throw cursor.error('expected the ZIP64 end of central directory, got something else');
+  cursor.take(28);
+  const count = cursor.uint64();
+  cursor.take(8);
+  return { count, offset: cursor.uint64() };
+}
+
+function readMember(cursor: Cursor): { name: string; member: ZipMember } {
+  if (cursor.uint32() !== CENTRAL) throw cursor.error('expected an entry of the central directory, got something else');
+  cursor.take(4);
+  const flags = cursor.uint16();
+  const method = cursor.uint16();
+  cursor.take(4);
+  const crc = cursor.uint32();
+  let [compressed, size] = [cursor.uint32(), cursor.uint32()];
+  const [nameLength, extraLength, commentLength] = [cursor.uint16(), cursor.uint16(), cursor.uint16()];
+  cursor.take(8);
+  let offset = cursor.uint32();
+  const name = new TextDecoder().decode(cursor.take(nameLength, 'a name'));
+  const extra = new Cursor(cursor.take(extraLength, 'extra fields'), 'zip');
+  cursor.take(commentLength, 'a comment');
+  if (flags & ENCRYPTED) throw new InputError('zip', `member ${name}`, 'expected no encryption, got an encrypted member');
+  while (extra.left >= 4) {
+    const id = extra.uint16();
+    const field = new Cursor(extra.take(extra.uint16(), 'an extra field'), 'zip');
+    if (id !== ZIP64_EXTRA) continue;
+    if (size === IN_EXTRA_32) size = field.uint64();
+    if (compressed === IN_EXTRA_32) compressed = field.uint64();
+    if (offset === IN_EXTRA_32) offset = field.uint64();
+  }
+  return { name, member: { method, crc, compressed, size, offset } };
+}
+
+function extract(bytes: Uint8Array, name: string, { method, crc, compressed, size, offset }: ZipMember): Uint8Array {
+  const where = `member ${name}`;
+  const cursor = new Cursor(bytes, 'zip');
+  cursor.seek(offset);
+  cursor.take(readLocalHeader(cursor, where), 'a local header');
+  const stored = cursor.take(compressed, where);
+  const data = isDeflated(method, where) ? inflate(stored, size, where) : stored;
+  if (data.length !== size) throw new InputError('zip', where, `expected ${size} bytes, got ${data.length}`);
+  if (crc32(data) !== crc) throw new InputError('zip', where, 'expected its checksum, got another. The file is damaged');
+  return data;
+}
+
+function inflate(stored: Uint8Array, size: number, where: string): Uint8Array {
+  try {
+    return inflateRawSync(stored, { maxOutputLength: Math.max(1, size) });
+  } catch (error) {
+    throw new InputError('zip', where, `expected deflated data, got ${(error as Error).message}`);
+  }
+}
