@@ -1,7 +1,7 @@
 /** Which form of a file suits which backend, as measured: bench/matrix.txt; `node bench/matrix.mjs` measures again. */
 import type { FormName } from '../converters/onnx/forms/table.ts';
 import type { Indices } from '../converters/onnx/forms/unpack-signs.ts';
-import type { RecordedForm } from '../converters/onnx/metadata.ts';
+import type { RecordedForm } from '../src/network/file-metadata.ts';
 import type { BackendName } from './backends/table.ts';
 
 export interface Target {

@@ -25,14 +25,11 @@ const TYPED_DATA = [4, 5, 6, 7, 10, 11];
 const text = new TextDecoder();
 
 /**
- * The pairs of `metadata_props`, of any ONNX file; of two with one key, the last.
- *
- *     readMetadataPairs(file).get('wrn.form') // 'packed'
- *
+ * The pairs of `metadata_props`, of any ONNX file, in its order.
  * @throws InputError when the bytes are no protobuf message
  */
-export function readMetadataPairs(file: Uint8Array): Map<string, string> {
-  const pairs = new Map<string, string>();
+export function readMetadataPairs(file: Uint8Array): { key: string; value: string }[] {
+  const pairs: { key: string; value: string }[] = [];
   for (const entry of messages(file, 'model', MODEL.metadata)) {
     let [key, value] = ['', ''];
     for (const field of readFields(entry, 'metadata')) {
@@ -40,7 +37,7 @@ export function readMetadataPairs(file: Uint8Array): Map<string, string> {
       if (field.number === ENTRY.key) key = text.decode(field.bytes);
       if (field.number === ENTRY.value) value = text.decode(field.bytes);
     }
-    pairs.set(key, value);
+    pairs.push({ key, value });
   }
   return pairs;
 }

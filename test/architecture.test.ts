@@ -22,6 +22,8 @@ const allowed: Record<string, readonly string[]> = {
   'src/train': ['src/errors.ts', 'src/formats', 'src/network', 'src/data', 'src/chart'],
   converters: [...ground, 'proto'],
   eval: [...ground, 'proto', 'converters'],
+  'src/onebit': ['src/errors.ts', 'src/formats', 'src/network', 'proto'],
+  'src/onebit.ts': ['src/errors.ts', 'src/network', 'src/onebit'],
   'src/web.ts': [...ground, 'proto', 'converters', 'eval'],
   'src/index.ts': [...ground, 'proto', 'converters', 'eval', 'src/web.ts'],
   'src/cli': [...ground, 'proto', 'converters', 'eval'],

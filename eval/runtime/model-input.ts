@@ -2,11 +2,11 @@
 
 import { fedInputs } from '../../converters/onnx/graph-inputs.ts';
 import { typeName } from '../../converters/onnx/initializer.ts';
-import { type InputLayout, type Metadata, readMetadata } from '../../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../../src/network/config.ts';
+import { type InputLayout, type Metadata, readMetadata } from '../../src/network/file-metadata.ts';
 import type { ModelInput, Output } from './runtime.ts';
 
 export interface ClassifierModel {
@@ -46,7 +46,7 @@ function classifierOf(proto: ModelProto): ClassifierModel {
   const pixelType = pixelTypes.get(type);
   if (!pixelType) throw new InputError('onnx', `input ${image.name}`, `expected float32, float16 or uint8, got ${typeName(type)}`);
   const [batch, a = 0, b = 0, c = 0] = dims;
-  const metadata = readMetadata(proto);
+  const metadata = readMetadata(proto.metadata_props);
   const layout = metadata ? layouts[metadata.input] : likelyLayout(a, c);
   const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
   const values = elements([batch ?? 1, a, b, c]);
@@ -97,7 +97,7 @@ export function readInputs(bytes: Uint8Array): Inputs {
   const proto = decodeModel(bytes);
   const sizes = fedInputs(proto).map(({ type }) => shapeOf(type)[0]);
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
-  const metadata = readMetadata(proto);
+  const metadata = readMetadata(proto.metadata_props);
   try {
     return { images: classifierOf(proto).input, fixedBatch, metadata };
   } catch (error) {

@@ -1,9 +1,9 @@
 /** What an exported file says of itself in `metadata_props`; keys are part of the format (docs/format.md). */
 import { InputError } from '../errors.ts';
-import { type About, readAbout } from './about.ts';
+import { jsonReader } from '../formats/json.ts';
 import { type NetworkConfig, readConfig } from './config.ts';
-import { jsonReader } from './json.ts';
 import type { Model } from './model.ts';
+import { type About, readAbout } from './provenance.ts';
 
 /** How the file takes images: float32 NCHW, or raw uint8 NHWC; pixels 0..255 in both. */
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
@@ -18,6 +18,12 @@ export interface Metadata {
   readonly form: RecordedForm;
   readonly input: InputLayout;
   readonly about: About;
+}
+
+/** A pair of `metadata_props`; absent texts are empty. */
+interface Pair {
+  readonly key?: string | null | undefined;
+  readonly value?: string | null | undefined;
 }
 
 const FORMAT_VERSION = '1';
@@ -49,10 +55,11 @@ export function writeMetadata({ config, about }: Model, form: RecordedForm, inpu
 
 /**
  * Metadata of a file that this project wrote; undefined for any other ONNX file.
- * @param entries `metadata_props` by key
+ * @param pairs the file's `metadata_props`
  * @throws InputError when it is of this project but cannot be read.
  */
-export function readMetadata(entries: ReadonlyMap<string, string>): Metadata | undefined {
+export function readMetadata(pairs: readonly Pair[] | null | undefined): Metadata | undefined {
+  const entries = new Map((pairs ?? []).map(({ key, value }) => [key ?? '', value ?? '']));
   const version = entries.get('wrn.format_version');
   if (version === undefined) return undefined;
   if (version !== FORMAT_VERSION) throw new InputError('onnx', 'metadata wrn.format_version', `expected ${FORMAT_VERSION}, got ${version}`);

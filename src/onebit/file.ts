@@ -1,9 +1,9 @@
 /** The numbers of one of our ONNX files with one-bit weights, where they lie in the file. */
 import { readInitializers, readMetadataPairs, type StoredTensor } from '../../proto/fields.ts';
 import { InputError } from '../errors.ts';
+import { elements } from '../formats/shape.ts';
 import { type Metadata, readMetadata } from '../network/file-metadata.ts';
 import { packedLength } from '../network/sign.ts';
-import { elements } from '../network/tensor.ts';
 
 /** Forms whose numbers the kernels run. */
 const RUNNABLE = ['packed', 'inline', 'int8'];

@@ -1,9 +1,11 @@
 /** Steps as words: one row per kind of step; the numbers come from the file. */
 import { InputError } from '../errors.ts';
+import { elements } from '../formats/shape.ts';
+
 import { foldNorm } from '../network/fold-norm.ts';
 import { signAt } from '../network/sign.ts';
-import { elements } from '../network/tensor.ts';
-import type { ConvLayer, NormLayer, PoolLayer } from '../network/topology.ts';
+import { type FloatTensor, floatTensor } from '../network/tensor.ts';
+import type { ConvLayer, NormLayer, PoolLayer, StandardizeLayer } from '../network/topology.ts';
 import type { Block } from './block.ts';
 import type { OneBitFile } from './file.ts';
 import type { KernelName } from './kernel.ts';
@@ -194,13 +196,7 @@ const FLOORS = { relu: 0, shiftedRelu: -1 } as const;
 function activation({ source, norm, clip, active }: Step, { file, block, quantizationOf }: Lowering): void {
   if (active === undefined) return;
   const [channels] = source.shape;
-  const { factor, offset } =
-    norm?.op === 'norm'
-      ? foldNorm((field) => normField(file, norm, field), norm)
-      : {
-          factor: Float64Array.from({ length: channels }, (_, c) => 1 / (norm?.std[c] ?? 1)),
-          offset: Float64Array.from({ length: channels }, (_, c) => -(norm?.mean[c] ?? 0) / (norm?.std[c] ?? 1)),
-        };
+  const { factor, offset } = norm?.op === 'norm' ? foldNorm({ tensors: normTensors(file, norm) }, norm) : standardized(norm, channels);
   block.constants(w.FACTOR, Float32Array.from(factor));
   block.constants(w.SHIFT, Float32Array.from(offset));
   block.real(w.FLOOR, clip ? FLOORS[clip.op] : Number.NEGATIVE_INFINITY);
@@ -210,12 +206,30 @@ function activation({ source, norm, clip, active }: Step, { file, block, quantiz
   block.integer(w.ACTIVE_ZERO, quantization.zero);
 }
 
-function normField(file: OneBitFile, { name, affine, shape: [channels] }: NormLayer, field: string): Float32Array | undefined {
-  if (!affine && (field === 'gamma' || field === 'beta')) return undefined;
-  const values = file.floats(`${name}.${field}`, channels);
-  const negative = field === 'variance' ? values.findIndex((value) => value < 0) : -1;
-  if (negative < 0) return values;
-  throw new InputError('onnx', `tensor ${name}.variance`, `expected variances of at least 0, got ${values[negative]} at index ${negative}`);
+/** (x - mean) / std as a factor and an offset; 1 and 0 where there is no norm. */
+function standardized(norm: StandardizeLayer | undefined, channels: number) {
+  const std = (c: number) => norm?.std[c] ?? 1;
+  return {
+    factor: Float64Array.from({ length: channels }, (_, c) => 1 / std(c)),
+    offset: Float64Array.from({ length: channels }, (_, c) => -(norm?.mean[c] ?? 0) / std(c)),
+  };
+}
+
+/** The parameters of a norm that the file stores. */
+function normTensors(file: OneBitFile, { name, affine, shape: [channels] }: NormLayer): Map<string, FloatTensor> {
+  const fields = ['mean', 'variance', ...(affine ? ['gamma', 'beta'] : [])];
+  const tensors = new Map(
+    fields.map((field) => [`${name}.${field}`, floatTensor([channels], file.floats(`${name}.${field}`, channels))] as const),
+  );
+  const variances = tensors.get(`${name}.variance`)?.data;
+  const negative = variances?.findIndex((value) => value < 0) ?? -1;
+  if (negative >= 0)
+    throw new InputError(
+      'onnx',
+      `tensor ${name}.variance`,
+      `expected variances of at least 0, got ${variances?.[negative]} at index ${negative}`,
+    );
+  return tensors;
 }
 
 /** One value for all channels or one per channel, as one per channel. */

@@ -1,7 +1,7 @@
 /** The 8-bit form against onnxruntime, tensor by tensor. */
 import { describe, expect, test } from 'vitest';
-import { planInt8 } from '../../converters/onnx/int8/plan.ts';
-import { type Ranges, toInt8Onnx } from '../../converters/onnx/int8/to-int8.ts';
+import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
+import { type Ranges, toInt8Onnx } from '../../converters/onnx/forms/int8/to-int8.ts';
 import type { Model } from '../../src/network/model.ts';
 import { singleEngine } from '../../src/onebit/engine.ts';
 import { readOneBitFile } from '../../src/onebit/file.ts';

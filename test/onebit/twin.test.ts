@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { toOnnx } from '../../converters/onnx/to-onnx.ts';
+import { toOnnx } from '../../converters/onnx/write.ts';
 import { layers } from '../../src/network/topology.ts';
 import { singleEngine } from '../../src/onebit/engine.ts';
 import { readOneBitFile } from '../../src/onebit/file.ts';

@@ -1,12 +1,12 @@
 import { Command, Option } from 'commander';
 import { type FormName, forms } from '../../../converters/onnx/forms/table.ts';
-import { type InputLayout, inputLayouts } from '../../../converters/onnx/metadata.ts';
 import { type ExportOptions, toOnnx } from '../../../converters/onnx/write.ts';
 import { type Target, type TargetName, targetNames, targets } from '../../../eval/advice.ts';
 import { methodNames } from '../../../eval/verify/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import { ParityError, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
+import { type InputLayout, inputLayouts } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
 import { fraction, naturalNumber } from '../shared/arguments.ts';
