@@ -35,10 +35,10 @@ export interface EvaluateOptions {
   readonly onProgress?: (backend: BackendName, done: number, total: number) => void;
   /** Logits of a batch as they come, shape [count, classes]. */
   readonly onLogits?: (backend: BackendName, offset: number, logits: Float32Array) => void;
-  /** Ends the evaluation after the batches under way; the report holds what was done. */
+  /** Ends the evaluation after the batches under way. */
   readonly signal?: AbortSignal;
-  /** Gets what the backends before one that fails have found, before its error is thrown. */
-  readonly onFailure?: (report: Report) => void;
+  /** Gets what was found until an error or an abort, before that is thrown. */
+  readonly onPartial?: (report: Report) => void;
 }
 
 /** How an evaluation goes through a data set. */
@@ -73,6 +73,7 @@ const IN_FLIGHT = 2;
  * @throws InputError when the file is no classifier or does not fit the data
  * @throws DeviceError when a backend is not available
  * @throws UsageError when the temporary folder cannot be written
+ * @throws `signal.reason` when it is aborted
  */
 export async function evaluate(options: EvaluateOptions): Promise<Report> {
   const { data, shard = whole } = options;
@@ -107,7 +108,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
     );
   try {
     for (const backend of [reference, ...options.backends.filter((name) => name !== reference)]) {
-      if (options.signal?.aborted) break;
+      options.signal?.throwIfAborted();
       const session = await backends[backend].open(options.model, model.input, backendOptions);
       try {
         const isReference = backend === reference;
@@ -115,13 +116,15 @@ export async function evaluate(options: EvaluateOptions): Promise<Report> {
           backend,
           await runBackend({ ...options, backendOptions, model, backend, session, range, batch, referenceLogits, isReference }),
         );
+        options.signal?.throwIfAborted();
       } finally {
         await session.close();
       }
     }
   } catch (error) {
-    if (options.signal?.aborted) return report(); // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
-    if (runs.size > 0) options.onFailure?.(report());
+    const aborted = options.signal?.aborted;
+    if (aborted || runs.size > 0) options.onPartial?.(report());
+    if (aborted) throw options.signal?.reason; // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
     throw error;
   } finally {
     await referenceLogits.close();

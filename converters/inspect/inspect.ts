@@ -62,7 +62,12 @@ function decodeOnnx(bytes: Uint8Array) {
     return decodeModel(bytes);
   } catch (error) {
     if (error instanceof InputError && bytes[0] !== 0x08)
-      throw new InputError('file', '', `expected an ONNX model, a .mat, a checkpoint or a model file, got none of them (${error.message})`);
+      throw new InputError(
+        'file',
+        '',
+        `expected an ONNX model, a .mat, a checkpoint or a model file, got none of them (${error.message})`,
+        { cause: error },
+      );
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { toOnnx } from '../../converters/onnx/write.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
-import { InterruptedError, ParityError } from '../../src/errors.ts';
+import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
 import { noise } from '../runtime/noise.ts';
@@ -109,7 +109,7 @@ async function compareData(
   const counts = { images: 0, agree: 0, float: 0, fp16: 0 };
   let difference = noDifference;
   for await (const { imagesNCHW, labels, count } of spread(set, BATCH, total)) {
-    if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
+    signal?.throwIfAborted();
     const { float, half, agree } = await compare(imagesNCHW, count);
     difference = addDifference(difference, half, float);
     counts.images += count;

@@ -66,7 +66,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
   const backends = await chooseBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
   const threads = flags.threads ?? [undefined];
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('runs');
   const measurements: Measurement[] = [];
   const profiles: FileProfile[] = [];

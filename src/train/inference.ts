@@ -1,7 +1,6 @@
 /** The network as it is used after training: with moments measured once, and kernels that do not change. */
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../data/dataset.ts';
-import { InterruptedError } from '../errors.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { decidedClass } from '../network/decision.ts';
 import { drawBatches } from './batches.ts';
@@ -46,7 +45,7 @@ export async function measureMoments(
   const sums = new Map<string, Float64Array>();
   try {
     for await (const { number, imagesNHWC } of drawBatches(set, draw, 0, batches)) {
-      if (signal.aborted) throw new InterruptedError('interrupted while measuring moments');
+      signal.throwIfAborted();
       const images = tf.tensor(imagesNHWC, [draw.batch, set.height, set.width, set.channels], 'float32');
       const found = measure(images, ...weights);
       for (const [i, name] of names.entries()) {
@@ -100,7 +99,7 @@ export async function errorRate(network: Classifier, set: ImageSet, batch: numbe
   let errors = 0;
   for await (const { offset, count, imagesNCHW, labels } of set.batches(batch)) {
     await setImmediate(); // a set in memory would let no signal through
-    if (signal.aborted) throw new InterruptedError('interrupted while testing');
+    signal.throwIfAborted();
     const logits = network.logits(toNHWC(imagesNCHW, count, set.channels), count);
     for (let i = 0; i < count; i++) if (decidedClass(logits, i * set.classes, set.classes) !== labels[i]) errors++;
     onProgress?.(offset + count, set.length);

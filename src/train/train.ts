@@ -1,7 +1,7 @@
 /** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
 import { toPng, toSvg } from '../chart/chart.ts';
 import { randomStream } from '../data/random.ts';
-import { InputError, InterruptedError, TrainingError, WrnError } from '../errors.ts';
+import { InputError, TrainingError } from '../errors.ts';
 import { networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import type { About } from '../network/provenance.ts';
@@ -49,7 +49,7 @@ const PURPOSE_WEIGHTS = 0;
 /**
  * Trains a network up to the end of an epoch.
  * @returns the model, with its test accuracy in `about`.
- * @throws UsageError or InputError when network, data and checkpoint do not fit together; InterruptedError when `signal` fires, or
+ * @throws UsageError or InputError when network, data and checkpoint do not fit together; `signal.reason` when it is aborted, or
  *   InputError when an image cannot be read, after a checkpoint; TrainingError when loss or weights are no longer finite: the last
  *   checkpoint stays.
  */
@@ -127,11 +127,10 @@ class Run {
     try {
       for await (const drawn of drawBatches(this.#set, this.#draw, start.step, epoch * perEpoch)) this.#step(drawn, epoch);
     } catch (error) {
-      if (error instanceof WrnError && !(error instanceof InputError)) throw error;
-      this.#save(); // nothing is wrong with the steps before
+      if (!(error instanceof TrainingError)) this.#save(); // nothing is wrong with the steps before
       if (!(error instanceof InputError)) throw error;
       const done = `The ${steps(this.#progress.step)} until then are kept: go on with --resume once the file is in order`;
-      throw new InputError(error.format, error.where, `${error.problem}. ${done}`);
+      throw new InputError(error.format, error.where, `${error.problem}. ${done}`, { cause: error });
     }
     const { step, epochLoss, epochErrors } = this.#progress;
     this.#note({
@@ -153,7 +152,7 @@ class Run {
     const { recipe, epochs, signal, onStep } = this.#options;
     const { channels, height, width } = this.#set;
     const perEpoch = this.#perEpoch;
-    if (signal.aborted) this.#interrupted();
+    signal.throwIfAborted();
     const rate = learningRate(recipe.schedule, number / perEpoch);
     const { loss, errors, finite } = this.#learner.step(imagesNHWC, [recipe.batch, height, width, channels], labels, rate);
     const where = `step ${number + 1} (epoch ${epoch}, learning rate ${rate.toPrecision(3)})`;
@@ -182,11 +181,6 @@ class Run {
     } finally {
       network.dispose();
     }
-  }
-
-  #interrupted(): never {
-    this.#save();
-    throw new InterruptedError(`interrupted after ${steps(this.#progress.step)}`);
   }
 
   #diverged(what: string): never {

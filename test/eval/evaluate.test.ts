@@ -75,12 +75,16 @@ test('the shipped network on 1,000 images: the backends agree with the CPU', asy
   expect(seen).toEqual(Array.from({ length: 16 }, (_, i) => i * 64));
 });
 
-test('a signal ends it after the batches under way; the report holds what was done', async () => {
+test('a signal ends it after the batches under way with its reason, once the report of what was done is handed over', async () => {
   const abort = new AbortController();
-  const report = await evaluate(options({ signal: abort.signal, onProgress: (_, done) => done >= 16 && abort.abort() }));
-  expect(report.images).toBeGreaterThanOrEqual(16);
-  expect(report.images).toBeLessThan(1000);
-  expect(report.results[0]?.images).toBe(report.images);
+  const reason = new Error('enough');
+  let found: Report | undefined;
+  const onProgress = (_: string, done: number) => done >= 16 && abort.abort(reason);
+  const attempt = evaluate(options({ signal: abort.signal, onProgress, onPartial: (report) => (found = report) }));
+  await expect(attempt).rejects.toBe(reason);
+  expect(found?.images).toBeGreaterThanOrEqual(16);
+  expect(found?.images).toBeLessThan(1000);
+  expect(found?.results[0]?.images).toBe(found?.images);
 });
 
 test('a batch is read while the one before it runs, and no more than that', async () => {
@@ -127,7 +131,7 @@ test('a backend that fails ends the evaluation; what those before it have found 
     throw new DeviceError('no wasm today');
   });
   let found: Report | undefined;
-  const attempt = evaluate(options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8, onFailure: (report) => (found = report) }));
+  const attempt = evaluate(options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8, onPartial: (report) => (found = report) }));
   await expect(attempt).rejects.toThrow('no wasm today');
   expect(found).toMatchObject({ images: 8, complete: false, results: [{ backend: 'cpu', images: 8 }] });
 });
@@ -135,11 +139,13 @@ test('a backend that fails ends the evaluation; what those before it have found 
 test('a runtime that dies of the signal that ends the evaluation is no failure', async () => {
   const abort = new AbortController();
   fakeBackend('wasm', () => {
-    abort.abort();
+    abort.abort('enough');
     throw new DeviceError('killed');
   });
-  const report = await evaluate(options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal }));
-  expect(report).toMatchObject({ complete: false, results: [{ backend: 'cpu' }], verdict: null });
+  let found: Report | undefined;
+  const onPartial = (report: Report) => (found = report);
+  await expect(evaluate(options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal, onPartial }))).rejects.toBe('enough');
+  expect(found).toMatchObject({ complete: false, results: [{ backend: 'cpu' }], verdict: null });
 });
 
 test.each([

@@ -42,6 +42,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
           await server.close();
           throw new DeviceError(
             `${executablePath} does not start: ${error.message.split('\n')[0]}. Name another browser with --browser PATH`,
+            { cause: error },
           );
         });
       const name = `${provider} in the browser`;

@@ -12,7 +12,7 @@ import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, Side } from '../../../eval/verify/bisect.ts';
 import type { ImageSet, ImageShape } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
-import { InterruptedError, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from '../shared/arguments.ts';
 import { chooseBackends } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
@@ -113,12 +113,11 @@ async function run(file: string, flags: Flags): Promise<void> {
   const network = { name: basename(file), ...(await readNetwork(file)) };
   if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
   const job = await prepare(file, network, flags);
-  const { report, others, bisection, failure, interrupted } = await carryOut(job, flags);
+  const { report, others, bisection, failure } = await carryOut(job, flags);
   printReport(report, flags.format, bisection);
   await job.logitFiles.write(report);
   if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, machine: machine(), others, bisection });
   if (failure !== undefined) throw failure;
-  if (interrupted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
 }
@@ -173,13 +172,12 @@ interface Outcome {
   readonly bisection: Bisection | undefined;
   /** An error behind which there is something to print all the same. */
   readonly failure: unknown;
-  readonly interrupted: boolean;
 }
 
 /** Evaluates, and bisects where that is asked for; closes the data. */
 async function carryOut({ network, classifier, chosen, backendOptions, logitFiles, sides, data }: Job, flags: Flags): Promise<Outcome> {
   const { limit, shard } = flags;
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt('interrupted: the table holds what was done');
   const progress = new Progress();
   let report: Report | undefined;
   let others: Report[] = [];
@@ -200,21 +198,20 @@ async function carryOut({ network, classifier, chosen, backendOptions, logitFile
       signal: interrupt.signal,
       onProgress: (backend, done, total) => progress.update(backend, done, total),
       onLogits: (backend, offset, values) => logitFiles.keep(backend, offset, values),
-      onFailure: (partial) => {
+      onPartial: (partial) => {
         report = partial;
       },
     });
-    if (sides && !interrupt.signal.aborted)
-      bisection = await bisectOn(data, sides, backendOptions, Math.min(limit ?? BISECT_IMAGES, BISECT_IMAGES));
+    if (sides) bisection = await bisectOn(data, sides, backendOptions, Math.min(limit ?? BISECT_IMAGES, BISECT_IMAGES));
   } catch (error) {
     if (!report) throw error;
-    failure = error; // what was found is written first
+    failure = interrupt.signal.aborted ? interrupt.signal.reason : error; // what was found is written first
   } finally {
     progress.stop();
     interrupt.release();
     await data.close();
   }
-  return { report, others, bisection, failure, interrupted: interrupt.signal.aborted };
+  return { report, others, bisection, failure };
 }
 
 function warn(note: string | undefined): void {

@@ -8,7 +8,6 @@ import { machine } from '../../../eval/machine.ts';
 import type { Report } from '../../../eval/report.ts';
 import { type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import type { ImageSet } from '../../data/dataset.ts';
-import { InterruptedError } from '../../errors.ts';
 import { type NetworkConfig, networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
@@ -72,7 +71,7 @@ const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
 /**
  * Writes model.safetensors, model.onnx, and the comparison and all of the run as parity.txt, report.html and report.json.
  * @throws ParityError when the ONNX file is not the model; a difference between the runtimes is in the report's verdict.
- * @throws InterruptedError when `signal` fires; the run can be resumed, to do this again.
+ * @throws `signal.reason` when it is aborted; the run can be resumed, to do this again.
  */
 export async function finishRun(options: FinishOptions): Promise<RunReport> {
   const { model, recipe, epochs, trainImages, test, folder, signal, onProgress } = options;
@@ -91,7 +90,6 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
     signal,
     onProgress,
   });
-  if (signal.aborted) throw new InterruptedError('interrupted while comparing runtimes');
   folder.write('parity.txt', Buffer.from(parityTable(parity)));
 
   const log = folder.readLog();
