@@ -1,30 +1,19 @@
 /** The 8-bit form against onnxruntime, tensor by tensor. */
 import { describe, expect, test } from 'vitest';
 import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
-import { type Ranges, toInt8Onnx } from '../../converters/onnx/forms/int8/to-int8.ts';
-import type { Model } from '../../src/network/model.ts';
+import { toInt8Onnx } from '../../converters/onnx/forms/int8/to-int8.ts';
 import { singleEngine } from '../../src/onebit/engine.ts';
 import { readOneBitFile } from '../../src/onebit/file.ts';
 import { plan } from '../../src/onebit/plan.ts';
 import { readPlanes, writePlanes } from '../../src/onebit/planes.ts';
 import { twin } from '../../src/onebit/twin.ts';
 import { randomImages, randomModel, variants } from '../network/random-model.ts';
-import { reference, relativeError } from '../network/reference.ts';
+import { relativeError } from '../network/reference.ts';
 import { runOnnx } from './onnxruntime.ts';
+import { rangesOf } from './ranges.ts';
 
 const IMAGES = 2;
 const oneBit = Object.entries(variants).filter(([, changes]) => changes.bits !== 32);
-
-/** What the network computes on these images, so that rounding is all that differs. */
-function rangesOf(model: Model, pixels: Uint8Array): Ranges {
-  const outputs = reference(model, pixels, IMAGES);
-  return new Map(
-    planInt8(model).tensors.map(({ name }) => {
-      const values = outputs.get(name) as Float64Array;
-      return [name, { low: Math.min(...values), high: Math.max(...values) }];
-    }),
-  );
-}
 
 describe.each(oneBit)('%s', (_, changes) => {
   const model = randomModel(changes);
@@ -32,7 +21,7 @@ describe.each(oneBit)('%s', (_, changes) => {
   const images = randomImages(model.config, IMAGES);
 
   test.each(['cast', 'product'] as const)('%s', async (indices) => {
-    const bytes = toInt8Onnx(model, rangesOf(model, images), 'nchw-float', indices);
+    const bytes = toInt8Onnx(model, rangesOf(model, images, IMAGES), 'nchw-float', indices);
     const file = readOneBitFile(bytes);
     const keep = planInt8(model).tensors.map(({ name }) => name);
     const made = plan(file, { threads: 1, batch: IMAGES, keep });
