@@ -17,7 +17,8 @@ export interface StoredTensor {
 /** Fields of each message that are read. */
 const MODEL = { graph: 7, metadata: 14 };
 const ENTRY = { key: 1, value: 2 };
-const GRAPH = { initializer: 5 };
+const GRAPH = { initializer: 5, output: 12 };
+const VALUE = { name: 1 };
 const TENSOR = { dims: 1, type: 2, name: 8, raw: 9, external: 13, location: 14 };
 /** Fields of a tensor that hold values elsewhere than in `raw`: float, int32, string, int64, double and uint64 data. */
 const TYPED_DATA = [4, 5, 6, 7, 10, 11];
@@ -58,6 +59,18 @@ export function readInitializers(file: Uint8Array): Map<string, StoredTensor> {
   return tensors;
 }
 
+/**
+ * The names of the graph's outputs.
+ * @throws InputError when the bytes are no protobuf message
+ */
+export function readOutputNames(file: Uint8Array): string[] {
+  const names: string[] = [];
+  for (const graph of messages(file, 'model', MODEL.graph))
+    for (const output of messages(graph, 'graph', GRAPH.output))
+      for (const name of messages(output, 'output', VALUE.name)) names.push(text.decode(name));
+  return names;
+}
+
 function readTensor(message: Uint8Array): StoredTensor {
   let [name, type, raw, elsewhere] = ['', 0, new Uint8Array(), ''];
   const dims: number[] = [];
@@ -77,7 +90,7 @@ function readTensor(message: Uint8Array): StoredTensor {
   return { name, type, dims, raw };
 }
 
-/** The fields of one number that are messages. */
+/** The fields of one number that are messages or texts. */
 function* messages(message: Uint8Array, where: string, number: number): Generator<Uint8Array> {
   for (const field of readFields(message, where)) if (field.number === number && field.kind === 'bytes') yield field.bytes;
 }

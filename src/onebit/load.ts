@@ -11,6 +11,8 @@ import { canShare, threadedEngine } from './threads.ts';
 export interface LoadOptions {
   /** Threads that compute; by default as many as there are processors, up to four, and one where memory cannot be shared. */
   readonly threads?: number | undefined;
+  /** Names of layers whose outputs `runLayers` gives; an 8-bit network has none for what a convolution took in. */
+  readonly keep?: readonly string[] | undefined;
 }
 
 /** More threads than this wait for each other more than they compute. */
@@ -39,7 +41,11 @@ export async function loadOneBit(file: Uint8Array | ArrayBuffer | string | URL, 
   const threads = threadsOf(options.threads);
   const { config } = source.metadata;
   const widest = 4 * (config.stem === 'cifar' ? 16 : 64) * config.width * config.input.height * config.input.width;
-  const planned = plan(source, { threads, batch: Math.min(MAX_BATCH, Math.max(1, Math.round(CACHE_BYTES / widest))) });
+  const planned = plan(source, {
+    threads,
+    batch: Math.min(MAX_BATCH, Math.max(1, Math.round(CACHE_BYTES / widest))),
+    keep: options.keep,
+  });
   const shared = threads > 1;
   const module = await WebAssembly.compile(decode(shared ? kernels.shared : kernels.plain));
   const pages = Math.ceil(planned.bytes / PAGE);

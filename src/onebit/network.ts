@@ -1,15 +1,24 @@
 /** A loaded network: images in, logits and classes out. */
 import { UsageError } from '../errors.ts';
+import { elements } from '../formats/shape.ts';
 import type { RecordedForm } from '../network/file-metadata.ts';
 import { type Prediction, topK } from '../network/softmax.ts';
+import { LOGITS } from '../network/topology.ts';
 import type { Engine } from './engine.ts';
 import type { OneBitFile } from './file.ts';
 import { fromPicture, type Picture } from './picture.ts';
-import type { Plan } from './plan.ts';
+import type { Kept, Plan } from './plan.ts';
 import { readPlanes, writePlanes } from './planes.ts';
 
 /** Raw pixels 0..255. */
 export type Images = Uint8Array | Uint8ClampedArray | Float32Array;
+
+/** The output of a layer, row-major. */
+export interface LayerOutput {
+  /** [count, channels, height, width]; logits have [count, classes]. */
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
 
 export class OneBitNetwork {
   readonly #plan: Plan;
@@ -46,22 +55,29 @@ export class OneBitNetwork {
    * @throws UsageError when they fill no whole number of images, or the network is released
    */
   async run(images: Images): Promise<Float32Array> {
+    return (await this.runLayers(images)).get(LOGITS)?.data as Float32Array;
+  }
+
+  /**
+   * The logits, and the outputs of those layers that `loadOneBit` was asked to keep, by name; of
+   * those that are in memory as 8 bits, what is left of them.
+   * @throws as `run`
+   */
+  async runLayers(images: Images): Promise<Map<string, LayerOutput>> {
     const { memory, run } = this.#running();
-    const size = this.input.channels * this.input.height * this.input.width;
-    const count = images.length / size;
-    if (!Number.isInteger(count)) {
-      const { channels, height, width } = this.input;
-      throw new UsageError(`images: expected a multiple of ${channels} x ${height} x ${width} values, got ${images.length}`);
+    const { batch, images: input, logits, kept } = this.#plan;
+    const all = this.#countOf(images);
+    const size = images.length / all;
+    const newOutput = (shape: readonly number[]) => ({ shape: [all, ...shape], data: new Float32Array(all * elements(shape)) });
+    const outputs = new Map([...kept].map(([name, { shape }]) => [name, newOutput(shape)] as const)).set(LOGITS, newOutput([this.classes]));
+    for (let from = 0; from < all; from += batch) {
+      const count = Math.min(batch, all - from);
+      writePlanes(memory, input, images.subarray(from * size, (from + count) * size), count);
+      run(count);
+      outputs.get(LOGITS)?.data.set(readPlanes(memory, logits, count), from * this.classes);
+      for (const [name, layer] of kept) outputs.get(name)?.data.set(readKept(memory, layer, count), from * elements(layer.shape));
     }
-    const { batch, images: input, logits: output } = this.#plan;
-    const logits = new Float32Array(count * this.classes);
-    for (let from = 0; from < count; from += batch) {
-      const now = Math.min(batch, count - from);
-      writePlanes(memory, input, images.subarray(from * size, (from + now) * size), now);
-      run(now);
-      logits.set(readPlanes(memory, output, now), from * this.classes);
-    }
-    return logits;
+    return outputs;
   }
 
   /**
@@ -92,8 +108,26 @@ export class OneBitNetwork {
     this.release();
   }
 
+  #countOf(images: Images): number {
+    const { channels, height, width } = this.input;
+    const count = images.length / (channels * height * width);
+    if (Number.isInteger(count)) return count;
+    throw new UsageError(`images: expected a multiple of ${channels} x ${height} x ${width} values, got ${images.length}`);
+  }
+
   #running(): Engine {
     if (!this.#engine) throw new UsageError('network: expected one that is in use, got a released one');
     return this.#engine;
   }
+}
+
+/** Values of the first `count` images, with the channels that are not in memory. */
+function readKept(memory: ArrayBufferLike, { placed, shape, quantization }: Kept, count: number): Float32Array {
+  const stored = readPlanes(memory, placed, count);
+  const { scale, zero } = quantization ?? { scale: 1, zero: 0 };
+  const values = new Float32Array(count * elements(shape));
+  const [wide, narrow] = [elements(shape), elements(placed.shape)];
+  for (let n = 0; n < count; n++)
+    for (let i = 0; i < narrow; i++) values[n * wide + i] = scale * ((stored[n * narrow + i] as number) - zero);
+  return values;
 }

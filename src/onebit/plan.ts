@@ -30,10 +30,19 @@ export interface Plan {
   scratch(thread: number): number;
   readonly images: Placed;
   readonly logits: Placed;
-  /** Tensors that the caller wanted kept, by the name of their layer, and how real values stand in those of 8 bits. */
-  readonly kept: ReadonlyMap<string, Placed & { readonly quantization: Quantization | undefined }>;
+  /** Outputs that the caller wanted kept, by the name of their layer, in order of execution. */
+  readonly kept: ReadonlyMap<string, Kept>;
   /** Writes weights, constants and borders into memory of zeros. */
   fill(memory: ArrayBufferLike): void;
+}
+
+/** The output of a layer that can be read after a run. */
+export interface Kept {
+  readonly placed: Placed;
+  /** Of the layer's output; where it has more channels than what is in memory, those are zeros. */
+  readonly shape: Shape;
+  /** How real values stand in 8 bits. */
+  readonly quantization: Quantization | undefined;
 }
 
 export interface PlanOptions {
@@ -50,7 +59,7 @@ export function plan(file: OneBitFile, { threads, batch, keep = [] }: PlanOption
   const integer = network.filter((layer): layer is ConvLayer => layer.op === 'conv' && isInteger(file, layer));
   // The file has no numbers for what lies inside of an integer convolution that took in what follows it.
   const inside = new Set(integer.filter((layer) => isFolded(file, layer)).flatMap(({ name }) => insideOf(name, network)));
-  const kept = new Set(keep.filter((name) => byName.has(name) && !inside.has(name)));
+  const kept = new Set(network.map(({ name }) => name).filter((name) => keep.includes(name) && !inside.has(name)));
   const { steps, alias } = toSteps(network, kept);
 
   const arena = new Arena(batch);
@@ -107,7 +116,12 @@ export function plan(file: OneBitFile, { threads, batch, keep = [] }: PlanOption
     scratch: (thread) => firstScratch + thread * scratch,
     images,
     logits: placed((network.at(-1) as Layer).name),
-    kept: new Map([...kept].map((name) => [name, { ...placed(name), quantization: quantizationOf(name) }])),
+    kept: new Map(
+      [...kept].map((name) => {
+        const { shape } = byName.get(name) as Layer;
+        return [name, { placed: placed(name), shape, quantization: quantizationOf(name) }];
+      }),
+    ),
     fill: (memory) => arena.fill(memory),
   };
 }

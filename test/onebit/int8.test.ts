@@ -37,7 +37,7 @@ describe.each(oneBit)('%s', (_, changes) => {
       keep.map((name) => `${name}.q`),
     );
     // Convolutions in front of a sum have real values in memory: what is left of their 8 bits.
-    for (const [name, placed] of made.kept) {
+    for (const [name, { placed }] of made.kept) {
       const [scale, zero] = [file.scale(`${name}.q_scale`), file.byte(`${name}.q_zero`)];
       const values = readPlanes(memory, placed, IMAGES);
       const got = placed.size === 1 ? values : Uint8Array.from(values, (value) => Math.round(value / scale) + zero);

@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { toInt8Onnx } from '../../converters/onnx/forms/int8/to-int8.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
+import { decodeModel } from '../../proto/onnx.ts';
 import { readModelFile } from '../../src/network/model-file.ts';
+import { layers } from '../../src/network/topology.ts';
 import { loadOneBit } from '../../src/onebit.ts';
 import { randomImages, randomModel, variants } from '../network/random-model.ts';
 import { relativeError } from '../network/reference.ts';
@@ -46,6 +48,30 @@ describe.each([...oneBit, ...Object.entries(shapes)])('%s', (name, changes) => {
       network.release();
     }
   });
+});
+
+test.each(['packed', 'int8'] as const)('every layer of %s that can be kept is onnxruntime’s', async (form) => {
+  const model = randomModel({ ...variants['pytorch'], width: 1 });
+  const { input } = model.config;
+  const images = randomImages(model.config, IMAGES);
+  const options = { input: 'nchw-float', form: 'packed' } as const;
+  const file = form === 'int8' ? toInt8Onnx(model, rangesOf(model, images, IMAGES), options.input) : toOnnx(model, options);
+  const made = new Set(decodeModel(file).graph?.node?.flatMap(({ output }) => output ?? []));
+  const keep = layers(model.config).map(({ name }) => name);
+  const dims = [IMAGES, input.channels, input.height, input.width];
+  const names = keep.filter((name) => made.has(name));
+  const expected = await runOnnx(file, Float32Array.from(images), dims, names);
+  const network = await loadOneBit(file, { threads: 1, keep });
+  const outputs = await network.runLayers(images);
+  network.release();
+  expect([...outputs.keys()].filter((name) => name !== 'logits')).toEqual(names.filter((name) => outputs.has(name)));
+  expect(outputs.size).toBeGreaterThan(form === 'int8' ? 20 : 30);
+  for (const [name, { shape, data }] of outputs) {
+    expect(shape[0]).toBe(IMAGES);
+    // An activation that an 8-bit convolution reads is in memory as its 8 bits alone.
+    const rounded = form === 'int8' && name.endsWith('relu0') ? 0.01 : 1e-5;
+    expect(relativeError(data, expected.get(name) as Float32Array), name).toBeLessThan(rounded);
+  }
 });
 
 test('a network says what it is, classifies, and ends', async () => {
