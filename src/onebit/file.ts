@@ -86,12 +86,12 @@ export class OneBitFile {
     return bits;
   }
 
-  /** A copy: bytes inside a file need not be aligned. */
+  /** A copy: bytes inside a file need not be aligned. (`slice` of a Buffer would be none.) */
   #copy(name: string, type: TypeName, counts: readonly number[]): ArrayBuffer {
-    return this.#raw(name, type, counts).slice().buffer;
+    return new Uint8Array(this.#raw(name, type, counts)).buffer;
   }
 
-  #raw(name: string, type: TypeName, counts: readonly number[]): Uint8Array<ArrayBuffer> {
+  #raw(name: string, type: TypeName, counts: readonly number[]): Uint8Array {
     const tensor = this.#tensors.get(name);
     const expected = counts.join(' or ');
     if (!tensor) throw new InputError('onnx', `tensor ${name}`, `expected ${expected} values of ${type}, got nothing`);
@@ -100,6 +100,6 @@ export class OneBitFile {
     if (!counts.includes(count)) throw new InputError('onnx', `tensor ${name}`, `expected ${expected} values, got ${count}`);
     if (tensor.raw.length !== count * SIZES[type])
       throw new InputError('onnx', `tensor ${name}`, `expected ${count * SIZES[type]} bytes, got ${tensor.raw.length}`);
-    return tensor.raw as Uint8Array<ArrayBuffer>;
+    return tensor.raw;
   }
 }

@@ -83,6 +83,12 @@ test.each([
   expect(() => open(bad)).toThrow(message);
 });
 
+test('the bytes may be a part of a larger Buffer', () => {
+  const inside = Buffer.concat([Buffer.alloc(3), packed, Buffer.alloc(5)]).subarray(3, 3 + packed.length);
+  expect(open(inside).bytes).toBe(open(packed).bytes);
+  expect(readOneBitFile(inside).floats('stem.conv.scale', 1)).toEqual(readOneBitFile(packed).floats('stem.conv.scale', 1));
+});
+
 test('a network beyond what memory there can be is refused before there is any', () => {
   const proto = decodeModel(packed);
   for (const pair of proto.metadata_props ?? []) {
