@@ -118,7 +118,9 @@ function integerConv(step: Step & { readonly source: ConvLayer }, { file, block,
   return 'signsByte';
 }
 
-function floatConv({ name, bits, kernel, inputChannels, shape: [outputs] }: ConvLayer, { file, block }: Lowering): KernelName {
+function floatConv(source: ConvLayer, { file, block }: Lowering): KernelName {
+  const { name, bits, kernel, inputChannels } = source;
+  const [outputs] = source.shape;
   const shape = [outputs, inputChannels, kernel, kernel];
   const bytes = 4 * floatsLength(outputs, inputChannels, kernel);
   const store = (weightAt: (index: number) => number) =>
@@ -134,7 +136,7 @@ function floatConv({ name, bits, kernel, inputChannels, shape: [outputs] }: Conv
   block.constants(w.SCALE, each(file.floats(`${name}.scale`, 1, outputs), outputs));
   const packed = file.bits(name, shape);
   if (kernel === 3) {
-    signs(packed, { inputChannels, shape: [outputs] }, block);
+    signs(packed, source, block);
     return 'signsFloat';
   }
   store((index) => signAt(packed, index));
@@ -143,11 +145,11 @@ function floatConv({ name, bits, kernel, inputChannels, shape: [outputs] }: Conv
 
 function signs(
   bits: Uint8Array,
-  { inputChannels, shape: [outputs] }: Pick<ConvLayer, 'inputChannels'> & { readonly shape: readonly [number, ...number[]] },
+  { inputChannels, stride, shape: [outputs] }: Pick<ConvLayer, 'inputChannels' | 'stride' | 'shape'>,
   block: Block,
 ): void {
   const bytes = signsLength(outputs, inputChannels);
-  block.weights(bytes, (memory, address) => prepareSigns(bits, outputs, inputChannels, new Uint8Array(memory, address, bytes)));
+  block.weights(bytes, (memory, address) => prepareSigns(bits, outputs, inputChannels, stride, new Uint8Array(memory, address, bytes)));
 }
 
 function signSum(bits: Uint8Array, from: number, count: number): number {

@@ -1,6 +1,7 @@
 /** The kernels as plain loops: the specification that the compiled ones are compared with. Too slow for anything else. */
-import { type Kernels, LANES, VECTORS } from './kernel.ts';
-import { GROUP, LANE } from './weights.ts';
+import { type Kernels, LANES } from './kernel.ts';
+import { PAIRS, ROWS, VECTOR } from './tile.ts';
+import { LANE, placeOf, rowsUnder } from './weights.ts';
 import * as w from './words.ts';
 
 /** Kernels over the given memory. */
@@ -45,22 +46,26 @@ export function twin(memory: ArrayBufferLike): Kernels {
   /** Every pixel of the tiles of a one-bit convolution, with the output channels of their part. */
   function* tiles(b: Block, kernel: keyof typeof LANES, from: number, to: number) {
     const [channels, height, width, parts] = [b.of(w.CHANNELS), b.of(w.HEIGHT), b.of(w.WIDTH), b.of(w.PARTS)];
-    const perRow = Math.ceil(width / LANES[kernel]);
-    const blocks = Math.ceil((height * perRow) / VECTORS);
+    const across = Math.ceil(width / LANES[kernel]);
+    const places = across * Math.ceil(height / ROWS);
     for (let t = from; t < to; t++) {
-      const [image, place, part] = [Math.floor(t / (blocks * parts)), Math.floor(t / parts) % blocks, t % parts];
+      const [image, place, part] = [Math.floor(t / (places * parts)), Math.floor(t / parts) % places, t % parts];
       const outputs = [Math.floor((part * channels) / parts), Math.floor(((part + 1) * channels) / parts)] as const;
-      for (let vector = place * VECTORS; vector < Math.min((place + 1) * VECTORS, height * perRow); vector++) {
-        const [y, start] = [Math.floor(vector / perRow), (vector % perRow) * LANES[kernel]];
-        for (let x = start; x < Math.min(start + LANES[kernel], width); x++) yield { image, y, x, outputs };
-      }
+      const [top, left] = [Math.floor(place / across) * ROWS, (place % across) * LANES[kernel]];
+      for (let y = top; y < Math.min(top + ROWS, height); y++)
+        for (let x = left; x < Math.min(left + LANES[kernel], width); x++) yield { image, y, x, outputs };
     }
   }
 
   /** The sign of position k of the 3x3 kernel from input i to output o: `prepareSigns` has the layout. */
   const sign = (b: Block, o: number, i: number, k: number) => {
-    const first = b.of(w.WEIGHTS) + ((Math.floor(i / GROUP) * b.of(w.CHANNELS) + o) * GROUP + (i % GROUP)) * 2;
-    return (k < 5 ? byte(first) >> k : byte(first + 1) >> (k - 5)) & 1 ? 1 : -1;
+    const [channels, stride, row] = [b.of(w.CHANNELS), b.of(w.STRIDE), Math.floor(k / 3)];
+    const [pair, pairs, entry] = [Math.floor(i / 2), Math.ceil(b.of(w.INPUT_CHANNELS) / 2), VECTOR * rowsUnder(stride)];
+    const start = pair - (pair % PAIRS);
+    const index = 3 * (start * channels + o * Math.min(PAIRS, pairs - start) + pair - start) + row;
+    const offset = view.getUint16(b.of(w.WEIGHTS) + 4 * channels + 2 * index, true) - VECTOR * placeOf(row, stride);
+    const six = offset / entry - 64 * (pair - start);
+    return (six >> (3 * (i % 2) + (k % 3))) & 1 ? 1 : -1;
   };
 
   const signs = (kernel: keyof typeof LANES, size: 1 | 4) => (address: number, from: number, to: number) => {

@@ -1,42 +1,66 @@
 /** Weights as the kernels read them. */
+import { PAIRS, ROWS, VECTOR } from './tile.ts';
 
-/** Input channels whose look-ups stand side by side. */
-export const GROUP = 4;
+/** Input rows under a tile: vectors of an entry of a table. */
+export function rowsUnder(stride: number): number {
+  return 3 + (ROWS - 1) * stride;
+}
 
-/** Positions of a 3x3 kernel, row by row, that the first of its two indices holds; the second holds the other four. */
-const FIRST = 5;
+/** Place in an entry of input row i under a tile: with stride 2 the even rows stand first, so that those of one look-up are neighbours. */
+export function placeOf(i: number, stride: number): number {
+  if (stride === 1) return i;
+  return i % 2 === 0 ? i / 2 : ROWS + 1 + (i - 1) / 2;
+}
 
 /** Bytes of the prepared signs of a 3x3 convolution. */
 export function signsLength(outputs: number, inputs: number): number {
-  return Math.ceil(inputs / GROUP) * outputs * GROUP * 2;
+  return 4 * outputs + 6 * outputs * Math.ceil(inputs / 2);
 }
 
 /**
- * Signs of a 3x3 convolution as indices of tables of partial sums, uint8 [ceil(inputs / 4)][outputs][4][2]. Bit j of the
- * first index is set where position j (row-major) of the kernel is +1, bit j of the second where position 5 + j is.
- * Channels that fill up the last group of four have the indices 0; no kernel reads their pixels.
+ * Signs of a 3x3 convolution as `kernels/signs.ts` looks them up: int32 [outputs], 128 times the sum of a channel's signs;
+ * then uint16 [groups of PAIRS pairs of input channels][outputs][pairs of the group][3 rows of the kernel], `indexOf`.
+ * An odd last channel is a pair whose second signs are -1; no kernel reads their pixels.
  * @param bits packed as the file holds them: OIHW, most significant bit first
  */
-export function prepareSigns(bits: Uint8Array, outputs: number, inputs: number, target: Uint8Array): void {
+export function prepareSigns(bits: Uint8Array, outputs: number, inputs: number, stride: number, target: Uint8Array): void {
+  const offsets = new Int32Array(target.buffer, target.byteOffset, outputs);
+  const pairs = Math.ceil(inputs / 2);
+  const indices = new Uint16Array(target.buffer, target.byteOffset + 4 * outputs, 3 * outputs * pairs);
+  const entry = VECTOR * rowsUnder(stride);
+  // What a row of three signs adds to the index as the first and as the second of its pair.
+  const firsts = Uint16Array.from(REVERSED, (three) => three * entry);
+  const seconds = Uint16Array.from(REVERSED, (three) => 8 * three * entry);
+  const places = [0, 1, 2].map((row) => VECTOR * placeOf(row, stride)) as [number, number, number];
   for (let o = 0, bit = 0; o < outputs; o++) {
-    for (let i = 0; i < inputs; i++, bit += 9) {
+    let ones = 0;
+    const nine = () => {
       const byte = bit >> 3;
       // Nine bits lie in two bytes.
-      const two = ((bits[byte] as number) << 8) | (bits[byte + 1] ?? 0);
-      const pattern = INDICES[(two >> (7 - (bit & 7))) & 511] as number;
-      const at = ((Math.floor(i / GROUP) * outputs + o) * GROUP + (i % GROUP)) * 2;
-      target[at] = pattern & 255;
-      target[at + 1] = pattern >> 8;
+      const signs = ((((bits[byte] as number) << 8) | (bits[byte + 1] ?? 0)) >> (7 - (bit & 7))) & 511;
+      bit += 9;
+      ones += ONES[signs] as number;
+      return signs;
+    };
+    for (let p = 0; p < pairs; p++) {
+      const start = p - (p % PAIRS);
+      const table = (p - start) * 64 * entry;
+      let at = 3 * (start * outputs + o * Math.min(PAIRS, pairs - start) + p - start);
+      const first = nine();
+      const second = 2 * p + 1 < inputs ? nine() : 0;
+      for (let row = 0, shift = 6; row < 3; row++, shift -= 3) {
+        indices[at++] =
+          table + (places[row] as number) + (firsts[(first >> shift) & 7] as number) + (seconds[(second >> shift) & 7] as number);
+      }
     }
+    offsets[o] = 128 * (2 * ones - 9 * inputs);
   }
 }
 
-/** Both indices of nine bits, the first in the low byte. */
-const INDICES = Uint16Array.from({ length: 512 }, (_, nine) => {
-  let reversed = 0;
-  for (let j = 0; j < 9; j++) reversed |= ((nine >> (8 - j)) & 1) << j;
-  return (reversed & ((1 << FIRST) - 1)) | ((reversed >> FIRST) << 8);
-});
+/** Three bits as the file has them, first pixel highest, in the order of an index, first pixel lowest. */
+const REVERSED = [0, 4, 2, 6, 1, 5, 3, 7];
+/** How many of nine bits are 1. */
+const ONES = Uint8Array.from({ length: 512 }, (_, nine) => nine.toString(2).replaceAll('0', '').length);
 
 /** Output channels that stand side by side. */
 export const LANE = 4;
