@@ -21,12 +21,12 @@ const allowed: Record<string, readonly string[]> = {
   'src/data': ['src/errors.ts', 'src/formats', 'src/network'],
   'src/train': ['src/errors.ts', 'src/formats', 'src/network', 'src/data', 'src/chart'],
   converters: [...ground, 'proto'],
-  eval: [...ground, 'proto', 'converters'],
+  eval: [...ground, 'proto', 'src/onebit', 'src/onebit.ts', 'converters'],
   'src/onebit': ['src/errors.ts', 'src/formats', 'src/network', 'proto'],
   'src/onebit.ts': ['src/errors.ts', 'src/network', 'src/onebit'],
   'src/web.ts': [...ground, 'proto', 'converters', 'eval'],
   'src/index.ts': [...ground, 'proto', 'converters', 'eval', 'src/web.ts'],
-  'src/cli': [...ground, 'proto', 'converters', 'eval'],
+  'src/cli': [...ground, 'proto', 'src/onebit', 'converters', 'eval'],
 };
 
 const partOf = (path: string) => Object.keys(allowed).find((part) => path === part || path.startsWith(`${part}/`));

@@ -64,7 +64,11 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     })),
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
-  const backends = await chooseBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
+  const backends = await chooseBackends(
+    flags,
+    { ...backendOptions, batch: flags.batch[0] ?? 1 },
+    files.map(({ model }) => model),
+  );
   const threads = flags.threads ?? [undefined];
   const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('runs');

@@ -86,7 +86,8 @@ function webHelper(share: Share): Helper {
 }
 
 async function nodeHelper(share: Share): Promise<Helper> {
-  const threads = await import('node:worker_threads');
+  const name = 'node:worker_threads'; // in a variable, so that bundlers for pages do not look for it
+  const threads: typeof import('node:worker_threads') = await import(/* @vite-ignore */ /* webpackIgnore: true */ name);
   const text = `${BODY} const { parentPort, workerData } = require('node:worker_threads'); parentPort.postMessage('ready'); serve(run, workerData);`;
   const worker = new threads.Worker(text, { eval: true, workerData: share, execArgv: [] });
   const ready = new Promise<void>((resolve, reject) => worker.once('message', () => resolve()).once('error', reject));

@@ -22,7 +22,6 @@ async function bundle(): Promise<string> {
     minify: true,
     keepNames: true, // what most disturbs code that goes to workers as text
     format: 'esm',
-    external: ['node:worker_threads'],
     write: false,
   });
   return outputFiles[0]?.text ?? '';

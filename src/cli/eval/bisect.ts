@@ -32,7 +32,7 @@ export async function runBisect(file: NetworkFile, flags: BisectFlags): Promise<
   const { input, classes } = readClassifier(file.model);
   const { threads, browser, softwareGpu } = flags;
   const backendOptions = { threads, browser, softwareGpu };
-  const names = await chooseBackends(flags, { ...backendOptions, batch: 1, source: file.source });
+  const names = await chooseBackends(flags, { ...backendOptions, batch: 1, source: file.source }, [file.model]);
   const sides = await chooseSides(file, names, flags.against);
   const data = await openImageSet(flags.data, {
     split: 'test',

@@ -149,7 +149,7 @@ async function prepare(file: string, network: NetworkFile, flags: Flags): Promis
     batch: fixedBatch ?? flags.batch ?? defaultBatch(input),
     source,
   };
-  const chosen = await chooseBackends(flags, backendOptions);
+  const chosen = await chooseBackends(flags, backendOptions, [model]);
   for (const backend of chosen) warn(metadata && misfit(metadata.form, backend));
   const logitFiles = new LogitFiles(flags.saveLogits, chosen, flags.force);
   if (flags.report !== undefined) requireWritable(flags.report, flags.force);
