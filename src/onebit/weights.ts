@@ -24,41 +24,39 @@ export function signsLength(outputs: number, inputs: number): number {
  * @param bits packed as the file holds them: OIHW, most significant bit first
  */
 export function prepareSigns(bits: Uint8Array, outputs: number, inputs: number, stride: number, target: Uint8Array): void {
-  const offsets = new Int32Array(target.buffer, target.byteOffset, outputs);
   const pairs = Math.ceil(inputs / 2);
+  const offsets = new Int32Array(target.buffer, target.byteOffset, outputs);
   const indices = new Uint16Array(target.buffer, target.byteOffset + 4 * outputs, 3 * outputs * pairs);
   const entry = VECTOR * rowsUnder(stride);
-  // What a row of three signs adds to the index as the first and as the second of its pair.
-  const firsts = Uint16Array.from(REVERSED, (three) => three * entry);
-  const seconds = Uint16Array.from(REVERSED, (three) => 8 * three * entry);
-  const places = [0, 1, 2].map((row) => VECTOR * placeOf(row, stride)) as [number, number, number];
-  for (let o = 0, bit = 0; o < outputs; o++) {
-    let ones = 0;
-    const nine = () => {
-      const byte = bit >> 3;
-      // Nine bits lie in two bytes.
-      const signs = ((((bits[byte] as number) << 8) | (bits[byte + 1] ?? 0)) >> (7 - (bit & 7))) & 511;
-      bit += 9;
-      ones += ONES[signs] as number;
-      return signs;
-    };
-    for (let p = 0; p < pairs; p++) {
-      const start = p - (p % PAIRS);
-      const table = (p - start) * 64 * entry;
-      let at = 3 * (start * outputs + o * Math.min(PAIRS, pairs - start) + p - start);
-      const first = nine();
-      const second = 2 * p + 1 < inputs ? nine() : 0;
-      for (let row = 0, shift = 6; row < 3; row++, shift -= 3) {
-        indices[at++] =
-          table + (places[row] as number) + (firsts[(first >> shift) & 7] as number) + (seconds[(second >> shift) & 7] as number);
+  // What a row of three signs adds to the index as the first of its pair; as the second it is 8 times that.
+  const three = Uint16Array.from([0, 4, 2, 6, 1, 5, 3, 7], (reversed) => reversed * entry);
+  const [top, middle, bottom] = [0, 1, 2].map((row) => VECTOR * placeOf(row, stride)) as [number, number, number];
+  offsets.fill(-128 * 9 * inputs);
+  let at = 0;
+  for (let start = 0; start < pairs; start += PAIRS) {
+    for (let o = 0; o < outputs; o++) {
+      let ones = 0;
+      for (let p = start; p < Math.min(pairs, start + PAIRS); p++) {
+        const bit = 9 * (o * inputs + 2 * p);
+        const first = nineBits(bits, bit);
+        const second = 2 * p + 1 < inputs ? nineBits(bits, bit + 9) : 0;
+        ones += (ONES[first] as number) + (ONES[second] as number);
+        const table = (p - start) * 64 * entry;
+        indices[at++] = table + top + (three[first >> 6] as number) + 8 * (three[second >> 6] as number);
+        indices[at++] = table + middle + (three[(first >> 3) & 7] as number) + 8 * (three[(second >> 3) & 7] as number);
+        indices[at++] = table + bottom + (three[first & 7] as number) + 8 * (three[second & 7] as number);
       }
+      offsets[o] = (offsets[o] as number) + 256 * ones;
     }
-    offsets[o] = 128 * (2 * ones - 9 * inputs);
   }
 }
 
-/** Three bits as the file has them, first pixel highest, in the order of an index, first pixel lowest. */
-const REVERSED = [0, 4, 2, 6, 1, 5, 3, 7];
+/** The bits from `bit` on, the first of them highest. */
+function nineBits(bits: Uint8Array, bit: number): number {
+  const byte = bit >> 3; // nine bits lie in two bytes
+  return ((((bits[byte] as number) << 8) | (bits[byte + 1] ?? 0)) >> (7 - (bit & 7))) & 511;
+}
+
 /** How many of nine bits are 1. */
 const ONES = Uint8Array.from({ length: 512 }, (_, nine) => nine.toString(2).replaceAll('0', '').length);
 
