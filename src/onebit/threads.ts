@@ -91,7 +91,7 @@ async function nodeHelper(share: Share): Promise<Helper> {
   const text = `${BODY} const { parentPort, workerData } = require('node:worker_threads'); parentPort.postMessage('ready'); serve(run, workerData);`;
   const worker = new threads.Worker(text, { eval: true, workerData: share, execArgv: [] });
   const ready = new Promise<void>((resolve, reject) => worker.once('message', () => resolve()).once('error', reject));
-  worker.unref(); // a program may end without releasing its networks
+  void ready.then(() => worker.unref()).catch(() => {}); // a program may end without releasing its networks
   return { ready, terminate: () => void worker.terminate() };
 }
 
