@@ -9,5 +9,5 @@
 export { DeviceError, DownloadError, InputError, UsageError, WrnError } from './errors.ts';
 export type { Prediction } from './network/softmax.ts';
 export { type LoadOptions, loadOneBit } from './onebit/load.ts';
-export type { Images, LayerOutput, OneBitNetwork } from './onebit/network.ts';
+export type { CallTime, Images, LayerOutput, OneBitNetwork } from './onebit/network.ts';
 export type { Picture, Pixels } from './onebit/picture.ts';

@@ -27,10 +27,12 @@ function runShare(
   kernels: Readonly<Record<KernelName, Kernel>>,
   { calls, agreed, thread, threads, scratch }: Share,
   blocking: boolean,
+  times?: Float64Array,
 ): void {
   const SPINS = 4000; // some 20 microseconds: longer than most calls differ, shorter than waking a thread
   const images = Atomics.load(agreed, 1);
-  for (const { kernel, block, tiles } of calls) {
+  for (const [i, { kernel, block, tiles }] of calls.entries()) {
+    const start = times ? performance.now() : 0;
     const all = images * tiles;
     const ended = Atomics.load(agreed, 2);
     const [from, to] = [Math.floor((all * thread) / threads), Math.floor((all * (thread + 1)) / threads)];
@@ -39,12 +41,12 @@ function runShare(
       Atomics.store(agreed, 3, 0);
       Atomics.add(agreed, 2, 1);
       Atomics.notify(agreed, 2);
-      continue;
     }
     for (let spin = 0; Atomics.load(agreed, 2) === ended; spin++) {
       if (Atomics.load(agreed, 5) !== 0) throw new Error('a thread of the network failed');
       if (blocking && spin > SPINS) Atomics.wait(agreed, 2, ended, 1000);
     }
+    if (times) times[i] = (times[i] as number) + performance.now() - start;
   }
 }
 
@@ -150,11 +152,11 @@ export async function threadedEngine(plan: Plan, memory: WebAssembly.Memory, mod
   return {
     memory: memory.buffer,
     threads,
-    run(count) {
+    run(count, times) {
       Atomics.store(agreed, 1, count);
       Atomics.add(agreed, 0, 1);
       Atomics.notify(agreed, 0);
-      runShare(kernels, own, blocking);
+      runShare(kernels, own, blocking, times);
     },
     release,
   };
