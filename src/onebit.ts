@@ -5,6 +5,10 @@
  *     import { loadOneBit } from 'wrn-onnx/onebit';
  *     const network = await loadOneBit('model.onnx');
  *     const [best] = await network.classify(canvas.getContext('2d').getImageData(0, 0, 32, 32));
+ *
+ * A page with a content security policy has to allow `script-src 'wasm-unsafe-eval'`. Threads need a page that is cross-origin
+ * isolated (Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp) and `worker-src blob:` where
+ * there is a policy; without them there is one thread. `network.threads` says how many compute.
  */
 export { DeviceError, DownloadError, InputError, UsageError, WrnError } from './errors.ts';
 export type { Prediction } from './network/softmax.ts';
