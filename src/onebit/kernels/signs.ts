@@ -180,13 +180,6 @@ function pixels<T>(from: usize, stride: i32, k: usize): v128 {
   return i16x8.sub(bytes, i16x8.splat(128));
 }
 
-/** The sum of three look-ups for one row of the tile: the vectors behind a, b and c. */
-// @ts-ignore: decorator
-@inline
-function three<T>(a: v128, b: v128, c: v128): v128 {
-  return v128.add<T>(v128.add<T>(a, b), c);
-}
-
 function startSums(tables: usize, indices: usize, group: i32, outputs: i32, sums: usize): void {
   lookUp<i16>(true, false, tables, indices, group, outputs, sums, 0);
 }
@@ -224,13 +217,14 @@ function lookUp<T>(
       r3 = v128.load(sums, 48);
     }
     const next = indices + 6 * group;
+    // One look-up a turn: engines load early and add late, and more of them at once than there are registers for.
     do {
-      const a = tables + load<u16>(indices), b = tables + load<u16>(indices, 2), c = tables + load<u16>(indices, 4);
-      r0 = v128.add<T>(r0, three<T>(v128.load(a), v128.load(b), v128.load(c)));
-      r1 = v128.add<T>(r1, three<T>(v128.load(a, 16), v128.load(b, 16), v128.load(c, 16)));
-      r2 = v128.add<T>(r2, three<T>(v128.load(a, 32), v128.load(b, 32), v128.load(c, 32)));
-      r3 = v128.add<T>(r3, three<T>(v128.load(a, 48), v128.load(b, 48), v128.load(c, 48)));
-      indices += 6;
+      const entry = tables + load<u16>(indices);
+      r0 = v128.add<T>(r0, v128.load(entry));
+      r1 = v128.add<T>(r1, v128.load(entry, 16));
+      r2 = v128.add<T>(r2, v128.load(entry, 32));
+      r3 = v128.add<T>(r3, v128.load(entry, 48));
+      indices += 2;
     } while (indices < next);
     if (widens) {
       widen(wide, r0);
