@@ -5,6 +5,7 @@ import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
+import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
 import { machine } from '../../eval/machine.ts';
 import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
 import { UsageError } from '../errors.ts';
@@ -49,7 +50,10 @@ export function command(): Command {
     )
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
-    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the speed of a large matrix product')
+    .option(
+      '--profile',
+      'time by layer and operator on the CPU (on our own kernels where onebit is among the backends), beside the multiply-accumulates and the speed of a large matrix product',
+    )
     .option('--chart <name>', 'draw NAME.svg and NAME.png')
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
@@ -73,7 +77,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     })),
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
-  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
+  const models = files.map(({ model }) => model);
+  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 }, models);
   const threads = flags.threads ?? [undefined];
   const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('runs');
@@ -94,7 +99,11 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     }
     if (flags.profile) {
       const options = { batch: flags.batch[0] ?? 1, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
-      for (const { name, model } of files) profiles.push({ file: name, profile: await profile(model, options) });
+      const onebit = backends.includes('onebit');
+      for (const { name, model } of files) {
+        const measured = await (onebit ? profileOneBit(model, options) : profile(model, options));
+        profiles.push({ file: name, on: onebit ? 'onebit' : 'the CPU', profile: measured });
+      }
     }
   } finally {
     progress.stop();
@@ -112,11 +121,13 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
 
 interface FileProfile {
   readonly file: string;
+  /** What ran. */
+  readonly on: string;
   readonly profile: Profile;
 }
 
 function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
-  const text = () => [measurementTable(measurements, wide), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
+  const text = () => [measurementTable(measurements, wide), ...profiles.map(profileTable)].join('\n');
   process.stdout.write(format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text());
 }
 
@@ -153,7 +164,8 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
-function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPerImage }: Profile): string {
+function profileTable({ file, on, profile }: FileProfile): string {
+  const { batch, matmul, layers, ops, microsecondsPerImage } = profile;
   const table = new Table({
     head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of matmul'],
     style: { ...plain.style, compact: true },
@@ -172,7 +184,7 @@ function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPe
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
   return [
-    `\n${file} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
+    `\n${file} on ${on}, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
     `  matmul, products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,

@@ -1,5 +1,6 @@
 /** The backends that run in the user's Chrome, Chromium or Edge. */
 import { DeviceError } from '../../../src/errors.ts';
+import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { loadPackage, requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions } from '../backend.ts';
@@ -20,6 +21,7 @@ interface BrowserRow {
   readonly title: string;
   readonly provider: Provider;
   readonly advice: string;
+  readonly oneBitOnly?: boolean;
   /** Rewrites a file for a provider that does not take it as it is; says what was done. */
   prepare?(
     model: Uint8Array,
@@ -28,12 +30,15 @@ interface BrowserRow {
   ): { model: Uint8Array; input: ModelInput; done: string };
 }
 
-export function browserBackend({ title, provider, advice, prepare }: BrowserRow): Backend {
+export function browserBackend({ title, provider, advice, oneBitOnly, prepare }: BrowserRow): Backend {
   return {
     title,
+    ...(oneBitOnly ? { oneBitOnly } : {}),
     async open(original, originalInput, options) {
       const { chromium } = await loadPackage('playwright-core');
-      requirePackage('onnxruntime-web');
+      if (oneBitOnly)
+        readOneBitFile(original); // here, what is wrong with the file is told from what the machine lacks
+      else requirePackage('onnxruntime-web');
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
       const input = prepared?.input ?? originalInput;
@@ -88,7 +93,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
 
 function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {
   const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  const rendering = provider === 'wasm' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
+  const rendering = provider === 'wasm' || provider === 'onebit' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
   return [...root, ...quiet, ...rendering];
 }
 
