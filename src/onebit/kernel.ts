@@ -1,5 +1,5 @@
 /** The kernels by name, and how the work of each is cut into tiles. */
-import { PAIRS, ROWS, VECTOR } from './tile.ts';
+import { GROUP, ROWS, VECTOR } from './tile.ts';
 import * as w from './words.ts';
 
 /**
@@ -29,7 +29,7 @@ export const LANES = { signsByte: 8, signsFloat: 4 } as const;
 export function scratchLength(kernel: KernelName, words: ArrayLike<number>): number {
   const word = (at: number) => words[at] as number;
   // Tables of at most 9 rows; of each channel the sums of a tile, as they are added and as int32; those of one as floats.
-  if (kernel === 'signsByte' || kernel === 'signsFloat') return VECTOR * (PAIRS * 64 * 9 + 3 * ROWS * word(w.CHANNELS) + 2 * ROWS);
+  if (kernel === 'signsByte' || kernel === 'signsFloat') return VECTOR * ((GROUP / 2) * 64 * 9 + 3 * ROWS * word(w.CHANNELS) + 2 * ROWS);
   // A row between what pads it, or 4 channels of 8 pixels.
   return 4 * (word(w.INPUT_WIDTH) + word(w.LEFT) + word(w.WINDOW) + 32);
 }

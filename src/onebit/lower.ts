@@ -2,9 +2,7 @@
 import { InputError } from '../errors.ts';
 import { elements } from '../formats/shape.ts';
 
-import { foldNorm } from '../network/fold-norm.ts';
 import { signAt } from '../network/sign.ts';
-import { type FloatTensor, floatTensor } from '../network/tensor.ts';
 import type { ConvLayer, NormLayer, PoolLayer, StandardizeLayer } from '../network/topology.ts';
 import type { Block } from './block.ts';
 import type { OneBitFile } from './file.ts';
@@ -198,9 +196,9 @@ const FLOORS = { relu: 0, shiftedRelu: -1 } as const;
 function activation({ source, norm, clip, active }: Step, { file, block, quantizationOf }: Lowering): void {
   if (active === undefined) return;
   const [channels] = source.shape;
-  const { factor, offset } = norm?.op === 'norm' ? foldNorm({ tensors: normTensors(file, norm) }, norm) : standardized(norm, channels);
-  block.constants(w.FACTOR, Float32Array.from(factor));
-  block.constants(w.SHIFT, Float32Array.from(offset));
+  const { factor, offset } = norm?.op === 'norm' ? folded(file, norm) : standardized(norm, channels);
+  block.constants(w.FACTOR, factor);
+  block.constants(w.SHIFT, offset);
   block.real(w.FLOOR, clip ? FLOORS[clip.op] : Number.NEGATIVE_INFINITY);
   const quantization = quantizationOf(active);
   if (!quantization) return;
@@ -212,26 +210,32 @@ function activation({ source, norm, clip, active }: Step, { file, block, quantiz
 function standardized(norm: StandardizeLayer | undefined, channels: number) {
   const std = (c: number) => norm?.std[c] ?? 1;
   return {
-    factor: Float64Array.from({ length: channels }, (_, c) => 1 / std(c)),
-    offset: Float64Array.from({ length: channels }, (_, c) => -(norm?.mean[c] ?? 0) / std(c)),
+    factor: Float32Array.from({ length: channels }, (_, c) => 1 / std(c)),
+    offset: Float32Array.from({ length: channels }, (_, c) => -(norm?.mean[c] ?? 0) / std(c)),
   };
 }
 
-/** The parameters of a norm that the file stores. */
-function normTensors(file: OneBitFile, { name, affine, shape: [channels] }: NormLayer): Map<string, FloatTensor> {
-  const fields = ['mean', 'variance', ...(affine ? ['gamma', 'beta'] : [])];
-  const tensors = new Map(
-    fields.map((field) => [`${name}.${field}`, floatTensor([channels], file.floats(`${name}.${field}`, channels))] as const),
-  );
-  const variances = tensors.get(`${name}.variance`)?.data;
-  const negative = variances?.findIndex((value) => value < 0) ?? -1;
+/**
+ * Batch norm as a factor and an offset: gamma / sqrt(variance + epsilon) and beta - mean * factor, in float32 and in the
+ * order in which onnxruntime computes it. Another order would
+ * decide ties of the 8-bit rounding behind it otherwise, and what differs spreads from block to block.
+ */
+function folded(file: OneBitFile, { name, affine, epsilon, shape: [channels] }: NormLayer) {
+  const field = (field: string) => file.floats(`${name}.${field}`, channels);
+  const [mean, variance] = [field('mean'), field('variance')];
+  const negative = variance.findIndex((value) => value < 0);
   if (negative >= 0)
     throw new InputError(
       'onnx',
       `tensor ${name}.variance`,
-      `expected variances of at least 0, got ${variances?.[negative]} at index ${negative}`,
+      `expected variances of at least 0, got ${variance[negative]} at index ${negative}`,
     );
-  return tensors;
+  const f = Math.fround;
+  const inverse = variance.map((v) => 1 / f(Math.sqrt(f(v + f(epsilon)))));
+  const gamma = affine ? field('gamma') : undefined;
+  const factor = gamma ? inverse.map((s, c) => s * (gamma[c] as number)) : inverse;
+  const beta = affine ? field('beta') : new Float32Array(channels);
+  return { factor, offset: beta.map((b, c) => b - f((mean[c] as number) * (factor[c] as number))) };
 }
 
 /** One value for all channels or one per channel, as one per channel. */

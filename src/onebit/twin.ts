@@ -1,7 +1,7 @@
 /** The kernels as plain loops: the specification that the compiled ones are compared with. Too slow for anything else. */
 import { type Kernels, LANES } from './kernel.ts';
-import { PAIRS, ROWS, VECTOR } from './tile.ts';
-import { LANE, placeOf, rowsUnder } from './weights.ts';
+import { GROUP, ROWS, VECTOR } from './tile.ts';
+import { channelsPerTable, LANE, placeOf, rowsUnder } from './weights.ts';
 import * as w from './words.ts';
 
 /** Kernels over the given memory. */
@@ -59,13 +59,15 @@ export function twin(memory: ArrayBufferLike): Kernels {
 
   /** The sign of position k of the 3x3 kernel from input i to output o: `prepareSigns` has the layout. */
   const sign = (b: Block, o: number, i: number, k: number) => {
-    const [channels, stride, row] = [b.of(w.CHANNELS), b.of(w.STRIDE), Math.floor(k / 3)];
-    const [pair, pairs, entry] = [Math.floor(i / 2), Math.ceil(b.of(w.INPUT_CHANNELS) / 2), VECTOR * rowsUnder(stride)];
-    const start = pair - (pair % PAIRS);
-    const index = 3 * (start * channels + o * Math.min(PAIRS, pairs - start) + pair - start) + row;
-    const offset = view.getUint16(b.of(w.WEIGHTS) + 4 * channels + 2 * index, true) - VECTOR * placeOf(row, stride);
-    const six = offset / entry - 64 * (pair - start);
-    return (six >> (3 * (i % 2) + (k % 3))) & 1 ? 1 : -1;
+    const [outputs, inputs, stride, row] = [b.of(w.CHANNELS), b.of(w.INPUT_CHANNELS), b.of(w.STRIDE), Math.floor(k / 3)];
+    const [channels, entry] = [channelsPerTable(outputs), VECTOR * rowsUnder(stride)];
+    const start = i - (i % GROUP);
+    const tables = Math.ceil(Math.min(GROUP, inputs - start) / channels);
+    const table = Math.floor((i - start) / channels);
+    const index = 3 * ((start / channels) * outputs + o * tables + table) + row;
+    const at = view.getUint16(b.of(w.WEIGHTS) + 4 * outputs + 2 * index, true) - VECTOR * placeOf(row, stride);
+    const signs = at / entry - 8 ** channels * table;
+    return (signs >> (3 * (i % channels) + (k % 3))) & 1 ? 1 : -1;
   };
 
   const signs = (kernel: keyof typeof LANES, size: 1 | 4) => (address: number, from: number, to: number) => {

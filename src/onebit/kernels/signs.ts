@@ -2,23 +2,24 @@
  * 3x3 convolutions whose weights are signs, by shared partial sums. A row of a kernel of two input channels is six signs,
  * and the six pixels under it have 64 sums +-x0 +-x1 ... +-x5. They are made once and looked up by all output channels,
  * and by the three output rows that see this input row: nine additions become one and a half. What is looked up is a
- * vector of neighbouring pixels, so that no lane depends on data. A last channel without a partner has 8 sums.
+ * vector of neighbouring pixels, so that no lane depends on data. A channel has a table of 8 sums of its own where there
+ * are few output channels, for which 64 do not pay, and where it has no partner.
  *
  * A tile is ROWS rows of output pixels, one vector wide. An entry of a table holds the same sum for every input row
  * under the tile, so that one index serves all rows of the tile: as many vectors side by side.
  */
-import { PAIRS, ROWS, VECTOR } from '../tile';
+import { GROUP, MANY, ROWS, VECTOR } from '../tile';
 import * as w from '../words';
 import { floatAt, wordAt } from './block';
 import { finishRows, quantized } from './epilogue';
 
-/** Bytes of the tables of PAIRS pairs: 64 entries of at most 9 vectors. */
-const TABLES: i32 = PAIRS * 64 * 9 * VECTOR;
+/** Bytes of the tables of a group: for each two channels 64 entries of at most 9 vectors. */
+const TABLES: i32 = (GROUP / 2) * 64 * 9 * VECTOR;
 /** Bytes of one output channel's sums, as they are added and as int32. */
 const SUMS: i32 = ROWS * VECTOR;
 const WIDE: i32 = 2 * SUMS;
-/** Pairs of channels whose sums of uint8 - 128 fit into 16 bits: 14 * 18 * 128 = 32,256. */
-const FITTING: i32 = 14;
+/** Channels whose sums of uint8 - 128 fit into 16 bits: 28 * 9 * 128 = 32,256. */
+const FITTING: i32 = 28;
 
 /** Input rows under a tile: vectors of an entry of a table. */
 // @ts-ignore: decorator
@@ -75,31 +76,32 @@ function signs<T>(block: usize, from: i32, to: i32, scratch: usize): void {
 function sumTile<T>(block: usize, input: usize, first: i32, last: i32, tables: usize, sums: usize, wide: usize): void {
   const channels = wordAt(block, w.CHANNELS), inputs = wordAt(block, w.INPUT_CHANNELS);
   const stride = wordAt(block, w.STRIDE), row = wordAt(block, w.INPUT_ROW), plane = wordAt(block, w.INPUT_PLANE);
-  const pairs = (inputs + 1) >> 1, outputs = last - first, entry = VECTOR * rowsUnder(stride);
+  const outputs = last - first, entry = VECTOR * rowsUnder(stride);
+  const perTable = channels < MANY ? 1 : 2, table = (perTable == 1 ? 8 : 64) * entry;
   const offsets: usize = wordAt(block, w.WEIGHTS);
   if (isInteger<T>()) startWide(offsets + 4 * first, outputs, wide);
   let indices = offsets + 4 * channels;
-  for (let p = 0, held = 0; p < pairs; p += PAIRS) {
-    const group = min(PAIRS, pairs - p);
-    for (let i = 0; i < group; i++) {
-      const channel = 2 * (p + i), at = input + channel * plane;
-      makeTable<T>(tables + i * 64 * entry, at, channel + 1 < inputs ? at + plane : 0, row, stride);
+  for (let c = 0, held = 0; c < inputs; c += GROUP) {
+    const end = min(inputs, c + GROUP), lookUps = 3 * ((end - c + perTable - 1) / perTable);
+    for (let i = c, to = tables; i < end; i += perTable, to += table) {
+      const at = input + i * plane;
+      makeTable<T>(to, at, perTable == 2 && i + 1 < end ? at + plane : 0, row, stride);
     }
-    const own = indices + 6 * group * first;
+    const own = indices + 2 * lookUps * first;
     if (isFloat<T>()) {
-      if (p == 0) startFloats(tables, own, group, outputs, sums);
-      else addFloats(tables, own, group, outputs, sums);
+      if (c == 0) startFloats(tables, own, lookUps, outputs, sums);
+      else addFloats(tables, own, lookUps, outputs, sums);
     } else {
       const starts = held == 0;
-      held += PAIRS;
-      if (p + PAIRS >= pairs || held + PAIRS > FITTING) {
+      held += GROUP;
+      if (end == inputs || held + GROUP > FITTING) {
         held = 0;
-        if (starts) startAndWiden(tables, own, group, outputs, sums, wide);
-        else addAndWiden(tables, own, group, outputs, sums, wide);
-      } else if (starts) startSums(tables, own, group, outputs, sums);
-      else addSums(tables, own, group, outputs, sums);
+        if (starts) startAndWiden(tables, own, lookUps, outputs, sums, wide);
+        else addAndWiden(tables, own, lookUps, outputs, sums, wide);
+      } else if (starts) startSums(tables, own, lookUps, outputs, sums);
+      else addSums(tables, own, lookUps, outputs, sums);
     }
-    indices += 6 * group * channels;
+    indices += 2 * lookUps * channels;
   }
 }
 
@@ -180,33 +182,33 @@ function pixels<T>(from: usize, stride: i32, k: usize): v128 {
   return i16x8.sub(bytes, i16x8.splat(128));
 }
 
-function startSums(tables: usize, indices: usize, group: i32, outputs: i32, sums: usize): void {
-  lookUp<i16>(true, false, tables, indices, group, outputs, sums, 0);
+function startSums(tables: usize, indices: usize, lookUps: i32, outputs: i32, sums: usize): void {
+  lookUp<i16>(true, false, tables, indices, lookUps, outputs, sums, 0);
 }
-function addSums(tables: usize, indices: usize, group: i32, outputs: i32, sums: usize): void {
-  lookUp<i16>(false, false, tables, indices, group, outputs, sums, 0);
+function addSums(tables: usize, indices: usize, lookUps: i32, outputs: i32, sums: usize): void {
+  lookUp<i16>(false, false, tables, indices, lookUps, outputs, sums, 0);
 }
-function startAndWiden(tables: usize, indices: usize, group: i32, outputs: i32, sums: usize, wide: usize): void {
-  lookUp<i16>(true, true, tables, indices, group, outputs, sums, wide);
+function startAndWiden(tables: usize, indices: usize, lookUps: i32, outputs: i32, sums: usize, wide: usize): void {
+  lookUp<i16>(true, true, tables, indices, lookUps, outputs, sums, wide);
 }
-function addAndWiden(tables: usize, indices: usize, group: i32, outputs: i32, sums: usize, wide: usize): void {
-  lookUp<i16>(false, true, tables, indices, group, outputs, sums, wide);
+function addAndWiden(tables: usize, indices: usize, lookUps: i32, outputs: i32, sums: usize, wide: usize): void {
+  lookUp<i16>(false, true, tables, indices, lookUps, outputs, sums, wide);
 }
-function startFloats(tables: usize, indices: usize, group: i32, outputs: i32, sums: usize): void {
-  lookUp<f32>(true, false, tables, indices, group, outputs, sums, 0);
+function startFloats(tables: usize, indices: usize, lookUps: i32, outputs: i32, sums: usize): void {
+  lookUp<f32>(true, false, tables, indices, lookUps, outputs, sums, 0);
 }
-function addFloats(tables: usize, indices: usize, group: i32, outputs: i32, sums: usize): void {
-  lookUp<f32>(false, false, tables, indices, group, outputs, sums, 0);
+function addFloats(tables: usize, indices: usize, lookUps: i32, outputs: i32, sums: usize): void {
+  lookUp<f32>(false, false, tables, indices, lookUps, outputs, sums, 0);
 }
 
 /**
- * Adds the look-ups of a group of pairs to the sums of each output channel: the loop where the time goes. `starts`: the
+ * Adds the look-ups of a group of channels to the sums of each output channel: the loop where the time goes. `starts`: the
  * sums begin here; `widens`: they end here, and are added to int32 ones.
  */
 // @ts-ignore: decorator
 @inline
 function lookUp<T>(
-  starts: bool, widens: bool, tables: usize, indices: usize, group: i32, outputs: i32, sums: usize, wide: usize,
+  starts: bool, widens: bool, tables: usize, indices: usize, lookUps: i32, outputs: i32, sums: usize, wide: usize,
 ): void {
   for (const end = sums + outputs * SUMS; sums < end; sums += SUMS) {
     let r0 = i32x4.splat(0), r1 = r0, r2 = r0, r3 = r0;
@@ -216,7 +218,7 @@ function lookUp<T>(
       r2 = v128.load(sums, 32);
       r3 = v128.load(sums, 48);
     }
-    const next = indices + 6 * group;
+    const next = indices + 2 * lookUps;
     // One look-up a turn: engines load early and add late, and more of them at once than there are registers for.
     do {
       const entry = tables + load<u16>(indices);

@@ -4,9 +4,9 @@
  * channels and a bias, the activation into the range of its 8-bit output, which clips at 0 (ReLU) or -1 (shifted ReLU).
  */
 import { InputError } from '../../../../src/errors.ts';
-import { foldNorm } from '../../../../src/network/fold-norm.ts';
 import type { Model } from '../../../../src/network/model.ts';
 import { type ConvLayer, type Layer, layers, type NormLayer } from '../../../../src/network/topology.ts';
+import { foldNorm } from './fold-norm.ts';
 
 export interface IntegerConv {
   readonly layer: ConvLayer;

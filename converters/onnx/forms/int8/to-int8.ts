@@ -5,7 +5,6 @@
  */
 import { DataType, encodeModel, type ModelProto, type TensorProto } from '../../../../proto/onnx.ts';
 import type { InputLayout } from '../../../../src/network/file-metadata.ts';
-import { foldNorm } from '../../../../src/network/fold-norm.ts';
 import type { Model } from '../../../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../../../src/network/tensor.ts';
 import { layers } from '../../../../src/network/topology.ts';
@@ -13,6 +12,7 @@ import { Graph } from '../../graph.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
 import { castless, inline, int8Signs } from '../inline.ts';
 import type { Indices } from '../unpack-signs.ts';
+import { foldNorm } from './fold-norm.ts';
 import { type Int8Plan, type IntegerConv, planInt8 } from './plan.ts';
 import { type Quantization, quantizationOf, type Range } from './quantization.ts';
 

@@ -1,13 +1,13 @@
 /** The fp16 form against the naive interpreter, every value rounded to float16; and what float16 cannot hold. */
 import { describe, expect, test } from 'vitest';
 import { toFp16Onnx, toFp16Proto } from '../../../../converters/onnx/forms/fp16/to-fp16.ts';
+import { foldNorm } from '../../../../converters/onnx/forms/int8/fold-norm.ts';
 import { typeName } from '../../../../converters/onnx/initializer.ts';
 import { readClassifier } from '../../../../eval/runtime/model-input.ts';
 import { verifyFp16 } from '../../../../eval/verify/fp16.ts';
 import { roundFloat16 } from '../../../../eval/verify/round-float16.ts';
 import { withLoaded } from '../../../../eval/verify/rounded-form.ts';
 import { InputError, ParityError } from '../../../../src/errors.ts';
-import { foldNorm } from '../../../../src/network/fold-norm.ts';
 import type { Model } from '../../../../src/network/model.ts';
 import { layers, type NormLayer } from '../../../../src/network/topology.ts';
 import { randomImages, randomModel, variants } from '../../../network/random-model.ts';
