@@ -6,7 +6,6 @@ import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
-import type { ImageShape } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { UsageError } from '../../errors.ts';
 import { naturalNumber, naturalNumbers } from '../shared/arguments.ts';
@@ -167,7 +166,7 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
       reference,
       limit,
       shard,
-      backendOptions: { threads, browser, softwareGpu, batch: flags.batch ?? defaultBatch(input), source },
+      backendOptions: { threads, browser, softwareGpu, batch: flags.batch, source },
     });
     const logitFiles = new LogitFiles(flags.saveLogits, plan.subject, plan.rows, flags.force);
     await logitFiles.open(classes, plan.range.from);
@@ -221,9 +220,4 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
 
 function warn(note: string | undefined): void {
   if (note !== undefined) process.stderr.write(`${note}\n`);
-}
-
-/** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */
-function defaultBatch({ height, width }: ImageShape): number {
-  return height * width <= 32 * 32 ? 64 : 16;
 }
