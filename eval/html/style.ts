@@ -1,10 +1,12 @@
 /** Style of the page: one column of at most 60 rem, light or dark as the reader's system is, always light in print. */
+import { light } from '../../src/chart/look.ts';
+
 export const style = `
 :root {
   color-scheme: light dark;
-  --paper: #fff; --surface: #f4f6f9; --line: #d5dae1; --ink: #171a1f; --muted: #566070;
-  --pass: #12703f; --fail: #b3261e; --hit: #2563c9; --miss: #d9480f;
-  --file0: #1f5fc4; --file1: #b8460b; --file2: #0b7a5c; --file3: #8a3fb0; --file4: #96690a; --file5: #b0246b;
+  --paper: ${light.paper}; --surface: #f4f6f9; --line: ${light.line}; --ink: ${light.ink}; --muted: ${light.muted};
+  --pass: #12703f; --fail: ${light.fail}; --hit: #2563c9; --miss: #d9480f;
+  ${light.series.map((colour, i) => `--file${i}: ${colour};`).join(' ')}
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
@@ -30,6 +32,7 @@ pre { background: var(--surface); border: 1px solid var(--line); border-radius: 
 .verdict { display: inline-block; margin: .75rem 0 0; padding: .15rem .7rem; border: 1.5px solid; border-radius: 1rem; font-weight: 600; }
 .pass { color: var(--pass); }
 .fail { color: var(--fail); }
+.caution { margin: .75rem 0 0; padding: .4rem .8rem; border-left: 4px solid var(--miss); font-weight: 600; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1.25rem 0 0; padding: 0; list-style: none; }
 .tiles li { background: var(--surface); border: 1px solid var(--line); border-radius: .6rem; padding: .7rem .9rem; }
 .tiles b { display: block; font-size: 1.5rem; line-height: 1.25; }

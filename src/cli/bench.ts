@@ -4,22 +4,23 @@ import { Command, Option } from 'commander';
 import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
-import { benchChart } from '../../eval/bench/chart.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
-import type { Shapes } from '../../eval/runtime/random-run.ts';
-import { toPng, toSvg } from '../chart/chart.ts';
+import { machine } from '../../eval/machine.ts';
+import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
 import { UsageError } from '../errors.ts';
-import { naturalNumber, naturalNumbers } from './shared/arguments.ts';
+import { namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
 import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
+import { fittedTable, plain, wideOption } from './shared/table.ts';
 
 interface Flags {
   readonly backend: string;
   readonly batch: readonly number[];
+  readonly shape?: Sizes;
   readonly threads?: readonly number[];
   readonly runs: number;
   readonly browser?: string;
@@ -27,6 +28,7 @@ interface Flags {
   readonly profile?: boolean;
   readonly chart?: string;
   readonly force: boolean;
+  readonly wide: boolean;
   readonly format: 'human' | 'json';
 }
 
@@ -39,14 +41,21 @@ export function command(): Command {
         .argParser(naturalNumbers)
         .default([8], '8'),
     )
+    .addOption(
+      new Option(
+        '--shape <name=sizes>',
+        'random values of this shape: NAME=SIZExSIZE... of an input, NAME=SIZE of a dimension; repeatable',
+      ).argParser(namedSizes),
+    )
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
-    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the speed of a large matrix product')
+    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the highest speed that was measured')
     .option('--chart <name>', 'draw NAME.svg and NAME.png')
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .option('--force', 'replace an existing chart', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(wideOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx bench dense.onnx packed.onnx int8.onnx --backend cpu,wasm --batch 1,8 --chart speed')
     .action(run);
 }
@@ -71,25 +80,33 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const measurements: Measurement[] = [];
   const profiles: FileProfile[] = [];
   try {
-    const options = { files, backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
-    for await (const one of bench({ ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
+    const options = {
+      backends,
+      batches: flags.batch,
+      sizes: flags.shape,
+      threads,
+      runs: flags.runs,
+      backendOptions,
+      signal: interrupt.signal,
+    };
+    for await (const one of bench(files, { ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
       measurements.push(one);
     }
     if (flags.profile) {
-      const options = { batch: flags.batch[0] ?? 1, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
+      const options = { batch: flags.batch[0] ?? 1, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
       for (const { name, model } of files) profiles.push({ file: name, profile: await profile(model, options) });
     }
   } finally {
     progress.stop();
     interrupt.release();
-    if (measurements.length > 0) print(measurements, profiles, flags.format); // before an error that ended the rest
+    if (measurements.length > 0) print(measurements, profiles, flags); // before an error that ended the rest
   }
   if (charts.length > 0) {
-    const { option, size } = benchChart(measurements);
-    const svg = toSvg(option, size);
+    const [{ benchChart }, { toPng }] = await Promise.all([import('../../eval/bench/chart.ts'), import('../chart/png.ts')]);
+    const svg = benchChart(measurements, [machine(), new Date().toISOString().slice(0, 10)]);
     const [svgPath, pngPath] = charts as [string, string];
     await writeOutput(svgPath, Buffer.from(svg), flags);
-    await writeOutput(pngPath, toPng(svg), flags);
+    await writeOutput(pngPath, await toPng(svg), flags);
   }
 }
 
@@ -98,27 +115,27 @@ interface FileProfile {
   readonly profile: Profile;
 }
 
-function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], format: Flags['format']): void {
-  const text = () => [measurementTable(measurements), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
+function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
+  const text = () => [measurementTable(measurements, wide), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
   process.stdout.write(format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text());
 }
 
-/** No lines between rows: a profile has a hundred. */
-const plain = { style: { head: [], border: [], compact: true } };
+/** Columns that a narrow terminal goes without, the first to go first. */
+const OPTIONAL = ['first', 'size', 'quartiles', 'memory', 'load', 'threads', 'images/s'];
 
-function measurementTable(measurements: readonly Measurement[]): string {
+function measurementTable(measurements: readonly Measurement[], wide: boolean): string {
   const head = ['file', 'backend', 'threads', 'batch', 'ms/image', 'quartiles', 'images/s', 'speed', 'load', 'first', 'memory', 'size'];
-  const table = new Table({ head, ...plain });
+  const rows: string[][] = [];
   const ratio = (value: number | null) => (value === null ? '' : ` (${value.toFixed(2)})`);
   for (const one of measurements) {
     const milliseconds = (seconds: number) => ((seconds * 1000) / one.batch).toPrecision(3);
     const memory = one.peakMemoryBytes === null ? '-' : `${Math.round(one.peakMemoryBytes / 1e6)} MB${ratio(one.memoryRatio)}`;
     const { median, low, high } = one.seconds;
-    table.push([
+    rows.push([
       one.file,
       one.backend,
-      one.threads ?? 'default',
-      one.batch,
+      String(one.threads ?? 'default'),
+      String(one.batch),
       milliseconds(median),
       `${milliseconds(low)} to ${milliseconds(high)}`,
       one.imagesPerSecond.toPrecision(3),
@@ -133,21 +150,24 @@ function measurementTable(measurements: readonly Measurement[]): string {
   const ran = [...details].map(([backend, detail]) => `  ${backend}: ${detail}\n`).join('');
   const shapes = (inputs: Shapes) => Object.entries(inputs).map(([name, dims]) => `${name} [${dims.join(', ')}]`);
   const random = measurements.map(({ file, inputs }) => (inputs ? `  ${file}: random values for ${shapes(inputs).join(', ')}\n` : ''));
-  return `${table}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
+  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
-function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPerImage }: Profile): string {
-  const table = new Table({ head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of matmul'], ...plain });
+function profileTable(file: string, { batch, matmul, peak, layers, ops, microsecondsPerImage }: Profile): string {
+  const table = new Table({
+    head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'],
+    style: { ...plain.style, compact: true },
+  }); // a hundred rows: no lines between them
   const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;
-  for (const { layer, ops, microsecondsPerImage: time, multiplyAccumulates, ofMatmul } of layers) {
+  for (const { layer, fused, ops, microsecondsPerImage: time, multiplyAccumulates, ofPeak } of layers) {
     const macs = multiplyAccumulates ? (multiplyAccumulates / 1e6).toFixed(1) : '-';
     table.push([
-      layer,
+      [layer, ...fused.map((name) => name.split('.').at(-1))].join(' + '),
       ops.join(' '),
       time.toFixed(1),
       percent(time / microsecondsPerImage),
       macs,
-      ofMatmul === null ? '-' : percent(ofMatmul),
+      ofPeak === null ? '-' : percent(ofPeak),
     ]);
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
@@ -155,7 +175,9 @@ function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPe
     `\n${file} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
-    `  matmul, products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
+    `  that product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    '  conv + norm + relu: the runtime fused these layers into the convolution',
     '',
   ].join('\n');
 }

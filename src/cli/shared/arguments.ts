@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from 'commander';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
-import type { Shard } from '../../../eval/shard.ts';
 
 /** Parses an option that takes a whole number of at least 1. */
 export function naturalNumber(text: string): number {
@@ -57,17 +56,17 @@ export function naturalNumbers(text: string): number[] {
   return text.split(',').map((part) => naturalNumber(part.trim()));
 }
 
-/** Parses an option that takes one part of several, such as 2/7. */
-export function shard(text: string): Shard {
-  const [index = 0, count = 0] = /^\d{1,9}\/\d{1,9}$/.test(text) ? text.split('/').map(Number) : [];
-  if (index < 1 || index > count) throw new InvalidArgumentError('expected I/N with I from 1 to N, such as 2/7');
-  return { index, count };
-}
-
 /** Parses an option that takes the size of images, height and width in pixels, as `64x64`. */
 export function imageSize(text: string): ImageSize {
   const [height, width, ...more] = text.split('x').map(naturalNumber);
   if (height === undefined || width === undefined || more.length > 0)
     throw new InvalidArgumentError('expected HEIGHTxWIDTH, such as 64x64');
   return { height, width };
+}
+
+/** Adds one `NAME=SIZES` to what an option that may be repeated was given before: `x=1x3x224x224`, or `batch=4`. */
+export function namedSizes(text: string, before: Readonly<Record<string, readonly number[]>> = {}): Record<string, readonly number[]> {
+  const [, name, sizes] = /^(.+)=(\d+(?:[x,]\d+)*)$/.exec(text) ?? [];
+  if (!name || !sizes) throw new InvalidArgumentError('expected NAME=SIZE of a dimension or NAME=SIZExSIZE... of an input');
+  return { ...before, [name]: sizes.split(/[x,]/).map(naturalNumber) };
 }

@@ -24,6 +24,7 @@ const [SURE, UNSURE] = [0.625, 0.375];
 
 const executablePath = findBrowser();
 const inBrowser = executablePath ? describe : describe.skip;
+const record = { date: '2026-11-27T22:31:05.000Z', machine: 'two cores', command: 'wrn-onnx eval' };
 let pixels: Uint8Array;
 let labels: Int32Array;
 let report: Report;
@@ -36,7 +37,7 @@ beforeAll(async () => {
   await data.close();
   report = toReport(subject({}), [run('cpu', decided, 400), run('wasm', decided, 100), run('browser-webgl', otherwise, 50)]);
   const small = toReport(subject({ model: 'int8.onnx', bytes: 100_000 }), [run('cpu', decided, 800)]);
-  page = await reportPage(report, { command: `wrn-onnx eval '${HOSTILE}'`, machine: 'two cores', others: [small], bisection });
+  page = await reportPage(report, { ...record, command: `wrn-onnx eval '${HOSTILE}'`, others: [small], bisection });
   if (executablePath) browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--no-first-run'] });
 });
 afterAll(() => browser?.close());
@@ -100,7 +101,7 @@ const layers = Array.from({ length: 60 }, (_, i) => ({
 const bisection: Bisection = { a: 'A', b: 'B', images: 2, tolerance: 1e-4, layers, first: layers[30] ?? null };
 
 test('the same report is the same page, and hostile names are text in it', async () => {
-  const options = { command: '', bisection };
+  const options = { ...record, bisection };
   const again = await reportPage(report, options);
   expect(await reportPage(report, options)).toBe(again);
   expect(again).not.toMatch(/<script|<img src="\/\/|<\/style>.*<\/style>/s);
@@ -108,7 +109,7 @@ test('the same report is the same page, and hostile names are text in it', async
 
 test('a page claims no parity for what was not compared', async () => {
   const partial = toReport(subject({}), [run('cpu', decided, 400), run('wasm', decided, 100)]);
-  expect(await reportPage(partial, { command: '' })).toContain('<p class="verdict">Not compared with cpu on all images: browser-webgl</p>');
+  expect(await reportPage(partial, record)).toContain('<p class="verdict">Not compared with cpu on all images: browser-webgl</p>');
 });
 
 /** Opens the page from its text alone; fails when it asks for anything or complains. */
@@ -238,7 +239,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const tally = new Tally(10);
     tally.add({ ...answers, logits: Float32Array.of(1, ...Array(9).fill(0)), reference: Float32Array.of(0, 1, ...Array(8).fill(0)) });
     const colour = toReport(subject({}), [run('cpu', decided, 1), { ...run('wasm', decided, 1), tally }]);
-    const tab = await open(desk, await reportPage(colour, { command: '' }));
+    const tab = await open(desk, await reportPage(colour, record));
     const box = await tab.locator('.images img').boundingBox();
     expect(box).toMatchObject({ width: 128, height: 128 });
     const screen = await decode(await tab.screenshot({ fullPage: true }));
@@ -255,7 +256,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
   test('the charts: a bar is as long as its number is large, a layer stands where its error is', async () => {
     const tab = await open(desk);
     const chart = tab.locator('section:has(h2:text("Accuracy against")) .on-desk svg');
-    const widths = await chart.locator('path[fill^="var(--file"]').evaluateAll((all) =>
+    const widths = await chart.locator('rect[fill^="var(--file"]').evaluateAll((all) =>
       all
         .map((e) => (e as unknown as SVGGraphicsElement).getBBox())
         .filter(({ height }) => height === 16)
@@ -267,7 +268,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     for (const [i, ratio] of [1, 2, 0.25, 0.125].entries()) expect(ratios[i]).toBeCloseTo(ratio, 2);
     expect((widths[5] as number) / (widths[4] as number)).toBeCloseTo(0.25, 2);
     const layerChart = tab.locator('section:has(h2:text("Layer by layer")) .on-desk svg');
-    const dots = layerChart.locator('path[transform]');
+    const dots = layerChart.locator('circle, polygon');
     const places = await dots.evaluateAll((all) =>
       all.map((e) => (e as unknown as SVGGraphicsElement).getBoundingClientRect()).map(({ y, height }) => y + height / 2),
     );
@@ -275,7 +276,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const [zero, within, beyondIt] = [places[0], places[5], places[30]] as [number, number, number];
     expect(zero).toBeGreaterThan(within);
     // from 1e-8, the floor for zeros, to 1e-7 is a decade; to 2e-3 it is log10(2e5) of them
-    const line = await layerChart.locator('path[stroke-dasharray]').boundingBox();
+    const line = await layerChart.locator('line[stroke-dasharray]').boundingBox();
     expect((zero - (line?.y ?? 0)) / (zero - within)).toBeCloseTo(4, 1); // the tolerance
     expect((zero - beyondIt) / (zero - within)).toBeCloseTo(Math.log10(2e5), 2);
     await tab.close();
@@ -289,7 +290,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const values = Float32Array.from({ length: classes ** 2 }, (_, i) => (i % classes === decisions[Math.floor(i / classes)] ? 1 : 0));
     tally.add({ offset: 0, shape: SHAPE, imagesNCHW: new Uint8Array(0), labels: truth, logits: values, reference: undefined });
     const one = toReport(subject({ backends: ['cpu'], classLabels: null }), [{ ...run('cpu', decided, 1), tally }]);
-    const tab = await open(desk, await reportPage(one, { command: '' }));
+    const tab = await open(desk, await reportPage(one, record));
     const picture = await decode(await tab.locator('svg.picture').screenshot());
     const at = (label: number, decision: number) =>
       picture.at(Math.round(((decision + 0.5) * picture.width) / classes), Math.round(((label + 0.5) * picture.height) / classes));
