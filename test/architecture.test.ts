@@ -67,6 +67,10 @@ test('tfjs-node is optional: only the training code and its backend import it', 
   expect(importing.filter((file) => !file.startsWith('src/train/'))).toEqual([]);
 });
 
+test('onnxruntime-node is loaded where its telemetry is off, and nowhere else', () => {
+  expect(files.filter((file) => /(from|import\() ?'onnxruntime-node'/.test(readFileSync(join(root, file), 'utf8')))).toEqual(['eval/onnxruntime.ts']);
+});
+
 /** What a file loads when it is imported: imports of types are erased, those inside functions wait until they are called. */
 function loads(file: string, seen = new Set<string>()): Set<string> {
   if (seen.has(file)) return seen;

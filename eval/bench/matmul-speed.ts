@@ -1,7 +1,8 @@
 /** How fast onnxruntime multiplies large matrices on this CPU, in float32 and in 8-bit integers: a convolution may be a little faster. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+
 import { Graph } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
+import { InferenceSession, Tensor } from '../onnxruntime.ts';
 
 /** Multiply-accumulates a second. */
 export interface MatmulSpeed {

@@ -2,10 +2,10 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { temporaryFileError } from '../../src/data/files/temporary-file.ts';
 import { InputError, InterruptedError } from '../../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../../src/network/topology.ts';
+import { InferenceSession, Tensor } from '../onnxruntime.ts';
 import { type Inputs, readInputs } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
 import { randomTimer } from '../runtime/random-run.ts';

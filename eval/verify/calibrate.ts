@@ -1,5 +1,5 @@
 /** Ranges of a network's activations, seen on real images: what 8-bit activations are scaled by. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+
 import { planInt8, type QuantizedTensor } from '../../converters/onnx/forms/int8/plan.ts';
 import { quantizationOf, type Range, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
 import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
@@ -9,6 +9,7 @@ import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, InterruptedError, UsageError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES } from '../../src/network/topology.ts';
+import { InferenceSession, Tensor } from '../onnxruntime.ts';
 import { Histogram } from './histogram.ts';
 import { withOutputs } from './with-outputs.ts';
 

@@ -1,5 +1,5 @@
 /** The proof that an exported file is the model it was made from: read back bit by bit, and run. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
 import { readOnnxModel } from '../../converters/onnx/read.ts';
 import type { ExportOptions } from '../../converters/onnx/write.ts';
@@ -7,6 +7,7 @@ import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES as INPUT, LOGITS } from '../../src/network/topology.ts';
+import { InferenceSession, Tensor } from '../onnxruntime.ts';
 import { noise } from '../runtime/noise.ts';
 import { runBatch } from '../runtime/runtime.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';

@@ -1,5 +1,5 @@
 /** What each 8-bit tensor of an int8 file costs: its own values, the logits, and what has gathered up to it. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+
 import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
 import { type Quantization, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
 import { quantizationsOf, quantize, type Ranges, toInt8Proto } from '../../converters/onnx/forms/int8/to-int8.ts';
@@ -11,6 +11,7 @@ import type { ImageSet } from '../../src/data/dataset.ts';
 import { InterruptedError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES, LOGITS } from '../../src/network/topology.ts';
+import { InferenceSession, Tensor } from '../onnxruntime.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
 import { withOutputs } from './with-outputs.ts';
 

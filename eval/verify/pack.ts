@@ -1,10 +1,10 @@
 /** The proof that two ONNX files compute the same: both run in onnxruntime on the same inputs. */
 import { readFile } from 'node:fs/promises';
-import * as runtime from 'onnxruntime-node';
 import { QUANTIZER_DOMAINS, qonnx } from '../../converters/onnx/forms/qonnx.ts';
 import { decodeModel, encodeModel } from '../../proto/onnx.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, ParityError } from '../../src/errors.ts';
+import * as runtime from '../onnxruntime.ts';
 import { firstLine } from '../runtime/first-line.ts';
 import type { ClassifierModel } from '../runtime/model-input.ts';
 import { type RandomRun, randomRun, type Shapes } from '../runtime/random-run.ts';

@@ -3,7 +3,7 @@
  * tensors. Only the convolution itself is borrowed from onnxruntime, one layer at a time, with float32 weights
  * +-s; so a mistake in the lowering, in the unpacking or in a runtime's graph optimizer shows as a difference.
  */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+
 import { Graph } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { elements } from '../../src/formats/shape.ts';
@@ -11,6 +11,7 @@ import type { Model } from '../../src/network/model.ts';
 import { scaledSigns } from '../../src/network/sign.ts';
 import type { Tensor as Parameter } from '../../src/network/tensor.ts';
 import { type ConvLayer, IMAGES, type Layer, layers, type PoolLayer, type Shape } from '../../src/network/topology.ts';
+import { InferenceSession, Tensor } from '../onnxruntime.ts';
 
 /** Activations of a layer for `count` images, shape [count, ...shape]. */
 interface Activations {

@@ -1,11 +1,12 @@
 /** What the checks of the forms that round, int8 and fp16, share: each stands beside the float32 form of the same model. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+
 import { bytesOf } from '../../converters/onnx/initializer.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
 import { LOGITS } from '../../src/network/topology.ts';
+import { InferenceSession, Tensor } from '../onnxruntime.ts';
 import { readClassifier } from '../runtime/model-input.ts';
 import { type Output, runBatch } from '../runtime/runtime.ts';
 import { wilsonInterval } from '../tally/interval.ts';

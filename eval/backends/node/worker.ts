@@ -69,7 +69,7 @@ async function tfjs({ source }: OpenTfjs): Promise<() => Promise<Loaded>> {
 }
 
 async function onnxruntime({ runtime: name, options, model, input, threads }: OpenOnnx): Promise<() => Promise<Loaded>> {
-  const ort = name === 'onnxruntime-node' ? await import('onnxruntime-node') : await import('onnxruntime-web');
+  const ort = name === 'onnxruntime-node' ? await import('../../onnxruntime.ts') : await import('onnxruntime-web');
   // onnxruntime-web would take half of the cores
   if (name === 'onnxruntime-web') ort.env.wasm.numThreads = threads ?? availableParallelism();
   const version = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
