@@ -12,7 +12,7 @@ import Table from 'cli-table3';
 import { quartiles } from '../dist/eval/bench/quartiles.js';
 import { randomStream } from '../dist/src/data/random.js';
 import { defaultConfig } from '../dist/src/network/config.js';
-import { drawBatches } from '../dist/src/train/batches.js';
+import { trainingBatches } from '../dist/src/train/batches.js';
 import { shapeInFile, toOIHW } from '../dist/src/train/kernel-layout.js';
 import { presets } from '../dist/src/train/recipe.js';
 import { Learner, trainingStep } from '../dist/src/train/step.js';
@@ -72,7 +72,7 @@ function drawn() {
   const images = new Uint8Array(new SharedArrayBuffer(length * 3072)).map((_, i) => i * 7919);
   const set = { name: 'noise', classes: CLASSES, length, channels: 3, height: 32, width: 32, images, labels: new Int32Array(length) };
   const { augmentation } = presets['cifar10-cutout'].recipe;
-  return drawBatches(set, { seed: 1, batch: BATCH, augmentation }, 0, 1e6);
+  return trainingBatches(set, { seed: 1, batch: BATCH, augmentation }, 0, 1e6);
 }
 
 /** Time by op, in the eager path: the same kernels one after another, without what TensorFlow fuses in the graph. */

@@ -2,23 +2,26 @@
 import { createHash } from 'node:crypto';
 import { InputError, UsageError } from '../src/errors.ts';
 import { isMat5, type MatFile, readMat5 } from '../src/formats/mat5.ts';
-import type { PickleValue } from '../src/formats/pickle.ts';
 import { isSafetensors, readSafetensors, type SafetensorsFile } from '../src/formats/safetensors.ts';
 import { isTorch, readTorch } from '../src/formats/torch.ts';
 import type { NetworkConfig } from '../src/network/config.ts';
 import type { Model } from '../src/network/model.ts';
 import { fromSafetensors, isModelFile } from '../src/network/model-file.ts';
-import type { About } from '../src/network/provenance.ts';
+import type { Provenance } from '../src/network/provenance.ts';
 import { isCheckpoint } from '../src/train/checkpoint.ts';
+import type { Asked } from './sources/asked.ts';
 import { describeCheckpoint, fromCheckpoint } from './sources/checkpoint.ts';
-import { fromKeras, isKeras } from './sources/keras.ts';
-import { fromMatlab, fromMatlabPlain, isMatlab, isMatlabPlain } from './sources/matlab.ts';
-import { fromPytorch, fromPytorchFloat, isBinaryWideResnet } from './sources/pytorch.ts';
+import { fromKerasMat, isKerasMat } from './sources/keras-mat.ts';
+import { fromMatlab, fromMatlabFloat, fromMatlabPlain, isMatlab, isMatlabFloat, isMatlabPlain } from './sources/matlab.ts';
+import { fromPytorch, fromPytorchcv, fromPytorchcvFloat, fromPytorchFloat, isBinaryWideResnet, isPytorchcv } from './sources/pytorch.ts';
+import { dictionariesOfCheckpoint, dictionaryOfSafetensors, isNpz, readNpz, type StateDicts } from './sources/state-dict.ts';
+
+type Origin = Pick<Provenance, 'sourceSha256'>;
 
 interface Dialect<Container> {
   /** Whether a container of this kind holds this dialect. */
   recognises(container: Container): boolean;
-  read(container: Container, about: Omit<About, 'dialect'>): Model;
+  read(container: Container, origin: Origin, asked: Asked): Model;
   /** For a dialect whose files may hold less than a whole model. */
   describe?(container: Container): Pick<SourceSummary, 'config' | 'about'>;
 }
@@ -28,7 +31,9 @@ export interface SourceSummary {
   /** The dialect that its model was first read from; `checkpoint` for a checkpoint. */
   readonly kind: string;
   readonly config: NetworkConfig;
-  readonly about: About | null;
+  readonly about: Provenance | null;
+  /** What was assumed or passed over. */
+  readonly notes: readonly string[];
 }
 
 interface ContainerKind<Container> {
@@ -40,25 +45,48 @@ interface ContainerKind<Container> {
 
 const row = <Container>(kind: ContainerKind<Container>) => kind as ContainerKind<unknown>;
 
+/** Networks of PyTorch. Float weights do not tell the bits that the network computes with: those of 32 are asked for. */
+const stateDicts: Readonly<Record<string, Dialect<StateDicts>>> = {
+  pytorch: { recognises: isBinaryWideResnet, read: fromPytorch },
+  'pytorch-float': { recognises: () => false, read: fromPytorchFloat },
+  pytorchcv: { recognises: isPytorchcv, read: fromPytorchcv },
+  'pytorchcv-float': { recognises: () => false, read: fromPytorchcvFloat },
+};
+
+/** Dialects of what a container of another kind holds. */
+function within<Outer, Inner>(
+  open: (outer: Outer) => Inner,
+  dialects: Readonly<Record<string, Dialect<Inner>>>,
+): Record<string, Dialect<Outer>> {
+  return Object.fromEntries(
+    Object.entries(dialects).map(([name, { recognises, read }]) => [
+      name,
+      {
+        recognises: (outer: Outer) => recognises(open(outer)),
+        read: (outer: Outer, origin: Origin, asked: Asked) => read(open(outer), origin, asked),
+      },
+    ]),
+  );
+}
+
 const containers: readonly ContainerKind<unknown>[] = [
   row<MatFile>({
     title: 'MAT 5 file',
     recognises: isMat5,
     open: readMat5,
     dialects: {
-      keras: { recognises: isKeras, read: fromKeras },
+      keras: { recognises: isKerasMat, read: fromKerasMat },
       matlab: { recognises: isMatlab, read: fromMatlab },
+      'matlab-float': { recognises: isMatlabFloat, read: fromMatlabFloat },
       'matlab-plain': { recognises: isMatlabPlain, read: fromMatlabPlain },
     },
   }),
-  row<PickleValue>({
+  row<StateDicts>({ title: 'NumPy archive', recognises: isNpz, open: readNpz, dialects: stateDicts }),
+  row<StateDicts>({
     title: 'PyTorch checkpoint',
     recognises: isTorch,
-    open: readTorch,
-    dialects: {
-      pytorch: { recognises: isBinaryWideResnet, read: fromPytorch },
-      'pytorch-float': { recognises: () => false, read: fromPytorchFloat }, // a latent checkpoint does not tell
-    },
+    open: (bytes) => dictionariesOfCheckpoint(readTorch(bytes)),
+    dialects: stateDicts,
   }),
   row<SafetensorsFile>({
     title: 'safetensors file',
@@ -67,6 +95,7 @@ const containers: readonly ContainerKind<unknown>[] = [
     dialects: {
       'wrn-onnx': { recognises: isModelFile, read: (file) => fromSafetensors(file) },
       checkpoint: { recognises: isCheckpoint, read: fromCheckpoint, describe: describeCheckpoint },
+      ...within(dictionaryOfSafetensors, stateDicts),
     },
   }),
 ];
@@ -77,21 +106,24 @@ export function isSource(bytes: Uint8Array): boolean {
 }
 
 /** Names that `--dialect` takes. */
-export const dialectNames: readonly string[] = containers.flatMap(({ dialects }) => Object.keys(dialects));
+export const dialectNames: readonly string[] = [...new Set(containers.flatMap(({ dialects }) => Object.keys(dialects)))];
 
-export interface ReadOptions {
+export interface ReadOptions extends Asked {
   /** Read as this dialect instead of the one that the content tells. */
   readonly dialect?: string | undefined;
 }
 
 /**
- * Reads a network of any known dialect.
+ * Reads a network of any known dialect. The model's `notes` say what its file did not tell and what was passed over.
+ *
+ *     const { config, notes } = readModel(await readFile('model.pt'), { imageSize: { height: 64, width: 64 } });
+ *
  * @throws InputError when the bytes are of no known kind or do not hold a complete network
  * @throws UsageError when `dialect` is not one of this container's
  */
-export function readModel(bytes: Uint8Array, { dialect }: ReadOptions = {}): Model {
+export function readModel(bytes: Uint8Array, { dialect, ...asked }: ReadOptions = {}): Model {
   const { row, container, origin } = open(bytes, dialect);
-  return row.read(container, origin);
+  return row.read(container, origin, asked);
 }
 
 /**
@@ -100,9 +132,14 @@ export function readModel(bytes: Uint8Array, { dialect }: ReadOptions = {}): Mod
  */
 export function describeSource(bytes: Uint8Array): SourceSummary {
   const { name, row, container, origin } = open(bytes);
-  if (row.describe) return { kind: name, ...row.describe(container) };
-  const { config, about } = row.read(container, origin);
-  return { kind: about.dialect, config, about };
+  if (row.describe) return { kind: name, ...row.describe(container), notes: [] };
+  const { config, about, notes = [] } = row.read(container, origin, {});
+  return { kind: about.dialect, config, about, notes };
+}
+
+/** Name of the dialect of a source: `wrn-onnx` for a model file, `checkpoint` for a checkpoint of train. */
+export function dialectOf(bytes: Uint8Array): string {
+  return open(bytes).name;
 }
 
 /** A source with its container open and its dialect found. */
@@ -110,7 +147,7 @@ interface Source {
   readonly name: string;
   readonly row: Dialect<unknown>;
   readonly container: unknown;
-  readonly origin: Pick<About, 'sourceSha256'>;
+  readonly origin: Origin;
 }
 
 function open(bytes: Uint8Array, dialect?: string): Source {

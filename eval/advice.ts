@@ -1,7 +1,11 @@
-/** Which form of a file suits which backend, as measured: bench/matrix.txt; `node bench/matrix.mjs` measures again. */
+/**
+ * What a user should know before a file runs: which form suits which backend, as measured (bench/matrix.txt; `node
+ * bench/matrix.mjs` measures again), and whether file and data name their classes alike.
+ */
 import type { FormName } from '../converters/onnx/forms/table.ts';
 import type { Indices } from '../converters/onnx/forms/unpack-signs.ts';
 import type { RecordedForm } from '../converters/onnx/metadata.ts';
+import { firstOtherLabel, type ImageSet } from '../src/data/dataset.ts';
 import type { BackendName } from './backends/table.ts';
 
 export interface Target {
@@ -53,4 +57,29 @@ const misfits: Readonly<Partial<Record<RecordedForm, Partial<Record<BackendName,
 export function misfit(form: RecordedForm, backend: BackendName): string | undefined {
   const why = misfits[form]?.[backend];
   return why === undefined ? undefined : `${form} on ${backend}: ${why}`;
+}
+
+/**
+ * Says in a line which class the file and the data name differently; undefined when they agree or one has no names. Their order
+ * may differ then, and the accuracy means nothing; or they use two vocabularies, as ImageNet's folders and its labels do.
+ */
+export function otherLabel(file: readonly string[] | undefined, data: readonly string[] | undefined): string | undefined {
+  const index = firstOtherLabel(file, data);
+  if (index === undefined) return undefined;
+  return `class ${index} is ${file?.[index]} in the file and ${data?.[index]} in the data: is their order the same?`;
+}
+
+const FEW = 12;
+
+/** Says in a line in which order the classes of the data were taken, where the file cannot confirm it; undefined where it can, or the data are numbered. */
+export function assumedOrder(
+  file: readonly string[] | undefined,
+  { classes, classLabels, classOrder }: Pick<ImageSet, 'classes' | 'classLabels' | 'classOrder'>,
+): string | undefined {
+  if (file) return undefined;
+  if (!classLabels)
+    return `neither the file nor the data name their classes: labels 0 to ${classes - 1} of the data are taken as outputs in this order`;
+  if (!classOrder) return undefined;
+  const shown = classLabels.length > FEW ? [...classLabels.slice(0, FEW - 1), '...', ...classLabels.slice(-1)] : classLabels;
+  return `the file does not name its classes: folders are taken by ${classOrder}: ${shown.join(', ')}`;
 }

@@ -1,174 +1,140 @@
 /** Runs a classifier over a labelled data set on several backends and compares them with one of them. */
-import { createHash } from 'node:crypto';
-import type { ImageSet } from '../src/data/dataset.ts';
-import { checkFits } from '../src/data/kinds/dataset-format.ts';
-import { networkName } from '../src/network/config.ts';
-import { weightCount } from '../src/network/topology.ts';
-import { version } from '../src/version.ts';
-import type { BackendOptions, Session } from './backends/backend.ts';
+import { DeviceError } from '../src/errors.ts';
+import type { Session } from './backends/backend.ts';
+import { probe } from './backends/probe.ts';
 import { type BackendName, backends } from './backends/table.ts';
-import { firstViews, imagesPerBatch, runViews } from './crops.ts';
-import { type BackendRun, type Report, type Subject, toReport } from './report.ts';
-import { type ClassifierModel, readClassifier } from './runtime/model-input.ts';
-import type { ModelInput } from './runtime/runtime.ts';
-import { type ImageRange, type Shard, shardRange, whole } from './shard.ts';
+import { firstCrops, runCrops } from './crops.ts';
+import { type Plan, type PlanOptions, planEvaluation } from './plan.ts';
+import { type BackendRun, type Report, toReport } from './report.ts';
+import { readClassifier } from './runtime/model-input.ts';
 import { LogitSpool } from './tally/logit-spool.ts';
-import { thresholdsOf } from './tally/parity.ts';
 import { Tally } from './tally/tally.ts';
 
-export interface EvaluateOptions {
-  /** Bytes of the ONNX file. */
-  readonly model: Uint8Array;
-  /** Name of the file, for the report. */
-  readonly modelName: string;
-  readonly data: ImageSet;
-  /** Backends in the order of the report. */
-  readonly backends: readonly BackendName[];
-  /** The backend that the others are compared with; the first by default. */
-  readonly reference?: BackendName | undefined;
-  /** Images from the start of the data set; all by default. */
-  readonly limit?: number | undefined;
-  /** The part of these images to evaluate; all by default. */
-  readonly shard?: Shard | undefined;
-  /** A file of a fixed batch is run in batches of that, whatever is asked for here. */
-  readonly backendOptions: BackendOptions;
+/** How an evaluation is followed and stopped. */
+export interface Watch {
+  /** Called for each backend that is there. */
+  readonly onOpen?: (backend: BackendName) => void;
   readonly onProgress?: (backend: BackendName, done: number, total: number) => void;
   /** Logits of a batch as they come, shape [count, classes]. */
   readonly onLogits?: (backend: BackendName, offset: number, logits: Float32Array) => void;
-  /** Ends the evaluation after the batches under way; the report holds what was done. */
-  readonly signal?: AbortSignal;
-  /** Gets what the backends before one that fails have found, before its error is thrown. */
-  readonly onFailure?: (report: Report) => void;
+  /** Ends the evaluation after the batches under way. */
+  readonly signal?: AbortSignal | undefined;
+  /** Gets what was found until an error or an abort, before that is thrown. */
+  readonly onPartial?: (report: Report) => void;
+  /** Given, a backend other than the reference that this machine does not have is left out and named here. */
+  readonly onMissing?: ((backend: BackendName, reason: string) => void) | undefined;
 }
 
-/** How an evaluation goes through a data set. */
-export interface Course {
-  /** Images that are read and run at once. */
-  readonly batch: number;
-  /** Images of all shards. */
-  readonly total: number;
-  /** Images of this one. */
-  readonly range: ImageRange;
-  /** With the batch that the file takes. */
-  readonly backendOptions: BackendOptions;
-}
-
-/** What an evaluation of these options would do. */
-export function courseOf(
-  { data, limit, shard, backendOptions: asked }: Pick<EvaluateOptions, 'data' | 'limit' | 'shard' | 'backendOptions'>,
-  { fixedBatch }: ModelInput,
-): Course {
-  const backendOptions = { ...asked, batch: fixedBatch ?? asked.batch };
-  const batch = imagesPerBatch(backendOptions.batch, data.views);
-  const total = Math.min(limit ?? data.length, data.length);
-  return { batch, total, range: shardRange(total, batch, shard), backendOptions };
+export interface EvaluateOptions extends Watch, Omit<PlanOptions, 'model'> {
+  /** Bytes of the ONNX file. */
+  readonly model: Uint8Array;
 }
 
 /** Batches that a backend has at once: one runs while the next is read and copied. */
 const IN_FLIGHT = 2;
 
 /**
- * Evaluates, one backend after the other, so that none disturbs the speed of another. Images are streamed; the logits of
- * the reference lie in a temporary file, 4 bytes a class and image: memory does not depend on the number of images.
+ * Opens every backend, so that one that is not there is known before any runs; then evaluates one after the other, so
+ * that none disturbs the speed of another. Images are streamed; the logits of the reference lie in a temporary file,
+ * 4 bytes per class and image: memory does not depend on the number of images.
  * @throws InputError when the file is no classifier or does not fit the data
  * @throws DeviceError when a backend is not available
  * @throws UsageError when the temporary folder cannot be written
+ * @throws `signal.reason` when it is aborted
  */
-export async function evaluate(options: EvaluateOptions): Promise<Report> {
-  const { data, shard = whole } = options;
-  const model = readClassifier(options.model);
-  const config = model.metadata?.config;
-  checkFits('data', data.name, data, { split: data.split, shape: model.input, classes: model.classes });
-  const { batch, total, range, backendOptions } = courseOf(options, model.input);
-  const reference = options.reference ?? (options.backends[0] as BackendName);
-  const referenceLogits = await LogitSpool.open(model.classes, range.from);
+export async function evaluate({ model, ...options }: EvaluateOptions): Promise<Report> {
+  return runPlan(planEvaluation({ ...options, model: readClassifier(model) }), options);
+}
+
+/** Carries out a plan. Throws as `evaluate` does. */
+export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
+  const { signal } = watch;
+  const { reference } = plan.subject;
+  const sessions = new Map<BackendName, Session>();
+  const missing = new Set<BackendName>();
   const runs = new Map<BackendName, BackendRun>();
-  const subject: Subject = {
-    version,
-    model: options.modelName,
-    sha256: createHash('sha256').update(options.model).digest('hex'),
-    bytes: options.model.length,
-    network: config ? networkName(config) : null,
-    form: model.metadata?.form ?? null,
-    bitsPerWeight: config ? (options.model.length * 8) / weightCount(config) : null,
-    classLabels: model.metadata?.about.classLabels ?? data.classLabels ?? null,
-    data: dataName(data),
-    total,
-    batch,
-    shard,
-    backends: options.backends,
-    reference,
-    thresholds: thresholdsOf(model.metadata?.form),
-  };
-  const report = () =>
-    toReport(
-      subject,
-      options.backends.flatMap((name) => runs.get(name) ?? []),
+  const report = () => {
+    const names = plan.subject.backends.filter((name) => !missing.has(name));
+    return toReport(
+      { ...plan.subject, backends: names },
+      names.flatMap((name) => runs.get(name) ?? []),
     );
+  };
+  let referenceLogits: LogitSpool | undefined;
   try {
-    for (const backend of [reference, ...options.backends.filter((name) => name !== reference)]) {
-      if (options.signal?.aborted) break;
-      const session = await backends[backend].open(options.model, model.input, backendOptions);
-      try {
-        const isReference = backend === reference;
-        runs.set(
-          backend,
-          await runBackend({ ...options, backendOptions, model, backend, session, range, batch, referenceLogits, isReference }),
-        );
-      } finally {
-        await session.close();
+    for (const backend of [reference, ...plan.subject.backends.filter((name) => name !== reference)]) {
+      signal?.throwIfAborted();
+      const session = await openSession(backend, plan, watch);
+      if (!session) {
+        missing.add(backend);
+        continue;
       }
+      sessions.set(backend, session);
+      watch.onOpen?.(backend);
     }
+    referenceLogits = await LogitSpool.open(plan.model.classes, plan.range.from);
+    for (const [backend, session] of sessions) {
+      runs.set(backend, await runBackend(backend, session, plan, referenceLogits, watch));
+      signal?.throwIfAborted();
+      sessions.delete(backend);
+      await session.close(); // its memory is free for the next
+    }
+    return report();
   } catch (error) {
-    if (options.signal?.aborted) return report(); // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
-    if (runs.size > 0) options.onFailure?.(report());
+    if (signal?.aborted || runs.size > 0) watch.onPartial?.(report());
+    if (signal?.aborted) throw signal.reason; // Ctrl-C reaches the runtime's process, too, which dies of it
     throw error;
   } finally {
-    await referenceLogits.close();
+    await Promise.all([...sessions.values()].map((session) => session.close()));
+    await referenceLogits?.close();
   }
-  return report();
 }
 
-/** As reports name it. */
-export function dataName({ name, split }: ImageSet): string {
-  return `${name} ${split}`;
+/** Undefined when the backend is left out. That a working backend refuses the model is an error all the same. */
+async function openSession(
+  backend: BackendName,
+  { subject, model, backendOptions }: Plan,
+  { onMissing }: Watch,
+): Promise<Session | undefined> {
+  try {
+    return await backends[backend].open(model.bytes, model.input, backendOptions);
+  } catch (error) {
+    if (!onMissing || backend === subject.reference || !(error instanceof DeviceError)) throw error;
+    const availability = await probe(backend, backendOptions);
+    if (availability.ok) throw error;
+    onMissing(backend, availability.reason);
+    return undefined;
+  }
 }
 
-interface Run extends Omit<EvaluateOptions, 'model' | 'reference'> {
-  readonly model: ClassifierModel;
-  readonly backend: BackendName;
-  readonly session: Session;
-  readonly range: ImageRange;
-  /** Images that are read and run at once. */
-  readonly batch: number;
-  /** Written by the reference, read by the others. */
-  readonly referenceLogits: LogitSpool;
-  readonly isReference: boolean;
-}
-
-async function runBackend(run: Run): Promise<BackendRun> {
-  const { backend, session, model, data, range, batch: images, referenceLogits, isReference } = run;
-  const { classes } = model;
-  const { views = 1 } = data;
-  const viewOptions = { batch: run.backendOptions.batch, views, shape: data };
-  const tally = new Tally(classes);
+/** @param referenceLogits written by the reference, read by the others */
+async function runBackend(
+  backend: BackendName,
+  session: Session,
+  { subject, model, data, range, backendOptions }: Plan,
+  referenceLogits: LogitSpool,
+  { signal, onLogits, onProgress }: Watch,
+): Promise<BackendRun> {
+  const isReference = backend === subject.reference;
+  const cropOptions = { batch: backendOptions.batch, perImage: data.crops ?? 1, shape: data };
+  const tally = new Tally(model.classes);
   let runtimeSeconds = 0;
 
   const finish = async (offset: number, crops: Uint8Array, labels: Int32Array) => {
-    const { logits, seconds } = await runViews(session, model, crops, viewOptions);
+    const { logits, seconds } = await runCrops(session, model, crops, cropOptions);
     runtimeSeconds += seconds;
     const reference = isReference ? undefined : referenceLogits.read(offset, labels.length);
     if (isReference) referenceLogits.write(offset, logits);
-    tally.add({ offset, shape: data, imagesNCHW: firstViews(crops, viewOptions), labels, logits, reference });
-    run.onLogits?.(backend, offset, logits);
-    run.onProgress?.(backend, tally.images, range.to - range.from);
+    tally.add({ offset, shape: data, imagesNCHW: firstCrops(crops, cropOptions), labels, logits, reference });
+    onLogits?.(backend, offset, logits);
+    onProgress?.(backend, tally.images, range.to - range.from);
   };
 
   const start = performance.now();
   const inFlight: Promise<void>[] = [];
-  for await (const batch of data.batches(images, range.from, range.to)) {
-    if (run.signal?.aborted) break;
-    const done = finish(batch.offset, new Uint8Array(batch.imagesNCHW), batch.labels.slice()); // the set uses its buffers again
+  for await (const images of data.batches(subject.batch, range.from, range.to)) {
+    if (signal?.aborted) break;
+    const done = finish(images.offset, new Uint8Array(images.imagesNCHW), images.labels.slice()); // the set uses its buffers again
     done.catch(() => {}); // a failure is thrown where it is awaited, below, even when that is not yet
     inFlight.push(done);
     if (inFlight.length >= IN_FLIGHT) await inFlight.shift();

@@ -2,8 +2,8 @@
 import type { BackendName } from './backends/table.ts';
 import { type Shard, shardRange } from './shard.ts';
 import { relativeError } from './tally/metrics.ts';
-import { judge, type Thresholds, type Verdict } from './tally/parity.ts';
 import type { Tally } from './tally/tally.ts';
+import { judge, type Thresholds, type Verdict } from './tally/thresholds.ts';
 
 /** A backend's run over the images. */
 export interface BackendRun {
@@ -104,7 +104,7 @@ function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds)
   const { backend, detail, tally, seconds, runtimeSeconds, loadSeconds, peakMemoryBytes } = run;
   const { images, classes } = tally;
   const fraction = (count: number) => (images ? count / images : null);
-  const compared = isReference || images === 0 ? null : { agreement: 1 - tally.flips / images, relError: relativeErrorOf(tally) };
+  const compared = isReference || images === 0 ? null : { agreement: 1 - tally.disagreements / images, relError: relativeErrorOf(tally) };
   return {
     backend,
     detail,
@@ -112,7 +112,7 @@ function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds)
     top1: fraction(tally.top1),
     top5: classes > 10 ? fraction(tally.top5) : null,
     agreement: compared?.agreement ?? null,
-    flips: compared && tally.flips,
+    flips: compared && tally.disagreements,
     maxAbsDiff: compared && tally.maxAbsDiff,
     meanAbsDiff: compared && tally.absDiff.value / (images * classes),
     relError: compared?.relError ?? null,

@@ -30,7 +30,7 @@ export function decodeModel(bytes: Uint8Array): ModelProto {
   try {
     model = onnx.ModelProto.decode(reader);
   } catch (error) {
-    throw new InputError('onnx', `at byte ${reader.pos}`, `expected a protobuf message, got ${(error as Error).message}`);
+    throw new InputError('onnx', `at byte ${reader.pos}`, `expected a protobuf message, got ${(error as Error).message}`, { cause: error });
   }
   if (!model.graph) throw new InputError('onnx', 'graph', 'expected a model with a graph, got none');
   if (!model.opset_import?.length) throw new InputError('onnx', 'opset_import', 'expected at least one operator set, got none');

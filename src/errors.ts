@@ -1,11 +1,17 @@
 /**
- * The errors a user can meet, each with the exit code of the command line.
- * Everything may import this file; it imports nothing.
+ * The errors a user can meet. Everything may import this file; it imports nothing.
+ *
+ * Each class has a stable `code`, which also tells errors apart that come from two copies of the library; `name` is written
+ * out because bundlers shorten the names of classes. The exit codes of the command line are in src/cli/shared/exit-codes.ts.
  */
+
+/** Codes of the errors. They never change. */
+export type ErrorCode = 'WRN_PARITY' | 'WRN_TRAINING' | 'WRN_USAGE' | 'WRN_INPUT' | 'WRN_DEVICE' | 'WRN_DOWNLOAD' | 'WRN_INTERRUPTED';
 
 /** Base of every expected failure: one clear line for the user, no stack trace. */
 export abstract class WrnError extends Error {
-  abstract readonly exitCode: number;
+  static override readonly name: string = 'WrnError';
+  abstract readonly code: ErrorCode;
   override get name(): string {
     return this.constructor.name;
   }
@@ -13,17 +19,20 @@ export abstract class WrnError extends Error {
 
 /** Parity or verification failed. */
 export class ParityError extends WrnError {
-  readonly exitCode = 1;
+  static override readonly name = 'ParityError';
+  readonly code = 'WRN_PARITY';
 }
 
-/** Training went astray: the loss is not a number any more. */
+/** Training diverged: the loss or the weights are no longer finite. */
 export class TrainingError extends WrnError {
-  readonly exitCode = 1;
+  static override readonly name = 'TrainingError';
+  readonly code = 'WRN_TRAINING';
 }
 
-/** The command or the function was called with arguments that do not fit together. */
+/** The command or function was called with arguments that do not fit together. */
 export class UsageError extends WrnError {
-  readonly exitCode = 2;
+  static override readonly name = 'UsageError';
+  readonly code = 'WRN_USAGE';
 }
 
 /**
@@ -31,35 +40,40 @@ export class UsageError extends WrnError {
  * with advice after a full stop when there is something the user can do.
  */
 export class InputError extends WrnError {
-  readonly exitCode = 3;
+  static override readonly name = 'InputError';
+  readonly code = 'WRN_INPUT';
   constructor(
     readonly format: string,
     readonly where: string,
     readonly problem: string,
+    options?: ErrorOptions,
   ) {
-    super(printable(`${format} ${where.slice(0, MAX_LENGTH)}: ${problem.slice(0, MAX_LENGTH)}`.replace(/ +:/, ':')));
+    super(printable(`${format} ${where.slice(0, MAX_LENGTH)}: ${problem.slice(0, MAX_LENGTH)}`.replace(/ +:/, ':')), options);
   }
 }
 
 /** Names come from files, and one that is too long must not reach a terminal. */
 const MAX_LENGTH = 400;
 
-/** A text from a file, without what would steer a terminal. */
+/** A text from a file, without control characters that would steer a terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
 }
 
-/** A backend, device, browser or native library is not available; the message says what to install. */
+/** A backend, device, browser, package or native library is not available; the message says what to install. */
 export class DeviceError extends WrnError {
-  readonly exitCode = 4;
+  static override readonly name = 'DeviceError';
+  readonly code = 'WRN_DEVICE';
 }
 
 /** A download failed or its checksum does not match. */
 export class DownloadError extends WrnError {
-  readonly exitCode = 5;
+  static override readonly name = 'DownloadError';
+  readonly code = 'WRN_DOWNLOAD';
 }
 
-/** The user pressed Ctrl-C (or an AbortSignal fired). */
+/** The user pressed Ctrl-C; the reason with which the command line aborts its signals. */
 export class InterruptedError extends WrnError {
-  readonly exitCode = 130;
+  static override readonly name = 'InterruptedError';
+  readonly code = 'WRN_INTERRUPTED';
 }

@@ -68,7 +68,9 @@ test('tfjs-node is optional: only the training code and its backend import it', 
 });
 
 test('onnxruntime-node is loaded where its telemetry is off, and nowhere else', () => {
-  expect(files.filter((file) => /(from|import\() ?'onnxruntime-node'/.test(readFileSync(join(root, file), 'utf8')))).toEqual(['eval/onnxruntime.ts']);
+  expect(files.filter((file) => /(from|import\() ?'onnxruntime-node'/.test(readFileSync(join(root, file), 'utf8')))).toEqual([
+    'eval/onnxruntime.ts',
+  ]);
 });
 
 /** What a file loads when it is imported: imports of types are erased, those inside functions wait until they are called. */

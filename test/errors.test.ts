@@ -1,24 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { transform } from 'esbuild';
 import { expect, test } from 'vitest';
+import { exitCodes } from '../src/cli/shared/exit-codes.ts';
 import * as errors from '../src/errors.ts';
 
-test('every error is one line with an exit code', () => {
-  const { InputError, UsageError, ParityError, TrainingError, DeviceError, DownloadError, InterruptedError } = errors;
-  const codes = [new ParityError('x'), new TrainingError('x'), new UsageError('x'), new DeviceError('x'), new DownloadError('x')].map(
-    (error) => [error.name, error.exitCode, error.message],
-  );
-  expect(codes).toEqual([
-    ['ParityError', 1, 'x'],
-    ['TrainingError', 1, 'x'],
-    ['UsageError', 2, 'x'],
-    ['DeviceError', 4, 'x'],
-    ['DownloadError', 5, 'x'],
-  ]);
-  expect(new InterruptedError().exitCode).toBe(130);
-  expect(new InputError('mat5', 'at byte 3', 'expected a, got b')).toMatchObject({
-    exitCode: 3,
-    message: 'mat5 at byte 3: expected a, got b',
-  });
+const { ParityError, TrainingError, UsageError, InputError, DeviceError, DownloadError, InterruptedError, WrnError } = errors;
+
+/** Code and exit code of each error, as README and help state them. */
+test.each([
+  [ParityError, 'ParityError', 'WRN_PARITY', 1],
+  [TrainingError, 'TrainingError', 'WRN_TRAINING', 1],
+  [UsageError, 'UsageError', 'WRN_USAGE', 2],
+  [DeviceError, 'DeviceError', 'WRN_DEVICE', 4],
+  [DownloadError, 'DownloadError', 'WRN_DOWNLOAD', 5],
+  [InterruptedError, 'InterruptedError', 'WRN_INTERRUPTED', 130],
+])('%o has a name, a code, a cause and an exit code', (Kind, name, code, exitCode) => {
+  const cause = new Error('y');
+  const error = new Kind('x', { cause });
+  expect(error).toMatchObject({ name, code, message: 'x', cause });
+  expect(error).toBeInstanceOf(WrnError);
+  expect(exitCodes[error.code]).toBe(exitCode);
+});
+
+test('an InputError says format, place and problem in one line', () => {
+  const cause = new Error('y');
+  const error = new InputError('mat5', 'at byte 3', 'expected a, got b', { cause });
+  expect(error).toMatchObject({ name: 'InputError', code: 'WRN_INPUT', message: 'mat5 at byte 3: expected a, got b', cause });
+  expect(exitCodes[error.code]).toBe(3);
   expect(new InputError('file', '', 'expected a').message).toBe('file: expected a');
+});
+
+test('a bundler that shortens the names of classes leaves the names of errors', async () => {
+  const source = readFileSync(new URL('../src/errors.ts', import.meta.url), 'utf8');
+  const { code } = await transform(source, { loader: 'ts', minify: true });
+  const minified: typeof errors = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const names = Object.entries(minified).flatMap(([exported, Kind]) => (Kind.prototype instanceof Error ? [[exported, Kind.name]] : []));
+  expect(names).toHaveLength(8);
+  for (const [exported, name] of names) expect(name).toBe(exported);
+  expect(new minified.UsageError('x').name).toBe('UsageError');
 });
 
 test('names out of files neither steer the terminal nor flood it', () => {

@@ -22,8 +22,13 @@ export function pythonWith(...modules: readonly string[]): string | undefined {
 }
 
 /** Runs a test with an interpreter that has these modules; without one it is skipped and says what it lacks. */
-export function testWithPython(modules: readonly string[], name: string, body: (python: string) => Promise<void> | void): void {
+export function testWithPython(
+  modules: readonly string[],
+  name: string,
+  body: (python: string) => Promise<void> | void,
+  timeout?: number,
+): void {
   const python = pythonWith(...modules);
   if (python === undefined) test.skip(`${name} [needs Python with ${modules.join(' and ')}]`, () => {});
-  else test(name, () => body(python));
+  else test(name, () => body(python), timeout);
 }

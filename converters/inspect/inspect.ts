@@ -2,7 +2,7 @@
 import { decodeModel } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { type NetworkConfig, networkName } from '../../src/network/config.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import { type LayerSummary, summarize } from '../../src/network/summary.ts';
 import { readMetadata } from '../onnx/metadata.ts';
 import { describeSource, isSource } from '../read.ts';
@@ -19,8 +19,10 @@ export interface Inspection {
   readonly layers: readonly LayerSummary[];
   readonly totals: Totals;
   readonly config: NetworkConfig | null;
-  readonly about: About | null;
+  readonly about: Provenance | null;
   readonly onnx: OnnxSummary | null;
+  /** What the reader of a source assumed or passed over. */
+  readonly notes: readonly string[];
 }
 
 /** Sums over the layers, and what they are compared with a file of float32 weights. */
@@ -45,8 +47,8 @@ export interface Totals {
  */
 export function inspect(bytes: Uint8Array): Inspection {
   if (isSource(bytes)) {
-    const { kind, config, about } = describeSource(bytes);
-    return describe(bytes.length, kind, config, about, summarize(config), null);
+    const { kind, config, about, notes } = describeSource(bytes);
+    return { ...describe(bytes.length, kind, config, about, summarize(config), null), notes };
   }
   const proto = decodeOnnx(bytes);
   const metadata = readMetadata(proto);
@@ -62,7 +64,12 @@ function decodeOnnx(bytes: Uint8Array) {
     return decodeModel(bytes);
   } catch (error) {
     if (error instanceof InputError && bytes[0] !== 0x08)
-      throw new InputError('file', '', `expected an ONNX model, a .mat, a checkpoint or a model file, got none of them (${error.message})`);
+      throw new InputError(
+        'file',
+        '',
+        `expected an ONNX model, a .mat, a checkpoint or a model file, got none of them (${error.message})`,
+        { cause: error },
+      );
     throw error;
   }
 }
@@ -71,7 +78,7 @@ function describe(
   bytes: number,
   kind: string | null,
   config: NetworkConfig | null,
-  about: About | null,
+  about: Provenance | null,
   layers: readonly LayerSummary[],
   onnx: OnnxSummary | null,
 ): Inspection {
@@ -89,5 +96,5 @@ function describe(
     bitsPerWeight: config ? (bytes * 8) / weights : null,
     compression: bytes > 0 ? float32Bytes / bytes : null,
   };
-  return { bytes, network: config && networkName(config), kind, layers, totals, config, about, onnx };
+  return { bytes, network: config && networkName(config), kind, layers, totals, config, about, onnx, notes: [] };
 }

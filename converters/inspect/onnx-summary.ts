@@ -1,6 +1,6 @@
 /** What stands in an ONNX file, of whatever network: the numbers of `inspect`. */
 import { DataType, type GraphProto, type ModelProto, type TensorProto, toNumber, type ValueInfoProto } from '../../proto/onnx.ts';
-import { fedInputs } from '../onnx/graph-inputs.ts';
+import { graphInputs } from '../onnx/graph-inputs.ts';
 import { isExternal, storedBytes, typeName } from '../onnx/initializer.ts';
 import { allGraphs, attribute } from '../onnx/nodes.ts';
 
@@ -44,7 +44,7 @@ export function summarizeOnnx(proto: ModelProto): OnnxSummary {
     irVersion: toNumber(proto.ir_version, 'ir_version'),
     producer: [proto.producer_name, proto.producer_version].filter(Boolean).join(' '),
     opsets: Object.fromEntries((proto.opset_import ?? []).map((o) => [o.domain || 'ai.onnx', toNumber(o.version, 'opset version')])),
-    inputs: fedInputs(proto).map(describeValue),
+    inputs: graphInputs(proto).map(describeValue),
     outputs: (proto.graph?.output ?? []).map(describeValue),
     nodes: nodes.length,
     ops,

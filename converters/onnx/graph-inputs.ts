@@ -1,7 +1,7 @@
 import type { ModelProto, ValueInfoProto } from '../../proto/onnx.ts';
 
 /** The inputs that a caller gives; before IR version 4 the stored tensors stand among the inputs, too. */
-export function fedInputs({ graph }: ModelProto): ValueInfoProto[] {
+export function graphInputs({ graph }: ModelProto): ValueInfoProto[] {
   const stored = new Set(graph?.initializer?.map(({ name }) => name));
   return (graph?.input ?? []).filter(({ name }) => !stored.has(name));
 }

@@ -4,7 +4,7 @@ import { InputError } from '../../src/errors.ts';
 import { jsonReader } from '../../src/formats/json.ts';
 import { type NetworkConfig, readConfig } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
-import { type About, readAbout } from '../../src/network/provenance.ts';
+import { type Provenance, readProvenance } from '../../src/network/provenance.ts';
 
 /** How the file takes images: float32 NCHW, or raw uint8 NHWC; pixels 0..255 in both. */
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
@@ -18,13 +18,13 @@ export interface Metadata {
   readonly config: NetworkConfig;
   readonly form: RecordedForm;
   readonly input: InputLayout;
-  readonly about: About;
+  readonly about: Provenance;
 }
 
 const FORMAT_VERSION = '1';
 
 /** Where each fact stands, in the order of the file. Lists and numbers are JSON. */
-const aboutKeys: readonly (readonly [field: keyof About, key: string])[] = [
+const aboutKeys: readonly (readonly [field: keyof Provenance, key: string])[] = [
   ['dialect', 'wrn.dialect'],
   ['dataset', 'wrn.dataset'],
   ['classLabels', 'wrn.class_labels'],
@@ -69,7 +69,7 @@ export function readMetadata(proto: ModelProto): Metadata | undefined {
     config,
     form,
     input,
-    about: readAbout(Object.fromEntries(known), config.classes, jsonReader('onnx', 'metadata'), (field) => keyOf.get(field) as string),
+    about: readProvenance(Object.fromEntries(known), config.classes, jsonReader('onnx', 'metadata'), (field) => keyOf.get(field) as string),
   };
 }
 

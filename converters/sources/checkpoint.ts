@@ -2,7 +2,7 @@
 import type { SafetensorsFile } from '../../src/formats/safetensors.ts';
 import type { NetworkConfig } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import { checkpointOf, measuredMoments } from '../../src/train/checkpoint.ts';
 import { toModel } from '../../src/train/to-model.ts';
 
@@ -10,14 +10,14 @@ import { toModel } from '../../src/train/to-model.ts';
  * The model that a checkpoint stands for.
  * @throws InputError when it is damaged or stands within a cycle, where no moments for inference are known
  */
-export function fromCheckpoint(file: SafetensorsFile, origin: Pick<About, 'sourceSha256'>): Model {
+export function fromCheckpoint(file: SafetensorsFile, origin: Pick<Provenance, 'sourceSha256'>): Model {
   const checkpoint = checkpointOf(file);
   const { config, weights, plan, about = { dialect: 'wrn-onnx', ...(plan && { dataset: plan.images.name }) } } = checkpoint;
   return toModel(config, weights, measuredMoments(checkpoint), { ...about, ...origin });
 }
 
 /** What a checkpoint says of its network, also within a cycle. */
-export function describeCheckpoint(file: SafetensorsFile): { readonly config: NetworkConfig; readonly about: About | null } {
+export function describeCheckpoint(file: SafetensorsFile): { readonly config: NetworkConfig; readonly about: Provenance | null } {
   const { config, about = null } = checkpointOf(file);
   return { config, about };
 }

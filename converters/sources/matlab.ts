@@ -1,56 +1,98 @@
 /**
- * The author's MATLAB (MatConvNet) networks. One cell or value a layer, in order of execution: 0/1 kernels
- * [height, width, inputs, outputs], their scales, and moments [channels, 2] holding mean and *sigma*, with
- * epsilon already inside; so variance = sigma squared and epsilon is 0. Residual and plain networks name
- * their variables differently.
+ * The author's MATLAB (MatConvNet) networks. One cell or value per layer, in order of execution: kernels [height, width,
+ * inputs, outputs] of 0 and 1 with their scales, or of floats; and moments [channels, 2] holding mean and *sigma*, with
+ * epsilon already inside; so variance = sigma squared and epsilon is 0. Residual, plain and full-precision networks
+ * name their variables differently.
  */
 import { InputError } from '../../src/errors.ts';
 import type { MatArray, MatFile, NumericData } from '../../src/formats/mat5.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../../src/network/config.ts';
 import { checkModel, type Model } from '../../src/network/model.ts';
-import type { About } from '../../src/network/provenance.ts';
+import type { Provenance } from '../../src/network/provenance.ts';
 import { floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { layers } from '../../src/network/topology.ts';
-import { packHWIO } from './kernel-bits.ts';
+import { type Asked, inputOf } from './asked.ts';
+import { packHWIO, toOIHW } from './column-major.ts';
+import { passOver } from './mat-extras.ts';
 
 const FORMAT = 'matlab .mat';
 type Numeric = Extract<MatArray, { kind: 'numeric' }>;
 
-const names = {
-  residual: { kernels: 'BinaryWeights', scales: 'LayerWeights', moments: 'Moments', gammas: 'BNG', betas: 'BNB' },
-  plain: { kernels: 'BooleanSingleBitWeights', scales: 'LayerScales', moments: 'BN_Moments', gammas: 'BN_Scales', betas: 'BN_Offsets' },
-} as const;
-type Names = (typeof names)[keyof typeof names];
+/** Variables of a network, and what it is. */
+interface Dialect {
+  readonly name: string;
+  readonly residual: boolean;
+  readonly kernels: string;
+  /** Undefined where the kernels are floats. */
+  readonly scales: string | undefined;
+  readonly moments: string;
+  readonly gammas: string;
+  readonly betas: string;
+}
 
-/** Layer geometry, checked against the topology, and what the author logged: nothing else may stand in the file. */
+const dialects = {
+  residual: {
+    ...{ name: 'matlab', residual: true, kernels: 'BinaryWeights', scales: 'LayerWeights' },
+    ...{ moments: 'Moments', gammas: 'BNG', betas: 'BNB' },
+  },
+  float: {
+    ...{ name: 'matlab-float', residual: true, kernels: 'Filters', scales: undefined },
+    ...{ moments: 'Moments', gammas: 'BNG', betas: 'BNB' },
+  },
+  plain: {
+    ...{ name: 'matlab-plain', residual: false, kernels: 'BooleanSingleBitWeights', scales: 'LayerScales' },
+    ...{ moments: 'BN_Moments', gammas: 'BN_Scales', betas: 'BN_Offsets' },
+  },
+} as const satisfies Readonly<Record<string, Dialect>>;
+
+/** Layer geometry, checked against the topology, and what the author's script keeps beside it. */
 const geometry = ['Padding', 'Stride', 'NumChannels', 'W'] as const;
 const logged = ['PercentCorrectTest', 'Training', 'LayerTypes'];
 
 export function isMatlab(file: MatFile): boolean {
-  return file.has(names.residual.kernels);
+  return file.has(dialects.residual.kernels);
+}
+
+export function isMatlabFloat(file: MatFile): boolean {
+  return file.has(dialects.float.kernels);
 }
 
 export function isMatlabPlain(file: MatFile): boolean {
-  return file.has(names.plain.kernels);
+  return file.has(dialects.plain.kernels);
 }
 
 /**
  * Canonical model of a residual MatConvNet file.
  * @throws InputError naming the variable that is missing, left over or of the wrong shape.
  */
-export function fromMatlab(file: MatFile, about: Omit<About, 'dialect'>): Model {
-  return read(file, names.residual, true, { dialect: 'matlab', ...about });
+export function fromMatlab(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
+  return read(file, dialects.residual, origin, asked);
+}
+
+/** The same of full precision. */
+export function fromMatlabFloat(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
+  return read(file, dialects.float, origin, asked);
 }
 
 /** The same for a plain network, without shortcuts. */
-export function fromMatlabPlain(file: MatFile, about: Omit<About, 'dialect'>): Model {
-  return read(file, names.plain, false, { dialect: 'matlab-plain', ...about });
+export function fromMatlabPlain(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
+  return read(file, dialects.plain, origin, asked);
 }
 
-function read(file: MatFile, variables: Names, residual: boolean, about: About): Model {
-  const known = new Set<string>([...Object.values(variables), ...geometry, ...logged]);
-  for (const name of file.keys())
-    if (!known.has(name)) throw new InputError(FORMAT, `variable ${name}`, 'expected no such variable in this dialect, got one');
+function read(file: MatFile, variables: Dialect, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
+  const about: Provenance = { dialect: variables.name, ...origin };
+  const { kernels: kernelsName, scales: scalesName, moments: momentsName, gammas: gammasName, betas: betasName } = variables;
+  const known = new Set<string>([
+    kernelsName,
+    momentsName,
+    gammasName,
+    betasName,
+    ...(scalesName ? [scalesName] : []),
+    ...geometry,
+    ...logged,
+  ]);
+  const { imageSize, notes: passed } = passOver(new Map([...file].filter(([name]) => !known.has(name))), FORMAT);
+  const notes = [...passed];
   if (!file.has(variables.moments)) {
     throw new InputError(
       FORMAT,
@@ -58,12 +100,12 @@ function read(file: MatFile, variables: Names, residual: boolean, about: About):
       'expected batch-norm moments beside the weights, got weights only. Such a file cannot be converted',
     );
   }
-  const kernels = cells(file, variables.kernels);
-  const moments = cells(file, variables.moments);
-  const gammas = cells(file, variables.gammas);
-  const betas = cells(file, variables.betas);
-  const scales = numbers(file, variables.scales);
-  const config = configOf(file, kernels, gammas, betas, residual);
+  const kernels = cells(file, kernelsName);
+  const moments = cells(file, momentsName);
+  const gammas = cells(file, gammasName);
+  const betas = cells(file, betasName);
+  const scales = scalesName === undefined ? undefined : numbers(file, scalesName);
+  const config = configOf(file, kernels, gammas, betas, variables, (channels) => inputOf(channels, imageSize, asked, notes));
 
   const tensors = new Map<string, Tensor>();
   let [conv, norm] = [0, 0];
@@ -71,14 +113,18 @@ function read(file: MatFile, variables: Names, residual: boolean, about: About):
     const [channels] = layer.shape;
     if (layer.op === 'conv') {
       const dims = [layer.kernel, layer.kernel, layer.inputChannels, channels] as const;
-      const bits = packHWIO(shaped(kernels[conv], dims, `${variables.kernels}{${conv + 1}}`), dims);
-      if (typeof bits === 'number') throw new InputError(FORMAT, `${variables.kernels}{${conv + 1}}`, `expected bits 0 and 1, got ${bits}`);
+      const where = `${kernelsName}{${conv + 1}}`;
+      const values = shaped(kernels[conv], dims, where);
       checkGeometry(file, conv, { Padding: layer.pads[0], Stride: layer.stride, W: layer.kernel, NumChannels: layer.inputChannels });
-      tensors.set(`${layer.name}.kernel`, bits);
-      tensors.set(`${layer.name}.scale`, floatTensor([], Float32Array.of(scales[conv] ?? Number.NaN)));
+      if (scales) {
+        const bits = packHWIO(values, dims);
+        if (typeof bits === 'number') throw new InputError(FORMAT, where, `expected bits 0 and 1, got ${bits}`);
+        tensors.set(`${layer.name}.kernel`, bits);
+        tensors.set(`${layer.name}.scale`, floatTensor([], Float32Array.of(scales[conv] ?? Number.NaN)));
+      } else tensors.set(`${layer.name}.kernel`, toOIHW(values, dims));
       conv++;
     } else if (layer.op === 'norm') {
-      const values = shaped(moments[norm], [channels, 2], `${variables.moments}{${norm + 1}}`);
+      const values = shaped(moments[norm], [channels, 2], `${momentsName}{${norm + 1}}`);
       const column = (from: NumericData, at: number, f = (x: number) => x) =>
         floatTensor(
           [channels],
@@ -89,31 +135,37 @@ function read(file: MatFile, variables: Names, residual: boolean, about: About):
         `${layer.name}.variance`,
         column(values, 1, (sigma) => sigma * sigma),
       );
-      const gamma = shaped(gammas[norm], [channels, 1], `${variables.gammas}{${norm + 1}}`);
-      const beta = shaped(betas[norm], [channels, 1], `${variables.betas}{${norm + 1}}`);
+      const gamma = shaped(gammas[norm], [channels, 1], `${gammasName}{${norm + 1}}`);
+      const beta = shaped(betas[norm], [channels, 1], `${betasName}{${norm + 1}}`);
       if (layer.affine) tensors.set(`${layer.name}.gamma`, column(gamma, 0)).set(`${layer.name}.beta`, column(beta, 0));
       norm++;
     }
   }
   for (const [name, list, used] of [
-    [variables.kernels, kernels, conv],
-    [variables.scales, scales, conv],
-    [variables.moments, moments, norm],
-    [variables.gammas, gammas, norm],
-    [variables.betas, betas, norm],
+    [kernelsName, kernels, conv],
+    [scalesName, scales, conv],
+    [momentsName, moments, norm],
+    [gammasName, gammas, norm],
+    [betasName, betas, norm],
   ] as const) {
-    if (list.length !== used) throw new InputError(FORMAT, `variable ${name}`, `expected ${used} layers, got ${list.length}`);
+    if (list && list.length !== used) throw new InputError(FORMAT, `variable ${name}`, `expected ${used} layers, got ${list.length}`);
   }
-  return checkModel({ config, tensors, about: { ...about, ...accuracy(file) } }, FORMAT);
+  return checkModel({ config, tensors, about: { ...about, ...accuracy(file) }, notes }, FORMAT);
 }
 
-/** The configuration that shapes and paddings tell. The image size is not stored: 28x28 for one channel (MNIST), else 32x32. */
-function configOf(file: MatFile, kernels: Numeric[], gammas: Numeric[], betas: Numeric[], residual: boolean): NetworkConfig {
+/** The configuration that shapes and paddings tell. */
+function configOf(
+  file: MatFile,
+  kernels: Numeric[],
+  gammas: Numeric[],
+  betas: Numeric[],
+  { residual, scales }: Dialect,
+  input: (channels: number) => NetworkConfig['input'],
+): NetworkConfig {
   const depth = kernels.length;
   if (depth < 8 || (depth - 2) % 6 !== 0) throw new InputError(FORMAT, 'file', `expected 6n + 2 convolutions, got ${depth}`);
   const [, , channels = 1, stemOutputs = 1] = dimensions(kernels[0], 4);
   const [, , , classes = 1] = dimensions(kernels.at(-1), 4);
-  const size = channels === 1 ? 28 : 32;
   const firstHalving = 1 + (depth - 2) / 3;
   const pad = file.has('Padding') ? (numbers(file, 'Padding')[firstHalving] ?? 1) : 1;
   const pads: Pads = [pad, pad, pad, pad];
@@ -123,7 +175,8 @@ function configOf(file: MatFile, kernels: Numeric[], gammas: Numeric[], betas: N
     width: stemOutputs / 16,
     classes,
     residual,
-    input: { channels, height: size, width: size },
+    input: input(channels),
+    ...(scales === undefined && { bits: 32, endBits: 32 }),
     inputRelu: true,
     affine: affineOf(gammas, betas),
     epsilon: 0,
@@ -158,15 +211,20 @@ function cells(file: MatFile, name: string): Numeric[] {
   if (variable?.kind !== 'cell')
     throw new InputError(FORMAT, `variable ${name}`, `expected a cell array, got ${variable?.kind ?? 'nothing'}`);
   return variable.cells.map((cell, i) => {
-    if (cell.kind !== 'numeric') throw new InputError(FORMAT, `${name}{${i + 1}}`, `expected numbers, got ${cell.kind}`);
+    if (cell.kind !== 'numeric') throw new InputError(FORMAT, `${name}{${i + 1}}`, `expected numbers, got ${describe(cell)}`);
     return cell;
   });
+}
+
+/** MATLAB saves arrays of the GPU as objects of its own. */
+function describe(array: MatArray): string {
+  return array.kind === 'unsupported' ? `${array.className}. Save it again after gather() in MATLAB` : array.kind;
 }
 
 function numbers(file: MatFile, name: string): NumericData {
   const variable = file.get(name);
   if (variable?.kind !== 'numeric')
-    throw new InputError(FORMAT, `variable ${name}`, `expected numbers, got ${variable?.kind ?? 'nothing'}`);
+    throw new InputError(FORMAT, `variable ${name}`, `expected numbers, got ${variable ? describe(variable) : 'nothing'}`);
   return variable.data;
 }
 

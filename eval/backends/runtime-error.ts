@@ -14,8 +14,11 @@ const MAX_LENGTH = 300;
 export function openError(backend: string, error: unknown, advice: string | undefined): WrnError {
   const message = firstLine(error);
   const fault = message.search(MODEL_AT_FAULT);
-  if (fault >= 0) return new InputError('onnx', 'graph', `expected a model that onnxruntime knows, got: ${message.slice(fault)}`);
-  return new DeviceError([`${backend} cannot run this model: ${message.slice(0, MAX_LENGTH)}`, ...(advice ? [advice] : [])].join('. '));
+  if (fault >= 0)
+    return new InputError('onnx', 'graph', `expected a model that onnxruntime knows, got: ${message.slice(fault)}`, { cause: error });
+  return new DeviceError([`${backend} cannot run this model: ${message.slice(0, MAX_LENGTH)}`, ...(advice ? [advice] : [])].join('. '), {
+    cause: error,
+  });
 }
 
 /** An InputError of ours, as it comes out of another process or a page: its message alone. */
@@ -24,6 +27,6 @@ const INPUT_ERROR = /^onnx (.*?): (expected .*)$/;
 /** The error of a backend that opened a model, and then failed or went away; or what the model asks for is the fault. */
 export function stopError(backend: string, error: unknown): WrnError {
   const [, where, reason] = INPUT_ERROR.exec(firstLine(error)) ?? [];
-  if (where && reason) return new InputError('onnx', where, reason);
-  return new DeviceError(`${backend} stopped while it ran this model: ${firstLine(error).slice(0, MAX_LENGTH)}`);
+  if (where && reason) return new InputError('onnx', where, reason, { cause: error });
+  return new DeviceError(`${backend} stopped while it ran this model: ${firstLine(error).slice(0, MAX_LENGTH)}`, { cause: error });
 }

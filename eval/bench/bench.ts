@@ -1,6 +1,6 @@
 /** How fast files load and run, side by side: all files of a setting run in turn, so that a busy machine is fair to each. */
 import { setTimeout } from 'node:timers/promises';
-import { InputError, InterruptedError } from '../../src/errors.ts';
+import { InputError } from '../../src/errors.ts';
 import type { BackendOptions, Session } from '../backends/backend.ts';
 import { type BackendName, backends } from '../backends/table.ts';
 import { readInputs } from '../runtime/model-input.ts';
@@ -63,7 +63,7 @@ const WARM_UP = 1;
 /**
  * Measures every file in every setting (backend, threads, batch).
  * @throws InputError when a file does not take a batch of that size; DeviceError when a backend is not available;
- * InterruptedError
+ * `signal.reason` when it is aborted
  */
 export async function* bench(options: BenchOptions): AsyncGenerator<Measurement, void, undefined> {
   for (const { name, model } of options.files) {
@@ -133,7 +133,8 @@ async function* benchSetting(
     }
   } catch (error) {
     // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
-    throw options.signal?.aborted ? new InterruptedError(`interrupted while measuring ${setting}`) : error;
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
     for (const { session } of runners) await session.close();
   }

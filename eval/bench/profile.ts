@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { temporaryFileError } from '../../src/data/files/temporary-file.ts';
-import { InputError, InterruptedError } from '../../src/errors.ts';
+import { InputError } from '../../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../../src/network/topology.ts';
 import { InferenceSession, Tensor } from '../onnxruntime.ts';
 import { type Inputs, readInputs } from '../runtime/model-input.ts';
@@ -53,7 +53,7 @@ interface Event {
 
 /**
  * Profiles a file on onnxruntime-node's CPU provider.
- * @throws InputError when the file takes another batch; UsageError when the temporary folder cannot be written; InterruptedError
+ * @throws InputError when the file takes another batch; UsageError when the temporary folder cannot be written; `signal.reason` when it is aborted
  */
 export async function profile(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
   const { batch, threads, runs } = options;
@@ -139,7 +139,7 @@ async function record(
     } finally {
       await session.release();
     }
-    if (signal?.aborted) throw new InterruptedError('interrupted while profiling');
+    signal?.throwIfAborted();
     const [trace] = await readdir(folder);
     const events = JSON.parse(await readFile(join(folder, trace as string), 'utf8')) as Event[];
     const warmUp = events.findIndex(({ name }) => name === 'model_run'); // an event stands behind those that it holds

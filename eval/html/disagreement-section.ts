@@ -3,27 +3,27 @@ import sharp from 'sharp';
 import type { BackendName } from '../backends/table.ts';
 import type { Report } from '../report.ts';
 import { toInput } from '../runtime/runtime.ts';
-import { type Decision, type Flip, MOST_FLIPS } from '../tally/disagreements.ts';
+import { type Decision, type Disagreement, MOST_DISAGREEMENTS } from '../tally/disagreements.ts';
 import { classLabel, grouped, percent } from './format.ts';
 import { type Html, html } from './html.ts';
 
 /** An image, with the reference's decision first. */
 interface Card {
-  readonly image: Flip;
+  readonly image: Disagreement;
   readonly decisions: readonly { readonly backends: readonly BackendName[]; readonly decision: Decision }[];
 }
 
-export async function flipSection(report: Report): Promise<Html | undefined> {
+export async function disagreementSection(report: Report): Promise<Html | undefined> {
   const { results, images, data, classLabels, reference } = report;
   if (results.length < 2) return undefined;
   const cards = cardsOf(report);
   if (cards.length === 0)
     return html`<section><h2>Images decided differently</h2><p>None: every backend decides all ${grouped(images)} images alike.</p></section>`;
-  const flips = results.flatMap((r) => (r.flips ? [`${grouped(r.flips)} on ${r.backend}`] : [])).join(', ');
+  const counts = results.flatMap((r) => (r.flips ? [`${grouped(r.flips)} on ${r.backend}`] : [])).join(', ');
   const drawn = await Promise.all(cards.map(({ image }) => png(image)));
   return html`<section>
 <h2>Images decided differently</h2>
-<p>Of ${grouped(images)} images, otherwise than on ${reference}: ${flips}. ${cards.length === MOST_FLIPS && `The first ${MOST_FLIPS} are drawn.`}</p>
+<p>Of ${grouped(images)} images, otherwise than on ${reference}: ${counts}. ${cards.length === MOST_DISAGREEMENTS && `The first ${MOST_DISAGREEMENTS} are drawn.`}</p>
 <ul class="images">
 ${cards.map(({ image, decisions }, i) => {
   const truth = classLabel(classLabels, image.label);
@@ -50,17 +50,17 @@ backends that decide as ${reference} does it is ${reference}'s.</p>
 const DRAWN = 128;
 
 /**
- * The first images of all backends' flips. A list that is full ends behind the last of these, so that a backend without the
+ * The first images of all backends' disagreements. A list that is full ends behind the last of these, so that a backend without the
  * image in its list decides it as the reference does.
  */
 function cardsOf({ results, reference }: Report): Card[] {
-  const flips = results.flatMap(({ backend, tally }) => tally.flipped.map((flip) => ({ backend, flip })));
-  const images = new Map(flips.map(({ flip }) => [flip.index, flip]));
+  const all = results.flatMap(({ backend, tally }) => tally.firstDisagreements.map((disagreement) => ({ backend, disagreement })));
+  const images = new Map(all.map(({ disagreement }) => [disagreement.index, disagreement]));
   return [...images.values()]
     .sort((a, b) => a.index - b.index)
-    .slice(0, MOST_FLIPS)
+    .slice(0, MOST_DISAGREEMENTS)
     .map((image) => {
-      const own = flips.filter(({ flip }) => flip.index === image.index);
+      const own = all.filter(({ disagreement }) => disagreement.index === image.index);
       const alike = results
         .map(({ backend }) => backend)
         .filter((name) => name !== reference && !own.some(({ backend }) => backend === name));
@@ -68,14 +68,14 @@ function cardsOf({ results, reference }: Report): Card[] {
         image,
         decisions: [
           { backends: [reference, ...alike], decision: image.reference },
-          ...own.map(({ backend, flip }) => ({ backends: [backend], decision: flip.decision })),
+          ...own.map(({ backend, disagreement }) => ({ backends: [backend], decision: disagreement.decision })),
         ],
       };
     });
 }
 
 /** As a PNG of the very pixels, base64; of channels that are no colours the first is drawn. */
-function png({ pixels, ...shape }: Flip): Promise<string> {
+function png({ pixels, ...shape }: Disagreement): Promise<string> {
   const { height, width } = shape;
   const bytes = Buffer.from(pixels, 'base64');
   const channels = shape.channels === 3 ? 3 : 1;

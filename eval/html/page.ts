@@ -4,11 +4,11 @@ import { notCompared, type Report } from '../report.ts';
 import { wilsonInterval } from '../tally/interval.ts';
 import type { Bisection } from '../verify/bisect.ts';
 import { confusionSection } from './confusion-section.ts';
-import { flipSection } from './disagreement-section.ts';
+import { disagreementSection } from './disagreement-section.ts';
 import { fileSize, grouped, interval, percent, small } from './format.ts';
 import { Html, html } from './html.ts';
 import { layerSection } from './layer-section.ts';
-import { paritySection } from './parity-section.ts';
+import { resultSection } from './result-section.ts';
 import { style } from './style.ts';
 import { tradeOffSection } from './trade-off-section.ts';
 
@@ -40,8 +40,8 @@ export async function reportPage(report: Report, options: PageOptions): Promise<
 <body>
 ${header(report)}
 <main>
-${paritySection(report)}
-${await flipSection(report)}
+${resultSection(report)}
+${await disagreementSection(report)}
 ${bisection && layerSection(bisection)}
 ${tradeOffSection([report, ...others])}
 ${confusionSection(report)}
@@ -90,11 +90,11 @@ function tiles({ results, reference, bytes, bitsPerWeight, thresholds }: Report)
     tiles.push([percent(own.top1), `top-1 accuracy; 95 % interval ${interval(wilsonInterval(own.tally.top1, own.images))}`]);
   tiles.push([fileSize(bytes), bitsPerWeight === null ? 'file' : `file, ${bitsPerWeight.toFixed(3)} bits per weight`]);
   if (others.length > 0) {
-    const flips = Math.max(...others.map((result) => result.flips ?? 0));
+    const disagreements = Math.max(...others.map((result) => result.flips ?? 0));
     const error = Math.max(...others.map(({ relError }) => relError ?? 0));
     tiles.push([
       percent(Math.min(...others.map(({ agreement }) => agreement ?? 1))),
-      `lowest agreement; ${grouped(flips)} images decided differently`,
+      `lowest agreement; ${grouped(disagreements)} images decided differently`,
     ]);
     tiles.push([small(error), `largest relative error of the logits; limit ${thresholds.relError}`]);
   }

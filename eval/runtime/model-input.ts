@@ -1,6 +1,6 @@
 /** What an ONNX file takes and gives, read from the file itself. */
 
-import { fedInputs } from '../../converters/onnx/graph-inputs.ts';
+import { graphInputs } from '../../converters/onnx/graph-inputs.ts';
 import { typeName } from '../../converters/onnx/initializer.ts';
 import { type InputLayout, type Metadata, readMetadata } from '../../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../../proto/onnx.ts';
@@ -10,6 +10,8 @@ import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../../src/network/config.ts';
 import type { ModelInput, Output } from './runtime.ts';
 
 export interface ClassifierModel {
+  /** Of the file. */
+  readonly bytes: Uint8Array;
   readonly proto: ModelProto;
   readonly input: ModelInput;
   /** Name of the output that holds the logits. */
@@ -25,11 +27,11 @@ export interface ClassifierModel {
  * @throws InputError when the file is no ONNX model or takes something else
  */
 export function readClassifier(bytes: Uint8Array): ClassifierModel {
-  return classifierOf(decodeModel(bytes));
+  return classifierOf(bytes, decodeModel(bytes));
 }
 
-function classifierOf(proto: ModelProto): ClassifierModel {
-  const inputs = fedInputs(proto);
+function classifierOf(bytes: Uint8Array, proto: ModelProto): ClassifierModel {
+  const inputs = graphInputs(proto);
   const [image] = inputs;
   const output = proto.graph?.output?.[0];
   if (inputs.length !== 1 || !image || !output)
@@ -66,7 +68,7 @@ function classifierOf(proto: ModelProto): ClassifierModel {
     width,
     ...(batch ? { fixedBatch: batch } : {}),
   };
-  return { proto, input, output: output.name ?? '', classes, metadata };
+  return { bytes, proto, input, output: output.name ?? '', classes, metadata };
 }
 
 /**
@@ -95,11 +97,11 @@ export interface Inputs {
 /** @throws InputError when the file is no ONNX model, or one of ours that is damaged */
 export function readInputs(bytes: Uint8Array): Inputs {
   const proto = decodeModel(bytes);
-  const sizes = fedInputs(proto).map(({ type }) => shapeOf(type)[0]);
+  const sizes = graphInputs(proto).map(({ type }) => shapeOf(type)[0]);
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
   const metadata = readMetadata(proto);
   try {
-    return { images: classifierOf(proto).input, fixedBatch, metadata };
+    return { images: classifierOf(bytes, proto).input, fixedBatch, metadata };
   } catch (error) {
     if (error instanceof InputError) return { images: undefined, fixedBatch, metadata };
     throw error;

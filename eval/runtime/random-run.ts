@@ -38,7 +38,7 @@ export async function randomRun(runtime: Runtime, session: InferenceSession, bat
     try {
       return { shapes, feeds, ...(await timed(session, feeds)) };
     } catch (error) {
-      refused ??= new InputError('onnx', 'inputs', `expected a model that takes random inputs, got ${firstLine(error)}`);
+      refused ??= new InputError('onnx', 'inputs', `expected a model that takes random inputs, got ${firstLine(error)}`, { cause: error });
     }
   }
   throw refused;

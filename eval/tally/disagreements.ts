@@ -11,7 +11,7 @@ export interface Decision {
   readonly confidence: number | null;
 }
 
-export interface Flip extends ImageShape {
+export interface Disagreement extends ImageShape {
   /** Of the image in the data set. */
   readonly index: number;
   /** Index of the true class. */
@@ -22,16 +22,16 @@ export interface Flip extends ImageShape {
   readonly pixels: string;
 }
 
-/** So many are kept of each backend, the first of the data set. */
-export const MOST_FLIPS = 24;
+/** As many are kept of each backend, the first of the data set. */
+export const MOST_DISAGREEMENTS = 24;
 /** Larger images are kept reduced. */
 const LARGEST_SIDE = 112;
 /** As a network's configuration allows; bounds what is read. */
 const MAX_CHANNELS = 1024;
 
-/** Adds flips to those found before; in whatever order they come, the first of the data set remain. */
-export function firstFlips(before: readonly Flip[], more: readonly Flip[]): readonly Flip[] {
-  return more.length === 0 ? before : [...before, ...more].sort((a, b) => a.index - b.index).slice(0, MOST_FLIPS);
+/** Adds disagreements to those found before; in whatever order they come, the first of the data set remain. */
+export function firstDisagreements(before: readonly Disagreement[], more: readonly Disagreement[]): readonly Disagreement[] {
+  return more.length === 0 ? before : [...before, ...more].sort((a, b) => a.index - b.index).slice(0, MOST_DISAGREEMENTS);
 }
 
 /** @param logits of one image */
@@ -42,8 +42,8 @@ export function decide(logits: Float32Array): Decision {
   return { class: decided, confidence: Number.isFinite(probability) ? probability : null };
 }
 
-/** Pixels of one image for a flip: as they are, or, of a large one, means of squares. */
-export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & Pick<Flip, 'pixels'> {
+/** Pixels of one image: as they are, or, of a large one, means of squares. */
+export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & Pick<Disagreement, 'pixels'> {
   const { channels } = shape;
   const side = Math.ceil(Math.max(shape.height, shape.width) / LARGEST_SIDE);
   const [height, width] = [Math.max(1, Math.floor(shape.height / side)), Math.max(1, Math.floor(shape.width / side))];
@@ -62,23 +62,23 @@ export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & P
 }
 
 /**
- * Reads a flip from JSON.
+ * Reads a disagreement from JSON.
  * @param field where it stands in the file
  * @throws InputError
  */
-export function readFlip(json: unknown, field: string, { classes }: { readonly classes: number }, read: JsonReader): Flip {
-  const flip = read.record(json, field);
-  const index = (key: string, low: number, high: number) => read.integer(flip[key], `${field}.${key}`, low, high);
+export function readDisagreement(json: unknown, field: string, { classes }: { readonly classes: number }, read: JsonReader): Disagreement {
+  const fields = read.record(json, field);
+  const index = (key: string, low: number, high: number) => read.integer(fields[key], `${field}.${key}`, low, high);
   const side = (key: string) => index(key, 1, LARGEST_SIDE);
   const decision = (key: string): Decision => {
-    const { class: decided, confidence } = read.record(flip[key], `${field}.${key}`);
+    const { class: decided, confidence } = read.record(fields[key], `${field}.${key}`);
     return {
       class: decided === null ? null : read.integer(decided, `${field}.${key}.class`, 0, classes - 1),
       confidence: confidence === null ? null : read.number(confidence, `${field}.${key}.confidence`, 0, 1),
     };
   };
   const shape = { channels: index('channels', 1, MAX_CHANNELS), height: side('height'), width: side('width') };
-  const pixels = read.line(flip['pixels'], `${field}.pixels`);
+  const pixels = read.line(fields['pixels'], `${field}.pixels`);
   const bytes = shape.channels * shape.height * shape.width;
   if (Buffer.from(pixels, 'base64').toString('base64') !== pixels || Buffer.byteLength(pixels, 'base64') !== bytes)
     read.fail(`${field}.pixels`, `${bytes} bytes in base64`, pixels);

@@ -3,7 +3,7 @@ import type { ImageShape } from '../../src/data/dataset.ts';
 import type { JsonReader } from '../../src/formats/json.ts';
 import { MAX_CLASSES } from '../../src/network/config.ts';
 import { Confusion, readCell } from './confusion.ts';
-import { decide, type Flip, firstFlips, keepImage, MOST_FLIPS, readFlip } from './disagreements.ts';
+import { type Disagreement, decide, firstDisagreements, keepImage, MOST_DISAGREEMENTS, readDisagreement } from './disagreements.ts';
 import { ExactSum } from './exact-sum.ts';
 import { addDifference, countTopK, noDifference, top1 } from './metrics.ts';
 
@@ -34,9 +34,9 @@ export class Tally {
   top1 = 0;
   top5 = 0;
   /** Images whose most likely class is not the reference's. */
-  flips = 0;
+  disagreements = 0;
   /** The first of them. */
-  flipped: readonly Flip[] = [];
+  firstDisagreements: readonly Disagreement[] = [];
   /** Of the logits against the reference's: NaN stays NaN. */
   maxAbsDiff = 0;
   readonly absDiff = new ExactSum();
@@ -58,11 +58,11 @@ export class Tally {
     for (const [i, label] of labels.entries()) if ((decided[i] as number) >= 0) this.confusion.add(label, decided[i] as number);
     if (!reference) return;
     const expected = top1(reference, classes);
-    const flips = [...decided.keys()].filter((i) => decided[i] !== expected[i]);
-    this.flips += flips.length;
-    this.flipped = firstFlips(
-      this.flipped,
-      flips.slice(0, MOST_FLIPS).map((i) => flip(answers, reference, i, classes)),
+    const differing = [...decided.keys()].filter((i) => decided[i] !== expected[i]);
+    this.disagreements += differing.length;
+    this.firstDisagreements = firstDisagreements(
+      this.firstDisagreements,
+      differing.slice(0, MOST_DISAGREEMENTS).map((i) => disagreement(answers, reference, i, classes)),
     );
     for (let at = 0; at < logits.length; at += classes) {
       const image = addDifference(noDifference, logits.subarray(at, at + classes), reference.subarray(at, at + classes));
@@ -78,8 +78,8 @@ export class Tally {
     this.images += other.images;
     this.top1 += other.top1;
     this.top5 += other.top5;
-    this.flips += other.flips;
-    this.flipped = firstFlips(this.flipped, other.flipped);
+    this.disagreements += other.disagreements;
+    this.firstDisagreements = firstDisagreements(this.firstDisagreements, other.firstDisagreements);
     this.confusion.merge(other.confusion);
     this.maxAbsDiff = Math.max(this.maxAbsDiff, other.maxAbsDiff);
     this.absDiff.merge(other.absDiff);
@@ -89,20 +89,20 @@ export class Tally {
 
   /** As JSON; a sum as the numbers that add up to it, so that nothing is lost. */
   toJSON() {
-    const { classes, images, top1, top5, flips, flipped } = this;
+    const { classes, images, top1, top5 } = this;
     const sum = (exact: ExactSum) => exact.summands().map(toJson);
     return {
       classes,
       images,
       top1,
       top5,
-      flips,
+      flips: this.disagreements,
       maxAbsDiff: toJson(this.maxAbsDiff),
       absDiff: sum(this.absDiff),
       squaredDifference: sum(this.squaredDifference),
       squaredReference: sum(this.squaredReference),
       confusion: this.confusion.cells(),
-      flipped,
+      flipped: this.firstDisagreements,
     };
   }
 
@@ -118,7 +118,7 @@ export class Tally {
     tally.images = count('images', Number.MAX_SAFE_INTEGER);
     tally.top5 = count('top5', tally.images);
     tally.top1 = count('top1', tally.images);
-    tally.flips = count('flips', tally.images);
+    tally.disagreements = count('flips', tally.images);
     const number = (value: unknown, at: string) =>
       value === 'NaN' || value === 'Infinity' ? Number(value) : read.number(value, at, -MAX_SUM, MAX_SUM);
     tally.maxAbsDiff = number(fields['maxAbsDiff'], `${field}.maxAbsDiff`);
@@ -126,15 +126,20 @@ export class Tally {
       for (const summand of read.list(fields[key], `${field}.${key}`, number)) tally[key].add(summand);
     for (const cell of read.list(fields['confusion'], `${field}.confusion`, (value, at) => readCell(value, at, tally, read)))
       tally.confusion.add(...cell);
-    tally.flipped = firstFlips(
+    tally.firstDisagreements = firstDisagreements(
       [],
-      read.list(fields['flipped'], `${field}.flipped`, (value, at) => readFlip(value, at, tally, read)),
+      read.list(fields['flipped'], `${field}.flipped`, (value, at) => readDisagreement(value, at, tally, read)),
     );
     return tally;
   }
 }
 
-function flip({ offset, labels, logits, shape, imagesNCHW }: Answers, reference: Float32Array, i: number, classes: number): Flip {
+function disagreement(
+  { offset, labels, logits, shape, imagesNCHW }: Answers,
+  reference: Float32Array,
+  i: number,
+  classes: number,
+): Disagreement {
   const of = (values: Float32Array) => decide(values.subarray(i * classes, (i + 1) * classes));
   const bytes = shape.channels * shape.height * shape.width;
   const kept = keepImage(imagesNCHW.subarray(i * bytes, (i + 1) * bytes), shape);

@@ -6,7 +6,7 @@ import { type BackendName, backends } from '../backends/table.ts';
 import { type ClassifierModel, readClassifier } from '../runtime/model-input.ts';
 import type { Output } from '../runtime/runtime.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
-import { thresholdsOf } from '../tally/parity.ts';
+import { thresholdsOf } from '../tally/thresholds.ts';
 import { withOutputs } from './with-outputs.ts';
 
 /** A file on a backend. */
@@ -14,6 +14,10 @@ export interface Side {
   readonly name: string;
   readonly model: Uint8Array;
   readonly backend: BackendName;
+}
+
+export interface DecodedSide extends Omit<Side, 'model'> {
+  readonly model: ClassifierModel;
 }
 
 export interface LayerDifference {
@@ -53,8 +57,14 @@ export interface BisectOptions {
  * @throws UsageError when the sides share no layer, take images of different shapes, or fewer at once than `count`
  * @throws DeviceError when a backend is not available
  */
-export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<Bisection> {
-  const [modelA, modelB] = [readClassifier(a.model), readClassifier(b.model)];
+export function bisect(a: Side, b: Side, options: BisectOptions): Promise<Bisection> {
+  const decoded = (side: Side): DecodedSide => ({ ...side, model: readClassifier(side.model) });
+  return bisectDecoded(decoded(a), decoded(b), options);
+}
+
+/** The same of files that are already decoded. */
+export async function bisectDecoded(a: DecodedSide, b: DecodedSide, options: BisectOptions): Promise<Bisection> {
+  const [modelA, modelB] = [a.model, b.model];
   if (imageShape(modelA) !== imageShape(modelB))
     throw new UsageError(`${a.name} takes images of ${imageShape(modelA)}, ${b.name} of ${imageShape(modelB)}: expected the same`);
   const most = Math.min(...[modelA, modelB].map(({ input }) => input.fixedBatch ?? options.count));
@@ -64,8 +74,8 @@ export async function bisect(a: Side, b: Side, options: BisectOptions): Promise<
   const shared = outputsOf(modelA).filter(({ name }) => namesB.has(name));
   if (shared.length === 0) throw new UsageError(`${a.name} and ${b.name} have no layer of the same name`);
   const names = shared.map(({ name }) => name);
-  const outputsA = await run(a, modelA, names, options);
-  const outputsB = await run(b, modelB, names, options);
+  const outputsA = await run(a, names, options);
+  const outputsB = await run(b, names, options);
   const compared = shared.flatMap(({ name, op }) => {
     const [x, y] = [outputsA, outputsB].map((outputs) => (Object.hasOwn(outputs, name) ? outputs[name] : undefined));
     return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // an output of integers is not compared
@@ -94,13 +104,12 @@ function outputsOf({ proto, metadata }: ClassifierModel): { name: string; op: st
 }
 
 async function run(
-  side: Side,
-  model: ClassifierModel,
+  { model, backend }: DecodedSide,
   names: readonly string[],
   options: BisectOptions,
 ): Promise<Readonly<Record<string, Output>>> {
   const backendOptions = { ...options.backendOptions, batch: model.input.fixedBatch ?? options.count };
-  const session = await backends[side.backend].open(withOutputs(model.proto, names), model.input, backendOptions);
+  const session = await backends[backend].open(withOutputs(model.proto, names), model.input, backendOptions);
   try {
     return (await session.run(options.imagesNCHW, options.count)).outputs;
   } finally {

@@ -6,7 +6,7 @@ import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
 import { toOnnxProto } from '../../converters/onnx/write.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
-import { InputError, InterruptedError, UsageError } from '../../src/errors.ts';
+import { InputError, UsageError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES } from '../../src/network/topology.ts';
 import { InferenceSession, Tensor } from '../onnxruntime.ts';
@@ -46,7 +46,7 @@ export const methods: Readonly<Record<Method, (seen: Histogram, tensor: Quantize
 /**
  * Runs the float network over images and chooses a range for every tensor that the `int8` form stores in 8 bits.
  * @throws UsageError when there are too few images; InputError when the network has no one-bit weights or an activation
- *   never changes; InterruptedError when `signal` fires
+ *   never changes; `signal.reason` when it is aborted
  */
 export async function calibrate(model: Model, { data, images, method, onProgress, signal }: CalibrateOptions): Promise<Ranges> {
   if (images < MIN_IMAGES) throw new UsageError(`calibration: expected at least ${MIN_IMAGES} images, got ${images}`);
@@ -60,7 +60,7 @@ export async function calibrate(model: Model, { data, images, method, onProgress
     const { channels, height, width } = model.config.input;
     let done = 0;
     for await (const { imagesNCHW, count } of spread(data, BATCH, images)) {
-      if (signal?.aborted) throw new InterruptedError('interrupted while calibrating: nothing was written');
+      signal?.throwIfAborted();
       const input = new Tensor('float32', Float32Array.from(imagesNCHW), [count, channels, height, width]);
       const outputs = await session.run({ [IMAGES]: input }, names);
       for (const [name, histogram] of histograms) histogram.add(finite(name, outputs[name]?.data as Float32Array));

@@ -4,12 +4,12 @@ import { toOnnx } from '../../converters/onnx/write.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
-import { InterruptedError, ParityError } from '../../src/errors.ts';
+import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
 import { noise } from '../runtime/noise.ts';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
-import { thresholdsOf } from '../tally/parity.ts';
+import { thresholdsOf } from '../tally/thresholds.ts';
 import { roundFloat16 } from './round-float16.ts';
 import { type Accuracy, accuracyOf, compareBits, type LoadedForm, withLoaded } from './rounded-form.ts';
 
@@ -109,7 +109,7 @@ async function compareData(
   const counts = { images: 0, agree: 0, float: 0, fp16: 0 };
   let difference = noDifference;
   for await (const { imagesNCHW, labels, count } of spread(set, BATCH, total)) {
-    if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
+    signal?.throwIfAborted();
     const { float, half, agree } = await compare(imagesNCHW, count);
     difference = addDifference(difference, half, float);
     counts.images += count;

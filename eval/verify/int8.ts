@@ -5,7 +5,6 @@ import { toOnnx } from '../../converters/onnx/write.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
-import { InterruptedError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';
 import { quartiles } from '../bench/quartiles.ts';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
@@ -55,7 +54,7 @@ export async function verifyInt8(file: Uint8Array, model: Model, ranges: Ranges,
   let difference = noDifference;
   const compare = async (floatForm: LoadedForm, int8Form: LoadedForm) => {
     for await (const { imagesNCHW, labels, count } of spread(data, BATCH, total)) {
-      if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
+      signal?.throwIfAborted();
       const [float, int8] = [await floatForm.run(imagesNCHW, count), await int8Form.run(imagesNCHW, count)];
       difference = addDifference(difference, int8.logits, float.logits);
       const expected = top1(float.logits, classes);

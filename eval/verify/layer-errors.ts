@@ -8,7 +8,6 @@ import { toOnnxProto } from '../../converters/onnx/write.ts';
 import { DataType, type ModelProto } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
-import { InterruptedError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES, LOGITS } from '../../src/network/topology.ts';
 import { InferenceSession, Tensor } from '../onnxruntime.ts';
@@ -32,7 +31,7 @@ const LAYOUT = 'nchw-float';
 
 /**
  * Errors of every 8-bit tensor, in order of execution.
- * @throws InterruptedError
+ * @throws `signal.reason` when it is aborted
  */
 export async function layerErrors(model: Model, ranges: Ranges, data: ImageSet, signal?: AbortSignal): Promise<LayerError[]> {
   const quantizations = quantizationsOf(planInt8(model), ranges);
@@ -111,7 +110,7 @@ async function run(file: Uint8Array, images: Tensor, settings: readonly Readonly
   try {
     const results: ReadonlyMap<string, Float32Array>[] = [];
     for (const setting of settings) {
-      if (signal?.aborted) throw new InterruptedError('interrupted while verifying: nothing was written');
+      signal?.throwIfAborted();
       const wanted = results.length === 0 ? session.outputNames : [LOGITS];
       const outputs = await session.run({ [IMAGES]: images, ...setting }, wanted);
       results.push(new Map(Object.entries(outputs).map(([name, { data }]) => [name, data as Float32Array])));

@@ -10,7 +10,7 @@ import type { ClassifierModel } from '../runtime/model-input.ts';
 import { type RandomRun, randomRun, type Shapes } from '../runtime/random-run.ts';
 import { runBatch } from '../runtime/runtime.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from '../tally/metrics.ts';
-import { defaultThresholds } from '../tally/parity.ts';
+import { defaultThresholds } from '../tally/thresholds.ts';
 
 type Session = runtime.InferenceSession;
 type Outputs = runtime.InferenceSession.OnnxValueMapType;

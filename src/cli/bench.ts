@@ -10,7 +10,7 @@ import type { Shapes } from '../../eval/runtime/random-run.ts';
 import { toPng, toSvg } from '../chart/chart.ts';
 import { UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers } from './shared/arguments.ts';
-import { chooseBackends } from './shared/choose-backends.ts';
+import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
 import { externalReader } from './shared/model-files.ts';
@@ -64,9 +64,9 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     })),
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
-  const backends = await chooseBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
+  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
   const threads = flags.threads ?? [undefined];
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('runs');
   const measurements: Measurement[] = [];
   const profiles: FileProfile[] = [];

@@ -139,7 +139,7 @@ function entries(names: readonly string[]): CatalogEntry[] {
 
 /** A bar on a terminal; Ctrl-C stops the work where it can be resumed. */
 async function withProgress<T>(entry: CatalogEntry, work: (options: Pick<GetOptions, 'signal' | 'onProgress'>) => Promise<T>): Promise<T> {
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt('interrupted');
   const bar = new SingleBar({ format: `${entry.name} {doing} [{bar}] {percentage} % of {size}, {eta_formatted} left`, noTTYOutput: false });
   const onProgress: GetOptions['onProgress'] = (doing, bytes, of) => {
     if (!bar.isActive) bar.start(of, bytes, { doing, size: megabytes(of) });

@@ -32,6 +32,7 @@ async function run(source: string, flags: Flags): Promise<void> {
     dialect: model.about.dialect,
     weights: weightCount(model.config),
     bytes: file.length,
+    ...(model.notes && model.notes.length > 0 && { notes: model.notes }),
   };
   const human = `${result.output}: ${result.network} (${result.dialect}), ${result.weights.toLocaleString('en-US')} weights, ${result.bytes.toLocaleString('en-US')} bytes\n`;
   process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : human);

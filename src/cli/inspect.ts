@@ -27,7 +27,7 @@ const grouped = (n: number) => n.toLocaleString('en-US');
 const times = (n: number) => `${n.toFixed(n < 10 ? 2 : 1)}x`;
 const pair = (sizes: readonly number[] | null) => sizes?.join('x') ?? '';
 
-function describe(file: string, { network, kind, layers, totals, bytes, config, about, onnx }: Inspection): string {
+function describe(file: string, { network, kind, layers, totals, bytes, config, about, onnx, notes }: Inspection): string {
   const title = [network ?? 'ONNX model', kind, `${grouped(bytes)} bytes`].filter(Boolean).join(', ');
   const settings = config && Object.entries(config).map(([field, value]) => `${field} ${JSON.stringify(value)}`);
   const facts = about && Object.entries(about).map(([field, value]) => `${field} ${Array.isArray(value) ? value.join(', ') : value}`);
@@ -36,6 +36,7 @@ function describe(file: string, { network, kind, layers, totals, bytes, config, 
     layerTable(layers, totals),
     totalsTable(bytes, totals),
     section('Configuration', settings),
+    section('Notes', notes.length > 0 ? notes : null),
     section('About', facts),
     section('ONNX', onnx && describeOnnx(onnx)),
   ]

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { WrnError } from '../errors.ts';
 import { version } from '../version.ts';
+import { exitCodes } from './shared/exit-codes.ts';
 
 interface Row {
   readonly summary: string;
@@ -27,8 +28,6 @@ const commands: Readonly<Record<string, Row>> = {
   doctor: { summary: 'show what this machine has, and what each missing piece needs', load: () => import('./doctor.ts') },
 };
 
-const USAGE_EXIT_CODE = 2;
-
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('wrn-onnx')
     .description('1-bit wide residual networks: convert them to ONNX at about one bit per weight, prove parity on every runtime')
@@ -45,10 +44,10 @@ async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync([...argv], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.WRN_USAGE;
     if (!(error instanceof WrnError)) throw error;
     process.stderr.write(`wrn-onnx: ${error.message}\n`);
-    return error.exitCode;
+    return exitCodes[error.code];
   }
 }
 

@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
-import { logitsOf, readClassifier } from '../../eval/runtime/model-input.ts';
+import { logitsOf } from '../../eval/runtime/model-input.ts';
 import { type Prediction, topK } from '../../eval/runtime/softmax.ts';
 import { decodeImage } from '../data/files/decode-image.ts';
 import { naturalNumber } from './shared/arguments.ts';
@@ -33,17 +33,16 @@ export function command(): Command {
 
 async function run(file: string, images: readonly string[], flags: Flags): Promise<void> {
   const { model, source } = await readNetwork(file);
-  const classifier = readClassifier(model);
-  const { input, metadata } = classifier;
+  const { input, metadata } = model;
   const { threads, browser, softwareGpu } = flags;
   const batch = input.fixedBatch ?? 1;
-  const session = await backends[flags.backend].open(model, input, { threads, browser, softwareGpu, batch, source });
+  const session = await backends[flags.backend].open(model.bytes, input, { threads, browser, softwareGpu, batch, source });
   const results: Result[] = [];
   try {
     for (const image of images) {
       const pixels = await decodeImage(await readInput(image), input, image); // here: there may be more than fit into memory
       const { outputs } = await session.run(pixels, 1);
-      results.push({ image, classes: topK(logitsOf(outputs, classifier, 1), flags.top, metadata?.about.classLabels) });
+      results.push({ image, classes: topK(logitsOf(outputs, model, 1), flags.top, metadata?.about.classLabels) });
     }
   } finally {
     await session.close();

@@ -19,10 +19,12 @@ export interface ImageSet extends ImageShape {
   readonly classes: number;
   /** One label a class, in order; undefined when the source has none. */
   readonly classLabels: readonly string[] | undefined;
+  /** How the classes were put in order, where the source does not number them: by their names, or by the numbers that these are. */
+  readonly classOrder?: 'name' | 'number';
   /** Number of images. */
   readonly length: number;
   /** Crops of each image that a batch holds, one behind the other; 1 when undefined. A classifier's probabilities are averaged over them. */
-  readonly views?: number;
+  readonly crops?: number;
   /**
    * Images `from` to `to` (default: all) in order, `size` at a time; the last batch may be smaller.
    * One batch is read ahead, so that reading and decoding overlap with what the caller does.
@@ -48,8 +50,14 @@ export interface ImageBatch {
   /** Index of the first image in the set. */
   readonly offset: number;
   readonly count: number;
-  /** Raw pixels 0..255, shape [count * views, channels, height, width]. Valid until the next batch is asked for. */
+  /** Raw pixels 0..255, shape [count * crops, channels, height, width]. Valid until the next batch is asked for. */
   readonly imagesNCHW: Uint8Array;
   /** Class index of each image. Valid until the next batch is asked for. */
   readonly labels: Int32Array;
+}
+
+/** Index of the first class that two sets name differently; undefined when they agree or one has no names. */
+export function firstOtherLabel(a: readonly string[] | undefined, b: readonly string[] | undefined): number | undefined {
+  const index = a && b ? a.findIndex((label, i) => label !== b[i]) : -1;
+  return index < 0 ? undefined : index;
 }

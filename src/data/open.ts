@@ -8,7 +8,7 @@ import { fileError } from './files/file-error.ts';
 import { firstBytes } from './files/forward-access.ts';
 import { archiveSource, type DataSource, folderSource } from './files/source.ts';
 import { cifar10, cifar100 } from './kinds/cifar.ts';
-import type { DataKind, OpenOptions } from './kinds/dataset-format.ts';
+import type { DatasetFormat, OpenOptions } from './kinds/dataset-format.ts';
 import { IMAGES_MAGIC, idx, labelsFileOf, openIdxPair } from './kinds/idx.ts';
 import { imageFolder } from './kinds/image-folder.ts';
 import { imagenet32 } from './kinds/imagenet32.ts';
@@ -17,7 +17,7 @@ import { requireImageFiles } from './scale.ts';
 import { defaultDataFolder } from './store/data-folder.ts';
 
 /** Every format that is read, one row each. The image folder is last: its layout is the least particular. */
-const kinds: readonly DataKind[] = [cifar10, cifar100, idx, svhn, imagenet32, imageFolder];
+const formats: readonly DatasetFormat[] = [cifar10, cifar100, idx, svhn, imagenet32, imageFolder];
 
 export interface OpenImageSetOptions extends OpenOptions {
   /** Where sets that are opened by their name lie; by default where `data get` puts them. */
@@ -75,7 +75,7 @@ async function open(source: string, options: OpenImageSetOptions): Promise<Image
   const start = await firstBytes(decompressed(source), 512);
   // POSIX.1-2017, pax, ustar interchange format: the magic field
   if (start.subarray(257, 262).toString('latin1') === 'ustar') {
-    return openSource(await archiveSource(source, new Set(kinds.flatMap((kind) => kind.files(options.split)))), options);
+    return openSource(await archiveSource(source, new Set(formats.flatMap((format) => format.files(options.split)))), options);
   }
   const labels = labelsFileOf(basename(source));
   if (start.length >= 4 && start.readUInt32BE(0) === IMAGES_MAGIC && labels)
@@ -93,11 +93,11 @@ async function openByName(name: string, options: OpenImageSetOptions): Promise<I
 
 async function openSource(source: DataSource, options: OpenOptions): Promise<ImageSet> {
   try {
-    const [kind, another] = kinds.filter((candidate) => candidate.recognises(source));
-    if (!kind) throw new InputError('data', source.path, `expected ${kinds.map(({ name }) => name).join(', ')}, got none of these`);
+    const [format, another] = formats.filter((candidate) => candidate.recognises(source));
+    if (!format) throw new InputError('data', source.path, `expected ${formats.map(({ name }) => name).join(', ')}, got none of these`);
     if (another && another !== imageFolder)
-      throw new InputError('data', source.path, `expected one data set, got ${kind.name} and ${another.name}`);
-    return await kind.open(source, options);
+      throw new InputError('data', source.path, `expected one data set, got ${format.name} and ${another.name}`);
+    return await format.open(source, options);
   } finally {
     await source.close();
   }

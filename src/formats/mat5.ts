@@ -198,7 +198,7 @@ function inflate(data: Cursor, budget: Budget): Uint8Array {
     const problem = tooLarge
       ? `at most ${MAX_INFLATION} times the file after inflation, got more`
       : `zlib data, got ${(error as Error).message}`;
-    throw new InputError('mat5', 'compressed variable', `expected ${problem}`);
+    throw new InputError('mat5', 'compressed variable', `expected ${problem}`, { cause: error });
   }
 }
 

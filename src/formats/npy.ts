@@ -4,6 +4,8 @@
  */
 import { InputError } from '../errors.ts';
 import { Cursor, latin1 } from './cursor.ts';
+import { denseStrides, type ElementName, elementTypes, readStrided } from './element-types.ts';
+import { elements } from './shape.ts';
 
 const MAGIC = '\x93NUMPY';
 /** More than the header of an array of a few dimensions takes. */
@@ -57,9 +59,47 @@ export function readNpyHeader(start: Uint8Array): NpyHeader {
   };
   const sizes = field('shape', /\(([\d, ]*)\)/);
   return {
-    descr: field('descr', /'([<>|=][a-zA-Z]\d+)'/),
+    descr: field('descr', /'([<>|=][a-zA-Z]\d*)'/),
     fortranOrder: field('fortran_order', /(True|False)/) === 'True',
     shape: sizes.split(',').flatMap((size) => (size.trim() === '' ? [] : [Number(size)])),
     offset: cursor.offset,
   };
+}
+
+/** NumPy's codes of the types that are read. */
+const codes: ReadonlyMap<string, ElementName> = new Map<string, ElementName>([
+  ['|b1', 'bool'],
+  ['|u1', 'uint8'],
+  ['|i1', 'int8'],
+  ['<u2', 'uint16'],
+  ['<i2', 'int16'],
+  ['<u4', 'uint32'],
+  ['<i4', 'int32'],
+  ['<u8', 'uint64'],
+  ['<i8', 'int64'],
+  ['<f2', 'float16'],
+  ['<f4', 'float32'],
+  ['<f8', 'float64'],
+]);
+
+/** An array of numbers; values are read when asked for, row-major. */
+export interface NpyArray {
+  readonly type: ElementName;
+  readonly shape: readonly number[];
+  values(): Float64Array;
+}
+
+/**
+ * Decodes a whole file.
+ * @returns undefined when the elements are no numbers: objects are pickles, which are not read
+ * @throws InputError when it is not an array file, or shorter or longer than its shape says
+ */
+export function readNpy(bytes: Uint8Array): NpyArray | undefined {
+  const { descr, fortranOrder, shape, offset } = readNpyHeader(bytes);
+  const type = codes.get(descr);
+  if (!type) return undefined;
+  const data = bytes.subarray(offset);
+  const expected = elements(shape) * elementTypes[type].bytes;
+  if (data.length !== expected) throw new InputError('npy', 'data', `expected ${expected} bytes, got ${data.length}`);
+  return { type, shape, values: () => readStrided(data, { type, shape, strides: denseStrides(shape, fortranOrder) }) };
 }

@@ -1,6 +1,6 @@
 /**
- * Python pickles, protocols 2 to 5 as far as PyTorch writes them. Nothing is executed: a pickle may name only
- * the globals of an allow-list, and calling one calls the function given here.
+ * Python pickles, protocols 2 to 5 as far as PyTorch writes them. Nothing is executed: calling a global of the given
+ * list calls the function given with it; any other class or function stays a name, and what it would build is an Opaque.
  * Source: CPython, Lib/pickletools.py.
  */
 import { InputError } from '../errors.ts';
@@ -21,11 +21,28 @@ export type PickleValue =
 export interface PickleOptions {
   /** What `module.name` stands for, and what calling it with arguments gives. */
   readonly globals: ReadonlyMap<string, (args: readonly PickleValue[]) => PickleValue>;
+  /** What to save instead of a pickle that cannot be read. */
+  readonly advice?: string;
   /** Gives the object of a persistent id. */
   persistent(id: PickleValue): PickleValue;
 }
 
-/** A global of the allow-list, not yet called. */
+/** An object or a global that is not of the list: its name, and nothing of what it holds. */
+export class Opaque {
+  constructor(readonly name: string) {}
+}
+
+/**
+ * Modules whose functions act on the machine: a call of one is what a hostile pickle is made of. Nothing is called here
+ * in any case; but whoever named the file may load it elsewhere, and must know.
+ */
+const ACTING_MODULES =
+  /^(os|posix|nt|posixpath|ntpath|sys|builtins|__builtin__|subprocess|popen2|commands|pty|shutil|socket|ssl|http|urllib\d*|requests|ftplib|smtplib|webbrowser|importlib|imp|runpy|pkgutil|zipimport|code|codeop|pickle|_pickle|cPickle|cloudpickle|dill|joblib|marshal|types|ctypes|_ctypes|cffi|multiprocessing|threading|_thread|asyncio|concurrent|signal|tempfile|pip|ensurepip|site|venv|pdb|bdb|timeit|cProfile|profile|trace|doctest|distutils|setuptools|platform|operator|_operator|inspect|gc|resource|fcntl|mmap|io|_io)(\.|$)/;
+/** Of those modules, what makes plain values. */
+const PLAIN_VALUES =
+  /^(builtins|__builtin__)\.(set|frozenset|list|dict|tuple|complex|slice|range|xrange|bytearray|bytes|object|int|long|float|str|unicode|bool|getattr)$|^types\.SimpleNamespace$/;
+
+/** A global of the list, not yet called. */
 export class Global {
   constructor(
     readonly name: string,
@@ -40,6 +57,7 @@ const MAX_PROTOCOL = 5;
 const MAX_OPERATIONS = 1_000_000;
 /** Names of parameters and of globals, and what a training notes. */
 const MAX_TEXT_BYTES = 1 << 20;
+const MAX_INTEGER_BYTES = 1024;
 
 /**
  * Decodes one pickle from the cursor, which then stands behind it.
@@ -63,7 +81,7 @@ class Machine {
       const opcode = String.fromCharCode(this.cursor.uint8());
       if (opcode === '.') return this.#pop();
       const operation = operations[opcode];
-      if (!operation) throw this.cursor.error(`expected an opcode that PyTorch writes, got ${JSON.stringify(opcode)}`);
+      if (!operation) throw this.#unreadable(`expected an opcode of tensors and plain values, got ${JSON.stringify(opcode)}`);
       operation(this);
     }
     throw this.cursor.error(`expected at most ${MAX_OPERATIONS} operations, got more`);
@@ -107,13 +125,19 @@ class Machine {
   global(module: string, name: string): void {
     const full = `${module}.${name}`;
     const call = this.options.globals.get(full);
-    if (!call) {
-      const printable = full.replace(/[^\x20-\x7e]/g, '?').slice(0, 80);
+    this.push(call ? new Global(full, call) : new Opaque(full.replace(/[^\x20-\x7e]/g, '?').slice(0, 80)));
+  }
+
+  /** Calls a global of the list; of any other class or function only the name is kept. */
+  call(callable: PickleValue, args: PickleValue): void {
+    if (!Array.isArray(args)) throw this.cursor.error(`expected arguments of a call, got ${describeValue(args)}`);
+    if (callable instanceof Global) this.push(callable.call(args));
+    else if (!(callable instanceof Opaque)) throw this.cursor.error('expected a call of a function, got something else');
+    else if (ACTING_MODULES.test(callable.name) && !PLAIN_VALUES.test(callable.name))
       throw this.cursor.error(
-        `expected only tensors and plain values, got ${printable}. A pickle can run any code, so nothing else is loaded`,
+        `expected only tensors and plain values, got a call of ${callable.name}: Python would run this code. Do not load the file there`,
       );
-    }
-    this.push(new Global(full, call));
+    else this.push(new Opaque(callable.name));
   }
 
   line(): string {
@@ -125,6 +149,12 @@ class Machine {
     return text;
   }
 
+  /** Bytes of an integer that a few words hold: the time to decode one grows with its square. */
+  bytesOfNumber(length: number): Uint8Array {
+    if (length > MAX_INTEGER_BYTES) throw this.cursor.error(`expected an integer of at most ${MAX_INTEGER_BYTES} bytes, got ${length}`);
+    return this.cursor.take(length, 'an integer');
+  }
+
   bytesOfText(length: number): Uint8Array {
     if (length > MAX_TEXT_BYTES) throw this.cursor.error(`expected at most ${MAX_TEXT_BYTES} bytes of text, got ${length}`);
     return this.cursor.take(length, 'text');
@@ -132,6 +162,11 @@ class Machine {
 
   text(length: number): string {
     return new TextDecoder().decode(this.bytesOfText(length));
+  }
+
+  #unreadable(problem: string): InputError {
+    const { advice } = this.options;
+    return this.cursor.error(advice === undefined ? problem : `${problem}. ${advice}`);
   }
 
   #pop(): PickleValue {
@@ -154,6 +189,7 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   M: (m) => m.push(m.cursor.uint16()),
   J: (m) => m.push(m.cursor.int32()),
   '\x8a': (m) => m.push(readLong(m.cursor.take(m.cursor.uint8(), 'an integer'))),
+  '\x8b': (m) => m.push(readLong(m.bytesOfNumber(m.cursor.uint32()))),
   G: (m) => {
     m.cursor.littleEndian = false; // the one big-endian number of the format
     m.push(m.cursor.float64());
@@ -166,12 +202,21 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   U: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint8()))),
   B: (m) => m.push(m.cursor.take(m.cursor.uint32(), 'bytes')),
   C: (m) => m.push(m.cursor.take(m.cursor.uint8(), 'bytes')),
+  '\x8e': (m) => m.push(m.cursor.take(m.cursor.uint64(), 'bytes')),
+  '\x96': (m) => m.push(m.cursor.take(m.cursor.uint64(), 'bytes')),
   '}': (m) => m.push(new Map()),
   ']': (m) => m.push([]),
+  '\x8f': (m) => m.push([]), // a set
   ')': (m) => m.push([]),
   '(': (m) => m.push(new Mark()),
   t: (m) => m.push(m.popMark()),
   l: (m) => m.push(m.popMark()),
+  '\x91': (m) => m.push(m.popMark()), // a frozen set
+  d: (m) => {
+    const items = m.popMark();
+    m.push(new Map());
+    setItems(m, items);
+  },
   '\x85': (m) => m.push([m.pop()]),
   '\x86': (m) => pushTuple(m, 2),
   '\x87': (m) => pushTuple(m, 3),
@@ -180,6 +225,7 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
     append(m, [value]);
   },
   e: (m) => append(m, m.popMark()),
+  '\x90': (m) => append(m, m.popMark()),
   s: (m) => {
     const [value, key] = [m.pop(), m.pop()];
     setItems(m, [key, value]);
@@ -193,11 +239,26 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   },
   R: (m) => {
     const [args, callable] = [m.pop(), m.pop()];
-    if (!(callable instanceof Global) || !Array.isArray(args))
-      throw m.cursor.error('expected a call of an allowed global, got something else');
-    m.push(callable.call(args));
+    m.call(callable, args);
   },
-  b: (m) => void m.pop(), // attributes of the object: PyTorch keeps versions of its modules there
+  '\x81': (m) => {
+    const [args, callable] = [m.pop(), m.pop()];
+    newObject(m, callable, args);
+  },
+  '\x92': (m) => {
+    const [, args, callable] = [m.pop(), m.pop(), m.pop()];
+    newObject(m, callable, args);
+  },
+  i: (m) => {
+    m.global(m.line(), m.line());
+    const callable = m.pop();
+    m.call(callable, m.popMark());
+  },
+  o: (m) => {
+    const [callable = null, ...args] = m.popMark();
+    m.call(callable, args);
+  },
+  b: (m) => void m.pop(), // attributes of an object: PyTorch keeps versions of its modules there
   Q: (m) => m.push(m.options.persistent(m.pop())),
   q: (m) => m.remember(m.cursor.uint8()),
   r: (m) => m.remember(m.cursor.uint32()),
@@ -205,20 +266,30 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   h: (m) => m.recall(m.cursor.uint8()),
   j: (m) => m.recall(m.cursor.uint32()),
   '0': (m) => void m.pop(),
+  '1': (m) => void m.popMark(),
+  '2': (m) => m.push(m.top()),
 };
 
 function pushTuple(m: Machine, length: number): void {
   m.push(Array.from({ length }, () => m.pop()).reverse());
 }
 
+/** An instance of a class, made without a call: those of the list are plain values, which are made otherwise. */
+function newObject(m: Machine, callable: PickleValue, args: PickleValue): void {
+  if (callable instanceof Global) throw m.cursor.error(`expected a call of ${callable.name}, got a new object`);
+  m.call(callable, args);
+}
+
 function append(m: Machine, values: readonly PickleValue[]): void {
   const list = m.top();
+  if (list instanceof Opaque) return;
   if (!Array.isArray(list)) throw m.cursor.error('expected a list to append to, got something else');
   for (const value of values) list.push(value);
 }
 
 function setItems(m: Machine, items: readonly PickleValue[]): void {
   const map = m.top();
+  if (map instanceof Opaque) return;
   if (!(map instanceof Map) || items.length % 2 !== 0) throw m.cursor.error('expected a dict and pairs, got something else');
   for (let i = 0; i < items.length; i += 2) map.set(items[i] as PickleValue, items[i + 1] as PickleValue);
 }
@@ -235,6 +306,7 @@ function readLong(bytes: Uint8Array): number | bigint {
 export function describeValue(value: PickleValue | undefined): string {
   if (value instanceof Map) return 'a dict';
   if (Array.isArray(value)) return 'a list';
+  if (value instanceof Opaque || value instanceof Global) return value.name;
   return value === null || value === undefined ? 'nothing' : `a ${typeof value}`;
 }
 

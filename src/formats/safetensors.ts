@@ -3,6 +3,7 @@
  * the data, contiguous and without holes. Source: github.com/huggingface/safetensors, "Format".
  */
 import { InputError } from '../errors.ts';
+import { denseStrides, type ElementName, elementTypes, readStrided } from './element-types.ts';
 import { describeJson } from './json.ts';
 import { elements } from './shape.ts';
 
@@ -24,13 +25,13 @@ const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 
-/** Bytes per element of the types that we know; a file with other types is refused. */
-const dtypeBytes: ReadonlyMap<string, number> = new Map([
-  ...['BOOL', 'U8', 'I8'].map((t) => [t, 1] as const),
-  ...['F16', 'BF16', 'U16', 'I16'].map((t) => [t, 2] as const),
-  ...['F32', 'U32', 'I32'].map((t) => [t, 4] as const),
-  ...['F64', 'U64', 'I64'].map((t) => [t, 8] as const),
-]);
+/** The types that we know; a file with other types is refused. */
+const dtypes: ReadonlyMap<string, ElementName> = new Map(
+  Object.entries({
+    ...{ BOOL: 'bool', U8: 'uint8', I8: 'int8', U16: 'uint16', I16: 'int16', U32: 'uint32', I32: 'int32', U64: 'uint64', I64: 'int64' },
+    ...{ F16: 'float16', BF16: 'bfloat16', F32: 'float32', F64: 'float64' },
+  } as const),
+);
 
 /** Whether the bytes begin like a safetensors file: a length that fits, then a JSON object. */
 export function isSafetensors(bytes: Uint8Array): boolean {
@@ -68,6 +69,18 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   }
   if (end !== data.length) throw new InputError(FORMAT, 'data', `expected ${end} bytes, got ${data.length}`);
   return { metadata, tensors };
+}
+
+/** The tensors as numbers; values are read when asked for, row-major. */
+export function readSafetensorsValues({
+  tensors,
+}: SafetensorsFile): Map<string, { type: ElementName; shape: readonly number[]; values(): Float64Array }> {
+  return new Map(
+    [...tensors].map(([name, { dtype, shape, bytes }]) => {
+      const type = dtypes.get(dtype) as ElementName;
+      return [name, { type, shape, values: () => readStrided(bytes, { type, shape, strides: denseStrides(shape) }) }];
+    }),
+  );
 }
 
 /**
@@ -129,8 +142,9 @@ function readEntry(name: string, entry: Record<string, unknown>, data: Uint8Arra
   const { dtype, shape, data_offsets: offsets } = entry;
   const fail = (field: string, expected: string, got: unknown) =>
     new InputError(FORMAT, `tensor ${name}`, `expected ${field} ${expected}, got ${describeJson(got)}`);
-  const size = typeof dtype === 'string' ? dtypeBytes.get(dtype) : undefined;
-  if (typeof dtype !== 'string' || size === undefined) throw fail('dtype', [...dtypeBytes.keys()].join(', '), dtype);
+  const type = typeof dtype === 'string' ? dtypes.get(dtype) : undefined;
+  if (typeof dtype !== 'string' || type === undefined) throw fail('dtype', [...dtypes.keys()].join(', '), dtype);
+  const size = elementTypes[type].bytes;
   const naturals = (value: unknown): value is number[] => Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && v >= 0);
   if (!naturals(shape)) throw fail('shape', 'of whole numbers', shape);
   if (!naturals(offsets) || offsets.length !== 2) throw fail('data_offsets', 'of two whole numbers', offsets);

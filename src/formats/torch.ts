@@ -4,7 +4,8 @@
  */
 import { InputError } from '../errors.ts';
 import { Cursor, latin1 } from './cursor.ts';
-import { Global, type PickleOptions, type PickleValue, readPickle, unexpected } from './pickle.ts';
+import { type ElementName, elementTypes, readStrided } from './element-types.ts';
+import { Global, Opaque, type PickleOptions, type PickleValue, readPickle, unexpected } from './pickle.ts';
 import { elements } from './shape.ts';
 import { isZip, readZip } from './zip.ts';
 
@@ -14,22 +15,20 @@ const MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_START = Uint8Array.of(0x80, 0x02, 0x8a, 0x0a);
 const PROTOCOL = 1001;
 
-interface ElementType {
-  readonly bytes: number;
-  read(view: DataView, offset: number): number;
-}
-
-const storageTypes: ReadonlyMap<string, ElementType> = new Map(
+/** PyTorch's storages, and the type of their elements. */
+const storageTypes: ReadonlyMap<string, ElementName> = new Map(
   Object.entries({
-    ByteStorage: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
-    CharStorage: { bytes: 1, read: (view: DataView, at: number) => view.getInt8(at) },
-    BoolStorage: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
-    ShortStorage: { bytes: 2, read: (view: DataView, at: number) => view.getInt16(at, true) },
-    IntStorage: { bytes: 4, read: (view: DataView, at: number) => view.getInt32(at, true) },
-    LongStorage: { bytes: 8, read: (view: DataView, at: number) => Number(view.getBigInt64(at, true)) },
-    FloatStorage: { bytes: 4, read: (view: DataView, at: number) => view.getFloat32(at, true) },
-    DoubleStorage: { bytes: 8, read: (view: DataView, at: number) => view.getFloat64(at, true) },
-  }),
+    ByteStorage: 'uint8',
+    CharStorage: 'int8',
+    BoolStorage: 'bool',
+    ShortStorage: 'int16',
+    IntStorage: 'int32',
+    LongStorage: 'int64',
+    HalfStorage: 'float16',
+    BFloat16Storage: 'bfloat16',
+    FloatStorage: 'float32',
+    DoubleStorage: 'float64',
+  } as const),
 );
 
 /** A storage, named by the pickle before its bytes are found. */
@@ -41,19 +40,23 @@ class Storage {
     readonly count: number,
   ) {}
 
-  get element(): ElementType {
-    return storageTypes.get(this.type) as ElementType;
+  get element(): ElementName {
+    return storageTypes.get(this.type) as ElementName;
   }
 
-  get view(): DataView {
-    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Bytes that the count asks for. */
+  get size(): number {
+    return this.count * elementTypes[this.element].bytes;
   }
 
   /** Gives the storage its bytes, which must be as many as its count says. */
   fill(bytes: Uint8Array | undefined): void {
-    const size = this.count * this.element.bytes;
-    if (bytes?.length !== size)
-      throw new InputError(FORMAT, `storage ${this.key}`, `expected ${size} bytes, got ${bytes?.length ?? 'nothing'}`);
+    if (bytes?.length !== this.size)
+      throw new InputError(FORMAT, `storage ${this.key}`, `expected ${this.size} bytes, got ${bytes?.length ?? 'nothing'}`);
     this.#bytes = bytes;
   }
 }
@@ -67,9 +70,9 @@ export class TorchTensor {
     readonly strides: readonly number[],
   ) {}
 
-  /** Storage type without its suffix: `Float`, `Byte`, `Long`... */
-  get type(): string {
-    return this.storage.type.replace('Storage', '');
+  /** Type of its elements. */
+  get type(): ElementName {
+    return this.storage.element;
   }
 
   /**
@@ -77,27 +80,13 @@ export class TorchTensor {
    * @throws InputError when the tensor reaches beyond its storage
    */
   values(): Float64Array {
-    const { key, element, view } = this.storage;
+    const { key, bytes, count: stored } = this.storage;
     const count = elements(this.shape);
     const last = this.shape.reduce((at, size, axis) => at + (size - 1) * (this.strides[axis] as number), this.offset);
     // Strides of 0 repeat a value: what they repeat it to must be no more than what is stored either.
     const needed = count === 0 ? 0 : Math.max(count, last + 1);
-    if (!(needed <= this.storage.count))
-      throw new InputError(FORMAT, `storage ${key}`, `expected at least ${needed} values, got ${this.storage.count}`);
-    const values = new Float64Array(count);
-    const index = this.shape.map(() => 0);
-    let at = this.offset;
-    for (let i = 0; i < count; i++) {
-      values[i] = element.read(view, at * element.bytes);
-      for (let axis = this.shape.length - 1; axis >= 0; axis--) {
-        index[axis] = (index[axis] as number) + 1;
-        at += this.strides[axis] as number;
-        if ((index[axis] as number) < (this.shape[axis] as number)) break;
-        at -= (index[axis] as number) * (this.strides[axis] as number);
-        index[axis] = 0;
-      }
-    }
-    return values;
+    if (!(needed <= stored)) throw new InputError(FORMAT, `storage ${key}`, `expected at least ${needed} values, got ${stored}`);
+    return readStrided(bytes, this, this.offset);
   }
 }
 
@@ -106,16 +95,33 @@ export function isTorch(bytes: Uint8Array): boolean {
   return LEGACY_START.every((byte, i) => bytes[i] === byte) || isZip(bytes);
 }
 
+/** What to do with a file that holds more than tensors in dictionaries. */
+const ADVICE = 'Save the parameters alone: torch.save(model.state_dict(), path)';
+
 /**
- * Decodes a checkpoint to plain values, Maps and TorchTensors.
- * @throws InputError when it is damaged or holds anything but tensors and plain values
+ * Decodes a checkpoint to plain values, Maps and TorchTensors; any other object is an Opaque, and was not built.
+ * @throws InputError when it is damaged, holds a whole module or would run code in Python
  */
 export function readTorch(bytes: Uint8Array): PickleValue {
-  return isZip(bytes) ? readArchive(bytes) : readStream(bytes);
+  const value = isZip(bytes) ? readArchive(bytes) : readStream(bytes);
+  if (value instanceof Opaque) throw new InputError(FORMAT, 'file', `expected a state dict, got an object of ${value.name}. ${ADVICE}`);
+  return value;
 }
 
 function readArchive(bytes: Uint8Array): PickleValue {
   const zip = readZip(bytes);
+  if (zip.names.some((name) => /(^|\/)constants\.pkl$/.test(name)))
+    throw new InputError(
+      FORMAT,
+      'archive',
+      'expected a state dict, got TorchScript. Save its parameters alone: torch.save(torch.jit.load(path).state_dict(), "weights.pt")',
+    );
+  if (zip.names.some((name) => /(^|\/)(archive_format|serialized_exported_program\.json)$/.test(name)))
+    throw new InputError(
+      FORMAT,
+      'archive',
+      'expected a state dict, got an exported program. Save its parameters alone: torch.save(torch.export.load(path).state_dict, "weights.pt")',
+    );
   const pickle = zip.names.find((name) => name.endsWith('/data.pkl'));
   if (pickle === undefined) throw new InputError(FORMAT, 'archive', 'expected a member data.pkl, got none');
   const folder = pickle.slice(0, -'data.pkl'.length);
@@ -147,14 +153,14 @@ function readStream(bytes: Uint8Array): PickleValue {
     if (!storage) throw unexpected(FORMAT, 'storages', 'keys of tensors, each once', key);
     const count = cursor.uint64();
     if (count !== storage.count) throw new InputError(FORMAT, `storage ${storage.key}`, `expected ${storage.count} values, got ${count}`);
-    storage.fill(cursor.take(count * storage.element.bytes, `storage ${storage.key}`));
+    storage.fill(cursor.take(storage.size, `storage ${storage.key}`));
     storages.delete(storage.key);
   }
   for (const { key } of storages.values()) throw new InputError(FORMAT, `storage ${key}`, 'expected it in the file, got nothing');
   return value;
 }
 
-/** The allow-list: ordered dicts, tensors, parameters and storage types; NumPy's scalars, which checkpoints log accuracies in, as null. */
+/** What is understood: ordered dicts, tensors, parameters and storage types; NumPy's scalars, which checkpoints log accuracies in, as null. */
 function options(storages: Map<string, Storage>): PickleOptions {
   const globals = new Map<string, (args: readonly PickleValue[]) => PickleValue>([
     ['collections.OrderedDict', () => new Map()],
@@ -163,12 +169,14 @@ function options(storages: Map<string, Storage>): PickleOptions {
     ['torch._utils._rebuild_tensor', rebuildTensor],
     ['torch._utils._rebuild_tensor_v2', rebuildTensor],
     ['torch._utils._rebuild_parameter', ([data = null]) => data],
+    ['torch._utils._rebuild_parameter_with_state', ([data = null]) => data],
+    ['torch._tensor._rebuild_from_type_v2', rebuildFromType],
     ...['numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar', 'numpy.dtype', '_codecs.encode'].map(
       (name) => [name, () => null] as const,
     ),
     ...[...storageTypes.keys()].map((name) => [`torch.${name}`, () => null] as const),
   ]);
-  return { globals, persistent: (id) => persistent(storages, id) };
+  return { globals, advice: ADVICE, persistent: (id) => persistent(storages, id) };
 }
 
 /** ('storage', type, key, location, count[, view]) */
@@ -188,6 +196,11 @@ function persistent(storages: Map<string, Storage>, id: PickleValue): Storage {
 
 function isNatural(value: PickleValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** (function, type, arguments, attributes): a tensor with attributes of its own */
+function rebuildFromType([rebuild, , args]: readonly PickleValue[]): PickleValue {
+  return rebuild instanceof Global && Array.isArray(args) ? rebuild.call(args) : null;
 }
 
 /** (storage, offset, size, stride, ...) */

@@ -191,6 +191,6 @@ function inflate(stored: Uint8Array, size: number, where: string): Uint8Array {
   try {
     return inflateRawSync(stored, { maxOutputLength: Math.max(1, size) });
   } catch (error) {
-    throw new InputError('zip', where, `expected deflated data, got ${(error as Error).message}`);
+    throw new InputError('zip', where, `expected deflated data, got ${(error as Error).message}`, { cause: error });
   }
 }

@@ -7,7 +7,7 @@ import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { networkName, readConfig } from './config.ts';
 import { checkModel, type Model } from './model.ts';
-import { readAbout } from './provenance.ts';
+import { readProvenance } from './provenance.ts';
 import { bitTensor, floatTensor, type Tensor } from './tensor.ts';
 import { parameters } from './topology.ts';
 
@@ -53,7 +53,7 @@ export function fromSafetensors(file: SafetensorsFile): Model {
   }
   const reader = jsonReader(FORMAT);
   const about = reader.record(metadataJson(file, 'wrn.about', FORMAT), 'metadata wrn.about');
-  return checkModel({ config, tensors, about: readAbout(about, config.classes, reader, (field) => `about.${field}`) }, FORMAT);
+  return checkModel({ config, tensors, about: readProvenance(about, config.classes, reader, (field) => `about.${field}`) }, FORMAT);
 }
 
 function store(tensor: Tensor): StoredTensor {

@@ -2,7 +2,7 @@
 import { InputError } from '../errors.ts';
 import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from './config.ts';
-import type { About } from './provenance.ts';
+import type { Provenance } from './provenance.ts';
 import { packedLength } from './sign.ts';
 import type { Tensor } from './tensor.ts';
 import { parameters } from './topology.ts';
@@ -11,7 +11,14 @@ export interface Model {
   readonly config: NetworkConfig;
   /** Exactly the parameters of the topology, by name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly about: About;
+  readonly about: Provenance;
+  /** What its reader assumed or passed over, one line each, for whoever named the file; not part of any file written. */
+  readonly notes?: readonly string[];
+  /**
+   * Indices of latent weights that were exactly zero, by name of their kernel. Its bits hold +1 there (sign.ts), where
+   * the framework of the source has sign(0) = 0.
+   */
+  readonly zeros?: ReadonlyMap<string, readonly number[]>;
 }
 
 /**

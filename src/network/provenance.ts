@@ -2,7 +2,7 @@
 import { printable } from '../errors.ts';
 import type { JsonReader } from '../formats/json.ts';
 
-export interface About {
+export interface Provenance {
   /** Dialect the model was read from, e.g. `keras`; `wrn-onnx` for models trained here. */
   readonly dialect: string;
   /** SHA-256 of the source file, hexadecimal. */
@@ -20,14 +20,14 @@ export interface About {
  * @param nameOf the field in the file, for messages
  * @throws InputError naming the first field that is not what it should be.
  */
-export function readAbout(
+export function readProvenance(
   json: Readonly<Record<string, unknown>>,
   classes: number,
   { text, number, list }: JsonReader,
-  nameOf: (field: keyof About) => string,
-): About {
+  nameOf: (field: keyof Provenance) => string,
+): Provenance {
   const shown = (value: unknown, field: string) => printable(text(value, field));
-  const optional = <K extends keyof About, T>(field: K, read: (value: unknown, field: string) => T) =>
+  const optional = <K extends keyof Provenance, T>(field: K, read: (value: unknown, field: string) => T) =>
     json[field] === undefined ? {} : { [field]: read(json[field], nameOf(field)) };
   return {
     dialect: 'unknown',

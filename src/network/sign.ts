@@ -10,6 +10,7 @@
  * A bit is 1 for +1 and 0 for -1. Bits follow the OIHW kernel row-major, most significant bit first;
  * the last byte is padded with zeros.
  */
+import { InputError } from '../errors.ts';
 
 /** Scale s of a layer. `kernel` is F, `inputChannels` is C_in. */
 export function heScale(kernel: number, inputChannels: number, residual: boolean): number {
@@ -22,11 +23,16 @@ export function packedLength(count: number): number {
   return Math.ceil(count / 8);
 }
 
-/** Packs the signs of float weights: 1 where w >= 0 (so sign(0) and sign(-0) are +1). NaN has no sign and becomes 0. */
+/**
+ * Packs the signs of float weights: 1 where w >= 0 (so sign(0) and sign(-0) are +1).
+ * @throws InputError at NaN, which has no sign
+ */
 export function packSigns(weights: ArrayLike<number>): Uint8Array {
   const bits = new Uint8Array(packedLength(weights.length));
   for (let i = 0; i < weights.length; i++) {
-    if ((weights[i] as number) >= 0) bits[i >> 3] = (bits[i >> 3] as number) | (0x80 >> (i & 7));
+    const weight = weights[i] as number;
+    if (weight >= 0) bits[i >> 3] = (bits[i >> 3] as number) | (0x80 >> (i & 7));
+    else if (Number.isNaN(weight)) throw new InputError('weights', `index ${i}`, 'expected a number, got NaN');
   }
   return bits;
 }

@@ -1,15 +1,15 @@
-/** The thread that draws batches beside the training step. It gets the set once, then one number a batch. */
+/** The thread that draws batches beside the training step. It gets the set once, then one number per batch. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { InputError } from '../errors.ts';
-import { type Draw, drawer, type TrainingSet } from './training-set.ts';
+import { type BatchOptions, batchMaker, type TrainingSet } from './training-set.ts';
 
 export interface WorkerData {
   readonly set: TrainingSet;
-  readonly draw: Draw;
+  readonly options: BatchOptions;
 }
 
 /** A batch to draw, with the buffers to draw it into; the answer is the same object. */
-export interface Drawn {
+export interface Batch {
   readonly number: number;
   /** Shape [batch, height, width, channels], values 0..255. */
   readonly imagesNHWC: Float32Array<ArrayBuffer>;
@@ -19,15 +19,15 @@ export interface Drawn {
 /** An image that cannot be read: the parts of its InputError, which loses its class between threads. */
 export type Failure = Pick<InputError, 'format' | 'where' | 'problem'>;
 
-const { set, draw } = workerData as WorkerData;
-const fill = drawer(set, draw);
+const { set, options } = workerData as WorkerData;
+const fill = batchMaker(set, options);
 let last = Promise.resolve();
 
-parentPort?.on('message', (request: Drawn) => {
+parentPort?.on('message', (request: Batch) => {
   last = last.then(() => answer(request)); // one batch at a time, in order
 });
 
-async function answer(request: Drawn): Promise<void> {
+async function answer(request: Batch): Promise<void> {
   try {
     await fill(request.number, request.imagesNHWC, request.labels);
     parentPort?.postMessage(request, [request.imagesNHWC.buffer, request.labels.buffer]);

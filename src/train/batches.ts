@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { InputError } from '../errors.ts';
-import type { Drawn, Failure, WorkerData } from './batch-worker.ts';
-import type { Draw, TrainingSet } from './training-set.ts';
+import type { Batch, Failure, WorkerData } from './batch-worker.ts';
+import type { BatchOptions, TrainingSet } from './training-set.ts';
 
 /** Batches being drawn or waiting: one in use, one ready, one in the making. */
 const BUFFERS = 3;
@@ -19,12 +19,17 @@ const WORKER = fileURLToPath(
  * Leaving the loop ends the thread. Between batches the event loop runs, so that signals are seen however busy the caller is.
  * @throws InputError at the first batch with an image that cannot be read.
  */
-export async function* drawBatches(set: TrainingSet, draw: Draw, from: number, to: number): AsyncGenerator<Drawn, void, undefined> {
-  const worker = new Worker(WORKER, { workerData: { set, draw } satisfies WorkerData });
-  const ready: Drawn[] = [];
+export async function* trainingBatches(
+  set: TrainingSet,
+  options: BatchOptions,
+  from: number,
+  to: number,
+): AsyncGenerator<Batch, void, undefined> {
+  const worker = new Worker(WORKER, { workerData: { set, options } satisfies WorkerData });
+  const ready: Batch[] = [];
   let failure: unknown;
   let wake = () => {};
-  worker.on('message', (answer: Drawn | Failure) => {
+  worker.on('message', (answer: Batch | Failure) => {
     if ('problem' in answer) failure ??= new InputError(answer.format, answer.where, answer.problem);
     else ready.push(answer);
     wake();
@@ -34,24 +39,24 @@ export async function* drawBatches(set: TrainingSet, draw: Draw, from: number, t
     wake();
   });
   let asked = from;
-  const ask = (buffers: Omit<Drawn, 'number'>) => {
+  const ask = (buffers: Omit<Batch, 'number'>) => {
     if (asked === to) return;
     worker.postMessage({ number: asked++, ...buffers }, [buffers.imagesNHWC.buffer, buffers.labels.buffer]);
   };
   try {
-    const size = draw.batch * set.channels * set.height * set.width;
-    for (let i = 0; i < BUFFERS; i++) ask({ imagesNHWC: new Float32Array(size), labels: new Int32Array(draw.batch) });
+    const size = options.batch * set.channels * set.height * set.width;
+    for (let i = 0; i < BUFFERS; i++) ask({ imagesNHWC: new Float32Array(size), labels: new Int32Array(options.batch) });
     for (let number = from; number < to; number++) {
       while (ready.length === 0 && failure === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      const drawn = ready.shift();
-      if (drawn?.number !== number) throw failure; // batches after the failed one may be there
+      const batch = ready.shift();
+      if (batch?.number !== number) throw failure; // batches after the failed one may be there
       await setImmediate();
-      yield drawn;
-      ask({ imagesNHWC: drawn.imagesNHWC, labels: drawn.labels });
+      yield batch;
+      ask({ imagesNHWC: batch.imagesNHWC, labels: batch.labels });
     }
   } finally {
     await worker.terminate();

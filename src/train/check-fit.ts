@@ -1,7 +1,6 @@
 /** Whether network, recipe, data and checkpoint fit together: known before any time is spent. */
 import { isDeepStrictEqual } from 'node:util';
-import { firstOtherLabel } from '../data/class-labels.ts';
-import type { ImageSet } from '../data/dataset.ts';
+import { firstOtherLabel, type ImageSet } from '../data/dataset.ts';
 import { InputError, UsageError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
 import type { Checkpoint, Plan } from './checkpoint.ts';

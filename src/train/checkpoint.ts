@@ -8,7 +8,7 @@ import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { elements } from '../formats/shape.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
-import { type About, readAbout } from '../network/provenance.ts';
+import { type Provenance, readProvenance } from '../network/provenance.ts';
 import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';
 import type { SetIdentity } from './training-set.ts';
@@ -26,7 +26,7 @@ export interface Checkpoint {
   /** Absent in the first checkpoints of this version. */
   readonly plan?: Plan | undefined;
   /** What the model of these weights says of itself; absent in early checkpoints of this version. */
-  readonly about?: About | undefined;
+  readonly about?: Provenance | undefined;
 }
 
 /** How far a run goes, and on what. */
@@ -138,7 +138,7 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
     momenta,
     moments,
     plan: file.metadata.has('wrn.plan') ? readPlan(json('wrn.plan')) : undefined,
-    about: file.metadata.has('wrn.about') ? readStoredAbout(json('wrn.about'), config) : undefined,
+    about: file.metadata.has('wrn.about') ? readStoredProvenance(json('wrn.about'), config) : undefined,
   };
 }
 
@@ -174,9 +174,9 @@ function readProgress(json: unknown): Progress {
   };
 }
 
-function readStoredAbout(json: unknown, { classes }: NetworkConfig): About {
+function readStoredProvenance(json: unknown, { classes }: NetworkConfig): Provenance {
   const reader = jsonReader(FORMAT, 'wrn.about');
-  return readAbout(reader.record(json, 'root'), classes, reader, (field) => field);
+  return readProvenance(reader.record(json, 'root'), classes, reader, (field) => field);
 }
 
 function readPlan(json: unknown): Plan {

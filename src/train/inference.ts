@@ -1,14 +1,13 @@
 /** The network as it is used after training: with moments measured once, and kernels that do not change. */
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../data/dataset.ts';
-import { InterruptedError } from '../errors.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { decidedClass } from '../network/decision.ts';
-import { drawBatches } from './batches.ts';
+import { trainingBatches } from './batches.ts';
 import { lower, measuringNorm, storedNorm } from './lower.ts';
 import { graphFunction } from './tf/graph-function.ts';
 import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
-import type { Draw, TrainingSet } from './training-set.ts';
+import type { BatchOptions, TrainingSet } from './training-set.ts';
 import { learned, momentNames, type StoredMoments } from './variables.ts';
 
 /** How a pass over images is stopped and followed. */
@@ -27,7 +26,7 @@ export async function measureMoments(
   config: NetworkConfig,
   weights: readonly Tensor[],
   set: TrainingSet,
-  draw: Draw,
+  options: BatchOptions,
   batches: number,
   { signal, onProgress }: Watch,
 ): Promise<StoredMoments> {
@@ -45,9 +44,9 @@ export async function measureMoments(
   });
   const sums = new Map<string, Float64Array>();
   try {
-    for await (const { number, imagesNHWC } of drawBatches(set, draw, 0, batches)) {
-      if (signal.aborted) throw new InterruptedError('interrupted while measuring moments');
-      const images = tf.tensor(imagesNHWC, [draw.batch, set.height, set.width, set.channels], 'float32');
+    for await (const { number, imagesNHWC } of trainingBatches(set, options, 0, batches)) {
+      signal.throwIfAborted();
+      const images = tf.tensor(imagesNHWC, [options.batch, set.height, set.width, set.channels], 'float32');
       const found = measure(images, ...weights);
       for (const [i, name] of names.entries()) {
         const values = (found[i] as Tensor).dataSync();
@@ -56,7 +55,7 @@ export async function measureMoments(
         for (const [c, value] of values.entries()) sum[c] = (sum[c] as number) + value;
       }
       tf.dispose([images, ...found]);
-      onProgress?.((number + 1) * draw.batch, batches * draw.batch);
+      onProgress?.((number + 1) * options.batch, batches * options.batch);
     }
   } finally {
     measure.dispose();
@@ -100,7 +99,7 @@ export async function errorRate(network: Classifier, set: ImageSet, batch: numbe
   let errors = 0;
   for await (const { offset, count, imagesNCHW, labels } of set.batches(batch)) {
     await setImmediate(); // a set in memory would let no signal through
-    if (signal.aborted) throw new InterruptedError('interrupted while testing');
+    signal.throwIfAborted();
     const logits = network.logits(toNHWC(imagesNCHW, count, set.channels), count);
     for (let i = 0; i < count; i++) if (decidedClass(logits, i * set.classes, set.classes) !== labels[i]) errors++;
     onProgress?.(offset + count, set.length);

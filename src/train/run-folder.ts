@@ -157,6 +157,6 @@ function attempt<T>(path: string, action: () => T): T {
     return action();
   } catch (error) {
     const reason = whyNotWritten(error);
-    throw reason === undefined ? error : new UsageError(`${path}: cannot be used, ${reason}`);
+    throw reason === undefined ? error : new UsageError(`${path}: cannot be used, ${reason}`, { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 /** The outcome of training as a canonical model. */
 import type { NetworkConfig } from '../network/config.ts';
 import { checkModel, type Model } from '../network/model.ts';
-import type { About } from '../network/provenance.ts';
+import type { Provenance } from '../network/provenance.ts';
 import { packSigns } from '../network/sign.ts';
 import { bitTensor, floatTensor, type Tensor } from '../network/tensor.ts';
 import { type ConvLayer, layers } from '../network/topology.ts';
@@ -9,7 +9,7 @@ import { toOIHW } from './kernel-layout.ts';
 import { learned, type StoredMoments } from './variables.ts';
 
 /** @param weights latent weights in the order of `learned`, kernels HWIO. */
-export function toModel(config: NetworkConfig, weights: readonly Float32Array[], moments: StoredMoments, about: About): Model {
+export function toModel(config: NetworkConfig, weights: readonly Float32Array[], moments: StoredMoments, about: Provenance): Model {
   const tensors = new Map<string, Tensor>();
   const convs = new Map<string, ConvLayer>(
     layers(config).flatMap((layer) => (layer.op === 'conv' ? [[`${layer.name}.kernel`, layer] as const] : [])),

@@ -1,12 +1,12 @@
 /** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
 import { toPng, toSvg } from '../chart/chart.ts';
 import { randomStream } from '../data/random.ts';
-import { InputError, InterruptedError, TrainingError, WrnError } from '../errors.ts';
+import { InputError, TrainingError } from '../errors.ts';
 import { networkName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
-import type { About } from '../network/provenance.ts';
-import type { Drawn } from './batch-worker.ts';
-import { drawBatches } from './batches.ts';
+import type { Provenance } from '../network/provenance.ts';
+import type { Batch } from './batch-worker.ts';
+import { trainingBatches } from './batches.ts';
 import { checkFit, checkSameImages, type TrainingJob } from './check-fit.ts';
 import type { Plan, Progress } from './checkpoint.ts';
 import { curveChart } from './curve.ts';
@@ -17,7 +17,7 @@ import { isCycleEnd, learningRate } from './schedule.ts';
 import { Learner } from './step.ts';
 import type { TensorFlow } from './tf/tensorflow.ts';
 import { toModel } from './to-model.ts';
-import { batchesPerEpoch, type Draw, identify, type TrainingSet, trainingSet } from './training-set.ts';
+import { type BatchOptions, batchesPerEpoch, identify, type TrainingSet, trainingSet } from './training-set.ts';
 import { initialWeights, learned, type StoredMoments } from './variables.ts';
 
 export interface TrainOptions extends TrainingJob {
@@ -49,7 +49,7 @@ const PURPOSE_WEIGHTS = 0;
 /**
  * Trains a network up to the end of an epoch.
  * @returns the model, with its test accuracy in `about`.
- * @throws UsageError or InputError when network, data and checkpoint do not fit together; InterruptedError when `signal` fires, or
+ * @throws UsageError or InputError when network, data and checkpoint do not fit together; `signal.reason` when it is aborted, or
  *   InputError when an image cannot be read, after a checkpoint; TrainingError when loss or weights are no longer finite: the last
  *   checkpoint stays.
  */
@@ -74,7 +74,7 @@ class Run {
   readonly #set: TrainingSet;
   readonly #plan: Plan;
   readonly #learner: Learner;
-  readonly #draw: Draw;
+  readonly #batchOptions: BatchOptions;
   readonly #perEpoch: number;
   readonly #log: LogEntry[];
   #progress: Progress;
@@ -90,7 +90,7 @@ class Run {
     this.#set = set;
     this.#plan = plan;
     this.#learner = new Learner(tf, config, recipe, weights, momenta);
-    this.#draw = { seed: recipe.seed, batch: recipe.batch, augmentation: recipe.augmentation };
+    this.#batchOptions = { seed: recipe.seed, batch: recipe.batch, augmentation: recipe.augmentation };
     this.#perEpoch = batchesPerEpoch(set, recipe.batch);
     this.#progress = checkpoint?.progress ?? { step: 0, epochLoss: 0, epochErrors: 0 };
     // what a killed run logged beyond its last checkpoint is done again; so is a test that only one of the two knows
@@ -125,13 +125,12 @@ class Run {
     const perEpoch = this.#perEpoch;
     const start = { step: this.#progress.step, time: performance.now() };
     try {
-      for await (const drawn of drawBatches(this.#set, this.#draw, start.step, epoch * perEpoch)) this.#step(drawn, epoch);
+      for await (const batch of trainingBatches(this.#set, this.#batchOptions, start.step, epoch * perEpoch)) this.#step(batch, epoch);
     } catch (error) {
-      if (error instanceof WrnError && !(error instanceof InputError)) throw error;
-      this.#save(); // nothing is wrong with the steps before
+      if (!(error instanceof TrainingError)) this.#save(); // nothing is wrong with the steps before
       if (!(error instanceof InputError)) throw error;
       const done = `The ${steps(this.#progress.step)} until then are kept: go on with --resume once the file is in order`;
-      throw new InputError(error.format, error.where, `${error.problem}. ${done}`);
+      throw new InputError(error.format, error.where, `${error.problem}. ${done}`, { cause: error });
     }
     const { step, epochLoss, epochErrors } = this.#progress;
     this.#note({
@@ -149,11 +148,11 @@ class Run {
     this.#save();
   }
 
-  #step({ number, imagesNHWC, labels }: Drawn, epoch: number): void {
+  #step({ number, imagesNHWC, labels }: Batch, epoch: number): void {
     const { recipe, epochs, signal, onStep } = this.#options;
     const { channels, height, width } = this.#set;
     const perEpoch = this.#perEpoch;
-    if (signal.aborted) this.#interrupted();
+    signal.throwIfAborted();
     const rate = learningRate(recipe.schedule, number / perEpoch);
     const { loss, errors, finite } = this.#learner.step(imagesNHWC, [recipe.batch, height, width, channels], labels, rate);
     const where = `step ${number + 1} (epoch ${epoch}, learning rate ${rate.toPrecision(3)})`;
@@ -171,7 +170,7 @@ class Run {
     const { weights } = this.#learner;
     const batches = Math.min(recipe.momentBatches, this.#perEpoch);
     const watch = (what: string): Watch => ({ signal, onProgress: (images, total) => onPass?.(what, images, total) });
-    const moments = await measureMoments(this.#tf, config, weights, this.#set, this.#draw, batches, watch('moments'));
+    const moments = await measureMoments(this.#tf, config, weights, this.#set, this.#batchOptions, batches, watch('moments'));
     const network = classifier(this.#tf, config, weights, moments);
     try {
       const testError = await errorRate(network, test, recipe.batch, watch('test'));
@@ -182,11 +181,6 @@ class Run {
     } finally {
       network.dispose();
     }
-  }
-
-  #interrupted(): never {
-    this.#save();
-    throw new InterruptedError(`interrupted after ${steps(this.#progress.step)}`);
   }
 
   #diverged(what: string): never {
@@ -224,7 +218,7 @@ class Run {
   }
 
   /** Of the weights as they are: their accuracy is known at the end of a cycle only. */
-  #about(): About {
+  #about(): Provenance {
     const set = this.#set;
     const last = this.#moments && this.#log.findLast((entry) => entry.kind === 'test');
     return {

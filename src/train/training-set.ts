@@ -6,7 +6,7 @@ import { decodeImage } from '../data/files/decode-image.ts';
 import { pathOf } from '../data/kinds/image-folder.ts';
 import { permutation, type Random, randomStream } from '../data/random.ts';
 import { requireCover, requireImageFiles } from '../data/scale.ts';
-import { InterruptedError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { type Augmentation, augment } from './augment.ts';
 
 export interface TrainingSet extends ImageShape {
@@ -34,7 +34,7 @@ export function bytesInMemory({ channels, height, width, length }: ImageSet, { s
 
 /**
  * Reads a set into memory, or lists its files where they are too large for that, or every epoch scales them anew.
- * @throws UsageError when it is larger than MAX_BYTES, or to be scaled, and not in files; InterruptedError when `signal` fires.
+ * @throws UsageError when it is larger than MAX_BYTES, or to be scaled, and not in files; `signal.reason` when it is aborted.
  */
 export async function trainingSet(set: ImageSet, augmentation: Augmentation, signal?: AbortSignal): Promise<TrainingSet> {
   const { shorterSide } = augmentation;
@@ -55,7 +55,7 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation, sig
   const images = new Uint8Array(new SharedArrayBuffer(length * imageBytes));
   const labels = new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
   for await (const batch of set.batches(READ_BATCH)) {
-    if (signal?.aborted) throw new InterruptedError('interrupted while reading the images');
+    signal?.throwIfAborted();
     images.set(batch.imagesNCHW, batch.offset * imageBytes);
     labels.set(batch.labels, batch.offset);
   }
@@ -79,7 +79,7 @@ export function batchesPerEpoch(set: Pick<TrainingSet, 'length'>, batch: number)
   return Math.floor(set.length / batch);
 }
 
-export interface Draw {
+export interface BatchOptions {
   readonly seed: number;
   /** Images a batch. */
   readonly batch: number;
@@ -90,7 +90,7 @@ export interface Draw {
  * Draws batches of a shuffled, augmented set. Batch `number` is the same whenever and wherever it is drawn.
  * @returns a function that fills `imagesNHWC` (shape [batch, height, width, channels], values 0..255) and `labels` with batch `number`.
  */
-export function drawer(set: TrainingSet, { seed, batch, augmentation }: Draw) {
+export function batchMaker(set: TrainingSet, { seed, batch, augmentation }: BatchOptions) {
   const size = set.channels * set.height * set.width;
   const perEpoch = batchesPerEpoch(set, batch);
   const load = loader(set, augmentation);

@@ -20,14 +20,16 @@ function weight({ dtype, data, shape: [, inputs = 0, height = 0, width = 0] }: T
   return dtype === 'bits' ? signAt(data, at) : (data[at] as number);
 }
 
-/** 0/1 weights as [height, width, inputs, outputs] in column-major order. */
-function columnMajorHWIO(kernel: Tensor): { dims: number[]; data: Uint8Array } {
+/** Weights, 0 and 1 or floats, as [height, width, inputs, outputs] in column-major order. */
+function columnMajorHWIO(kernel: Tensor): { dims: number[]; data: Uint8Array | Float32Array } {
   const [outputs = 0, inputs = 0, height = 0, width = 0] = kernel.shape;
-  const data = new Uint8Array(outputs * inputs * height * width);
+  const count = outputs * inputs * height * width;
+  const data = kernel.dtype === 'bits' ? new Uint8Array(count) : new Float32Array(count);
+  const stored = (value: number) => (kernel.dtype === 'bits' ? Number(value > 0) : value);
   for (let o = 0; o < outputs; o++)
     for (let i = 0; i < inputs; i++)
       for (let y = 0; y < height; y++)
-        for (let x = 0; x < width; x++) data[y + height * (x + width * (i + inputs * o))] = weight(kernel, o, i, y, x) > 0 ? 1 : 0;
+        for (let x = 0; x < width; x++) data[y + height * (x + width * (i + inputs * o))] = stored(weight(kernel, o, i, y, x));
   return { dims: [height, width, inputs, outputs], data };
 }
 
@@ -73,15 +75,17 @@ export function matlabVariables(model: Model): Record<string, Value> {
   return {
     [names.betas]: column(norms.map(({ layer, of }) => vector(layer, of, 'beta', 0))),
     [names.gammas]: column(norms.map(({ layer, of }) => vector(layer, of, 'gamma', 1))),
-    [names.kernels]: {
+    [model.config.bits === 1 ? names.kernels : 'Filters']: {
       kind: 'cell',
       dims: [1, convs.length],
-      cells: convs.map(({ of }) => ({ kind: 'numeric', ...columnMajorHWIO(of('kernel')), logical: true })),
+      cells: convs.map(({ of }) => ({ kind: 'numeric', ...columnMajorHWIO(of('kernel')), logical: model.config.bits === 1 })),
     },
-    [names.scales]: numeric(
-      [convs.length, 1],
-      Float32Array.from(convs, ({ of }) => of('scale').data[0] as number),
-    ),
+    ...(model.config.bits === 1 && {
+      [names.scales]: numeric(
+        [convs.length, 1],
+        Float32Array.from(convs, ({ of }) => of('scale').data[0] as number),
+      ),
+    }),
     [names.moments]: column(norms.map(moments)),
     NumChannels: row([...convs.map(({ layer }) => layer.inputChannels), model.config.classes]),
     Padding: row(convs.map(({ layer }) => layer.pads[0])),

@@ -50,24 +50,28 @@ describe('a training checkpoint', () => {
   test('from within a cycle is described, but is no model', () => {
     const checkpoint = readCheckpoint(published('cifar-10-wrn-20-1', 'checkpoint'));
     const within = writeCheckpoint({ ...checkpoint, moments: undefined });
-    expect(describeSource(within)).toEqual({ kind: 'checkpoint', config: checkpoint.config, about: checkpoint.about ?? null });
+    expect(describeSource(within)).toEqual({ kind: 'checkpoint', notes: [], config: checkpoint.config, about: checkpoint.about ?? null });
     expect(() => readModel(within)).toThrow('expected one from the end of a cycle');
   });
 });
 
 describe('refused:', () => {
   test.each<[string, Uint8Array, string]>([
-    ['nothing', new Uint8Array(), 'source file: expected a MAT 5 file, a PyTorch checkpoint, a safetensors file, got none of them'],
+    [
+      'nothing',
+      new Uint8Array(),
+      'source file: expected a MAT 5 file, a NumPy archive, a PyTorch checkpoint, a safetensors file, got none of them',
+    ],
     ['text', Buffer.from('hello'), 'source file: expected a MAT 5 file'],
     [
       'other variables',
       matFile({ x: numeric([1, 1], Uint8Array.of(1)) }),
-      'expected a MAT 5 file of a dialect (keras, matlab, matlab-plain), got none of them',
+      'expected a MAT 5 file of a dialect (keras, matlab, matlab-float, matlab-plain), got none of them',
     ],
     [
       'other tensors',
       writeSafetensors({ metadata: new Map(), tensors: new Map() }),
-      'expected a safetensors file of a dialect (wrn-onnx, checkpoint), got none of them',
+      'expected a safetensors file of a dialect (wrn-onnx, checkpoint, pytorch, pytorch-float, pytorchcv, pytorchcv-float), got none of them',
     ],
   ])('%s', (_, bytes, message) => {
     expect(() => readModel(bytes)).toThrow(InputError);
@@ -76,18 +80,21 @@ describe('refused:', () => {
 
   const keras = matFile(kerasVariables(model('keras')));
   test('a dialect of another container', () => {
-    expect(dialectNames).toEqual(['keras', 'matlab', 'matlab-plain', 'pytorch', 'pytorch-float', 'wrn-onnx', 'checkpoint']);
+    expect(dialectNames).toEqual([
+      ...['keras', 'matlab', 'matlab-float', 'matlab-plain'],
+      ...['pytorch', 'pytorch-float', 'pytorchcv', 'pytorchcv-float', 'wrn-onnx', 'checkpoint'],
+    ]);
     for (const dialect of ['pytorch', 'constructor', '__proto__']) {
       expect(() => readModel(keras, { dialect })).toThrow(UsageError);
       expect(() => readModel(keras, { dialect })).toThrow(
-        `dialect ${dialect} does not fit a MAT 5 file: expected keras or matlab or matlab-plain`,
+        `dialect ${dialect} does not fit a MAT 5 file: expected keras or matlab or matlab-float or matlab-plain`,
       );
     }
   });
 
   test('another dialect of the same container', () => {
     expect(() => readModel(keras, { dialect: 'matlab' })).toThrow(
-      'matlab .mat variable batch_normalization_v1_84: expected no such variable',
+      'matlab .mat file: expected batch-norm moments beside the weights, got weights only',
     );
   });
 });

@@ -3,7 +3,7 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/write.ts';
-import { averageViews } from '../../eval/crops.ts';
+import { averageCrops } from '../../eval/crops.ts';
 import { type EvaluateOptions, evaluate } from '../../eval/evaluate.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';
@@ -28,18 +28,18 @@ async function cropped(): Promise<ImageSet> {
 }
 
 test.each<[string, number[], number[]]>([
-  ['equal views change nothing', [Math.log(3), 0, Math.log(3), 0], [Math.log(3 / 4), Math.log(1 / 4)]],
+  ['equal crops change nothing', [Math.log(3), 0, Math.log(3), 0], [Math.log(3 / 4), Math.log(1 / 4)]],
   ['probabilities are averaged, not logits', [0, 0, Math.log(9), 0], [Math.log((1 / 2 + 9 / 10) / 2), Math.log((1 / 2 + 1 / 10) / 2)]],
   ['logits beyond what exp can hold', [2000, 2000, -2000, -2000], [Math.log(1 / 2), Math.log(1 / 2)]],
 ])('%s', (_, logits, expected) => {
-  const averaged = averageViews(Float32Array.from(logits), 2, 2);
+  const averaged = averageCrops(Float32Array.from(logits), 2, 2);
   expect(averaged.length).toBe(2);
   for (const [c, value] of expected.entries()) expect(averaged[c]).toBeCloseTo(value, 6);
 });
 
 test('a probability of zero stays finite, NaN stays NaN', () => {
-  expect(averageViews(Float32Array.of(0, -5000), 1, 2).every(Number.isFinite)).toBe(true);
-  expect([...averageViews(Float32Array.of(Number.NaN, 1, 0, 1), 2, 2)]).toEqual([Number.NaN, Number.NaN]);
+  expect(averageCrops(Float32Array.of(0, -5000), 1, 2).every(Number.isFinite)).toBe(true);
+  expect([...averageCrops(Float32Array.of(Number.NaN, 1, 0, 1), 2, 2)]).toEqual([Number.NaN, Number.NaN]);
 });
 
 /** Batches of 4 cut the six crops of an image in two, 12 hold two images, 64 all ten. */

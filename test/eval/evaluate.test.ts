@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { fromOnnx } from '../../converters/onnx/read.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/write.ts';
+import { backends } from '../../eval/backends/table.ts';
 import { type EvaluateOptions, evaluate } from '../../eval/evaluate.ts';
 import type { Report } from '../../eval/report.ts';
 import { bisect, type Side } from '../../eval/verify/bisect.ts';
@@ -75,12 +76,16 @@ test('the shipped network on 1,000 images: the backends agree with the CPU', asy
   expect(seen).toEqual(Array.from({ length: 16 }, (_, i) => i * 64));
 });
 
-test('a signal ends it after the batches under way; the report holds what was done', async () => {
+test('a signal ends it after the batches under way with its reason, once the report of what was done is handed over', async () => {
   const abort = new AbortController();
-  const report = await evaluate(options({ signal: abort.signal, onProgress: (_, done) => done >= 16 && abort.abort() }));
-  expect(report.images).toBeGreaterThanOrEqual(16);
-  expect(report.images).toBeLessThan(1000);
-  expect(report.results[0]?.images).toBe(report.images);
+  const reason = new Error('enough');
+  let found: Report | undefined;
+  const onProgress = (_: string, done: number) => done >= 16 && abort.abort(reason);
+  const attempt = evaluate(options({ signal: abort.signal, onProgress, onPartial: (report) => (found = report) }));
+  await expect(attempt).rejects.toBe(reason);
+  expect(found?.images).toBeGreaterThanOrEqual(16);
+  expect(found?.images).toBeLessThan(1000);
+  expect(found?.results[0]?.images).toBe(found?.images);
 });
 
 test('a batch is read while the one before it runs, and no more than that', async () => {
@@ -123,23 +128,81 @@ test('a file of a fixed batch is run in batches of that', async () => {
 });
 
 test('a backend that fails ends the evaluation; what those before it have found is handed over first', async () => {
-  fakeBackend('wasm', () => {
-    throw new DeviceError('no wasm today');
-  });
+  fakeBackend('wasm', () => ({
+    run: () => Promise.reject(new DeviceError('no wasm today')),
+  }));
   let found: Report | undefined;
-  const attempt = evaluate(options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8, onFailure: (report) => (found = report) }));
+  const attempt = evaluate(options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8, onPartial: (report) => (found = report) }));
   await expect(attempt).rejects.toThrow('no wasm today');
   expect(found).toMatchObject({ images: 8, complete: false, results: [{ backend: 'cpu', images: 8 }] });
 });
 
+test('every backend is opened once, before any runs, and closed once', async () => {
+  const events: string[] = [];
+  for (const name of ['cpu', 'wasm'] as const) {
+    fakeBackend(name, () => {
+      events.push(`open ${name}`);
+      return {
+        async run(_images, count) {
+          events.push(`run ${name}`);
+          return { outputs: { logits: { shape: [count, 10], data: new Float32Array(count * 10) } }, seconds: 1 };
+        },
+        async close() {
+          events.push(`close ${name}`);
+        },
+      };
+    });
+  }
+  await evaluate(options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8 }));
+  expect(events).toEqual(['open cpu', 'open wasm', 'run cpu', 'close cpu', 'run wasm', 'close wasm']);
+});
+
+test('a backend that is not there is an error before any runs, or is left out and named where that is asked for', async () => {
+  const ran: string[] = [];
+  const closed: string[] = [];
+  fakeBackend('cpu', () => ({
+    async run(_images, count) {
+      ran.push('cpu');
+      return { outputs: { logits: { shape: [count, 10], data: new Float32Array(count * 10) } }, seconds: 1 };
+    },
+    close: async () => void closed.push('cpu'),
+  }));
+  fakeBackend('cuda', () => {
+    throw new DeviceError('no GPU');
+  });
+  const two = options({ backends: ['cpu', 'cuda'], limit: 8 });
+  await expect(evaluate(two)).rejects.toThrow('no GPU');
+  expect({ ran, closed }).toEqual({ ran: [], closed: ['cpu'] });
+  const missing: string[] = [];
+  const report = await evaluate({ ...two, onMissing: (name, reason) => missing.push(`${name}: ${reason}`) });
+  expect(missing).toEqual(['cuda: no GPU']);
+  expect(report).toMatchObject({ complete: true, backends: ['cpu'], results: [{ backend: 'cpu' }] });
+  const absent = evaluate({ ...two, reference: 'cuda', onMissing: (name) => missing.push(name) });
+  await expect(absent).rejects.toThrow('no GPU');
+});
+
+test('a model that a working backend refuses is an error, even where absent ones are left out', async () => {
+  const { open } = backends.wasm;
+  const original = packed();
+  vi.spyOn(backends.wasm, 'open').mockImplementation((bytes, ...rest) =>
+    bytes.length === original.length ? Promise.reject(new DeviceError('no such form')) : open(bytes, ...rest),
+  );
+  const attempt = evaluate(options({ model: original, backends: ['cpu', 'wasm'], limit: 8, onMissing: () => {} }));
+  await expect(attempt).rejects.toThrow('no such form');
+});
+
 test('a runtime that dies of the signal that ends the evaluation is no failure', async () => {
   const abort = new AbortController();
-  fakeBackend('wasm', () => {
-    abort.abort();
-    throw new DeviceError('killed');
-  });
-  const report = await evaluate(options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal }));
-  expect(report).toMatchObject({ complete: false, results: [{ backend: 'cpu' }], verdict: null });
+  fakeBackend('wasm', () => ({
+    run() {
+      abort.abort('enough');
+      return Promise.reject(new DeviceError('killed'));
+    },
+  }));
+  let found: Report | undefined;
+  const onPartial = (report: Report) => (found = report);
+  await expect(evaluate(options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal, onPartial }))).rejects.toBe('enough');
+  expect(found).toMatchObject({ complete: false, results: [{ backend: 'cpu' }], verdict: null });
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.ts';
 import { Cursor } from '../../src/formats/cursor.ts';
-import { type PickleValue, readPickle } from '../../src/formats/pickle.ts';
+import { Opaque, type PickleValue, readPickle } from '../../src/formats/pickle.ts';
 import { readTorch } from '../../src/formats/torch.ts';
 import { testWithPython } from '../python.ts';
 
@@ -52,6 +52,14 @@ describe('opcodes, as pickletools describes them', () => {
     ],
     ['pop', 'K\x01K\x020.', 1],
     ['put and get', '(K\x01q\x05h\x05r\x07\x00\x00\x00j\x07\x00\x00\x00t.', [1, 1, 1]],
+    ['a dict from a mark', '(U\x01aK\x01d.', new Map([['a', 1]])],
+    ['a set', '\x8f(K\x01K\x02\x90.', [1, 2]],
+    ['a frozen set', '(K\x01\x91.', [1]],
+    ['bytes of protocol 5', '\x96\x01\x00\x00\x00\x00\x00\x00\x00a.', Uint8Array.of(97)],
+    ['bytes of protocol 4', '\x8e\x01\x00\x00\x00\x00\x00\x00\x00a.', Uint8Array.of(97)],
+    ['a long of many bytes', '\x8b\x02\x00\x00\x00\x7f\xff.', -129],
+    ['twice', '(K\x012t.', [1, 1]],
+    ['pop to a mark', 'K\x01(K\x02K\x031.', 1],
     ['memoize', '(K\x01\x94K\x02\x94h\x00t.', [1, 2, 1]],
     ['a persistent id', 'K\x07Q.', { id: 7 }],
     ['a call', 'callowed\nfunction\nK\x01\x85R.', new Map([['called with', [1]]])],
@@ -93,11 +101,27 @@ describe('nothing is executed', () => {
   test.each([
     ['a function of the system', 'cposix\nsystem\nU\x04true\x85R.', 'posix.system'],
     ['the same in protocol 4', '\x8c\x05posix\x8c\x06system\x93U\x04true\x85R.', 'posix.system'],
+    ['the same as a new object', 'cposix\nsystem\nU\x04true\x85\x81.', 'posix.system'],
     ['eval', 'c__builtin__\neval\nU\x01a\x85R.', '__builtin__.eval'],
+    ['a process', 'csubprocess\nPopen\nU\x01a\x85R.', 'subprocess.Popen'],
+  ])('%s', (_, bytes, name) => {
+    expect(() => read(bytes)).toThrow(`got a call of ${name}: Python would run this code. Do not load the file there`);
+  });
+
+  test.each([
+    ['a class alone', 'cos\nsystem\n.', 'os.system'],
     ['a prototype', 'c__proto__\nconstructor\n.', '__proto__.constructor'],
     ['a name that would steer the terminal', 'c\x1b[2J\nx\n.', '?[2J.x'],
-  ])('%s', (_, bytes, name) => {
-    expect(() => read(bytes)).toThrow(`got ${name}. A pickle can run any code, so nothing else is loaded`);
+    ['a new object with attributes', 'cargparse\nNamespace\n)\x81}U\x05depthK\x0esb.', 'argparse.Namespace'],
+    ['one with keywords', 'cm\nC\n)}\x92.', 'm.C'],
+    ['the outcome of a call', 'cdatetime\ndatetime\nC\x01a\x85R.', 'datetime.datetime'],
+    ['a dictionary of its own class', 'cm\nConfig\n)\x81}U\x01aK\x01sbU\x01bK\x02s.', 'm.Config'],
+    ['a list of its own class', 'cm\nList\n)\x81(K\x01K\x02e.', 'm.List'],
+    ['an instance', '(K\x01im\nC\n.', 'm.C'],
+    ['an object', '(cm\nC\nK\x01o.', 'm.C'],
+    ['a set of Python 2', 'c__builtin__\nset\n]K\x01a\x85R.', '__builtin__.set'],
+  ])('%s stays a name', (_, bytes, name) => {
+    expect(read(bytes)).toEqual(new Opaque(name));
   });
 
   test.each([
@@ -114,7 +138,9 @@ describe('nothing is executed', () => {
 
   test.each(['zip', 'legacy'])('a checkpoint that PyTorch wrote (%s) with a command in it', (layout) => {
     const bytes = readFileSync(new URL(`fixtures/evil-${layout}.pt`, import.meta.url));
-    expect(() => readTorch(bytes)).toThrow('expected only tensors and plain values, got posix.system');
+    expect(() => readTorch(bytes)).toThrow(
+      'expected only tensors and plain values, got a call of posix.system: Python would run this code',
+    );
     expect(existsSync('executed-by-a-pickle')).toBe(false);
   });
 });
@@ -133,6 +159,7 @@ describe('what is not a pickle', () => {
     ['a line without end', 'cposix', 'expected a line, got the end of the file'],
     ['text beyond the end', 'X\xff\xff\x00\x00a', 'expected 65535 bytes of text, got 1 left in the file'],
     ['text without end', 'X\xff\xff\xff\xffa', 'expected at most 1048576 bytes of text, got 4294967295'],
+    ['an integer without end', '\x8b\xff\xff\xff\x7f', 'expected an integer of at most 1024 bytes, got 2147483647'],
     ['a length beyond 2^53', '\x8d\xff\xff\xff\xff\xff\xff\xff\xffa', 'expected a number below 2^53'],
   ])('%s', (_, bytes, message) => {
     expect(() => read(bytes)).toThrow(message);

@@ -13,12 +13,20 @@ export interface Lie {
 export class Tensor {
   constructor(
     readonly shape: readonly number[],
-    readonly data: Float32Array | Uint8Array | BigInt64Array,
+    readonly data: Float32Array | Uint8Array | Uint16Array | BigInt64Array,
     readonly lie: Lie = {},
   ) {}
 }
 
-export type Value = null | number | string | Tensor | readonly Value[] | ReadonlyMap<Value, Value>;
+/** A pickled object of a class that is not known, with attributes, as argparse.Namespace. */
+export class Instance {
+  constructor(
+    readonly className: string,
+    readonly attributes: ReadonlyMap<Value, Value>,
+  ) {}
+}
+
+export type Value = null | number | string | Tensor | Instance | readonly Value[] | ReadonlyMap<Value, Value>;
 
 /** The ZIP archive of PyTorch since 1.6. */
 export function torchZip(value: Value): Buffer {
@@ -51,6 +59,8 @@ function pickled(value: Value, legacy: boolean): { pickle: Buffer; tensors: Tens
     if (typeof part === 'string') return Buffer.concat([binary('X'), int32(Buffer.byteLength(part)), Buffer.from(part)]);
     if (part instanceof Map) return Buffer.concat([binary('}('), ...[...part].flat().map((item) => write(item as Value)), binary('u')]);
     if (part instanceof Tensor) return tensor(part);
+    if (part instanceof Instance)
+      return Buffer.concat([binary(`c${part.className.replace('.', '\n')}\n)\x81`), write(part.attributes), binary('b')]);
     return Buffer.concat([binary(']('), ...(part as readonly Value[]).map(write), binary('e')]);
   };
   const tuple = (...items: Buffer[]) => Buffer.concat([binary('('), ...items, binary('t')]);
@@ -82,7 +92,13 @@ function pickled(value: Value, legacy: boolean): { pickle: Buffer; tensors: Tens
 }
 
 function storageOf(data: Tensor['data']): string {
-  return data instanceof Float32Array ? 'FloatStorage' : data instanceof Uint8Array ? 'ByteStorage' : 'LongStorage';
+  return data instanceof Float32Array
+    ? 'FloatStorage'
+    : data instanceof Uint8Array
+      ? 'ByteStorage'
+      : data instanceof Uint16Array
+        ? 'HalfStorage'
+        : 'LongStorage';
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: Tensor['data']): Buffer {

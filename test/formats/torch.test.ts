@@ -18,12 +18,12 @@ describe.each(['torch-1.13-zip', 'torch-1.13-legacy', 'torch-2.15-zip', 'torch-2
   });
 
   test.each<[string, string, number[], number[]]>([
-    ['transposed', 'Float', [3, 2], [0, 3, 1, 4, 2, 5]],
-    ['bytes', 'Byte', [2], [1, 255]],
-    ['scalar', 'Long', [], [5]],
-    ['double', 'Double', [1], [0.1]],
-    ['parameter', 'Float', [2], [1.5, -2]],
-    ['part', 'Float', [2], [2, 3]],
+    ['transposed', 'float32', [3, 2], [0, 3, 1, 4, 2, 5]],
+    ['bytes', 'uint8', [2], [1, 255]],
+    ['scalar', 'int64', [], [5]],
+    ['double', 'float64', [1], [0.1]],
+    ['parameter', 'float32', [2], [1.5, -2]],
+    ['part', 'float32', [2], [2, 3]],
   ])('%s', (key, type, shape, values) => {
     const tensor = state.get(key);
     if (!(tensor instanceof TorchTensor)) throw new Error(`${key} is no tensor`);
@@ -57,8 +57,13 @@ describe.each(Object.entries(layouts))('%s', (layout, write) => {
     ['that repeats a value without end', [2 ** 30, 2 ** 30], { strides: [0, 0] }, `storage 0: expected at least ${2 ** 60} values, got 4`],
     ['of negative size', [-1, 2], {}, 'tensor: expected a storage, an offset, sizes and strides, got a list'],
     ['of more sizes than strides', [2, 2], { strides: [1] }, 'tensor: expected a storage, an offset, sizes and strides, got a list'],
-    ['of unknown type', [4], { type: 'QuintStorage' }, 'expected only tensors and plain values, got torch.QuintStorage'],
-    ['of a type that is none', [4], { type: '_utils\n_rebuild_tensor' }, 'expected only tensors and plain values, got torch._utils'],
+    ['of unknown type', [4], { type: 'QuintStorage' }, 'persistent id: expected a storage type, got torch.QuintStorage'],
+    [
+      'of a type that is none',
+      [4],
+      { type: '_utils\n_rebuild_tensor' },
+      'expected an opcode of tensors and plain values, got "_". Save the parameters alone: torch.save(',
+    ],
     ['of no storage', [4], { persistentId: 'module' }, 'persistent id: expected a storage, got a list'],
     ['of a negative count', [4], { count: -1 }, 'persistent id: expected a key and a count, got a string'],
     ['of another count', [4], { count: 5 }, `storage 0: expected ${layout === 'zip' ? '20 bytes, got 16' : '5 values, got 4'}`],

@@ -4,7 +4,7 @@
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -55,6 +55,27 @@ export async function python(): Promise<string> {
     await rm(lock, { recursive: true, force: true });
   }
   return interpreter;
+}
+
+/** Folder of one package of PyPI without what it depends on, for an interpreter that has that already. */
+export async function packageFolder(requirement: string): Promise<string> {
+  const target = join(root, 'node_modules/.cache/wrn-onnx', requirement);
+  if (existsSync(join(target, 'complete'))) return target;
+  const scratch = await mkdtemp(join(dirname(folder), 'package-'));
+  await exec(systemPython, [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--no-deps',
+    '--target',
+    scratch,
+    requirement,
+  ]);
+  await writeFile(join(scratch, 'complete'), '');
+  await rename(scratch, target).catch(() => rm(scratch, { recursive: true })); // another process was quicker
+  return target;
 }
 
 /**

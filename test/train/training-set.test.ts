@@ -8,13 +8,13 @@ import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import { noAugmentation } from '../../src/train/augment.ts';
-import { drawBatches } from '../../src/train/batches.ts';
-import { type Draw, drawer, identify, MAX_BYTES, type TrainingSet, trainingSet } from '../../src/train/training-set.ts';
+import { trainingBatches } from '../../src/train/batches.ts';
+import { type BatchOptions, batchMaker, identify, MAX_BYTES, type TrainingSet, trainingSet } from '../../src/train/training-set.ts';
 import { cifarRecords, folderWith, noise } from '../data/crafted.ts';
 
 /** Batches `numbers`, each alone. */
-async function drawn(set: TrainingSet, draw: Draw, numbers: readonly number[]): Promise<Float32Array[]> {
-  const fill = drawer(set, draw);
+async function drawn(set: TrainingSet, draw: BatchOptions, numbers: readonly number[]): Promise<Float32Array[]> {
+  const fill = batchMaker(set, draw);
   const batches = [];
   for (const number of numbers) {
     const images = new Float32Array(draw.batch * set.channels * set.height * set.width);
@@ -53,7 +53,7 @@ test.each([
   expect(await drawn(set, { ...draw, seed: 5 }, [5])).not.toEqual([expected[5]]);
   for (const from of [0, 4]) {
     const numbers = [];
-    for await (const { number, imagesNHWC } of drawBatches(set, draw, from, 7)) {
+    for await (const { number, imagesNHWC } of trainingBatches(set, draw, from, 7)) {
       numbers.push(number);
       expect(imagesNHWC).toEqual(expected[number]);
     }
@@ -114,7 +114,7 @@ test('an image that cannot be read ends the batches in one typed error, after th
   const draw = { seed: 1, batch: 1, augmentation: scaled };
   const seen: number[] = [];
   const reading = async () => {
-    for await (const { number } of drawBatches(set, draw, 0, 10)) {
+    for await (const { number } of trainingBatches(set, draw, 0, 10)) {
       seen.push(number);
       await sleep(100); // the batches after the failed one are there before it is asked for
     }

@@ -33,6 +33,6 @@ export async function launch(executablePath: string, flags: readonly string[]): 
   } catch (error) {
     await clean();
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new DeviceError(`${executablePath} does not start: ${reason}. Name another browser with --browser PATH`);
+    throw new DeviceError(`${executablePath} does not start: ${reason}. Name another browser with --browser PATH`, { cause: error });
   }
 }

@@ -1,14 +1,12 @@
 /** `eval --bisect`. */
-import { basename } from 'node:path';
 import Table from 'cli-table3';
 import type { Backend, BackendOptions } from '../../../eval/backends/backend.ts';
 import { type BackendName, backends } from '../../../eval/backends/table.ts';
-import { readClassifier } from '../../../eval/runtime/model-input.ts';
-import { type Bisection, type BisectOptions, bisect, type Side } from '../../../eval/verify/bisect.ts';
+import { type Bisection, type BisectOptions, bisectDecoded, type DecodedSide } from '../../../eval/verify/bisect.ts';
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { ParityError, UsageError } from '../../errors.ts';
-import { chooseBackends } from '../shared/choose-backends.ts';
+import { workingBackends } from '../shared/choose-backends.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 
 export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
@@ -21,18 +19,14 @@ export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' 
   readonly format: 'human' | 'json';
 }
 
-export interface NetworkFile extends Network {
-  readonly name: string;
-}
-
 /** Images that --bisect runs when no --limit is given: the outputs of every layer are in memory. */
 export const BISECT_IMAGES = 2;
 
-export async function runBisect(file: NetworkFile, flags: BisectFlags): Promise<void> {
-  const { input, classes } = readClassifier(file.model);
+export async function runBisect(file: Network, flags: BisectFlags): Promise<void> {
+  const { input, classes } = file.model;
   const { threads, browser, softwareGpu } = flags;
   const backendOptions = { threads, browser, softwareGpu };
-  const names = await chooseBackends(flags, { ...backendOptions, batch: 1, source: file.source });
+  const names = await workingBackends(flags, { ...backendOptions, batch: 1, source: file.source });
   const sides = await chooseSides(file, names, flags.against);
   const data = await openImageSet(flags.data, {
     split: 'test',
@@ -54,33 +48,33 @@ export async function runBisect(file: NetworkFile, flags: BisectFlags): Promise<
  * @throws UsageError when there are more or fewer, or a backend runs no ONNX file
  */
 export async function chooseSides(
-  { name, model }: NetworkFile,
+  { name, model }: Network,
   names: readonly BackendName[],
   against: string | undefined,
-): Promise<[Side, Side]> {
+): Promise<[DecodedSide, DecodedSide]> {
   const [first, second = first] = names;
   if (!first || !second || names.length !== (against === undefined ? 2 : 1)) {
     throw new UsageError('--bisect compares two backends (--backend cpu,wasm), or two files on one backend (--against OTHER.onnx)');
   }
   const blind = names.find((backend) => (backends[backend] as Backend).runsSource);
   if (blind) throw new UsageError(`--bisect compares the layers of ONNX files, ${blind} shows the logits alone`);
-  const other = against === undefined ? { name, model } : { name: basename(against), model: (await readNetwork(against)).model };
+  const other = against === undefined ? { name, model } : await readNetwork(against);
   return [
     { name, model, backend: first },
-    { ...other, backend: second },
+    { name: other.name, model: other.model, backend: second },
   ];
 }
 
 /** Bisects over the first images of a data set, as many as both files take at once. */
 export async function bisectOn(
   data: ImageSet,
-  [a, b]: readonly [Side, Side],
+  [a, b]: readonly [DecodedSide, DecodedSide],
   backendOptions: BisectOptions['backendOptions'],
   images = BISECT_IMAGES,
 ): Promise<Bisection> {
-  const most = Math.min(images, ...[a, b].map(({ model }) => readClassifier(model).input.fixedBatch ?? images));
+  const most = Math.min(images, ...[a, b].map(({ model }) => model.input.fixedBatch ?? images));
   for await (const { imagesNCHW, count } of data.batches(most))
-    return await bisect(a, b, { imagesNCHW: new Uint8Array(imagesNCHW), count, backendOptions });
+    return await bisectDecoded(a, b, { imagesNCHW: new Uint8Array(imagesNCHW), count, backendOptions });
   throw new UsageError(`${data.name} has no images to bisect on`);
 }
 

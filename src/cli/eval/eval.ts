@@ -1,28 +1,25 @@
-import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import { misfit } from '../../../eval/advice.ts';
-import type { BackendOptions } from '../../../eval/backends/backend.ts';
+import { assumedOrder, misfit, otherLabel } from '../../../eval/advice.ts';
 import { type BackendName, backendNames } from '../../../eval/backends/table.ts';
-import { courseOf, dataName, evaluate } from '../../../eval/evaluate.ts';
-import { otherLabel } from '../../../eval/label-fit.ts';
+import { runPlan } from '../../../eval/evaluate.ts';
 import { machine } from '../../../eval/machine.ts';
+import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
-import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import type { Shard } from '../../../eval/shard.ts';
-import type { Bisection, Side } from '../../../eval/verify/bisect.ts';
-import type { ImageSet, ImageShape } from '../../data/dataset.ts';
+import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
+import type { ImageShape } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
-import { InterruptedError, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from '../shared/arguments.ts';
-import { chooseBackends } from '../shared/choose-backends.ts';
+import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
-import { readNetwork } from '../shared/source.ts';
-import { BISECT_IMAGES, bisectOn, chooseSides, type NetworkFile, requireAlike, runBisect } from './bisect.ts';
+import { type Network, readNetwork } from '../shared/source.ts';
+import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { LogitFiles } from './logit-files.ts';
-import { printReport, requireParity } from './parity-table.ts';
 import { readReports, writeReport } from './report.ts';
+import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {
   readonly data: string;
@@ -108,113 +105,95 @@ function requireFit({ bisect, report, against, compare, shard, batch, saveLogits
     throw new UsageError('--shard, --batch and --save-logits are of an evaluation, which --bisect makes with --report only');
 }
 
-async function run(file: string, flags: Flags): Promise<void> {
+async function run(path: string, flags: Flags): Promise<void> {
   requireFit(flags);
-  const network = { name: basename(file), ...(await readNetwork(file)) };
+  const network = await readNetwork(path);
   if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
-  const job = await prepare(file, network, flags);
-  const { report, others, bisection, failure, interrupted } = await carryOut(job, flags);
+  const job = await prepare(path, network, flags);
+  const { report, bisection, failure } = await carryOut(job, flags);
   printReport(report, flags.format, bisection);
   await job.logitFiles.write(report);
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, machine: machine(), others, bisection });
+  const { force } = flags;
+  if (flags.report !== undefined) await writeReport(flags.report, report, { force, machine: machine(), others: job.others, bisection });
   if (failure !== undefined) throw failure;
-  if (interrupted) throw new InterruptedError('interrupted: the table holds what was done');
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
 }
 
-/** All that an evaluation needs, checked and open. */
+/** All that an evaluation needs, checked and open but for the backends. */
 interface Job {
-  readonly network: NetworkFile;
-  readonly classifier: ClassifierModel;
-  readonly chosen: readonly BackendName[];
-  readonly backendOptions: BackendOptions;
+  readonly plan: Plan;
   readonly logitFiles: LogitFiles;
   /** What is bisected besides, if anything. */
-  readonly sides: readonly [Side, Side] | undefined;
-  readonly data: ImageSet;
+  readonly sides: readonly [DecodedSide, DecodedSide] | undefined;
+  /** What `--compare` names. */
+  readonly others: readonly Report[];
 }
 
-/** Finds out all that can stand in the way before anything runs; what is a bad choice is said, not refused. */
-async function prepare(file: string, network: NetworkFile, flags: Flags): Promise<Job> {
-  const { model, source } = network;
-  const classifier = readClassifier(model);
-  const { input, classes, metadata } = classifier;
-  const { fixedBatch } = input;
-  if (fixedBatch !== undefined && fixedBatch !== (flags.batch ?? fixedBatch))
-    throw new UsageError(`${file} takes batches of ${fixedBatch}, got --batch ${flags.batch}`);
-  const backendOptions: BackendOptions = {
-    threads: flags.threads,
-    browser: flags.browser,
-    softwareGpu: flags.softwareGpu,
-    batch: fixedBatch ?? flags.batch ?? defaultBatch(input),
-    source,
-  };
-  const chosen = await chooseBackends(flags, backendOptions);
-  for (const backend of chosen) warn(metadata && misfit(metadata.form, backend));
-  const logitFiles = new LogitFiles(flags.saveLogits, chosen, flags.force);
+/** Checks all that can be known before anything runs. A bad choice of form, or other class names, are a warning. */
+async function prepare(path: string, network: Network, flags: Flags): Promise<Job> {
+  const { model, name: modelName, source } = network;
+  const { input, classes, metadata } = model;
+  const { threads, browser, softwareGpu, reference, limit, shard, shorterSide: shorterSides, crops } = flags;
+  if (input.fixedBatch !== undefined && input.fixedBatch !== (flags.batch ?? input.fixedBatch))
+    throw new UsageError(`${path} takes batches of ${input.fixedBatch}, got --batch ${flags.batch}`);
+  const backends = backendsNamed(flags, source);
+  const logitFiles = new LogitFiles(flags.saveLogits, backends, flags.force);
   if (flags.report !== undefined) requireWritable(flags.report, flags.force);
-  const sides = flags.bisect ? await chooseSides(network, chosen, flags.against) : undefined;
-  const data = await openImageSet(flags.data, {
-    split: 'test',
-    shape: input,
-    classes,
-    shorterSides: flags.shorterSide,
-    crops: flags.crops,
-  });
-  warn(otherLabel(metadata?.about.classLabels, data.classLabels));
-  return { network, classifier, chosen, backendOptions, logitFiles, sides, data };
+  const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
+  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops });
+  try {
+    const labels = metadata?.about.classLabels;
+    warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));
+    const others = await readReports(flags.compare, dataName(data));
+    const backendOptions = { threads, browser, softwareGpu, batch: flags.batch ?? defaultBatch(input), source };
+    const plan = planEvaluation({ model, modelName, data, backends, reference, limit, shard, backendOptions });
+    await logitFiles.open(classes, plan.range.from);
+    return { plan, logitFiles, sides, others };
+  } catch (error) {
+    await data.close();
+    throw error;
+  }
 }
 
 interface Outcome {
   readonly report: Report;
-  /** What `--compare` names. */
-  readonly others: readonly Report[];
   readonly bisection: Bisection | undefined;
-  /** An error behind which there is something to print all the same. */
+  /** An error after which there is something to print all the same. */
   readonly failure: unknown;
-  readonly interrupted: boolean;
 }
 
 /** Evaluates, and bisects where that is asked for; closes the data. */
-async function carryOut({ network, classifier, chosen, backendOptions, logitFiles, sides, data }: Job, flags: Flags): Promise<Outcome> {
-  const { limit, shard } = flags;
-  const interrupt = catchInterrupt();
+async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise<Outcome> {
+  const { data, backendOptions } = plan;
+  const { metadata } = plan.model;
+  const interrupt = catchInterrupt('interrupted: the table holds what was done');
+  const { signal } = interrupt;
   const progress = new Progress();
   let report: Report | undefined;
-  let others: Report[] = [];
   let bisection: Bisection | undefined;
   let failure: unknown;
   try {
-    others = await readReports(flags.compare, dataName(data));
-    await logitFiles.open(classifier.classes, courseOf({ data, limit, shard, backendOptions }, classifier.input).range.from);
-    report = await evaluate({
-      model: network.model,
-      modelName: network.name,
-      data,
-      backends: chosen,
-      reference: flags.reference,
-      limit,
-      shard,
-      backendOptions,
-      signal: interrupt.signal,
+    report = await runPlan(plan, {
+      signal,
+      onOpen: (backend) => warn(metadata && misfit(metadata.form, backend)),
       onProgress: (backend, done, total) => progress.update(backend, done, total),
       onLogits: (backend, offset, values) => logitFiles.keep(backend, offset, values),
-      onFailure: (partial) => {
+      onMissing: flags.backend === 'all' ? sayMissing : undefined,
+      onPartial: (partial) => {
         report = partial;
       },
     });
-    if (sides && !interrupt.signal.aborted)
-      bisection = await bisectOn(data, sides, backendOptions, Math.min(limit ?? BISECT_IMAGES, BISECT_IMAGES));
+    if (sides) bisection = await bisectOn(data, sides, backendOptions, Math.min(flags.limit ?? BISECT_IMAGES, BISECT_IMAGES));
   } catch (error) {
     if (!report) throw error;
-    failure = error; // what was found is written first
+    failure = signal.aborted ? signal.reason : error; // what was found is written first
   } finally {
     progress.stop();
     interrupt.release();
     await data.close();
   }
-  return { report, others, bisection, failure, interrupted: interrupt.signal.aborted };
+  return { report, bisection, failure };
 }
 
 function warn(note: string | undefined): void {

@@ -1,4 +1,4 @@
-/** `eval --save-logits`: one file a backend, written when all logits are known. */
+/** `eval --save-logits`: one file per backend, written when all logits are known. */
 
 import type { BackendName } from '../../../eval/backends/table.ts';
 import type { Report } from '../../../eval/report.ts';

@@ -2,8 +2,8 @@ import { Command, Option } from 'commander';
 import { mergeParts, type Part, readPart } from '../../../eval/merge.ts';
 import { readInput } from '../shared/input-file.ts';
 import { requireWritable } from '../shared/output-file.ts';
-import { printReport, requireParity } from './parity-table.ts';
 import { writeReport } from './report.ts';
+import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {
   readonly report?: string;

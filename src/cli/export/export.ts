@@ -5,6 +5,7 @@ import { type ExportOptions, toOnnx } from '../../../converters/onnx/write.ts';
 import { type Target, type TargetName, targetNames, targets } from '../../../eval/advice.ts';
 import { methodNames } from '../../../eval/verify/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
+import { type ZerosDifference, zerosDifference } from '../../../eval/verify/zeros.ts';
 import { ParityError, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
@@ -106,6 +107,7 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
     form === 'int8' || form === 'fp16'
       ? await writeRounded(form, model, flags)
       : await writeFloat(model, { form, input: flags.input, batch }, flags);
+  const zeros = await zerosDifference(model);
   const weights = weightCount(model.config);
   const { dialect } = model.about;
   const bitsPerWeight = (bytes * 8) / weights;
@@ -121,14 +123,22 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
     bytes,
     bitsPerWeight,
     verification,
+    ...(zeros && { zeros }),
+    ...(model.notes && model.notes.length > 0 && { notes: model.notes }),
   };
   const grouped = (n: number) => n.toLocaleString('en-US');
   const summary = [
     `${flags.output}: ${network} (${dialect}), ${grouped(weights)} weights`,
     `  ${form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
     ...lines,
+    ...(zeros ? [describeZeros(zeros)] : []),
   ];
   process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : `${summary.join('\n')}\n`);
+}
+
+function describeZeros({ weights, images, agreed, relError }: ZerosDifference): string {
+  const cost = `logits of ${images} images of noise differ by ${relError.toExponential(1)}, ${agreed} of ${images} decisions agree`;
+  return `  ${weights.toLocaleString('en-US')} weights are +1 where the training had sign(0) = 0: ${cost}`;
 }
 
 /** What was written, how it was proven, and the same in words. */

@@ -30,7 +30,7 @@ export async function exportFp16(model: Model, { input, float16Io, data: source,
   const file = toFp16Onnx(model, { input, float16Io });
   const { input: shape, classes } = model.config;
   const data = source === undefined ? undefined : await openImageSet(source, { split: 'test', shape, classes });
-  const interrupt = catchInterrupt();
+  const interrupt = catchInterrupt('interrupted: nothing was written');
   const progress = new Progress();
   try {
     const onProgress = (done: number, total: number) => progress.update('verify', done, total);

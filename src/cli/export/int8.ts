@@ -39,7 +39,7 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
   planInt8(model); // refuses a network without one-bit weights before it reads any image
   const { input: shape, classes } = model.config;
   const { train, test } = await openSplits(source, { shape, classes });
-  const interrupt = catchInterrupt(); // not before: nothing ends the reading of an archive but the signal itself
+  const interrupt = catchInterrupt('interrupted: nothing was written'); // not before: nothing ends the reading of an archive but the signal itself
   const progress = new Progress();
   const { signal } = interrupt;
   try {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import type { ImageSize } from '../../../converters/sources/asked.ts';
 import type { Shard } from '../../../eval/shard.ts';
 
 /** Parses an option that takes a whole number of at least 1. */
@@ -61,4 +62,12 @@ export function shard(text: string): Shard {
   const [index = 0, count = 0] = /^\d{1,9}\/\d{1,9}$/.test(text) ? text.split('/').map(Number) : [];
   if (index < 1 || index > count) throw new InvalidArgumentError('expected I/N with I from 1 to N, such as 2/7');
   return { index, count };
+}
+
+/** Parses an option that takes the size of images, height and width in pixels, as `64x64`. */
+export function imageSize(text: string): ImageSize {
+  const [height, width, ...more] = text.split('x').map(naturalNumber);
+  if (height === undefined || width === undefined || more.length > 0)
+    throw new InvalidArgumentError('expected HEIGHTxWIDTH, such as 64x64');
+  return { height, width };
 }

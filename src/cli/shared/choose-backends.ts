@@ -1,30 +1,51 @@
 import type { Backend, BackendOptions } from '../../../eval/backends/backend.ts';
-import { type Availability, probe } from '../../../eval/backends/probe.ts';
+import { probe } from '../../../eval/backends/probe.ts';
 import { type BackendName, backendNames, backends } from '../../../eval/backends/table.ts';
 import { DeviceError, UsageError } from '../../errors.ts';
 
-/** The backends named, all of which must be there; or with `all` those that this machine has and that run this kind of file. */
-export async function chooseBackends(
-  flags: { readonly backend: string; readonly reference?: BackendName },
-  options: BackendOptions,
-): Promise<BackendName[]> {
-  const all = flags.backend === 'all';
-  const names = all
-    ? backendNames.filter((name) => options.source || !runsSource(name))
-    : [...new Set(flags.backend.split(',').map((name) => name.trim() as BackendName))];
+/** What `--backend` and `--reference` ask for. */
+export interface BackendFlags {
+  /** Names with commas between them, or `all`. */
+  readonly backend: string;
+  readonly reference?: BackendName;
+}
+
+/**
+ * The backends that the user named; with `all` every one that runs this kind of file.
+ * @param source the checkpoint or model file behind the ONNX file, if any
+ * @throws UsageError for an unknown one, or one that runs another kind of file
+ */
+export function backendsNamed({ backend, reference }: BackendFlags, source: Uint8Array | undefined): BackendName[] {
+  const names =
+    backend === 'all'
+      ? backendNames.filter((name) => source || !runsSource(name))
+      : [...new Set(backend.split(',').map((name) => name.trim() as BackendName))];
   for (const name of names)
     if (!Object.hasOwn(backends, name)) throw new UsageError(`unknown backend ${name}. Known: ${backendNames.join(', ')}, or all`);
-  const unfit = names.find((name) => !options.source && runsSource(name));
+  const unfit = names.find((name) => !source && runsSource(name));
   if (unfit) throw new UsageError(`${unfit} runs a checkpoint or a model file, not an ONNX file`);
-  if (flags.reference && !names.includes(flags.reference)) names.unshift(flags.reference);
-  const available: BackendName[] = [];
+  return reference && !names.includes(reference) ? [reference, ...names] : names;
+}
+
+/**
+ * The same, each found to work where there are several; `all` leaves out those that this machine does not have.
+ * @throws DeviceError when one that was named is not available
+ */
+export async function workingBackends(flags: BackendFlags, options: BackendOptions): Promise<BackendName[]> {
+  const names = backendsNamed(flags, options.source);
+  if (names.length === 1) return names; // it is opened at once
+  const working: BackendName[] = [];
   for (const name of names) {
-    const answer: Availability = names.length === 1 ? { ok: true, detail: '' } : await probe(name, options);
-    if (answer.ok) available.push(name);
-    else if (!all || name === flags.reference) throw new DeviceError(answer.reason);
-    else process.stderr.write(`not on this machine: ${name}: ${answer.reason}\n`);
+    const availability = await probe(name, options);
+    if (availability.ok) working.push(name);
+    else if (flags.backend !== 'all' || name === flags.reference) throw new DeviceError(availability.reason);
+    else sayMissing(name, availability.reason);
   }
-  return available;
+  return working;
+}
+
+export function sayMissing(name: BackendName, reason: string): void {
+  process.stderr.write(`not on this machine: ${name}: ${reason}\n`);
 }
 
 function runsSource(name: BackendName): boolean {

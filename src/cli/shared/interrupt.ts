@@ -1,23 +1,26 @@
 /** What Ctrl-C and SIGTERM do. */
 import { InterruptedError } from '../../errors.ts';
+import { exitCodes } from './exit-codes.ts';
 
-/** An abort signal that the first Ctrl-C or SIGTERM gives. After it, or after `release`, such a signal ends the process as usual. */
-export function catchInterrupt(): { readonly signal: AbortSignal; release(): void } {
+/**
+ * An AbortSignal fired by the first Ctrl-C or SIGTERM. After that, or after `release`, the next one ends the process as usual.
+ * @param message of the InterruptedError with which it is aborted
+ */
+export function catchInterrupt(message: string): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
-  const { release } = onInterrupt(() => controller.abort());
+  const { release } = onInterrupt(() => controller.abort(new InterruptedError(message)));
   return { signal: controller.signal, release };
 }
 
 /**
- * Where nothing listens to an abort signal: until `release`, Ctrl-C and SIGTERM end the process, after `cleanUp`, with one line.
+ * Where nothing listens to an AbortSignal: until `release`, Ctrl-C and SIGTERM end the process, after `cleanUp`, with one line.
  * @param what did not happen
  */
 export function exitOnInterrupt(what: string, cleanUp: () => void): { release(): void } {
   return onInterrupt(() => {
     cleanUp();
-    const { exitCode, message } = new InterruptedError(`interrupted, ${what}`);
-    process.stderr.write(`wrn-onnx: ${message}\n`);
-    process.exit(exitCode);
+    process.stderr.write(`wrn-onnx: interrupted, ${what}\n`);
+    process.exit(exitCodes.WRN_INTERRUPTED);
   });
 }
 

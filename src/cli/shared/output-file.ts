@@ -53,5 +53,5 @@ export function requireWritable(path: string, force: boolean): void {
 /** A failure of the file system as a line for the user; other errors pass. */
 function writeError(path: string, error: unknown): unknown {
   const reason = whyNotWritten(error);
-  return reason === undefined ? error : new UsageError(`${path}: cannot be written, ${reason}`);
+  return reason === undefined ? error : new UsageError(`${path}: cannot be written, ${reason}`, { cause: error });
 }

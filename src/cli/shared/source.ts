@@ -1,19 +1,24 @@
 /** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
+import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../../converters/onnx/external-data.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
-import { dialectNames, isSource, readModel } from '../../../converters/read.ts';
+import { dialectNames, dialectOf, isSource, readModel } from '../../../converters/read.ts';
+import type { ImageSize } from '../../../converters/sources/asked.ts';
+import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
-import { UsageError } from '../../errors.ts';
-import { isSafetensors } from '../../formats/safetensors.ts';
+import { printable, UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
+import { imageSize, positiveNumber } from './arguments.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
   readonly dataset?: string;
+  readonly imageSize?: ImageSize;
+  readonly logitsDivisor?: number;
 }
 
 export function addSourceOptions(command: Command): Command {
@@ -24,43 +29,68 @@ export function addSourceOptions(command: Command): Command {
       new Option('--dataset <name>', 'data set of the network, whose name and class labels the file then carries').choices(
         catalog.map(({ name }) => name),
       ),
+    )
+    .addOption(
+      new Option('--image-size <height>x<width>', 'size of the images, where the source does not tell it, such as 64x64').argParser(
+        imageSize,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--logits-divisor <n>',
+        'what divides the logits of a network with shifted ReLU, where the source does not tell it',
+      ).argParser(positiveNumber),
     );
 }
 
 /**
- * Reads the source.
+ * Reads the source, and shows what its file did not tell.
  * @throws InputError when it cannot be read
- * @throws UsageError when the data set has another number of classes or channels
+ * @throws UsageError when the data set or the image size is that of another network
  */
-export async function readSource(path: string, { dialect, dataset }: SourceFlags): Promise<Model> {
-  const model = await readInputAs(path, (bytes) => readModel(bytes, { dialect }));
+export async function readSource(path: string, flags: SourceFlags): Promise<Model> {
+  const { dialect, dataset, logitsDivisor } = flags;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
-  if (!entry) return model;
+  const size = flags.imageSize ?? entry;
+  const model = await readInputAs(path, (bytes) => readModel(bytes, { dialect, imageSize: size, logitsDivisor }));
   const { classes, input } = model.config;
-  if (entry.classes !== classes) throw new UsageError(`--dataset ${dataset} has ${entry.classes} classes, the network ${classes}`);
-  if (entry.channels !== input.channels)
+  if (flags.imageSize && (size?.height !== input.height || size.width !== input.width))
+    throw new UsageError(`--image-size: the source is a network for images of ${input.height}x${input.width}`);
+  if (entry && entry.classes !== classes) throw new UsageError(`--dataset ${dataset} has ${entry.classes} classes, the network ${classes}`);
+  if (entry && entry.channels !== input.channels)
     throw new UsageError(`--dataset ${dataset} has images of ${entry.channels} channels, the network takes ${input.channels}`);
+  showNotes(model);
+  if (!entry) return model;
   return { ...model, about: { ...model.about, dataset: entry.name, ...(entry.classLabels && { classLabels: entry.classLabels }) } };
 }
 
+/** What a reader assumed or passed over, on stderr. */
+function showNotes({ notes = [] }: Model): void {
+  for (const note of notes) process.stderr.write(`note: ${printable(note)}\n`);
+}
+
 export interface Network {
-  /** Bytes of an ONNX file. */
-  readonly model: Uint8Array;
+  /** Of the file that the user named. */
+  readonly name: string;
+  readonly model: ClassifierModel;
   /** The checkpoint or model file that it stands for; undefined when an ONNX file was named. */
   readonly source: Uint8Array | undefined;
 }
 
 /**
  * A network to run: an ONNX file with its external data, or any source, exported in memory as `export` does by default.
- * @throws InputError when it cannot be read
+ * @throws InputError when it cannot be read or is no image classifier
  */
 export function readNetwork(path: string): Promise<Network> {
   return readInputAs(path, (bytes) => {
-    if (!isSource(bytes)) return { model: withExternalData(bytes, externalReader(path)), source: undefined };
+    const name = basename(path);
+    if (!isSource(bytes)) return { name, model: readClassifier(withExternalData(bytes, externalReader(path))), source: undefined };
     const model = readModel(bytes);
+    showNotes(model);
     return {
-      model: toOnnx(model, { form: 'packed', input: 'nchw-float' }),
-      source: isSafetensors(bytes) ? bytes : writeModelFile(model), // a checkpoint as it is: its latent weights are run as in training
+      name,
+      model: readClassifier(toOnnx(model, { form: 'packed', input: 'nchw-float' })),
+      source: ['wrn-onnx', 'checkpoint'].includes(dialectOf(bytes)) ? bytes : writeModelFile(model), // a checkpoint as it is: its latent weights are run as in training
     };
   });
 }

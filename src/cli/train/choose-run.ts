@@ -146,7 +146,7 @@ function checked<T>(read: (json: unknown) => T, made: T): T {
   try {
     return read(made);
   } catch (error) {
-    throw error instanceof InputError ? new UsageError(error.message) : error;
+    throw error instanceof InputError ? new UsageError(error.message, { cause: error }) : error;
   }
 }
 

@@ -8,7 +8,6 @@ import { machine } from '../../../eval/machine.ts';
 import type { Report } from '../../../eval/report.ts';
 import { type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import type { ImageSet } from '../../data/dataset.ts';
-import { InterruptedError } from '../../errors.ts';
 import { type NetworkConfig, networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
@@ -19,8 +18,8 @@ import type { RunFolder } from '../../train/run-folder.ts';
 import { isCycleEnd } from '../../train/schedule.ts';
 import { batchesPerEpoch } from '../../train/training-set.ts';
 import { version } from '../../version.ts';
-import { parityTable } from '../eval/parity-table.ts';
 import { writeReport } from '../eval/report.ts';
+import { resultTable } from '../eval/result-table.ts';
 
 /** `report.json`: all that a table of results needs, and all that is needed to train the same network again. Fractions are 0 to 1. */
 export interface RunReport {
@@ -72,7 +71,7 @@ const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
 /**
  * Writes model.safetensors, model.onnx, and the comparison and all of the run as parity.txt, report.html and report.json.
  * @throws ParityError when the ONNX file is not the model; a difference between the runtimes is in the report's verdict.
- * @throws InterruptedError when `signal` fires; the run can be resumed, to do this again.
+ * @throws `signal.reason` when it is aborted; the run can be resumed, to do this again.
  */
 export async function finishRun(options: FinishOptions): Promise<RunReport> {
   const { model, recipe, epochs, trainImages, test, folder, signal, onProgress } = options;
@@ -91,8 +90,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
     signal,
     onProgress,
   });
-  if (signal.aborted) throw new InterruptedError('interrupted while comparing runtimes');
-  folder.write('parity.txt', Buffer.from(parityTable(parity)));
+  folder.write('parity.txt', Buffer.from(resultTable(parity)));
 
   const log = folder.readLog();
   const epochEntries = log.filter((entry) => entry.kind === 'epoch');
@@ -132,7 +130,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
 export function describeRun({ network, bits, epochs, testError, parity }: RunReport, folder: RunFolder): string {
   const error = testError === null ? 'unknown' : `${(testError * 100).toFixed(2)} %`;
   const files = ['model.safetensors', 'model.onnx', 'report.json', 'report.html', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);
-  return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${parityTable(parity)}`;
+  return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${resultTable(parity)}`;
 }
 
 /** Multiply-accumulates of one image. */

@@ -12,7 +12,7 @@ import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../..
 import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
-import { requireParity } from '../eval/parity-table.ts';
+import { requireParity } from '../eval/result-table.ts';
 import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
@@ -110,8 +110,9 @@ async function trainOn(
   folder: RunFolder,
   flags: Flags,
 ): Promise<void> {
-  const { signal, release } = catchInterrupt();
+  const { signal, release } = catchInterrupt('interrupted');
   const show = new TrainingProgress();
+  let steps = checkpoint?.progress.step ?? 0;
   const onPass = (what: string, done: number, total: number) => show.pass(what, done, total);
   try {
     const config = checkpoint?.config ?? chooseConfig(flags, images.train);
@@ -127,7 +128,10 @@ async function trainOn(
       source,
       folder,
       signal,
-      onStep: (report) => show.step(report, recipe.batch),
+      onStep: (report) => {
+        steps = report.step;
+        show.step(report, recipe.batch);
+      },
       onEntry: (entry) => show.entry(entry),
       onPass,
     });
@@ -145,8 +149,9 @@ async function trainOn(
     process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
     requireParity(report.parity);
   } catch (error) {
-    if (!(error instanceof InterruptedError)) throw error;
-    throw new InterruptedError(folder.hasCheckpoint ? `${error.message}. Go on with: ${resumption(flags)}` : error.message);
+    if (!signal.aborted) throw error;
+    const advice = folder.hasCheckpoint ? `. Go on with: ${resumption(flags)}` : '';
+    throw new InterruptedError(`interrupted after ${steps} steps${advice}`);
   } finally {
     show.end();
     release();

@@ -42,7 +42,7 @@ export async function decodeImage(
     return channels === 3 ? planes(rgb) : luma(rgb);
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new InputError('image', name, `expected a PNG, JPEG or WebP image, got: ${reason}`);
+    throw new InputError('image', name, `expected a PNG, JPEG or WebP image, got: ${reason}`, { cause: error });
   }
 }
 

@@ -43,7 +43,7 @@ export async function* decompressed(path: string): AsyncGenerator<Uint8Array, vo
   } catch (error) {
     const reason = fileError(path, error);
     if (reason !== error || compression === undefined || !(error instanceof Error)) throw reason;
-    throw new InputError(compression, path, `expected complete, undamaged data, got ${error.message}`);
+    throw new InputError(compression, path, `expected complete, undamaged data, got ${error.message}`, { cause: error });
   } finally {
     file.destroy();
   }
@@ -66,7 +66,7 @@ export async function* inflated(
     yield* pipeline(Readable.from(content), inflaters[wrapping]({ chunkSize: 1 << 18 }), () => {}) as AsyncIterable<Uint8Array>;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
-    throw new InputError(wrapping, path, `expected complete, undamaged data, got ${error.message}`);
+    throw new InputError(wrapping, path, `expected complete, undamaged data, got ${error.message}`, { cause: error });
   }
 }
 

@@ -25,7 +25,9 @@ const writing: Readonly<Record<string, string>> = {
 /** A failure while reading, as an InputError; other errors pass. */
 export function fileError(path: string, error: unknown): unknown {
   const code = codeOf(error);
-  return code === undefined ? error : new InputError('file', path, reading[code] ?? `expected a readable file, got ${code}`);
+  return code === undefined
+    ? error
+    : new InputError('file', path, reading[code] ?? `expected a readable file, got ${code}`, { cause: error });
 }
 
 /** Why something could not be written, in words; undefined for errors that are not of the file system. */
@@ -38,7 +40,7 @@ export function whyNotWritten(error: unknown): string | undefined {
 export function inFile(path: string, error: unknown): unknown {
   if (!(error instanceof InputError) || error.where === path || [' ', ':', '/'].some((next) => error.where.startsWith(path + next)))
     return error;
-  return new InputError(error.format, error.where === 'file' ? path : `${path} ${error.where}`, error.problem);
+  return new InputError(error.format, error.where === 'file' ? path : `${path} ${error.where}`, error.problem, { cause: error });
 }
 
 function codeOf(error: unknown): string | undefined {

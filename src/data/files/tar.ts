@@ -33,7 +33,7 @@ export async function readTar(path: string, take: (name: string, content: AsyncI
       (thrown: unknown) => (isOurs(thrown) ? thrown : error),
     );
     if (isOurs(cause) || !(cause instanceof Error)) throw cause;
-    throw new InputError('tar', path, `expected a complete, undamaged archive, got ${cause.message}`);
+    throw new InputError('tar', path, `expected a complete, undamaged archive, got ${cause.message}`, { cause });
   }
 }
 

@@ -23,5 +23,5 @@ export function temporaryFileError(failed: string, advice: string, error: unknow
   const reason = whyNotWritten(error);
   return reason === undefined
     ? error
-    : new UsageError(`${failed} into ${tmpdir()}, ${reason}. ${advice}, or name another temporary folder`);
+    : new UsageError(`${failed} into ${tmpdir()}, ${reason}. ${advice}, or name another temporary folder`, { cause: error });
 }

@@ -8,7 +8,7 @@ import { catalogEntry } from '../catalog.ts';
 import type { ImageSet, ImageShape, Split } from '../dataset.ts';
 import type { RandomAccess } from '../files/random-access.ts';
 import type { DataSource } from '../files/source.ts';
-import { checkFits, type DataKind, type OpenOptions } from './dataset-format.ts';
+import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const shape: ImageShape = { channels: 3, height: 32, width: 32 };
 const PIXELS = 3 * 32 * 32;
@@ -22,21 +22,21 @@ interface Cifar {
   readonly labels: readonly number[];
 }
 
-export const cifar10 = kind({
+export const cifar10 = formatOf({
   set: 'cifar-10',
   name: 'CIFAR-10 binary',
   files: { train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`), test: ['test_batch.bin'] },
   labels: [10],
 });
 
-export const cifar100 = kind({
+export const cifar100 = formatOf({
   set: 'cifar-100',
   name: 'CIFAR-100 binary',
   files: { train: ['train.bin'], test: ['test.bin'] },
   labels: [20, 100],
 });
 
-function kind(cifar: Cifar): DataKind {
+function formatOf(cifar: Cifar): DatasetFormat {
   return {
     name: cifar.name,
     files: (split) => cifar.files[split],

@@ -1,4 +1,4 @@
-/** What the readers of the formats share: one DataKind a format. */
+/** What the readers of the formats share: one DatasetFormat a format. */
 import { InputError } from '../../errors.ts';
 import type { ImageSet, ImageShape, Split } from '../dataset.ts';
 import type { DataSource } from '../files/source.ts';
@@ -16,7 +16,7 @@ export interface OpenOptions {
 }
 
 /** A format: one row of the table in `open.ts`. */
-export interface DataKind {
+export interface DatasetFormat {
   /** For messages. */
   readonly name: string;
   /** Base names of the files that hold a split; what is unpacked from an archive. */

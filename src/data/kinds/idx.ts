@@ -10,7 +10,7 @@ import { type CatalogEntry, catalog } from '../catalog.ts';
 import type { ImageSet, Split } from '../dataset.ts';
 import { bytesOf } from '../files/forward-access.ts';
 import { openFile, type RandomAccess } from '../files/random-access.ts';
-import { checkFits, type DataKind, type OpenOptions } from './dataset-format.ts';
+import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'idx';
 /** First four bytes of a file of images: unsigned bytes, three axes. */
@@ -27,7 +27,7 @@ const fileNames: Readonly<Record<Split, readonly [images: string, labels: string
 };
 
 /** A folder or archive with the official file names. */
-export const idx: DataKind = {
+export const idx: DatasetFormat = {
   name: 'MNIST-style idx',
   files: (split) => fileNames[split],
   recognises: (source) => Object.values(fileNames).some((names) => names.some((name) => source.files.has(name))),

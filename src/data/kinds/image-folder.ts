@@ -7,7 +7,7 @@ import { type Crop, decodeImage } from '../files/decode-image.ts';
 import { listFolder } from '../files/source.ts';
 import { randomStream } from '../random.ts';
 import { requireCover } from '../scale.ts';
-import { checkFits, type DataKind, type OpenOptions } from './dataset-format.ts';
+import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'image folder';
 const EXTENSION = /\.(png|jpe?g|webp)$/i;
@@ -20,7 +20,7 @@ const CROPS = 25;
 /** Folders that may stand above the class folders, one a split. */
 const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
 
-export const imageFolder: DataKind = {
+export const imageFolder: DatasetFormat = {
   name: FORMAT,
   files: () => [],
   recognises: (source) => source.folders.some((name) => !CLUTTER.test(name)),
@@ -35,8 +35,8 @@ interface ClassFolder {
 }
 
 /**
- * Opens a folder of class folders; `train` and `test` (or `val`) above them choose the split. Classes, and the images of each,
- * are in the order of their names by code unit. Names are kept for one class at a time: memory depends on the largest class only.
+ * Opens a folder of class folders; `train` and `test` (or `val`) above them choose the split. Classes are in the order of their
+ * names, images too: by code unit, but classes that are all named by whole numbers by number. Names are kept for one class at a time: memory depends on the largest class only.
  * @throws InputError when a class has no image or something that is not an image; UsageError without a shape.
  */
 export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
@@ -46,7 +46,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   for (const shorterSide of shorterSides) requireCover(shorterSide, options.shape);
   if (crops !== undefined && shorterSides.length === 0)
     throw new UsageError('crops: expected the shorter side to scale images to, got none');
-  const views = Math.max(1, shorterSides.length * (crops ?? 1));
+  const cropsPerImage = Math.max(1, shorterSides.length * (crops ?? 1));
   const shape = { channels, height, width };
   const { root, classLabels } = await findClasses(path, options.split);
   const classes = classLabels.length;
@@ -64,13 +64,14 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   const imageBytes = channels * height * width;
   return {
     ...shape,
-    name: basename(resolve(path)) + viewsName(options),
+    name: basename(resolve(path)) + cropsName(options),
     split: options.split,
     unsplit: root === path,
     classes,
     classLabels,
+    classOrder: areNumbers(classLabels) ? 'number' : 'name',
     length,
-    views,
+    crops: cropsPerImage,
     batches(size, from, to) {
       let listed: { folder: ClassFolder; images: string[] } | undefined;
       const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
@@ -91,13 +92,13 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
         }
         await Promise.all(
           paths.flatMap((image, i) =>
-            cropsOf(offset + i, options).map(async (crop, view) => {
-              imagesNCHW.set(await decodeImage(image, shape, image, crop), (i * views + view) * imageBytes);
+            cropsOf(offset + i, options).map(async (crop, c) => {
+              imagesNCHW.set(await decodeImage(image, shape, image, crop), (i * cropsPerImage + c) * imageBytes);
             }),
           ),
         );
       };
-      return readAhead(load, views * imageBytes, range(length, size, from, to));
+      return readAhead(load, cropsPerImage * imageBytes, range(length, size, from, to));
     },
     listFiles: () => listFiles(root, classLabels),
     async close() {},
@@ -115,7 +116,7 @@ function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | u
 }
 
 /** What the crops add to a set's name: results of other crops are results of other data. */
-function viewsName({ shorterSides, crops }: OpenOptions): string {
+function cropsName({ shorterSides, crops }: OpenOptions): string {
   if (!shorterSides) return '';
   const sides = `shorter side ${shorterSides.join(', ')}`;
   return crops === undefined ? ` (${sides})` : ` (${sides}, ${crops} random crops)`;
@@ -154,7 +155,7 @@ async function listFiles(folder: string, classLabels: readonly string[]): Promis
 
 /** The folder that holds the class folders of a split, and their names. */
 async function findClasses(path: string, split: Split): Promise<{ root: string; classLabels: string[] }> {
-  const foldersOf = async (root: string) => (await listFolder(root)).folders.filter((name) => !CLUTTER.test(name));
+  const foldersOf = async (root: string) => inOrder((await listFolder(root)).folders.filter((name) => !CLUTTER.test(name)));
   const folders = await foldersOf(path);
   const splits = Object.values(splitFolders).flat();
   if (!folders.every((name) => splits.includes(name))) return { root: path, classLabels: folders };
@@ -163,6 +164,15 @@ async function findClasses(path: string, split: Split): Promise<{ root: string; 
     throw new InputError(FORMAT, path, `expected a folder named ${splitFolders[split].join(' or ')}, got ${folders.join(', ')}`);
   const root = join(path, name);
   return { root, classLabels: await foldersOf(root) };
+}
+
+/** Names of classes, sorted: 2 comes before 10 where all are whole numbers, for those are the class indices. */
+function inOrder(names: readonly string[]): string[] {
+  return areNumbers(names) ? names.toSorted((a, b) => Number(BigInt(a) - BigInt(b))) : [...names];
+}
+
+function areNumbers(names: readonly string[]): boolean {
+  return names.every((name) => /^\d+$/.test(name));
 }
 
 async function listImages(folder: string): Promise<string[]> {

@@ -10,7 +10,7 @@ import type { ImageShape, Split } from '../dataset.ts';
 import { inflated } from '../files/decompress.ts';
 import { bytesOf, firstBytes, forwardAccess } from '../files/forward-access.ts';
 import type { RandomAccess } from '../files/random-access.ts';
-import { checkFits, type DataKind } from './dataset-format.ts';
+import { checkFits, type DatasetFormat } from './dataset-format.ts';
 import { type ImagePart, openParts } from './image-parts.ts';
 
 const FORMAT = 'ImageNet32';
@@ -25,7 +25,7 @@ const fileNames: Readonly<Record<Split, readonly string[]>> = {
   test: ['val_data.npz'],
 };
 
-export const imagenet32: DataKind = {
+export const imagenet32: DatasetFormat = {
   name: FORMAT,
   files: (split) => fileNames[split],
   recognises: (source) => Object.values(fileNames).some((names) => names.some((name) => source.files.has(name))),

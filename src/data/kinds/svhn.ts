@@ -19,7 +19,7 @@ import type { ImageShape, Split } from '../dataset.ts';
 import { inflated } from '../files/decompress.ts';
 import { bytesOf, firstBytes, forwardAccess } from '../files/forward-access.ts';
 import type { RandomAccess } from '../files/random-access.ts';
-import { checkFits, type DataKind } from './dataset-format.ts';
+import { checkFits, type DatasetFormat } from './dataset-format.ts';
 import { type ImagePart, openParts } from './image-parts.ts';
 
 const FORMAT = 'SVHN';
@@ -41,7 +41,7 @@ const fileNames: Readonly<Record<Split, readonly string[]>> = {
   test: ['test_32x32.mat'],
 };
 
-export const svhn: DataKind = {
+export const svhn: DatasetFormat = {
   name: FORMAT,
   files: (split) => fileNames[split],
   recognises: (source) => Object.values(fileNames).some(([name]) => source.files.has(name as string)),

@@ -1,5 +1,5 @@
 import { constants, type FileHandle, open, rm, stat } from 'node:fs/promises';
-import { DownloadError, InterruptedError } from '../../errors.ts';
+import { DownloadError } from '../../errors.ts';
 import type { PinnedFile } from '../catalog.ts';
 import { hashFile } from './hash.ts';
 import { difference } from './stored.ts';
@@ -15,14 +15,14 @@ export interface TransferOptions {
  * that breaks is taken up again as long as each attempt brings something. On failure `path` keeps what came so far. Several may
  * download to one `path` at once: each byte has its place, so that all write the same.
  * @throws DownloadError when the server does not give the file, or other bytes than expected, which are removed;
- *   InterruptedError when the signal fires.
+ *   `signal.reason` when it is aborted.
  */
 export async function download(url: string, file: PinnedFile, path: string, options: TransferOptions = {}): Promise<void> {
   for (let received = await sizeOf(path); received < file.bytes; ) {
     const problem = await attempt(url, file, path, received, options);
     const now = await sizeOf(path);
     const resume = now > 0 ? `. Run it again to resume after ${now} of ${file.bytes} bytes` : '';
-    if (options.signal?.aborted) throw new InterruptedError(`interrupted${resume}`);
+    options.signal?.throwIfAborted();
     if (now <= received) throw new DownloadError(`${url}: ${problem ?? 'expected data, got none'}${resume}`);
     received = now;
   }

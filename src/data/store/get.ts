@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { DownloadError, InputError, InterruptedError, UsageError } from '../../errors.ts';
+import { DownloadError, InputError, UsageError } from '../../errors.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import { decompressed } from '../files/decompress.ts';
 import { fileError, whyNotWritten } from '../files/file-error.ts';
@@ -25,7 +25,7 @@ export interface GetOptions {
 /**
  * Brings one data set into the data folder. Its folder appears under its name when every file is there and verified, never before.
  * @returns false when it was there already, or another process brought it meanwhile.
- * @throws DownloadError when a file cannot be had or is not what is pinned, or the set is got by hand; InterruptedError when the signal fires;
+ * @throws DownloadError when a file cannot be had or is not what is pinned, or the set is got by hand; `signal.reason` when it is aborted;
  *   UsageError when the data folder cannot be written.
  */
 export async function getDataSet(entry: CatalogEntry, options: GetOptions): Promise<boolean> {
@@ -39,10 +39,10 @@ export async function getDataSet(entry: CatalogEntry, options: GetOptions): Prom
     await bring(entry, options);
     return true;
   } catch (error) {
-    if (!(error instanceof InterruptedError) && (await checkDataSet(entry, dataFolder)) === undefined) return false;
+    if (!options.signal?.aborted && (await checkDataSet(entry, dataFolder)) === undefined) return false;
     const reason = whyNotWritten(error);
     if (reason === undefined) throw error;
-    throw new UsageError(`${dataFolder}: cannot be written, ${reason}. Set WRN_ONNX_DATA to another folder`);
+    throw new UsageError(`${dataFolder}: cannot be written, ${reason}. Set WRN_ONNX_DATA to another folder`, { cause: error });
   }
 }
 
@@ -84,7 +84,7 @@ function stage(entry: CatalogEntry, folder: string, { from, signal, onProgress }
       const file = missing.get(name);
       if (!file) return;
       const found = await writeHashed(join(folder, name), file.bytes, content, (bytes) => {
-        if (signal?.aborted) throw new InterruptedError('interrupted');
+        signal?.throwIfAborted();
         onProgress?.('unpacking', staged + bytes, total);
       });
       const problem = difference(file, found);

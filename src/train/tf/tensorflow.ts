@@ -118,7 +118,7 @@ function load(): TensorFlow {
     const reason = String(error instanceof Error ? error.message : error)
       .split('\n')[0]
       ?.trim();
-    throw new DeviceError(`training needs tfjs-node with its native library: ${reason}. Get it with: node "${SET_UP}"`);
+    throw new DeviceError(`training needs tfjs-node with its native library: ${reason}. Get it with: node "${SET_UP}"`, { cause: error });
   } finally {
     Object.assign(console, { log, warn });
   }

@@ -19,7 +19,7 @@ import { testWithTensorFlow } from '../../train/tensorflow.ts';
 
 // the command ends with a comparison of three runtimes in processes of their own; here the comparison is this file's
 vi.mock('../../../eval/evaluate.ts', () => ({ evaluate: async () => ({ verdict: 'pass', results: [] }) }));
-vi.mock('../../../src/cli/eval/parity-table.ts', () => ({ parityTable: () => '', requireParity: () => {} }));
+vi.mock('../../../src/cli/eval/result-table.ts', () => ({ resultTable: () => '', requireParity: () => {} }));
 vi.mock('../../../src/cli/eval/report.ts', () => ({ writeReport: () => {} }));
 
 const fixtures = (set: string) => fileURLToPath(new URL(`../../data/fixtures/${set}`, import.meta.url));

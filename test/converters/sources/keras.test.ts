@@ -32,6 +32,63 @@ test('layers of a network that was trained, or of other versions of Keras, may h
   expect(readModel(matFile(Object.fromEntries(renamed))).tensors).toEqual(model.tensors);
 });
 
+test('kernels and norms go by the numbers in their names, whatever their order in the file', () => {
+  const model = randomModel({ input, affine: 'first', depth: 14 });
+  const { tensors } = model;
+  const variables = Object.entries(kerasVariables(model));
+  const alphabetic = [...variables].sort(([a], [b]) => (a < b ? -1 : 1)); // conv2d_10 before conv2d_2, as Octave saves
+  for (const order of [alphabetic, [...variables].reverse()])
+    expect(readModel(matFile(Object.fromEntries(order))).tensors).toEqual(tensors);
+});
+
+test('small variables beside the network are passed over and named; one that tells the image size is taken', () => {
+  const model = randomModel({ input: { channels: 3, height: 64, width: 64 }, affine: 'first' });
+  const beside = { accuracy: numeric([1, 1], Float64Array.of(96.2)), notes: { kind: 'char', text: 'x' } as const };
+  const size = { image_size: numeric([1, 2], Float64Array.of(64, 64)) };
+  const { config, notes } = readModel(matFile({ ...beside, ...size, ...kerasVariables(model) }));
+  expect(config).toEqual(model.config);
+  expect(notes).toEqual(['passed over: accuracy, notes']);
+});
+
+test('the image size is assumed and said, or what the caller says', () => {
+  const model = randomModel({ input: { channels: 3, height: 64, width: 64 }, affine: 'first', classes: 200 });
+  const file = matFile(kerasVariables(model));
+  expect(readModel(file)).toMatchObject({
+    config: { input },
+    notes: ['the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise'],
+  });
+  expect(readModel(file, { imageSize: { height: 64, width: 64 } })).toMatchObject({ config: model.config, notes: [] });
+});
+
+test.each([
+  ['odd sizes', 33, 37, [1, 1, 1, 1]],
+  ['an odd and an even size', 33, 32, [1, 0, 1, 1]],
+] as const)('padding of TensorFlow for %s', (_, height, width, pads) => {
+  const model = randomModel({ input, affine: 'first' });
+  const { config } = readModel(matFile(kerasVariables(model)), { imageSize: { height, width } });
+  expect(config.downsample).toEqual({ convPads: pads, poolPads: pads, poolCountsPads: false });
+});
+
+test('sizes that halve unevenly are refused', () => {
+  const file = matFile(kerasVariables(randomModel({ input, affine: 'first' })));
+  expect(() => readModel(file, { imageSize: { height: 30, width: 30 } })).toThrow(
+    'keras .mat image size: expected sizes that halve twice evenly, got 30x30. Try 32',
+  );
+});
+
+test('shifted ReLU: one batch norm alone; the divisor is what the caller says, or the published one', () => {
+  const model = randomModel({ input, affine: 'first', activation: 'shifted-relu', logitsDivisor: 7 });
+  const file = matFile(kerasVariables(model));
+  const read = readModel(file, { logitsDivisor: 7, imageSize: input });
+  expect([read.config, read.tensors, read.notes]).toEqual([model.config, model.tensors, []]);
+  expect(readModel(file, { imageSize: input })).toMatchObject({
+    config: { logitsDivisor: 40 },
+    notes: [
+      "the file does not tell what divides the logits: taken as 40, as the author's script for 10 classes has it. --logits-divisor N says otherwise",
+    ],
+  });
+});
+
 describe('refused:', () => {
   const variables = kerasVariables(randomModel({ input, affine: 'first' }));
   const without = (...names: string[]) =>
@@ -57,6 +114,11 @@ describe('refused:', () => {
       'keras .mat variable dense: expected kernels and batch norms only, got numeric',
     ],
     [
+      'another variable as large as weights are',
+      { ...variables, history: bits([101, 100]) },
+      'keras .mat variable history: expected no such variable in this dialect, got one as large as weights are',
+    ],
+    [
       'text as kernel',
       { ...variables, conv2d_3: { kind: 'char', text: 'x' } },
       'keras .mat variable conv2d_3: expected kernels and batch norms only, got char',
@@ -64,7 +126,7 @@ describe('refused:', () => {
     [
       'a kernel of another shape',
       { ...variables, conv2d_3: bits([1, 3, 3, 4, 4]) },
-      'keras .mat variable conv2d_3: expected shape [1, 3, 3, 4, 8] for group1.block0.conv0, got [1, 3, 3, 4, 4]',
+      'keras .mat variable conv2d_3: expected a kernel [3, 3, 4, 8] for group1.block0.conv0, got [3, 3, 4, 4]',
     ],
     [
       'a first kernel of another shape',

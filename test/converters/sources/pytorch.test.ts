@@ -7,16 +7,32 @@ import { describe, expect, test } from 'vitest';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { readModel } from '../../../converters/read.ts';
 import { InputError } from '../../../src/errors.ts';
+import { writeNpy } from '../../../src/formats/npy.ts';
+import { writeSafetensors } from '../../../src/formats/safetensors.ts';
 import type { NetworkConfig } from '../../../src/network/config.ts';
 import type { Model } from '../../../src/network/model.ts';
+import { signAt } from '../../../src/network/sign.ts';
 import { folderWith } from '../../data/crafted.ts';
-import { Tensor, torchLegacy, torchZip, type Value } from '../../formats/torch-file.ts';
+import { Instance, Tensor, torchLegacy, torchZip, type Value } from '../../formats/torch-file.ts';
+import { zipFile } from '../../formats/zip-file.ts';
+import { packageFolder, SET_UP_TIMEOUT } from '../../interop/environment.ts';
 import { randomModel, variants } from '../../network/random-model.ts';
 import { testWithPython } from '../../python.ts';
 import { torchState } from '../foreign-files.ts';
 
 const input = { channels: 3, height: 32, width: 32 };
 const layouts = { zip: torchZip, legacy: torchLegacy };
+
+/** An array of any type, by NumPy's code. */
+function npy(descr: string, shape: readonly number[], data: Uint8Array): Buffer {
+  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.map((size) => `${size},`).join('')}), }\n`;
+  return Buffer.concat([
+    Buffer.from('\x93NUMPY\x01\x00', 'latin1'),
+    Buffer.from([header.length & 255, header.length >> 8]),
+    Buffer.from(header),
+    data,
+  ]);
+}
 
 describe.each(Object.entries(layouts))('%s', (_, write) => {
   test.each<[string, Partial<NetworkConfig>]>([
@@ -90,6 +106,141 @@ describe('checkpoints that PyTorch wrote give the logits that PyTorch computed',
   }
 });
 
+describe("networks of pytorchcv give pytorchcv's own logits", () => {
+  const script = fileURLToPath(new URL('pytorchcv_network.py', import.meta.url));
+  for (const [depth, width, classes] of [
+    [20, 1, 100],
+    [8, 2, 10],
+  ] as const) {
+    testWithPython(
+      ['torch', 'numpy'],
+      `WRN-${depth}-${width}`,
+      async (python) => {
+        const folder = await folderWith();
+        const env = { ...process.env, PYTHONPATH: await packageFolder('pytorchcv==0.0.74') };
+        execFileSync(python, [script, folder, String(depth), String(width), String(classes)], { stdio: 'pipe', env });
+        const images = await readFile(join(folder, 'images.u8'));
+        for (const [name, dialect, form] of [
+          ['binary', undefined, 'packed'],
+          ['float', 'pytorchcv-float', 'dense'],
+        ] as const) {
+          const model = readModel(await readFile(join(folder, `${name}.pth`)), { dialect });
+          const expected = [...new Float32Array((await readFile(join(folder, `${name}.f32`))).slice().buffer)];
+          expect(largestDifference(await logits(model, images, form), expected)).toBeLessThan(1e-4);
+          expect(model.about.dialect).toBe(dialect ?? 'pytorchcv');
+        }
+      },
+      SET_UP_TIMEOUT,
+    );
+  }
+});
+
+const one = randomModel({ ...variants['pytorch'], input });
+const latentNote = 'the file does not tell the bits of its float weights: taken as 1. --dialect pytorch-float reads them as 32 bits';
+const sizeNote = 'the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise';
+
+describe('wherever the state dict stands', () => {
+  const state = (prefix: string) => torchState(one, { packed: true, prefix });
+  const dict = (...entries: [Value, Value][]) => new Map<Value, Value>(entries);
+  const options = new Instance('argparse.Namespace', dict(['depth', 14]));
+  test.each<[string, Value]>([
+    ['compiled and in parallel', state('module._orig_mod.')],
+    ['compiled', state('_orig_mod.')],
+    ['of a training framework', state('model.net.module.')],
+    ['under an unknown prefix', state('backbone.')],
+    ['net', dict(['net', state('')], ['acc', 93.2])],
+    ['model, with options beside', dict(['model', state('module.')], ['args', options], ['epoch', 3])],
+    ['model_state_dict', dict(['args', options], ['model_state_dict', state('')])],
+    ['two deep', dict(['ema', dict(['decay', 0.9], ['module', state('')])])],
+    ['among plain values', dict(...state(''), ['epoch', 3], ['args', options], [7, 8])],
+  ])('%s', (_, checkpoint) => {
+    for (const write of Object.values(layouts)) {
+      const { tensors, notes } = readModel(write(checkpoint));
+      expect(tensors).toEqual(one.tensors);
+      expect(notes).toEqual([sizeNote]);
+    }
+  });
+
+  test('of two networks the first is read, and the others are named', () => {
+    const other = randomModel({ ...variants['pytorch'], input }, 2);
+    const { tensors, notes } = readModel(
+      torchZip(dict(['model', state('')], ['ema', torchState(other, { packed: true, prefix: 'module.' })])),
+    );
+    expect(tensors).toEqual(one.tensors);
+    expect(notes?.[0]).toBe('the file holds 2 networks: read model, passed over ema module.');
+    const both = dict(...state('model.'), ...torchState(other, { packed: true, prefix: 'ema.' }));
+    expect(readModel(torchZip(both)).tensors).toEqual(one.tensors);
+  });
+
+  test('what stands beside the network under another name is passed over and named', () => {
+    const beside = dict(
+      ...state('module.'),
+      ['n_averaged', new Tensor([], BigInt64Array.of(3n))],
+      ['loss.weight', new Tensor([2], Float32Array.of(1, 2))],
+    );
+    expect(readModel(torchZip(beside)).notes).toEqual([sizeNote, 'passed over: n_averaged, loss.weight']);
+  });
+
+  test('the same in safetensors and in an archive of NumPy', () => {
+    const latent = torchState(one, { packed: false, prefix: 'module.' }) as Map<string, Tensor>;
+    const stored = new Map(
+      [...latent].map(([name, { shape, data }]) => [
+        name,
+        { dtype: data instanceof Float32Array ? 'F32' : 'I64', shape, bytes: new Uint8Array(data.buffer) },
+      ]),
+    );
+    const arrays = [...latent].map(([name, { shape, data }]) => ({
+      name: `${name}.npy`,
+      data:
+        data instanceof Float32Array
+          ? Buffer.concat([...writeNpy(shape, [new Uint8Array(data.buffer)])])
+          : npy('<i8', shape, new Uint8Array(data.buffer)),
+    }));
+    for (const bytes of [writeSafetensors({ metadata: new Map(), tensors: stored }), zipFile(arrays)]) {
+      const { tensors, notes, about } = readModel(bytes);
+      expect([tensors, about.dialect]).toEqual([one.tensors, 'pytorch']);
+      expect(notes).toEqual([sizeNote, latentNote]);
+    }
+  });
+
+  test('--image-size is the size of images that the file does not tell', () => {
+    const { config, notes } = readModel(torchZip(state('')), { imageSize: { height: 64, width: 48 } });
+    expect(config.input).toEqual({ channels: 3, height: 64, width: 48 });
+    expect(notes).toEqual([]);
+  });
+});
+
+describe('latent weights', () => {
+  const changed = (values: readonly (readonly [number, number])[]) => {
+    const state = torchState(one, { packed: false });
+    const kernel = state.get('module.group1.block0.conv1') as Tensor;
+    const data = Float32Array.from(kernel.data as Float32Array);
+    for (const [at, value] of values) data[at] = value;
+    return torchZip(state.set('module.group1.block0.conv1', new Tensor(kernel.shape, data)));
+  };
+
+  test('that are zero are +1, counted and said', () => {
+    const { zeros, notes, tensors } = readModel(
+      changed([
+        [3, 0],
+        [8, -0],
+      ]),
+    );
+    expect(zeros).toEqual(new Map([['group1.block0.conv1.kernel', [3, 8]]]));
+    expect(notes?.at(-1)).toBe(
+      '2 of 4,608 latent weights are exactly 0 (group1.block0.conv1.kernel 2): the bits hold +1, where PyTorch computes sign(0) = 0',
+    );
+    const bits = tensors.get('group1.block0.conv1.kernel')?.data as Uint8Array;
+    expect([signAt(bits, 3), signAt(bits, 8)]).toEqual([1, 1]);
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('%s is refused', (value) => {
+    expect(() => readModel(changed([[5, value]]))).toThrow(
+      `pytorch group1.block0.conv1.kernel: expected finite weights, got ${value} at index 5`,
+    );
+  });
+});
+
 describe('refused:', () => {
   const state = torchState(randomModel({ ...variants['pytorch'], input }), { packed: true });
   const changed = (name: string, value: Value | undefined) => {
@@ -134,7 +285,6 @@ describe('refused:', () => {
       changed('module.bn.running_var', 3),
       'pytorch parameter module.bn.running_var: expected a tensor, got a number',
     ],
-    ['a number as name', new Map([...state, [3, floats(1)]]), 'pytorch state dict: expected names of parameters, got a number'],
     [
       'packed kernels of other channels',
       changed('module.group0.block0.conv0', new Tensor([4, 2, 3, 3], new Uint8Array(72))),

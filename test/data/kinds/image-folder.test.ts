@@ -46,6 +46,19 @@ test('classes and images in the order of their names, pixels as they are', async
   expect(await readAll(set, 4)).toEqual(expected);
 });
 
+test.each([
+  ['number', Array.from({ length: 12 }, (_, i) => `${i}`), Array.from({ length: 12 }, (_, i) => `${i}`)],
+  ['number', ['007', '10', '9'], ['007', '9', '10']],
+  ['name', ['1', '10', '2', 'x'], ['1', '10', '2', 'x']],
+])('classes by %s: %j', async (classOrder, names, sorted) => {
+  const files = await Promise.all(names.map(async (name) => [`test/${name}/1.png`, await png(sorted.indexOf(name) % 6)] as const));
+  const set = await openImageSet(await folderWith(Object.fromEntries(files)), { split: 'test', shape });
+  expect(set).toMatchObject({ classOrder, classLabels: sorted });
+  const { images, labels } = await readAll(set);
+  expect(labels).toEqual(sorted.map((_, i) => i));
+  expect([...images]).toEqual(sorted.flatMap((_, i) => planes(pixels[i % 6] as Buffer)));
+});
+
 test('images from the middle are the same as in the whole', async () => {
   const set = await openImageSet(await folderWith(await classes()), { split: 'test', shape });
   expect(await readAll(set, 2, 2, 5)).toEqual({ images: expected.images.subarray(96, 240), labels: [0, 1, 2], offsets: [2, 4] });
@@ -216,7 +229,7 @@ test('random crops of each scale lie within the scaled image, at every place, an
   const folder = await folderWith({ 'a/1.png': files[0] as Buffer, 'a/2.png': files[1] as Buffer });
   const crops = 100;
   const set = await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 8, width: 8 }, shorterSides: [10, 20], crops });
-  expect(set).toMatchObject({ length: 2, views: 2 * crops, name: expect.stringMatching(/ \(shorter side 10, 20, 100 random crops\)$/) });
+  expect(set).toMatchObject({ length: 2, crops: 2 * crops, name: expect.stringMatching(/ \(shorter side 10, 20, 100 random crops\)$/) });
   const { images, labels } = await readAll(set, 1);
   expect(labels).toEqual([0, 0]);
   expect(images.length).toBe(2 * 2 * crops * 192);

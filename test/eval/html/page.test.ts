@@ -9,8 +9,8 @@ import { findBrowser } from '../../../eval/backends/browser/find.ts';
 import { reportPage } from '../../../eval/html/page.ts';
 import { type BackendRun, type Report, type Subject, toReport } from '../../../eval/report.ts';
 import { whole } from '../../../eval/shard.ts';
-import { defaultThresholds } from '../../../eval/tally/parity.ts';
 import { Tally } from '../../../eval/tally/tally.ts';
+import { defaultThresholds } from '../../../eval/tally/thresholds.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
 import { openImageSet } from '../../../src/data/open.ts';
 

@@ -1,7 +1,7 @@
 /** The numbers of a parity table against values worked out by hand. */
 import { expect, test } from 'vitest';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../../../eval/tally/metrics.ts';
-import { defaultThresholds, judge } from '../../../eval/tally/parity.ts';
+import { defaultThresholds, judge } from '../../../eval/tally/thresholds.ts';
 
 const logits = Float32Array.of(1, 3, 2, /**/ 5, 5, 0, /**/ -1, -2, -3);
 

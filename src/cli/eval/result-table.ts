@@ -1,12 +1,12 @@
 import Table from 'cli-table3';
-import { parityColumns } from '../../../eval/html/parity-columns.ts';
+import { resultColumns } from '../../../eval/columns.ts';
 import { notCompared, type Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
 import { ParityError } from '../../errors.ts';
 import { describeBisection } from './bisect.ts';
 
 export function printReport(report: Report, format: 'human' | 'json', bisection?: Bisection): void {
-  const text = () => [parityTable(report), ...(bisection ? [describeBisection(bisection)] : [])].join('\n');
+  const text = () => [resultTable(report), ...(bisection ? [describeBisection(bisection)] : [])].join('\n');
   process.stdout.write(format === 'json' ? `${JSON.stringify({ ...report, bisection })}\n` : text());
 }
 
@@ -23,10 +23,10 @@ export function requireParity(report: Report): void {
 }
 
 /** A report as a table, with the thresholds and what really ran. */
-export function parityTable(report: Report): string {
+export function resultTable(report: Report): string {
   const { model, data, images, shard, backends, reference, thresholds, results } = report;
   const isShard = shard.count > 1;
-  const columns = parityColumns(report);
+  const columns = resultColumns(report);
   const table = new Table({ head: ['backend', ...columns.map(({ name }) => name)], style: { head: [], border: [] } });
   for (const result of results) table.push([result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
   const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;

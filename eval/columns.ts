@@ -1,5 +1,5 @@
 /** The columns of a parity table, for the terminal and for the page. */
-import type { BackendResult, Report } from '../report.ts';
+import type { BackendResult, Report } from './report.ts';
 
 export interface Column {
   readonly name: string;
@@ -10,7 +10,7 @@ export interface Column {
 }
 
 /** Without the comparison when there is one backend. */
-export function parityColumns({ results, thresholds }: Pick<Report, 'results' | 'thresholds'>): Column[] {
+export function resultColumns({ results, thresholds }: Pick<Report, 'results' | 'thresholds'>): Column[] {
   const percent = (value: number | null) => (value === null ? null : `${(value * 100).toFixed(2)} %`);
   const small = (value: number | null) => value?.toExponential(1) ?? null;
   const holds = (value: number | null, within: (value: number) => boolean) => value === null || within(value);

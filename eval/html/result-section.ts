@@ -1,15 +1,15 @@
 /** The parity table: every backend against the reference. */
 
+import { type Column, resultColumns } from '../columns.ts';
 import type { BackendResult, Report } from '../report.ts';
 import { percent } from './format.ts';
 import { type Html, html, type Value } from './html.ts';
-import { type Column, parityColumns } from './parity-columns.ts';
 import { cardTable } from './table.ts';
 
-export function paritySection(report: Report): Html {
+export function resultSection(report: Report): Html {
   const { results, reference, thresholds } = report;
   const compared = results.length > 1;
-  const columns = parityColumns(report);
+  const columns = resultColumns(report);
   const limits = `agreement at least ${percent(thresholds.agreement)}, relative error at most ${thresholds.relError}`;
   return html`<section>
 <h2>${compared ? 'Parity' : 'Result'}</h2>

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import type { BackendName } from '../../../eval/backends/table.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
 import { whole } from '../../../eval/shard.ts';
-import { defaultThresholds } from '../../../eval/tally/parity.ts';
 import { Tally } from '../../../eval/tally/tally.ts';
-import { parityTable, requireParity } from '../../../src/cli/eval/parity-table.ts';
+import { defaultThresholds } from '../../../eval/tally/thresholds.ts';
+import { requireParity, resultTable } from '../../../src/cli/eval/result-table.ts';
 
 /** A report of as many backends as are asked for, of which those that `ran` gave the same logits for that many images. */
 function report(backends: readonly BackendName[], ran: readonly BackendName[], images: number): Report {
@@ -81,7 +81,7 @@ test.each<{
 ])('$title: verdict $verdict', ({ asked, ran, images, verdict, says, error }) => {
   const made = report(asked, ran, images);
   expect(made.verdict).toBe(verdict);
-  expect(parityTable(made)).toContain(says);
+  expect(resultTable(made)).toContain(says);
   if (error === undefined) requireParity(made);
   else expect(() => requireParity(made)).toThrow(error);
 });

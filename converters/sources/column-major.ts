@@ -1,6 +1,6 @@
-/** Kernels of foreign layouts to packed OIHW bits. */
+/** Kernels of column-major layouts to OIHW. */
 import { packedLength } from '../../src/network/sign.ts';
-import { type BitTensor, bitTensor } from '../../src/network/tensor.ts';
+import { type BitTensor, bitTensor, type FloatTensor, floatTensor } from '../../src/network/tensor.ts';
 
 /**
  * Packs a 0/1 array of shape [height, width, inputs, outputs] in column-major order (the first index runs
@@ -24,4 +24,17 @@ export function packHWIO(
     }
   }
   return bitTensor([outputs, inputs, height, width], bits);
+}
+
+/** Floats of shape [height, width, inputs, outputs] in column-major order, as an OIHW kernel. */
+export function toOIHW(
+  values: ArrayLike<number>,
+  [height, width, inputs, outputs]: readonly [number, number, number, number],
+): FloatTensor {
+  const area = height * width;
+  const kernel = new Float32Array(area * inputs * outputs);
+  let index = 0;
+  for (let filter = 0; filter < inputs * outputs; filter++)
+    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) kernel[index++] = values[filter * area + x * height + y] as number;
+  return floatTensor([outputs, inputs, height, width], kernel);
 }

@@ -1,0 +1,161 @@
+/**
+ * Parameters by name, as PyTorch keeps them: in a checkpoint's dictionaries (any depth, other things beside them), in
+ * a safetensors file or in NumPy's archive. Wrappers put prefixes before the names (`module.` of DataParallel,
+ * `_orig_mod.` of torch.compile, `model.` and `net.` of training frameworks): what stands before a name that every
+ * network of a dialect has is the prefix, whatever it is.
+ */
+import { InputError } from '../../src/errors.ts';
+import type { ElementName } from '../../src/formats/element-types.ts';
+import { readNpy } from '../../src/formats/npy.ts';
+import { describeValue, type PickleValue } from '../../src/formats/pickle.ts';
+import { readSafetensorsValues, type SafetensorsFile } from '../../src/formats/safetensors.ts';
+import { TorchTensor } from '../../src/formats/torch.ts';
+import { isZip, readZip } from '../../src/formats/zip.ts';
+
+const FORMAT = 'pytorch';
+
+export interface StateTensor {
+  readonly type: ElementName;
+  readonly shape: readonly number[];
+  /** Row-major. */
+  values(): Float64Array;
+}
+
+/** A dictionary of a file that may hold a network: tensors by name, and what else stands among them. */
+export interface Dictionary {
+  /** Keys that lead to it; empty for the outermost. */
+  readonly path: string;
+  readonly tensors: ReadonlyMap<string, StateTensor>;
+  /** Names of other values, and what they are. */
+  readonly others: ReadonlyMap<string, string>;
+}
+
+/** Dictionaries of a file, outermost first. */
+export type StateDicts = readonly Dictionary[];
+
+/** Checkpoints nest theirs two or three deep; optimizers hold one dictionary per parameter. */
+const MAX_DEPTH = 4;
+
+export function dictionariesOfCheckpoint(checkpoint: PickleValue): StateDicts {
+  const found: Dictionary[] = [];
+  const seen = new Set<PickleValue>();
+  let level: [path: string, value: PickleValue][] = [['', checkpoint]];
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+    const inner: typeof level = [];
+    for (const [path, map] of level) {
+      if (!(map instanceof Map) || seen.has(map)) continue;
+      seen.add(map);
+      const tensors = new Map<string, StateTensor>();
+      const others = new Map<string, string>();
+      for (const [key, value] of map as Map<PickleValue, PickleValue>) {
+        const name = String(typeof key === 'object' ? describeValue(key) : key);
+        if (value instanceof TorchTensor) tensors.set(name, value);
+        else {
+          others.set(name, describeValue(value));
+          inner.push([path === '' ? name : `${path}.${name}`, value]);
+        }
+      }
+      if (tensors.size > 0) found.push({ path, tensors, others });
+    }
+    level = inner;
+  }
+  return found;
+}
+
+export function dictionaryOfSafetensors(file: SafetensorsFile): StateDicts {
+  return [{ path: '', tensors: readSafetensorsValues(file), others: new Map() }];
+}
+
+/** Whether the bytes are an archive of NumPy arrays. */
+export function isNpz(bytes: Uint8Array): boolean {
+  return isZip(bytes) && namesOf(bytes).some((name) => name.endsWith('.npy'));
+}
+
+/**
+ * The arrays of numpy.savez.
+ * @throws InputError when the archive or an array is damaged
+ */
+export function readNpz(bytes: Uint8Array): StateDicts {
+  const zip = readZip(bytes);
+  const tensors = new Map<string, StateTensor>();
+  const others = new Map<string, string>();
+  for (const member of zip.names) {
+    const name = member.replace(/\.npy$/, '');
+    const array = name === member ? undefined : readNpy(zip.read(member) as Uint8Array);
+    if (array) tensors.set(name, array);
+    else others.set(name, 'no array of numbers');
+  }
+  return [{ path: '', tensors, others }];
+}
+
+/** Members of an archive; none when its directory is damaged, which its reader then says. */
+function namesOf(bytes: Uint8Array): readonly string[] {
+  try {
+    return readZip(bytes).names;
+  } catch {
+    return [];
+  }
+}
+
+/** A network within a file: its parameters without the prefix. */
+export interface Found {
+  readonly tensors: ReadonlyMap<string, StateTensor>;
+  /** Those of them that stood without the prefix: they may belong to something else. */
+  readonly outside: ReadonlySet<string>;
+  /** What stands beside the network and is passed over. */
+  readonly notes: readonly string[];
+}
+
+/** A dictionary and the prefix before the names of one network in it. */
+interface Place {
+  readonly dictionary: Dictionary;
+  readonly prefix: string;
+}
+
+/**
+ * Where a file holds networks that have a parameter of this name.
+ * @param anchor name of a parameter that every network of the dialect has
+ */
+function places(file: StateDicts, anchor: string): Place[] {
+  return file.flatMap((dictionary) =>
+    [...dictionary.tensors.keys()].flatMap((name) => {
+      const prefix = name.slice(0, -anchor.length);
+      return name.endsWith(anchor) && /(^|[./])$/.test(prefix) ? [{ dictionary, prefix }] : [];
+    }),
+  );
+}
+
+export function holdsNetwork(file: StateDicts, anchor: string): boolean {
+  return places(file, anchor).length > 0;
+}
+
+/** Prefixes of wrappers, which some names of a dictionary may lack. */
+const WRAPPERS = /^((module|_orig_mod|model|net|network)[./])+/;
+const placeName = ({ dictionary, prefix }: Place) => [dictionary.path, prefix].filter(Boolean).join(' ') || 'the outermost dictionary';
+
+/**
+ * The first network of a file.
+ * @param anchor name of a parameter that every network of the dialect has
+ * @throws InputError when there is none, or a parameter stands there twice
+ */
+export function findNetwork(file: StateDicts, anchor: string): Found {
+  const [first, ...more] = places(file, anchor);
+  if (!first) throw new InputError(FORMAT, 'checkpoint', `expected a state dict with ${anchor}, got none`);
+  const { dictionary, prefix } = first;
+  const elsewhere = more.filter((place) => place.dictionary === dictionary && place.prefix !== '').map((place) => place.prefix);
+  const tensors = new Map<string, StateTensor>();
+  const outside = new Set<string>();
+  for (const [key, tensor] of dictionary.tensors) {
+    if (elsewhere.some((other) => key.startsWith(other) && !prefix.startsWith(other))) continue;
+    const inside = key.startsWith(prefix);
+    const name = inside ? key.slice(prefix.length) : key.replace(WRAPPERS, '');
+    if (tensors.has(name)) throw new InputError(FORMAT, `parameter ${name}`, 'expected it once, got it twice');
+    tensors.set(name, tensor);
+    if (!inside) outside.add(name);
+  }
+  for (const [key, what] of dictionary.others)
+    if (prefix !== '' && key.startsWith(prefix)) throw new InputError(FORMAT, `parameter ${key}`, `expected a tensor, got ${what}`);
+  const others = more.map(placeName).join(', ');
+  const notes = more.length > 0 ? [`the file holds ${more.length + 1} networks: read ${placeName(first)}, passed over ${others}`] : [];
+  return { tensors, outside, notes };
+}

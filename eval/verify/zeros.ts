@@ -1,0 +1,53 @@
+/** What it changes that bits hold +1 where the latent weights of a source were exactly zero. */
+import { elements } from '../../src/formats/shape.ts';
+import { decidedClass } from '../../src/network/decision.ts';
+import type { Model } from '../../src/network/model.ts';
+import { scaledSigns } from '../../src/network/sign.ts';
+import { floatTensor, type Tensor } from '../../src/network/tensor.ts';
+import { noise } from '../runtime/noise.ts';
+import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
+import { referenceLogits } from './reference.ts';
+
+export interface ZerosDifference {
+  /** Latent weights that were exactly zero. */
+  readonly weights: number;
+  /** Images of noise that both networks were run on. */
+  readonly images: number;
+  /** Images that they decide alike. */
+  readonly agreed: number;
+  /** Norm of the difference of the logits over the norm of those with sign(0) = 0. */
+  readonly relError: number;
+}
+
+const IMAGES = 4;
+
+/**
+ * Runs the model, and the network that has 0 where its latent weights were 0, as in the framework of its training.
+ * @returns undefined when no weight was zero
+ */
+export async function zerosDifference(model: Model): Promise<ZerosDifference | undefined> {
+  const weights = [...(model.zeros?.values() ?? [])].reduce((sum, { length }) => sum + length, 0);
+  if (weights === 0) return undefined;
+  const { input, classes } = model.config;
+  const images = noise(IMAGES * elements([input.channels, input.height, input.width]));
+  const [ours, theirs] = [await referenceLogits(model, images, IMAGES), await referenceLogits(withZeros(model), images, IMAGES)];
+  const decide = (logits: Float32Array, image: number) => decidedClass(logits, image * classes, classes);
+  const agreed = Array.from({ length: IMAGES }, (_, image) => decide(ours, image) === decide(theirs, image)).filter(Boolean).length;
+  return { weights, images: IMAGES, agreed, relError: relativeError(addDifference(noDifference, ours, theirs)) };
+}
+
+/** The same network with its scaled signs as float kernels, and 0 where the latent weights were 0. */
+function withZeros({ config, tensors, about, zeros }: Model): Model {
+  const floats = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    if (tensor.dtype !== 'bits') {
+      if (!name.endsWith('.scale')) floats.set(name, tensor);
+      continue;
+    }
+    const scale = tensors.get(name.replace(/kernel$/, 'scale'))?.data as Float32Array;
+    const kernel = scaledSigns(tensor.data, elements(tensor.shape), scale);
+    for (const i of zeros?.get(name) ?? []) kernel[i] = 0;
+    floats.set(name, floatTensor(tensor.shape, kernel));
+  }
+  return { config: { ...config, bits: 32, endBits: 32 }, tensors: floats, about };
+}

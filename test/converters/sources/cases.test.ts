@@ -1,0 +1,30 @@
+/** Small files of kinds that people have, beside the project: each is read, and what it does not tell is said. */
+import { readFile } from 'node:fs/promises';
+import { expect } from 'vitest';
+import { readModel } from '../../../converters/read.ts';
+import { testWith } from '../../shared.ts';
+
+const size = 'the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise';
+const bits = 'the file does not tell the bits of its float weights: taken as 1. --dialect pytorch-float reads them as 32 bits';
+
+for (const [name, dialect, notes] of [
+  ['allparams.mat', 'keras', [size]],
+  ['order_swap.mat', 'keras', [size]],
+  ['extra.mat', 'keras', ['passed over: accuracy', size]],
+  ['filters.mat', 'matlab-float', [size]],
+  ['module_orig_mod.pt', 'pytorch', [size, bits]],
+  ['kuangliu.pt', 'pytorch', [size, bits]],
+  ['model_args.pt', 'pytorch', [size, bits]],
+  ['half.pt', 'pytorch', [size, bits]],
+  ['sd.safetensors', 'pytorch', [size, bits]],
+] as const) {
+  testWith(`cases/sources/${name}`, name, async (file) => {
+    const model = readModel(await readFile(file));
+    expect([model.about.dialect, model.notes]).toEqual([dialect, notes]);
+  });
+}
+
+testWith('cases/sources/order_swap.mat', 'kernels swapped in the file give the network of the file in order', async (file) => {
+  const [swapped, plain] = [readModel(await readFile(file)), readModel(await readFile(file.replace('order_swap', 'allparams')))];
+  expect(swapped.tensors).toEqual(plain.tensors);
+});
