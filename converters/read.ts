@@ -1,5 +1,5 @@
 /** Any published network to the canonical model. A container is recognised by its bytes, a dialect by its content. */
-import { createHash } from 'node:crypto';
+import { sha256 } from '#builtin';
 import { InputError, UsageError } from '../src/errors.ts';
 import { isMat5, type MatFile, readMat5 } from '../src/formats/mat5.ts';
 import { isSafetensors, readSafetensors, type SafetensorsFile } from '../src/formats/safetensors.ts';
@@ -160,5 +160,5 @@ function open(bytes: Uint8Array, dialect?: string): Source {
     throw new InputError('source', 'file', `expected a ${kind.title} of a dialect (${names.join(', ')}), got none of them`);
   const row = Object.hasOwn(kind.dialects, chosen) ? kind.dialects[chosen] : undefined;
   if (!row) throw new UsageError(`dialect ${chosen} does not fit a ${kind.title}: expected ${names.join(' or ')}`);
-  return { name: chosen, row, container, origin: { sourceSha256: createHash('sha256').update(bytes).digest('hex') } };
+  return { name: chosen, row, container, origin: { sourceSha256: sha256(bytes) } };
 }

@@ -10,20 +10,23 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  * Part of the tree -> the parts it may import besides itself. One floor, one roof: proto and the ground floor of src
  * carry converters, which carry eval, which carries the command line and the public entries; nothing imports those.
  */
-const ground = ['src/errors.ts', 'src/version.ts', 'src/formats', 'src/network', 'src/data', 'src/chart', 'src/train'];
+const ground = ['src/errors.ts', 'src/version.ts', 'src/packages.ts', 'src/formats', 'src/network', 'src/data', 'src/chart', 'src/train'];
 const allowed: Record<string, readonly string[]> = {
   'src/errors.ts': [],
   'src/version.ts': [],
+  'src/packages.ts': ['src/errors.ts'],
   'src/chart': [],
   proto: ['src/errors.ts'],
   'src/formats': ['src/errors.ts'],
   'src/network': ['src/errors.ts', 'src/formats'],
-  'src/data': ['src/errors.ts', 'src/formats', 'src/network'],
+  'src/data': ['src/errors.ts', 'src/packages.ts', 'src/formats', 'src/network'],
   'src/train': ['src/errors.ts', 'src/formats', 'src/network', 'src/data', 'src/chart'],
   converters: [...ground, 'proto'],
   eval: [...ground, 'proto', 'converters'],
+  'src/convert.ts': [...ground, 'proto', 'converters'],
+  'src/eval.ts': [...ground, 'proto', 'converters', 'eval'],
   'src/web.ts': [...ground, 'proto', 'converters', 'eval'],
-  'src/index.ts': [...ground, 'proto', 'converters', 'eval', 'src/web.ts'],
+  'src/index.ts': ['src/convert.ts', 'src/eval.ts', 'src/web.ts'],
   'src/cli': [...ground, 'proto', 'converters', 'eval'],
 };
 
@@ -67,10 +70,11 @@ test('tfjs-node is optional: only the training code and its backend import it', 
   expect(importing.filter((file) => !file.startsWith('src/train/'))).toEqual([]);
 });
 
-test('onnxruntime-node is loaded where its telemetry is off, and nowhere else', () => {
-  expect(files.filter((file) => /(from|import\() ?'onnxruntime-node'/.test(readFileSync(join(root, file), 'utf8')))).toEqual([
-    'eval/onnxruntime.ts',
-  ]);
+test('onnxruntime-node is loaded where its telemetry is turned off, and nowhere else', () => {
+  const loading = files.filter((file) =>
+    /^import (?!type).*'onnxruntime-node'|import\('onnxruntime-node'\)/m.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(loading).toEqual(['src/packages.ts']);
 });
 
 /** What a file loads when it is imported: imports of types are erased, those inside functions wait until they are called. */
@@ -91,4 +95,13 @@ test('converting loads no runtime and no training: neither TensorFlow code nor a
   expect(loaded).toContain('src/train/checkpoint.ts');
   const heavy = /^src\/train\/(tf\/|step|lower|ops|inference|trained|train\.ts|training-set)|^(@tensorflow|onnxruntime|sharp|playwright)/;
   expect([...loaded].filter((path) => heavy.test(path))).toEqual([]);
+});
+
+test('packages that are optional are loaded by packages.ts, tfjs-node by the training code', () => {
+  const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const values = /(?:^import (?!type\b)[^;]*?from |^export [^;]*?from |import\(\s*)'([^']+)'/gm;
+  const importing = files.filter((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(values)].some(([, name]) => Object.hasOwn(peerDependencies, name as string)),
+  );
+  expect(importing).toEqual(['src/packages.ts']);
 });

@@ -1,8 +1,7 @@
 /** How fast onnxruntime multiplies large matrices on this CPU, in float32 and in 8-bit integers: a convolution may be a little faster. */
-
 import { Graph } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
-import { InferenceSession, Tensor } from '../onnxruntime.ts';
+import { loadPackage } from '../../src/packages.ts';
 
 /** Multiply-accumulates a second. */
 export interface MatmulSpeed {
@@ -23,7 +22,7 @@ function float32(threads: number | undefined): Promise<number> {
   const graph = new Graph();
   graph.floats('w', [SIZE, SIZE], new Float32Array(SIZE * SIZE).fill(0.5));
   graph.node('MatMul', ['x', 'w'], 'y');
-  return best(graph, DataType.FLOAT, new Tensor('float32', new Float32Array(SIZE * SIZE).fill(0.5), [SIZE, SIZE]), threads);
+  return best(graph, DataType.FLOAT, new Float32Array(SIZE * SIZE).fill(0.5), threads);
 }
 
 function int8(threads: number | undefined): Promise<number> {
@@ -33,10 +32,10 @@ function int8(threads: number | undefined): Promise<number> {
   const one = graph.floats('one', [], new Float32Array([1]));
   const [uint8Zero, int8Zero] = [scalar('uint8_zero', DataType.UINT8), scalar('int8_zero', DataType.INT8)];
   graph.node('QLinearMatMul', ['x', one, uint8Zero, 'w', one, int8Zero, one, uint8Zero], 'y');
-  return best(graph, DataType.UINT8, new Tensor('uint8', new Uint8Array(SIZE * SIZE).fill(1), [SIZE, SIZE]), threads);
+  return best(graph, DataType.UINT8, new Uint8Array(SIZE * SIZE).fill(1), threads);
 }
 
-async function best(graph: Graph, type: number, x: Tensor, threads: number | undefined): Promise<number> {
+async function best(graph: Graph, type: number, values: Float32Array | Uint8Array, threads: number | undefined): Promise<number> {
   const value = (name: string) => ({
     name,
     type: { tensor_type: { elem_type: type, shape: { dim: [{ dim_value: SIZE }, { dim_value: SIZE }] } } },
@@ -46,6 +45,8 @@ async function best(graph: Graph, type: number, x: Tensor, threads: number | und
     opset_import: [{ domain: '', version: 17 }],
     graph: { name: 'matmul', node: graph.nodes, initializer: graph.initializers, input: [value('x')], output: [value('y')] },
   });
+  const { InferenceSession, Tensor } = await loadPackage('onnxruntime-node');
+  const x = new Tensor(values, [SIZE, SIZE]);
   const session = await InferenceSession.create(bytes, threads ? { intraOpNumThreads: threads } : {});
   try {
     let seconds = Number.POSITIVE_INFINITY;

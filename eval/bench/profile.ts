@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { temporaryFileError } from '../../src/data/files/temporary-file.ts';
 import { InputError } from '../../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../../src/network/topology.ts';
-import { InferenceSession, Tensor } from '../onnxruntime.ts';
+import { loadPackage } from '../../src/packages.ts';
 import { type Inputs, readInputs } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
 import { randomTimer } from '../runtime/random-run.ts';
@@ -119,18 +119,18 @@ async function record(
 ): Promise<Event[]> {
   if (fixedBatch !== undefined && fixedBatch !== batch)
     throw new InputError('onnx', 'inputs', `expected any batch size, got ${fixedBatch}`);
+  const runtime = await loadPackage('onnxruntime-node');
   const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-')).catch((error: unknown) => {
     throw temporaryFileError('profile: cannot be written', 'Make room there', error);
   });
   try {
-    const session = await InferenceSession.create(file, {
+    const session = await runtime.InferenceSession.create(file, {
       enableProfiling: true,
       profileFilePrefix: join(folder, 'trace'),
       logSeverityLevel: 3,
       ...(threads ? { intraOpNumThreads: threads } : {}),
     });
     try {
-      const runtime = { InferenceSession, Tensor };
       const time = randomTimer(runtime, session);
       const pixels = noise(images ? batch * images.channels * images.height * images.width : 0);
       const runOnce = () => (images ? runBatch(runtime, session, images, pixels, batch) : time(batch));

@@ -1,5 +1,5 @@
 /** The images that backends decide differently, drawn. */
-import sharp from 'sharp';
+import { loadPackage } from '../../src/packages.ts';
 import type { BackendName } from '../backends/table.ts';
 import type { Report } from '../report.ts';
 import { toInput } from '../runtime/runtime.ts';
@@ -75,15 +75,13 @@ function cardsOf({ results, reference }: Report): Card[] {
 }
 
 /** As a PNG of the very pixels, base64; of channels that are no colours the first is drawn. */
-function png({ pixels, ...shape }: Disagreement): Promise<string> {
+async function png({ pixels, ...shape }: Disagreement): Promise<string> {
   const { height, width } = shape;
   const bytes = Buffer.from(pixels, 'base64');
   const channels = shape.channels === 3 ? 3 : 1;
   const values =
     channels === 3 ? toInput(bytes, 1, { name: '', type: 'uint8', layout: 'nhwc', ...shape }) : bytes.subarray(0, height * width);
+  const { default: sharp } = await loadPackage('sharp');
   const image = sharp(values as Uint8Array, { raw: { channels, height, width } });
-  return image
-    .png()
-    .toBuffer()
-    .then((file) => file.toString('base64'));
+  return (await image.png().toBuffer()).toString('base64');
 }

@@ -2,7 +2,6 @@
  * Classifies one image with an exported file, in a page or in Node: give it onnxruntime-web or onnxruntime-node.
  * Safe for browsers.
  */
-import type { InferenceSession } from 'onnxruntime-web';
 import { readClassifier } from './model-input.ts';
 import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
 import { type Prediction, topK } from './softmax.ts';
@@ -31,11 +30,7 @@ export interface Classifier {
  * @param runtime the module onnxruntime-web or onnxruntime-node
  * @throws InputError when the file is no image classifier
  */
-export async function loadClassifier(
-  runtime: Runtime,
-  file: Uint8Array,
-  options: InferenceSession.SessionOptions = {},
-): Promise<Classifier> {
+export async function loadClassifier<Options>(runtime: Runtime<Options>, file: Uint8Array, options?: Options): Promise<Classifier> {
   const { input, output, metadata } = readClassifier(file);
   const session = await runtime.InferenceSession.create(file, options);
   const labels = metadata?.about.classLabels;

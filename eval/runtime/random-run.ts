@@ -1,19 +1,18 @@
 /** Runs a model of any inputs on random values. Safe for browsers. */
-import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import { MAX_IMAGE_VALUES } from '../../src/network/config.ts';
 import { firstLine } from './first-line.ts';
 import { generator } from './noise.ts';
-import type { Runtime } from './runtime.ts';
+import type { Runtime, RuntimeSession, RuntimeTensor } from './runtime.ts';
 
 export type Shapes = Readonly<Record<string, readonly number[]>>;
 
 export interface RandomRun {
   /** Of the random inputs. */
   readonly shapes: Shapes;
-  readonly feeds: Readonly<Record<string, Tensor>>;
-  readonly outputs: InferenceSession.OnnxValueMapType;
+  readonly feeds: Readonly<Record<string, RuntimeTensor>>;
+  readonly outputs: Readonly<Record<string, RuntimeTensor>>;
   readonly seconds: number;
 }
 
@@ -25,7 +24,7 @@ const FREE_SIZES = [32, 224, 64, 128, 16, 8, 4, 1, 256, 512];
  * @param batch first size of inputs that leave it to the caller
  * @throws InputError when it takes none of the sizes tried
  */
-export async function randomRun(runtime: Runtime, session: InferenceSession, batch: number): Promise<RandomRun> {
+export async function randomRun(runtime: Runtime, session: RuntimeSession, batch: number): Promise<RandomRun> {
   let refused: InputError | undefined;
   for (const size of FREE_SIZES) {
     const shapes = inputShapes(session, batch, size);
@@ -47,7 +46,7 @@ export async function randomRun(runtime: Runtime, session: InferenceSession, bat
 /** Seconds of a run on random inputs, and their shapes; each run of the same batch gets the same values. */
 export type RandomTimer = (batch: number) => Promise<{ readonly seconds: number; readonly shapes: Shapes }>;
 
-export function randomTimer(runtime: Runtime, session: InferenceSession): RandomTimer {
+export function randomTimer(runtime: Runtime, session: RuntimeSession): RandomTimer {
   let first: { readonly batch: number; readonly run: RandomRun } | undefined;
   return async (batch) => {
     const again = first?.batch === batch ? first.run : undefined;
@@ -58,14 +57,14 @@ export function randomTimer(runtime: Runtime, session: InferenceSession): Random
   };
 }
 
-async function timed(session: InferenceSession, feeds: Readonly<Record<string, Tensor>>) {
+async function timed(session: RuntimeSession, feeds: Readonly<Record<string, RuntimeTensor>>) {
   const start = performance.now();
   const outputs = await session.run(feeds);
   return { outputs, seconds: (performance.now() - start) / 1000 };
 }
 
 /** Shapes of all inputs, with `batch` for the first size of an input and `free` for others where a file leaves them to the caller. */
-function inputShapes(session: InferenceSession, batch: number, free: number): Record<string, number[]> {
+function inputShapes(session: RuntimeSession, batch: number, free: number): Record<string, number[]> {
   return Object.fromEntries(
     session.inputMetadata.map((value) => {
       if (!value.isTensor) throw new InputError('onnx', `input ${value.name}`, 'expected a tensor, got a sequence or map');
@@ -75,7 +74,7 @@ function inputShapes(session: InferenceSession, batch: number, free: number): Re
   );
 }
 
-function randomFeeds(runtime: Runtime, session: InferenceSession, shapes: Shapes): Record<string, Tensor> {
+function randomFeeds(runtime: Runtime, session: RuntimeSession, shapes: Shapes): Record<string, RuntimeTensor> {
   const next = generator();
   return Object.fromEntries(
     session.inputMetadata.flatMap((value) => {
@@ -85,7 +84,7 @@ function randomFeeds(runtime: Runtime, session: InferenceSession, shapes: Shapes
   );
 }
 
-function randomTensor({ Tensor }: Runtime, name: string, type: string, dims: readonly number[], next: () => number): Tensor {
+function randomTensor({ Tensor }: Runtime, name: string, type: string, dims: readonly number[], next: () => number): RuntimeTensor {
   const length = elements(dims);
   const coin = () => Number(next() < 0.5);
   const signed = () => 2 * next() - 1;

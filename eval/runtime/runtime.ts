@@ -3,15 +3,36 @@
  * Safe for browsers.
  */
 import { Float16Array } from '@petamoriken/float16';
-import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-web';
 import { UsageError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 
-/** The part of onnxruntime-node and onnxruntime-web that is used here. */
-export interface Runtime {
-  readonly InferenceSession: { create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession> };
-  readonly Tensor: TensorConstructor;
+/** The part of onnxruntime-node and onnxruntime-web that is used here, without their types: neither need be installed. */
+export interface Runtime<Options = unknown> {
+  readonly InferenceSession: { create(model: Uint8Array, options?: Options): Promise<RuntimeSession> };
+  readonly Tensor: new (type: TensorType, data: TensorData, dims: readonly number[]) => RuntimeTensor;
 }
+
+/** A loaded model; onnxruntime's `InferenceSession`. */
+export interface RuntimeSession {
+  readonly inputMetadata: readonly RuntimeInput[];
+  run(feeds: Readonly<Record<string, RuntimeTensor>>): Promise<Readonly<Record<string, RuntimeTensor>>>;
+  release(): Promise<void>;
+}
+
+export type RuntimeInput =
+  | { readonly name: string; readonly isTensor: true; readonly type: string; readonly shape: readonly (number | string)[] }
+  | { readonly name: string; readonly isTensor: false };
+
+export interface RuntimeTensor {
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly data: unknown;
+  getData(): Promise<unknown>;
+  dispose(): void;
+}
+
+export type TensorType = 'float32' | 'float64' | 'float16' | 'uint8' | 'int8' | 'int32' | 'int64' | 'bool';
+export type TensorData = Float32Array | Float64Array | Uint16Array | Uint8Array | Int8Array | Int32Array | BigInt64Array;
 
 /** How a file takes images. */
 export interface ModelInput {
@@ -71,7 +92,7 @@ export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput
  */
 export async function runBatch(
   runtime: Runtime,
-  session: InferenceSession,
+  session: RuntimeSession,
   input: ModelInput,
   imagesNCHW: Uint8Array,
   count: number,
@@ -81,7 +102,7 @@ export async function runBatch(
   const { channels, height, width } = input;
   const dims = input.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
   const values = toInput(imagesNCHW, count, input);
-  const tensor = new runtime.Tensor(input.type, values as Float32Array, dims) as Tensor;
+  const tensor = new runtime.Tensor(input.type, values, dims);
   const start = performance.now();
   const results = await session.run({ [input.name]: tensor });
   const seconds = (performance.now() - start) / 1000;

@@ -1,5 +1,4 @@
 /** Ranges of a network's activations, seen on real images: what 8-bit activations are scaled by. */
-
 import { planInt8, type QuantizedTensor } from '../../converters/onnx/forms/int8/plan.ts';
 import { quantizationOf, type Range, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
 import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
@@ -9,7 +8,7 @@ import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES } from '../../src/network/topology.ts';
-import { InferenceSession, Tensor } from '../onnxruntime.ts';
+import { loadPackage } from '../../src/packages.ts';
 import { Histogram } from './histogram.ts';
 import { withOutputs } from './with-outputs.ts';
 
@@ -55,6 +54,7 @@ export async function calibrate(model: Model, { data, images, method, onProgress
   const names = tensors.map(({ name }) => name);
   const histograms = new Map(names.map((name) => [name, new Histogram()]));
   const file = withOutputs(toOnnxProto(model, { form: 'packed', input: 'nchw-float' }), names);
+  const { InferenceSession, Tensor } = await loadPackage('onnxruntime-node');
   const session = await InferenceSession.create(file);
   try {
     const { channels, height, width } = model.config.input;

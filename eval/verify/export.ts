@@ -1,13 +1,12 @@
 /** The proof that an exported file is the model it was made from: read back bit by bit, and run. */
-
+import { type Comparison, compareExport } from '../../converters/onnx/compare.ts';
 import type { InputLayout } from '../../converters/onnx/metadata.ts';
-import { readOnnxModel } from '../../converters/onnx/read.ts';
 import type { ExportOptions } from '../../converters/onnx/write.ts';
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES as INPUT, LOGITS } from '../../src/network/topology.ts';
-import { InferenceSession, Tensor } from '../onnxruntime.ts';
+import { loadPackage } from '../../src/packages.ts';
 import { noise } from '../runtime/noise.ts';
 import { runBatch } from '../runtime/runtime.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
@@ -16,11 +15,7 @@ import { referenceLogits } from './reference.ts';
 /** Largest norm of the logit difference over the norm of the reference. */
 export const EXPORT_TOLERANCE = 1e-4;
 
-export interface Verification {
-  /** One-bit weights found equal to the source's. */
-  readonly bits: number;
-  /** Float values (moments, scales, float kernels) found equal. */
-  readonly floats: number;
+export interface Verification extends Comparison {
   /** Images run. */
   readonly images: number;
   readonly relError: number;
@@ -31,10 +26,10 @@ const IMAGES = 1;
 /**
  * Compares an exported file with its model: every tensor for equality, then the logits of one batch in
  * onnxruntime with the reference.
- * @throws ParityError at the first difference.
+ * @throws ParityError at the first difference; DeviceError when onnxruntime-node is not installed
  */
 export async function verifyExport(file: Uint8Array, model: Model, options: ExportOptions): Promise<Verification> {
-  const counts = compareTensors(readOnnxModel(file), model);
+  const counts = compareExport(file, model);
   const images = noise(IMAGES * elements(Object.values(model.config.input)));
   const expected = await referenceLogits(model, images, IMAGES);
   const got = await logits(file, model, images, options.input);
@@ -50,9 +45,10 @@ export async function verifyExport(file: Uint8Array, model: Model, options: Expo
  * are unpacked as the layers run, which halves the memory of a network that is run once.
  */
 async function logits(file: Uint8Array, model: Model, images: Uint8Array, input: InputLayout): Promise<Float32Array> {
-  const session = await InferenceSession.create(file, { graphOptimizationLevel: 'disabled', enableCpuMemArena: false });
+  const runtime = await loadPackage('onnxruntime-node');
+  const session = await runtime.InferenceSession.create(file, { graphOptimizationLevel: 'disabled', enableCpuMemArena: false });
   try {
-    const { outputs } = await runBatch({ InferenceSession, Tensor }, session, { ...inputs[input], ...model.config.input }, images, IMAGES);
+    const { outputs } = await runBatch(runtime, session, { ...inputs[input], ...model.config.input }, images, IMAGES);
     return outputs[LOGITS]?.data as Float32Array;
   } finally {
     await session.release();
@@ -64,19 +60,3 @@ const inputs = {
   'nchw-float': { name: INPUT, type: 'float32', layout: 'nchw' },
   'nhwc-uint8': { name: INPUT, type: 'uint8', layout: 'nhwc' },
 } as const;
-
-function compareTensors(got: Model, expected: Model): { bits: number; floats: number } {
-  const counts = { bits: 0, floats: 0 };
-  for (const [name, tensor] of expected.tensors) {
-    const other = got.tensors.get(name);
-    if (other?.dtype !== tensor.dtype || !bytesOf(other.data).equals(bytesOf(tensor.data))) {
-      throw new ParityError(`read back from the file, ${name} differs from the source`);
-    }
-    counts[tensor.dtype === 'bits' ? 'bits' : 'floats'] += elements(tensor.shape);
-  }
-  return counts;
-}
-
-function bytesOf(data: Uint8Array | Float32Array): Buffer {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-}

@@ -1,5 +1,5 @@
 /** What each 8-bit tensor of an int8 file costs: its own values, the logits, and what has gathered up to it. */
-
+import type { Tensor } from 'onnxruntime-node';
 import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
 import { type Quantization, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
 import { quantizationsOf, quantize, type Ranges, toInt8Proto } from '../../converters/onnx/forms/int8/to-int8.ts';
@@ -10,7 +10,7 @@ import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import type { Model } from '../../src/network/model.ts';
 import { IMAGES, LOGITS } from '../../src/network/topology.ts';
-import { InferenceSession, Tensor } from '../onnxruntime.ts';
+import { type Loaded, loadPackage } from '../../src/packages.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
 import { withOutputs } from './with-outputs.ts';
 
@@ -36,10 +36,13 @@ const LAYOUT = 'nchw-float';
 export async function layerErrors(model: Model, ranges: Ranges, data: ImageSet, signal?: AbortSignal): Promise<LayerError[]> {
   const quantizations = quantizationsOf(planInt8(model), ranges);
   const names = [...quantizations.keys()];
-  const images = await sample(data);
-  const alone = names.map((name) => gates(names, name));
-  const [int8] = await run(withOutputs(toInt8Proto(model, ranges, LAYOUT), names), images, [{}], signal);
-  const [float, ...single] = await run(withOutputs(gated(model, quantizations), names), images, [gates(names), ...alone], signal);
+  const ort = await loadPackage('onnxruntime-node');
+  const images = await sample(ort, data);
+  /** Values of all gates; only that of one tensor is open, or none. */
+  const gates = (open?: string) => Object.fromEntries(names.map((name) => [gate(name), new ort.Tensor('bool', [name === open], [])]));
+  const [int8] = await run(ort, withOutputs(toInt8Proto(model, ranges, LAYOUT), names), images, [{}], signal);
+  const settings = [gates(), ...names.map(gates)];
+  const [float, ...single] = await run(ort, withOutputs(gated(model, quantizations), names), images, settings, signal);
   return [...quantizations].map(([layer, quantization], i) => {
     const exact = float?.get(layer) as Float32Array;
     const stored = exact.map((x) => roundTrip(x, quantization));
@@ -64,11 +67,6 @@ export function worstLayer(layers: readonly LayerError[]): LayerError {
 /** Name of the input that says whether a tensor goes through 8 bits. */
 const gate = (tensor: string) => `${tensor}.gate`;
 
-/** Values of all gates; only that of one tensor is open, or none. */
-function gates(tensors: readonly string[], open?: string): Readonly<Record<string, Tensor>> {
-  return Object.fromEntries(tensors.map((name) => [gate(name), new Tensor('bool', [name === open], [])]));
-}
-
 /** The float network, in which each tensor can be sent through 8 bits. */
 function gated(model: Model, quantizations: ReadonlyMap<string, Quantization>): ModelProto {
   const proto = toOnnxProto(model, { form: 'packed', input: LAYOUT });
@@ -92,7 +90,9 @@ function gated(model: Model, quantizations: ReadonlyMap<string, Quantization>): 
   return { ...proto, graph: { ...proto.graph, node: graph.nodes, initializer, input: [...(proto.graph?.input ?? []), ...inputs] } };
 }
 
-async function sample(data: ImageSet): Promise<Tensor> {
+type OnnxRuntime = Loaded<'onnxruntime-node'>;
+
+async function sample(ort: OnnxRuntime, data: ImageSet): Promise<Tensor> {
   const { channels, height, width } = data;
   const count = Math.min(COUNT, data.length);
   const images = new Float32Array(count * channels * height * width);
@@ -101,12 +101,18 @@ async function sample(data: ImageSet): Promise<Tensor> {
     images.set(imagesNCHW, done);
     done += imagesNCHW.length;
   }
-  return new Tensor('float32', images, [count, channels, height, width]);
+  return new ort.Tensor('float32', images, [count, channels, height, width]);
 }
 
 /** Every output of a file with the first setting of its gates, and the logits with the others: the rest is large. */
-async function run(file: Uint8Array, images: Tensor, settings: readonly Readonly<Record<string, Tensor>>[], signal?: AbortSignal) {
-  const session = await InferenceSession.create(file);
+async function run(
+  ort: OnnxRuntime,
+  file: Uint8Array,
+  images: Tensor,
+  settings: readonly Readonly<Record<string, Tensor>>[],
+  signal?: AbortSignal,
+) {
+  const session = await ort.InferenceSession.create(file);
   try {
     const results: ReadonlyMap<string, Float32Array>[] = [];
     for (const setting of settings) {

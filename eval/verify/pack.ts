@@ -4,16 +4,15 @@ import { QUANTIZER_DOMAINS, qonnx } from '../../converters/onnx/forms/qonnx.ts';
 import { decodeModel, encodeModel } from '../../proto/onnx.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, ParityError } from '../../src/errors.ts';
-import * as runtime from '../onnxruntime.ts';
+import { loadPackage } from '../../src/packages.ts';
 import { firstLine } from '../runtime/first-line.ts';
 import type { ClassifierModel } from '../runtime/model-input.ts';
 import { type RandomRun, randomRun, type Shapes } from '../runtime/random-run.ts';
-import { runBatch } from '../runtime/runtime.ts';
+import { type RuntimeSession, type RuntimeTensor, runBatch } from '../runtime/runtime.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 import { defaultThresholds } from '../tally/thresholds.ts';
 
-type Session = runtime.InferenceSession;
-type Outputs = runtime.InferenceSession.OnnxValueMapType;
+type Outputs = Readonly<Record<string, RuntimeTensor>>;
 
 export interface PackVerification {
   /** Of all outputs on random inputs. */
@@ -58,9 +57,10 @@ export async function verifyPack(original: string, packed: string, data?: PackDa
   }
 }
 
-const options: runtime.InferenceSession.SessionOptions = { executionProviders: ['cpu'], logSeverityLevel: 4 };
+const options = { executionProviders: ['cpu'], logSeverityLevel: 4 } as const;
 
-async function open(path: string, refuse: (reason: string) => Error): Promise<Session> {
+async function open(path: string, refuse: (reason: string) => Error): Promise<RuntimeSession> {
+  const runtime = await loadPackage('onnxruntime-node');
   try {
     return await runtime.InferenceSession.create(path, options);
   } catch (error) {
@@ -71,7 +71,7 @@ async function open(path: string, refuse: (reason: string) => Error): Promise<Se
 }
 
 /** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with our function of that name. */
-async function withBipolarQuant(path: string): Promise<Session | undefined> {
+async function withBipolarQuant(path: string): Promise<RuntimeSession | undefined> {
   const model = decodeModel(await readFile(path));
   const isCalled = (name: string) => model.graph?.node?.some(({ op_type, domain }) => op_type === 'BipolarQuant' && domain === name);
   const isThere = (name: string) => model.functions?.some((f) => f.name === 'BipolarQuant' && f.domain === name);
@@ -81,15 +81,17 @@ async function withBipolarQuant(path: string): Promise<Session | undefined> {
   const added = missing.flatMap((domain) => qonnx.functions.map((f) => ({ ...f, domain, opset_import })));
   model.functions = [...(model.functions ?? []), ...added];
   model.ir_version = Math.max(8, Number(model.ir_version));
+  const runtime = await loadPackage('onnxruntime-node');
   return runtime.InferenceSession.create(encodeModel(model), options);
 }
 
-async function compareRandom(before: Session, after: Session): Promise<Omit<PackVerification, 'data'>> {
+async function compareRandom(before: RuntimeSession, after: RuntimeSession): Promise<Omit<PackVerification, 'data'>> {
+  const runtime = await loadPackage('onnxruntime-node');
   const { shapes, feeds, outputs } = await randomRun(runtime, before, 1);
   return { ...difference(outputs, await runNew(after, feeds)), inputs: shapes };
 }
 
-async function runNew(session: Session, feeds: RandomRun['feeds']): Promise<Outputs> {
+async function runNew(session: RuntimeSession, feeds: RandomRun['feeds']): Promise<Outputs> {
   try {
     return await session.run(feeds);
   } catch (error) {
@@ -104,7 +106,7 @@ function difference(expected: Outputs, got: Outputs): { relError: number; maxAbs
   let [relError, maxAbsDiff] = [0, 0];
   for (const [name, value] of Object.entries(expected)) {
     const other = got[name];
-    if (!(value instanceof runtime.Tensor) || !(other instanceof runtime.Tensor)) continue;
+    if (!isTensor(value) || !isTensor(other)) continue;
     if (value.type !== other.type || value.dims.join() !== other.dims.join())
       throw new ParityError(`output ${name} has another type or shape`);
     const found = addDifference(noDifference, ...comparable(other, value));
@@ -114,8 +116,13 @@ function difference(expected: Outputs, got: Outputs): { relError: number; maxAbs
   return { relError, maxAbsDiff };
 }
 
+/** Sequences and maps, which outputs may be too, have no type. */
+function isTensor(value: unknown): value is RuntimeTensor {
+  return typeof value === 'object' && value !== null && 'dims' in value;
+}
+
 /** Values as floats; where both hold the same one, e.g. an infinity, 0 stands for an equal pair that has no finite distance. */
-function comparable(got: runtime.Tensor, expected: runtime.Tensor): [Float32Array, Float32Array] {
+function comparable(got: RuntimeTensor, expected: RuntimeTensor): [Float32Array, Float32Array] {
   const [a, b] = [got, expected].map(({ data }) => Array.from(data as ArrayLike<unknown>)) as [unknown[], unknown[]];
   const number = (value: unknown, other: unknown) => {
     if (typeof value === 'string') return Number(value !== other);
@@ -125,12 +132,13 @@ function comparable(got: runtime.Tensor, expected: runtime.Tensor): [Float32Arra
   return [Float32Array.from(a, (v, i) => number(v, b[i])), Float32Array.from(b, (v, i) => (typeof v === 'string' ? 0 : number(v, a[i])))];
 }
 
-async function compareData(before: Session, after: Session, data: PackData): Promise<NonNullable<PackVerification['data']>> {
+async function compareData(before: RuntimeSession, after: RuntimeSession, data: PackData): Promise<NonNullable<PackVerification['data']>> {
   const { images, limit, classifier } = data;
   const { input, output, classes } = classifier;
+  const runtime = await loadPackage('onnxruntime-node');
   let [total, done, equal]: [Difference, number, number] = [noDifference, 0, 0];
   for await (const { imagesNCHW, count } of images.batches(input.fixedBatch ?? BATCH, 0, Math.min(limit, images.length))) {
-    const logits = async (session: Session, refuse: (reason: string) => Error) => {
+    const logits = async (session: RuntimeSession, refuse: (reason: string) => Error) => {
       const { outputs } = await runBatch(runtime, session, input, imagesNCHW, count).catch((error: unknown) => {
         throw refuse(firstLine(error));
       });

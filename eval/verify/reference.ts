@@ -3,7 +3,6 @@
  * tensors. Only the convolution itself is borrowed from onnxruntime, one layer at a time, with float32 weights
  * +-s; so a mistake in the lowering, in the unpacking or in a runtime's graph optimizer shows as a difference.
  */
-
 import { Graph } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { elements } from '../../src/formats/shape.ts';
@@ -11,7 +10,7 @@ import type { Model } from '../../src/network/model.ts';
 import { scaledSigns } from '../../src/network/sign.ts';
 import type { Tensor as Parameter } from '../../src/network/tensor.ts';
 import { type ConvLayer, IMAGES, type Layer, layers, type PoolLayer, type Shape } from '../../src/network/topology.ts';
-import { InferenceSession, Tensor } from '../onnxruntime.ts';
+import { loadPackage } from '../../src/packages.ts';
 
 /** Activations of a layer for `count` images, shape [count, ...shape]. */
 interface Activations {
@@ -131,6 +130,7 @@ async function convolve(model: Model, layer: ConvLayer, { shape, data }: Activat
     opset_import: [{ domain: '', version: 17 }],
     graph: { name: layer.name, node: graph.nodes, initializer: graph.initializers, input: [floatTensor('x')], output: [floatTensor('y')] },
   });
+  const { InferenceSession, Tensor } = await loadPackage('onnxruntime-node');
   const session = await InferenceSession.create(bytes, { graphOptimizationLevel: 'disabled', enableCpuMemArena: false });
   try {
     const { y } = await session.run({ x: new Tensor('float32', data, [count, ...shape]) });

@@ -1,12 +1,11 @@
 /** What the checks of the forms that round, int8 and fp16, share: each stands beside the float32 form of the same model. */
-
 import { bytesOf } from '../../converters/onnx/initializer.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
 import { LOGITS } from '../../src/network/topology.ts';
-import { InferenceSession, Tensor } from '../onnxruntime.ts';
+import { loadPackage } from '../../src/packages.ts';
 import { readClassifier } from '../runtime/model-input.ts';
 import { type Output, runBatch } from '../runtime/runtime.ts';
 import { wilsonInterval } from '../tally/interval.ts';
@@ -33,11 +32,12 @@ export interface LoadedForm {
 /** Loads a file into onnxruntime's CPU provider, in this process, for as long as `use` takes. */
 export async function withLoaded<Result>(file: Uint8Array, use: (loaded: LoadedForm) => Promise<Result>): Promise<Result> {
   const { input } = readClassifier(file);
-  const session = await InferenceSession.create(file);
+  const runtime = await loadPackage('onnxruntime-node');
+  const session = await runtime.InferenceSession.create(file);
   try {
     return await use({
       async run(imagesNCHW, count) {
-        const { outputs, seconds } = await runBatch({ InferenceSession, Tensor }, session, input, imagesNCHW, count);
+        const { outputs, seconds } = await runBatch(runtime, session, input, imagesNCHW, count);
         return { outputs, logits: outputs[LOGITS]?.data as Float32Array, seconds };
       },
     });

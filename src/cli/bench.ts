@@ -16,6 +16,7 @@ import { catchInterrupt } from './shared/interrupt.ts';
 import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
+import { printResult } from './shared/results.ts';
 
 interface Flags {
   readonly backend: string;
@@ -53,7 +54,8 @@ export function command(): Command {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const charts = flags.chart === undefined ? [] : [`${flags.chart}.svg`, `${flags.chart}.png`];
-  for (const path of charts) requireWritable(path, flags.force);
+  const rules = { force: flags.force, sources: paths };
+  for (const path of charts) requireWritable(path, rules);
   const names = paths.map((path) => basename(path));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
@@ -88,8 +90,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     const { option, size } = benchChart(measurements);
     const svg = toSvg(option, size);
     const [svgPath, pngPath] = charts as [string, string];
-    await writeOutput(svgPath, Buffer.from(svg), flags);
-    await writeOutput(pngPath, toPng(svg), flags);
+    await writeOutput(svgPath, Buffer.from(svg), rules);
+    await writeOutput(pngPath, toPng(svg), rules);
   }
 }
 
@@ -100,7 +102,7 @@ interface FileProfile {
 
 function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], format: Flags['format']): void {
   const text = () => [measurementTable(measurements), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
-  process.stdout.write(format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text());
+  printResult(format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text());
 }
 
 /** No lines between rows: a profile has a hundred. */

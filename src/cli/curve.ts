@@ -7,6 +7,7 @@ import { curveChart } from '../train/curve.ts';
 import { readLog } from '../train/log.ts';
 import { readInput } from './shared/input-file.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
+import { printResult } from './shared/results.ts';
 import { runNames } from './shared/run-names.ts';
 
 interface Flags {
@@ -25,8 +26,9 @@ export function command(): Command {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const outputs = { svg: `${flags.output}.svg`, png: `${flags.output}.png` };
-  for (const path of Object.values(outputs)) requireWritable(path, flags.force);
   const files = paths.map((path) => (statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'log.jsonl') : path));
+  const rules = { force: flags.force, sources: files };
+  for (const path of Object.values(outputs)) requireWritable(path, rules);
   const names = runNames(files);
   const runs = await Promise.all(
     files.map(async (file, i) => ({ name: names[i] as string, log: readLog(Buffer.from(await readInput(file)).toString(), file) })),
@@ -35,7 +37,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   if (empty) throw new UsageError(`${empty.name}: expected a log of at least one epoch, got none`);
   const { option, size } = curveChart(runs);
   const svg = toSvg(option, size);
-  await writeOutput(outputs.svg, Buffer.from(svg), flags);
-  await writeOutput(outputs.png, toPng(svg), flags);
-  process.stdout.write(`${outputs.svg}\n${outputs.png}\n`);
+  await writeOutput(outputs.svg, Buffer.from(svg), rules);
+  await writeOutput(outputs.png, toPng(svg), rules);
+  printResult(`${outputs.svg}\n${outputs.png}\n`);
 }

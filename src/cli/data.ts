@@ -8,6 +8,7 @@ import { type GetOptions, getDataSet } from '../data/store/get.ts';
 import { checkDataSet, dataSetPath, isPresent } from '../data/store/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
+import { printResult } from './shared/results.ts';
 
 interface Output {
   readonly format: 'human' | 'json';
@@ -162,5 +163,5 @@ function megabytes(bytes: number): string {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  printResult(`${text}\n`);
 }

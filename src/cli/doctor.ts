@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
+import { printResult } from './shared/results.ts';
 
 interface Options {
   readonly format: 'human' | 'json';
@@ -33,5 +34,5 @@ function line({ area, name, ok, detail }: Finding, before: Finding | undefined):
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  printResult(`${text}\n`);
 }

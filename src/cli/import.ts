@@ -3,6 +3,7 @@ import { networkName } from '../network/config.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { weightCount } from '../network/topology.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
+import { printResult } from './shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './shared/source.ts';
 
 interface Flags extends SourceFlags {
@@ -21,10 +22,11 @@ export function command(): Command {
 }
 
 async function run(source: string, flags: Flags): Promise<void> {
-  requireWritable(flags.output, flags.force);
+  const rules = { force: flags.force, sources: [source] };
+  requireWritable(flags.output, rules);
   const model = await readSource(source, flags);
   const file = writeModelFile(model);
-  await writeOutput(flags.output, file, { force: flags.force });
+  await writeOutput(flags.output, file, rules);
   const result = {
     source,
     output: flags.output,
@@ -35,5 +37,5 @@ async function run(source: string, flags: Flags): Promise<void> {
     ...(model.notes && model.notes.length > 0 && { notes: model.notes }),
   };
   const human = `${result.output}: ${result.network} (${result.dialect}), ${result.weights.toLocaleString('en-US')} weights, ${result.bytes.toLocaleString('en-US')} bytes\n`;
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : human);
+  printResult(flags.format === 'json' ? `${JSON.stringify(result)}\n` : human);
 }

@@ -5,6 +5,7 @@ import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.t
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { readInputAs } from './shared/input-file.ts';
+import { printResult } from './shared/results.ts';
 
 export function command(): Command {
   return new Command('inspect')
@@ -14,7 +15,7 @@ export function command(): Command {
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
       const inspection = await readInputAs(file, inspect);
       const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : shown(describe(file, inspection));
-      process.stdout.write(`${text}\n`);
+      printResult(`${text}\n`);
     });
 }
 

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { WrnError } from '../errors.ts';
 import { version } from '../version.ts';
 import { exitCodes } from './shared/exit-codes.ts';
+import { outliveStdout } from './shared/results.ts';
 
 interface Row {
   readonly summary: string;
@@ -51,8 +52,5 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(); // the reader, e.g. `head`, has seen enough
-});
+outliveStdout();
 process.exitCode = await main(process.argv.slice(2));

@@ -7,8 +7,10 @@ import { openImageSet } from '../data/open.ts';
 import { printable, UsageError } from '../errors.ts';
 import { naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
-import { dataNameOf, externalReader, requireWritableModel, writeModel } from './shared/model-files.ts';
+import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
+import { requireWritable } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
+import { printResult } from './shared/results.ts';
 
 interface Flags {
   readonly output: string;
@@ -35,14 +37,15 @@ export function command(): Command {
 async function run(source: string, flags: Flags): Promise<void> {
   const { output, force, inline, format } = flags;
   if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit goes with --data');
-  requireWritableModel(output, force);
+  const rules = { force, sources: [source] };
+  requireWritable(output, rules);
   const file = await readInput(source);
   const external = countingReader(source);
-  const result = packOnnx(file, { inline, external: { read: external.read, dataName: dataNameOf(output) } });
+  const result = packOnnx(file, { inline, external: { read: external.read, nameData: (data) => dataNameOf(output, data) } });
   let verification: PackVerification | undefined;
   const verify = async (data?: PackData) =>
     writeModel(output, result, {
-      force,
+      ...rules,
       verify: async (path) => {
         verification = await verifyPack(source, path, data);
       },
@@ -54,7 +57,7 @@ async function run(source: string, flags: Flags): Promise<void> {
   const bytesAfter = result.model.length + (result.data?.length ?? 0);
   const { packed, kept } = result;
   const report = { source, output, inline, bytesBefore, bytesAfter, packed, kept, verification };
-  process.stdout.write(format === 'json' ? `${JSON.stringify(report)}\n` : describe(report));
+  printResult(format === 'json' ? `${JSON.stringify(report)}\n` : describe(report));
 }
 
 /** Counts every piece of external data once. */

@@ -2,7 +2,9 @@ import { Command, Option } from 'commander';
 import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
 import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { readInput } from './shared/input-file.ts';
-import { dataNameOf, externalReader, requireWritableModel, writeModel } from './shared/model-files.ts';
+import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
+import { requireWritable } from './shared/output-file.ts';
+import { printResult } from './shared/results.ts';
 
 interface Flags {
   readonly output: string;
@@ -21,12 +23,13 @@ export function command(): Command {
 }
 
 async function run(source: string, { output, force, format }: Flags): Promise<void> {
-  requireWritableModel(output, force);
+  const rules = { force, sources: [source] };
+  requireWritable(output, rules);
   const file = await readInput(source);
-  const result = unpackOnnx(file, { external: { read: externalReader(source), dataName: dataNameOf(output) } });
+  const result = unpackOnnx(file, { external: { read: externalReader(source), nameData: (data) => dataNameOf(output, data) } });
   let verification: PackVerification | undefined;
   await writeModel(output, result, {
-    force,
+    ...rules,
     verify: async (path) => {
       verification = await verifyPack(source, path);
     },
@@ -35,12 +38,12 @@ async function run(source: string, { output, force, format }: Flags): Promise<vo
   const bytesAfter = model.length + (data?.length ?? 0);
   const weights = unpacked.reduce((sum, row) => sum + row.weights, 0);
   if (format === 'json') {
-    process.stdout.write(`${JSON.stringify({ source, output, weights, bytesAfter, unpacked, verification })}\n`);
+    printResult(`${JSON.stringify({ source, output, weights, bytesAfter, unpacked, verification })}\n`);
     return;
   }
   const lines = [
     `${output}: ${weights.toLocaleString('en-US')} weights of ${unpacked.length} layers as float32, ${bytesAfter.toLocaleString('en-US')} bytes`,
     `  verified: outputs on random inputs within ${(verification?.relError ?? 0).toExponential(1)} of the original's in onnxruntime`,
   ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  printResult(`${lines.join('\n')}\n`);
 }

@@ -88,5 +88,8 @@ export class Cursor {
 
 /** Bytes as text of one byte a character. */
 export function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  const CHUNK = 0x8000; // String.fromCharCode takes its characters as arguments
+  let text = '';
+  for (let i = 0; i < bytes.length; i += CHUNK) text += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
+  return text;
 }

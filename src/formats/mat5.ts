@@ -2,8 +2,7 @@
  * MAT-file level 5: variables that MATLAB and scipy save.
  * Source: "MAT-File Format", The MathWorks, chapter 1.
  */
-import { kMaxLength } from 'node:buffer';
-import { inflateSync } from 'node:zlib';
+import { inflate } from '#builtin';
 import { InputError } from '../errors.ts';
 import { Cursor, latin1 } from './cursor.ts';
 import { elements } from './shape.ts';
@@ -61,12 +60,12 @@ const numberTypes: Readonly<Record<number, { size: number; decode: Decode }>> = 
   12: { size: 8, decode: (c, n) => Float64Array.from(typed(c, n, BigInt64Array), Number) },
   13: { size: 8, decode: (c, n) => Float64Array.from(typed(c, n, BigUint64Array), Number) },
 };
-const characterTypes: Readonly<Record<number, 'latin1' | 'utf8' | 'utf16le'>> = {
+const characterTypes: Readonly<Record<number, 'latin1' | 'utf-8' | 'utf-16'>> = {
   1: 'latin1',
   2: 'latin1',
-  4: 'utf16le',
-  16: 'utf8',
-  17: 'utf16le',
+  4: 'utf-16',
+  16: 'utf-8',
+  17: 'utf-16',
 };
 
 const classes: Readonly<Record<number, string>> = {
@@ -182,24 +181,22 @@ function readVariable(cursor: Cursor, budget: Budget): Cursor {
   const { type, data } = readElement(cursor);
   if (type === MATRIX) return data;
   if (type !== COMPRESSED) throw cursor.error(`expected a variable, got element type ${type}`);
-  const inner = readElement(new Cursor(inflate(data, budget), 'mat5', cursor.littleEndian));
+  const inner = readElement(new Cursor(inflateVariable(data, budget), 'mat5', cursor.littleEndian));
   if (inner.type !== MATRIX) throw cursor.error(`expected an array in the compressed variable, got element type ${inner.type}`);
   return inner.data;
 }
 
-function inflate(data: Cursor, budget: Budget): Uint8Array {
+function inflateVariable(data: Cursor, budget: Budget): Uint8Array {
+  const fail = (problem: string, options?: ErrorOptions) => new InputError('mat5', 'compressed variable', `expected ${problem}`, options);
+  let inflated: Uint8Array | undefined;
   try {
-    const maxOutputLength = Math.max(1, Math.min(budget.inflatedBytes, kMaxLength));
-    const inflated = inflateSync(data.take(data.left), { maxOutputLength });
-    budget.inflatedBytes -= inflated.length;
-    return inflated;
+    inflated = inflate(data.take(data.left), 'zlib', budget.inflatedBytes);
   } catch (error) {
-    const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
-    const problem = tooLarge
-      ? `at most ${MAX_INFLATION} times the file after inflation, got more`
-      : `zlib data, got ${(error as Error).message}`;
-    throw new InputError('mat5', 'compressed variable', `expected ${problem}`, { cause: error });
+    throw fail(`zlib data, got ${(error as Error).message}`, { cause: error });
   }
+  if (!inflated) throw fail(`at most ${MAX_INFLATION} times the file after inflation, got more`);
+  budget.inflatedBytes -= inflated.length;
+  return inflated;
 }
 
 /** Reads the tag of an element. A small element keeps its data in the tag: then `small` holds it. */
@@ -279,11 +276,12 @@ function readBody(cursor: Cursor, classId: number, dims: readonly number[], coun
 }
 
 function readCharacters(cursor: Cursor): string {
-  const { type, bytes: stored } = readTextElement(cursor);
+  const { type, bytes } = readTextElement(cursor);
   const encoding = characterTypes[type];
   if (!encoding) throw cursor.error(`expected characters, got element type ${type}`);
-  const bytes = Buffer.from(stored);
-  return (encoding === 'utf16le' && !cursor.littleEndian && bytes.length % 2 === 0 ? bytes.swap16() : bytes).toString(encoding);
+  if (encoding === 'latin1') return latin1(bytes);
+  const label = encoding === 'utf-8' ? encoding : `${encoding}${cursor.littleEndian ? 'le' : 'be'}`;
+  return new TextDecoder(label, { ignoreBOM: true }).decode(bytes);
 }
 
 function readArrays(cursor: Cursor, count: number, budget: Budget, depth: number): MatArray[] {
@@ -318,12 +316,7 @@ interface TypedArrayConstructor<T> {
 
 function typed<T>(cursor: Cursor, count: number, type: TypedArrayConstructor<T>): T {
   const size = type.BYTES_PER_ELEMENT;
-  const aligned = Buffer.alloc(count * size); // a copy of its own: typed arrays need aligned data
-  aligned.set(cursor.take(count * size));
-  if (!cursor.littleEndian) {
-    if (size === 2) aligned.swap16();
-    else if (size === 4) aligned.swap32();
-    else aligned.swap64();
-  }
+  const aligned = cursor.take(count * size).slice(); // a copy of its own: typed arrays need aligned data
+  if (!cursor.littleEndian) for (let i = 0; i < aligned.length; i += size) aligned.subarray(i, i + size).reverse();
   return new type(aligned.buffer);
 }

@@ -24,6 +24,7 @@ const FORMAT = 'safetensors';
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
+const SPACE = 0x20;
 
 /** The types that we know; a file with other types is refused. */
 const dtypes: ReadonlyMap<string, ElementName> = new Map(
@@ -104,9 +105,9 @@ export function writeSafetensors({ metadata, tensors }: SafetensorsFile): Uint8A
     header.push([name, { dtype, shape, data_offsets: [end, end + bytes.length] }]);
     end += bytes.length;
   }
-  let json = JSON.stringify(Object.fromEntries(header));
-  json = json.padEnd(json.length + ((ALIGNMENT - (Buffer.byteLength(json) % ALIGNMENT)) % ALIGNMENT));
-  const text = Buffer.from(json);
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const text = new Uint8Array(Math.ceil(json.length / ALIGNMENT) * ALIGNMENT).fill(SPACE);
+  text.set(json);
   const file = new Uint8Array(LENGTH_BYTES + text.length + end);
   new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
   file.set(text, LENGTH_BYTES);

@@ -2,7 +2,7 @@
  * ZIP archives, read through the central directory: stored and deflated members, ZIP64 sizes.
  * Source: PKWARE APPNOTE 6.3.
  */
-import { crc32, inflateRawSync } from 'node:zlib';
+import { crc32, inflate } from '#builtin';
 import { InputError } from '../errors.ts';
 import { Cursor } from './cursor.ts';
 
@@ -181,16 +181,19 @@ function extract(bytes: Uint8Array, name: string, { method, crc, compressed, siz
   cursor.seek(offset);
   cursor.take(readLocalHeader(cursor, where), 'a local header');
   const stored = cursor.take(compressed, where);
-  const data = isDeflated(method, where) ? inflate(stored, size, where) : stored;
+  const data = isDeflated(method, where) ? inflateMember(stored, size, where) : stored;
   if (data.length !== size) throw new InputError('zip', where, `expected ${size} bytes, got ${data.length}`);
   if (crc32(data) !== crc) throw new InputError('zip', where, 'expected its checksum, got another. The file is damaged');
   return data;
 }
 
-function inflate(stored: Uint8Array, size: number, where: string): Uint8Array {
+function inflateMember(stored: Uint8Array, size: number, where: string): Uint8Array {
+  let inflated: Uint8Array | undefined;
   try {
-    return inflateRawSync(stored, { maxOutputLength: Math.max(1, size) });
+    inflated = inflate(stored, 'none', size);
   } catch (error) {
     throw new InputError('zip', where, `expected deflated data, got ${(error as Error).message}`, { cause: error });
   }
+  if (!inflated) throw new InputError('zip', where, `expected ${size} bytes, got more`);
+  return inflated;
 }

@@ -2,7 +2,7 @@
  * A training run as a file: safetensors with the configuration and the recipe in its metadata. Latent weights,
  * momenta and, once measured, moments; the position is the whole random state (random.ts). Kernels lie OIHW.
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from '#builtin';
 import { InputError } from '../errors.ts';
 import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
@@ -81,10 +81,8 @@ export function writeCheckpoint({ config, recipe, progress, weights, momenta, mo
 
 /** SHA-256 of the other metadata and of the tensors, in the order of the file. */
 function digest({ metadata, tensors }: SafetensorsFile): string {
-  const hash = createHash('sha256');
-  for (const [key, value] of metadata) if (key !== DIGEST) hash.update(`${key}\0${value}\0`);
-  for (const [name, { bytes }] of tensors) hash.update(`${name}\0`).update(bytes);
-  return hash.digest('hex');
+  const described = [...metadata].filter(([key]) => key !== DIGEST).map(([key, value]) => `${key}\0${value}\0`);
+  return sha256(...described, ...[...tensors].flatMap(([name, { bytes }]) => [`${name}\0`, bytes]));
 }
 
 /**

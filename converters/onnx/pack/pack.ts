@@ -3,7 +3,7 @@ import { decodeModel, encodeModel, type FunctionProto, type ModelProto, toNumber
 import { InputError } from '../../../src/errors.ts';
 import { elements } from '../../../src/formats/shape.ts';
 import { packedLength } from '../../../src/network/sign.ts';
-import { type ExternalData, relocate } from '../external-data.ts';
+import { type ExternalData, relocate, requireExternal } from '../external-data.ts';
 import { inline } from '../forms/inline.ts';
 import { DOMAIN, packed } from '../forms/packed.ts';
 import { type FormName, forms } from '../forms/table.ts';
@@ -58,6 +58,7 @@ const OVERHEAD = 200;
  */
 export function packOnnx(file: Uint8Array, { inline: isInline = false, external }: PackOptions = {}): PackedFile {
   const model = decodeModel(file);
+  requireExternal(model, external?.read);
   const opset = standardOpset(model);
   if (opset < MIN_OPSET) {
     throw new InputError(

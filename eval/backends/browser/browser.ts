@@ -1,4 +1,5 @@
 /** The backends that run in the user's Chrome, Chromium or Edge. */
+import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions } from '../backend.ts';
 import { openError, stopError } from '../runtime-error.ts';
@@ -27,6 +28,8 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
   return {
     title,
     async open(original, originalInput, options) {
+      requirePackage('playwright-core');
+      requirePackage('onnxruntime-web');
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
       const input = prepared?.input ?? originalInput;

@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { DeviceError } from '../../../src/errors.ts';
+import { loadPackage } from '../../../src/packages.ts';
 
 const quiet = [
   '--disable-background-networking',
@@ -22,6 +23,7 @@ const noHandlers = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: fa
  * @throws DeviceError when it does not start
  */
 export async function launch(executablePath: string, flags: readonly string[]): Promise<{ browser: Browser; close(): Promise<void> }> {
+  const { chromium } = await loadPackage('playwright-core');
   const scratch = await mkdtemp(join(tmpdir(), 'wrn-onnx-browser-'));
   const clean = () => rm(scratch, { recursive: true, force: true, maxRetries: 3 });
   const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];

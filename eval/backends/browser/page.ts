@@ -1,7 +1,6 @@
 /** What runs inside the page that `eval` opens: loads a model with onnxruntime-web and runs the batches it is handed. */
-import type { InferenceSession } from 'onnxruntime-web';
 import { type RandomTimer, randomTimer } from '../../runtime/random-run.ts';
-import { type ModelInput, type Runtime, requireImages, runBatch } from '../../runtime/runtime.ts';
+import { type ModelInput, type Runtime, type RuntimeSession, requireImages, runBatch } from '../../runtime/runtime.ts';
 
 export type Provider = 'wasm' | 'webgpu' | 'webgl';
 
@@ -33,7 +32,7 @@ const SOFTWARE = /swiftshader|llvmpipe|software/i;
 /** As in the backends of Node: a node that would run on the CPU instead is an error. */
 const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
 
-let running: { ort: WebRuntime; session: InferenceSession; input: ModelInput | undefined; time: RandomTimer } | undefined;
+let running: { ort: WebRuntime; session: RuntimeSession; input: ModelInput | undefined; time: RandomTimer } | undefined;
 
 const page: Page = {
   async open({ provider, input, threads, softwareGpu }) {

@@ -1,6 +1,7 @@
 /** The backends that run in a child process: onnxruntime-node's providers, onnxruntime-web's wasm, and tfjs-node. */
 import type { InferenceSession } from 'onnxruntime-web';
 import { UsageError } from '../../../src/errors.ts';
+import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions, Session } from '../backend.ts';
 import { swiftShader } from '../browser/find.ts';
@@ -58,7 +59,8 @@ function onnxBackend({ title, runtime, provider, advice, env }: OnnxRow): Backen
   const device = provider === 'cuda' || provider === 'webgpu';
   return {
     title,
-    open(model: Uint8Array, input: ModelInput | undefined, options: BackendOptions) {
+    async open(model: Uint8Array, input: ModelInput | undefined, options: BackendOptions) {
+      requirePackage(runtime);
       const { threads, softwareGpu } = options;
       const sessionOptions: InferenceSession.SessionOptions = {
         executionProviders: [provider],

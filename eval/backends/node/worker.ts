@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
+import { loadPackage } from '../../../src/packages.ts';
 import { randomTimer, type Shapes } from '../../runtime/random-run.ts';
 import { type ModelInput, type Output, requireImages, runBatch } from '../../runtime/runtime.ts';
 import type { Loaded } from '../backend.ts';
@@ -69,7 +70,7 @@ async function tfjs({ source }: OpenTfjs): Promise<() => Promise<Loaded>> {
 }
 
 async function onnxruntime({ runtime: name, options, model, input, threads }: OpenOnnx): Promise<() => Promise<Loaded>> {
-  const ort = name === 'onnxruntime-node' ? await import('../../onnxruntime.ts') : await import('onnxruntime-web');
+  const ort = await loadPackage(name);
   // onnxruntime-web would take half of the cores
   if (name === 'onnxruntime-web') ort.env.wasm.numThreads = threads ?? availableParallelism();
   const version = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;

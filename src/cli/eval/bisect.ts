@@ -7,6 +7,7 @@ import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { ParityError, UsageError } from '../../errors.ts';
 import { workingBackends } from '../shared/choose-backends.ts';
+import { printResult } from '../shared/results.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 
 export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
@@ -36,7 +37,7 @@ export async function runBisect(file: Network, flags: BisectFlags): Promise<void
   });
   try {
     const bisection = await bisectOn(data, sides, backendOptions, flags.limit);
-    process.stdout.write(flags.format === 'json' ? `${JSON.stringify(bisection)}\n` : describeBisection(bisection));
+    printResult(flags.format === 'json' ? `${JSON.stringify(bisection)}\n` : describeBisection(bisection));
     requireAlike(bisection);
   } finally {
     await data.close();

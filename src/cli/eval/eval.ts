@@ -13,7 +13,7 @@ import { UsageError } from '../../errors.ts';
 import { naturalNumber, naturalNumbers, shard } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
-import { requireWritable } from '../shared/output-file.ts';
+import { type OutputRules, requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
@@ -113,11 +113,15 @@ async function run(path: string, flags: Flags): Promise<void> {
   const { report, bisection, failure } = await carryOut(job, flags);
   printReport(report, flags.format, bisection);
   await job.logitFiles.write(report);
-  const { force } = flags;
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force, machine: machine(), others: job.others, bisection });
+  if (flags.report !== undefined)
+    await writeReport(flags.report, report, { ...outputRules(path, flags), machine: machine(), others: job.others, bisection });
   if (failure !== undefined) throw failure;
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
+}
+
+function outputRules(path: string, { force, against, compare }: Flags): OutputRules {
+  return { force, sources: [path, ...(against === undefined ? [] : [against]), ...compare] };
 }
 
 /** All that an evaluation needs, checked and open but for the backends. */
@@ -138,8 +142,9 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
   if (input.fixedBatch !== undefined && input.fixedBatch !== (flags.batch ?? input.fixedBatch))
     throw new UsageError(`${path} takes batches of ${input.fixedBatch}, got --batch ${flags.batch}`);
   const backends = backendsNamed(flags, source);
-  const logitFiles = new LogitFiles(flags.saveLogits, backends, flags.force);
-  if (flags.report !== undefined) requireWritable(flags.report, flags.force);
+  const rules = outputRules(path, flags);
+  const logitFiles = new LogitFiles(flags.saveLogits, backends, rules);
+  if (flags.report !== undefined) requireWritable(flags.report, rules);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
   const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops });
   try {

@@ -4,22 +4,22 @@ import type { BackendName } from '../../../eval/backends/table.ts';
 import type { Report } from '../../../eval/report.ts';
 import { LogitSpool } from '../../../eval/tally/logit-spool.ts';
 import { writeNpy } from '../../formats/npy.ts';
-import { requireWritable, writeOutput } from '../shared/output-file.ts';
+import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
 
 export class LogitFiles {
   readonly #paths: ReadonlyMap<BackendName, string>;
   readonly #spools = new Map<BackendName, LogitSpool>();
-  readonly #force: boolean;
+  readonly #rules: OutputRules;
 
   /**
    * @param path of the file, or what the names of several begin with; no files when undefined
-   * @throws UsageError when one exists and `force` is off
+   * @throws UsageError when one cannot be written
    */
-  constructor(path: string | undefined, backends: readonly BackendName[], force: boolean) {
+  constructor(path: string | undefined, backends: readonly BackendName[], rules: OutputRules) {
     const stem = path?.replace(/\.npy$/, '');
     this.#paths = new Map(path === undefined ? [] : backends.map((name) => [name, backends.length === 1 ? path : `${stem}.${name}.npy`]));
-    this.#force = force;
-    for (const file of this.#paths.values()) requireWritable(file, force);
+    this.#rules = rules;
+    for (const file of this.#paths.values()) requireWritable(file, rules);
   }
 
   /** @param from index of the first image */
@@ -36,7 +36,7 @@ export class LogitFiles {
     for (const { backend, tally } of results) {
       const [path, spool] = [this.#paths.get(backend), this.#spools.get(backend)];
       if (!path || !spool) continue;
-      await writeOutput(path, writeNpy([tally.images, tally.classes], spool.pieces(tally.images)), { force: this.#force });
+      await writeOutput(path, writeNpy([tally.images, tally.classes], spool.pieces(tally.images)), this.#rules);
       await spool.close();
     }
   }

@@ -31,11 +31,12 @@ Example:
 }
 
 async function run(files: readonly string[], flags: Flags): Promise<void> {
-  if (flags.report !== undefined) requireWritable(flags.report, flags.force);
+  const rules = { force: flags.force, sources: files };
+  if (flags.report !== undefined) requireWritable(flags.report, rules);
   const parts: Part[] = [];
   for (const file of files) parts.push(readPart(await readInput(file), file));
   const report = mergeParts(parts);
   printReport(report, flags.format);
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force });
+  if (flags.report !== undefined) await writeReport(flags.report, report, rules);
   requireParity(report);
 }

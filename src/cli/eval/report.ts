@@ -5,17 +5,17 @@ import { readPart } from '../../../eval/merge.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
-import { writeOutput } from '../shared/output-file.ts';
+import { type OutputRules, writeOutput } from '../shared/output-file.ts';
 
 /** Writes the page, with the command that this process was started with. */
 export async function writeReport(
   path: string,
   report: Report,
-  { force, ...page }: Omit<PageOptions, 'command'> & { readonly force: boolean },
+  { force, sources, ...page }: Omit<PageOptions, 'command'> & OutputRules,
 ): Promise<void> {
   const { reportPage } = await import('../../../eval/html/page.ts'); // the plotting library takes its time to load
   const command = ['wrn-onnx', ...process.argv.slice(2).map(shellWord)].join(' ');
-  await writeOutput(path, Buffer.from(await reportPage(report, { ...page, command })), { force });
+  await writeOutput(path, Buffer.from(await reportPage(report, { ...page, command })), { force, sources });
 }
 
 /** An argument as a POSIX shell takes it. */

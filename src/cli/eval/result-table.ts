@@ -3,11 +3,12 @@ import { resultColumns } from '../../../eval/columns.ts';
 import { notCompared, type Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
 import { ParityError } from '../../errors.ts';
+import { printResult } from '../shared/results.ts';
 import { describeBisection } from './bisect.ts';
 
 export function printReport(report: Report, format: 'human' | 'json', bisection?: Bisection): void {
   const text = () => [resultTable(report), ...(bisection ? [describeBisection(bisection)] : [])].join('\n');
-  process.stdout.write(format === 'json' ? `${JSON.stringify({ ...report, bisection })}\n` : text());
+  printResult(format === 'json' ? `${JSON.stringify({ ...report, bisection })}\n` : text());
 }
 
 /**

@@ -4,6 +4,7 @@ import type { ImageSet } from '../../data/dataset.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
 import { type NetworkConfig, networkName } from '../../network/config.ts';
+import { requirePackage } from '../../packages.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
 import { paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
 import { checkResources } from '../../train/resources.ts';
@@ -15,6 +16,7 @@ import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
 import { requireParity } from '../eval/result-table.ts';
 import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
+import { printResult } from '../shared/results.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
 import { describeRun, finishRun } from './finish-run.ts';
 import { TrainingProgress } from './progress.ts';
@@ -80,7 +82,10 @@ export function command(): Command {
 async function run(flags: Flags, self: Command): Promise<void> {
   const given = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
   checkOptions(flags, given);
-  const tf = loadTensorFlow(); // before minutes are spent on data
+  // before minutes are spent on data
+  const tf = loadTensorFlow();
+  requirePackage('onnxruntime-node');
+  requirePackage('onnxruntime-web');
   const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
   try {
@@ -146,7 +151,7 @@ async function trainOn(
       onProgress: onPass,
     });
     show.end();
-    process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
+    printResult(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
     requireParity(report.parity);
   } catch (error) {
     if (!signal.aborted) throw error;

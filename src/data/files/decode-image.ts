@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { InputError, UsageError } from '../../errors.ts';
+import { loadPackage } from '../../packages.ts';
 import type { ImageShape } from '../dataset.ts';
 
 /** 100 megapixels: above any camera, and what decoding may take stays below half a gigabyte. */
@@ -25,7 +26,7 @@ export interface Crop {
  * @param image path or bytes of the file.
  * @param name of the image, for messages.
  * @returns pixels 0..255, shape [channels, height, width].
- * @throws InputError when it cannot be decoded.
+ * @throws InputError when it cannot be decoded; DeviceError when sharp is not installed.
  */
 export async function decodeImage(
   image: string | Uint8Array,
@@ -34,6 +35,7 @@ export async function decodeImage(
   crop?: Crop,
 ): Promise<Uint8Array> {
   if (channels !== 1 && channels !== 3) throw new UsageError(`image files: expected a network with 1 or 3 input channels, got ${channels}`);
+  const { default: sharp } = await loadPackage('sharp');
   try {
     const bytes = typeof image === 'string' ? await readFile(image) : image; // sharp opens a path anew for its size and its pixels
     const pipeline = sharp(bytes, { limitInputPixels: MAX_PIXELS }).autoOrient().flatten({ background: BACKGROUND }).toColourspace('srgb');

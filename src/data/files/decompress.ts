@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
-import xz from 'xz-decompress';
 import { InputError } from '../../errors.ts';
 import { fileError } from './file-error.ts';
 
@@ -76,6 +75,7 @@ function unpack(file: Readable, compression: Compression | undefined): AsyncIter
 }
 
 async function* unpackXz(file: Readable): AsyncGenerator<Uint8Array, void, undefined> {
+  const { default: xz } = await import('xz-decompress'); // few uses read archives
   const reader = new xz.XzReadableStream(webStream(file)).getReader();
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;

@@ -6,6 +6,8 @@ const reading: Readonly<Record<string, string>> = {
   EISDIR: 'expected a file, got a folder',
   ENOTDIR: 'expected a folder, got a file',
   EACCES: 'expected a readable file, got permission denied',
+  ENAMETOOLONG: 'expected a name that the file system takes, got a longer one',
+  ELOOP: 'expected a file or folder, got links that lead in a circle',
   ERR_FS_FILE_TOO_LARGE: 'expected a file of at most 2 GiB, got a larger one',
 };
 
@@ -19,6 +21,12 @@ const writing: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'its file system is read-only',
   ENOSPC: 'no space is left on its disk',
+  ENAMETOOLONG: 'its name is too long for the file system',
+  EILSEQ: 'the file system does not take its name',
+  EINVAL: 'the file system does not take its name',
+  ELOOP: 'its links lead in a circle',
+  EPIPE: 'nobody reads the pipe any more',
+  ENXIO: 'there is nothing behind it',
   EDQUOT: 'the quota of its disk is used up',
 };
 

@@ -1,7 +1,6 @@
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { extract } from 'tar-stream';
 import { InputError, WrnError } from '../../errors.ts';
 import { decompressed } from './decompress.ts';
 
@@ -12,6 +11,7 @@ import { decompressed } from './decompress.ts';
  * @throws InputError when the archive is damaged or cut short; whatever `take` throws.
  */
 export async function readTar(path: string, take: (name: string, content: AsyncIterable<Uint8Array>) => Promise<void>): Promise<void> {
+  const { extract } = await import('tar-stream'); // few uses read archives
   const members = extract();
   let taking: Promise<void> = Promise.resolve();
   members.on('entry', ({ name, type }, content, next) => {

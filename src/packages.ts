@@ -1,0 +1,62 @@
+/**
+ * Packages that only some uses need. They are large or hold native code, so package.json makes them optional and they
+ * are loaded where they are used: converting, or the part of a web page, works without any of them.
+ */
+import { createRequire } from 'node:module';
+import { DeviceError } from './errors.ts';
+
+const packages = {
+  'onnxruntime-node': { need: 'running a network in Node', load: loadOnnxRuntime },
+  'onnxruntime-web': { need: 'running a network in WebAssembly or a browser', load: () => import('onnxruntime-web') },
+  'playwright-core': { need: 'driving a browser', load: () => import('playwright-core') },
+  sharp: { need: 'reading and writing image files', load: () => import('sharp') },
+};
+
+/**
+ * onnxruntime-node reports to its vendor as soon as it is loaded: it looks up a host, and writes a device id, a database and
+ * logs into the user's cache and temporary folders. This variable, set before, turns all of it off. In a worker thread it
+ * does not reach native code: set it before the process starts.
+ */
+function loadOnnxRuntime() {
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
+  return import('onnxruntime-node');
+}
+
+export type PackageName = keyof typeof packages;
+/** What a package exports. */
+export type Loaded<Name extends PackageName> = Awaited<ReturnType<(typeof packages)[Name]['load']>>;
+
+/**
+ * Loads an optional package.
+ * @throws DeviceError when it is not installed or its native library does not load, saying what to do
+ */
+export async function loadPackage<Name extends PackageName>(name: Name): Promise<Loaded<Name>> {
+  requirePackage(name);
+  try {
+    return (await packages[name].load()) as Loaded<Name>;
+  } catch (error) {
+    const [reason] = String(error instanceof Error ? error.message : error).split('\n');
+    throw new DeviceError(`${packages[name].need} needs ${name}, which does not load: ${reason}. Install it again: npm install ${name}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The same without loading it, for a package that another process or a page loads.
+ * @throws DeviceError when it is not installed
+ */
+export function requirePackage(name: PackageName): void {
+  if (hasPackage(name)) return;
+  throw new DeviceError(`${packages[name].need} needs ${name}, which is not installed. Install it: npm install ${name}`);
+}
+
+/** Whether an optional package is installed. */
+export function hasPackage(name: PackageName): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
