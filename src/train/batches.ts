@@ -1,18 +1,13 @@
 /** Batches drawn in a worker thread, a few ahead of the training step. */
 import { setImmediate } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { InputError } from '../errors.ts';
 import type { Batch, Failure, WorkerData } from './batch-worker.ts';
 import type { BatchOptions, TrainingSet } from './training-set.ts';
+import { workerFile } from './worker-file.ts';
 
 /** Batches being drawn or waiting: one in use, one ready, one in the making. */
 const BUFFERS = 3;
-
-/** The worker runs from the built files, also when this code itself runs from its TypeScript sources, as in the tests. */
-const WORKER = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/train/batch-worker.js' : 'batch-worker.js', import.meta.url),
-);
 
 /**
  * Batches number `from` to `to` in order. A batch is valid until the next one is asked for.
@@ -25,7 +20,7 @@ export async function* trainingBatches(
   from: number,
   to: number,
 ): AsyncGenerator<Batch, void, undefined> {
-  const worker = new Worker(WORKER, { workerData: { set, options } satisfies WorkerData });
+  const worker = new Worker(workerFile('batch-worker'), { workerData: { set, options } satisfies WorkerData });
   const ready: Batch[] = [];
   let failure: unknown;
   let wake = () => {};

@@ -1,82 +1,171 @@
-/** Keeps two trainings from writing into one folder. */
-import { closeSync, constants, copyFileSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+/**
+ * Keeps two trainings from writing into one folder, on one machine or on several that share a disk.
+ *
+ * The lock is a folder with one folder in it, named by a random token:
+ *
+ *     lock/<token>/holder    process number, host name, identity
+ *     lock/<token>/renewed   a counter that the holder's thread writes every second
+ *     lock/<token>/...       files that the holder has not finished
+ *
+ * - It appears by one rename, which fails where a lock is: of many processes one gets it.
+ * - Another process takes it over only when the holder is known to be dead, or after the counter stood still for many looks in
+ *   a row. No clock is compared, neither between machines nor with that of the file server.
+ * - It is taken over by renaming `lock/<token>` away, which can only hit the holder that was looked at. A holder that was merely
+ *   suspended (SIGSTOP, a closed lid) writes no more: it renames finished files out of its own folder, and that is gone.
+ *
+ * proper-lockfile compares the file's time with the clock of the machine that looks, can remove a lock that another process
+ * has just taken over, and does not stop a holder that wakes up.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { UsageError } from '../errors.ts';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { identify, isRunning } from '../data/files/process-identity.ts';
+import { printable, UsageError } from '../errors.ts';
+import { workerFile } from './worker-file.ts';
 
-/** More than any crowd of processes needs that want the folder at once. */
-const ATTEMPTS = 100;
-/** Longer than `remove` takes. */
-const SETTLE_MILLISECONDS = 50;
+const LOOK_MILLISECONDS = 1000;
+/** Looks without a renewal until a holder counts as gone. Counted, not timed: a process that watches may be suspended, too. */
+const PATIENCE = 30;
+
+export interface FolderLock {
+  /** Folder for unfinished files, on the same disk. When the lock is lost it is gone, so that a rename out of it fails. */
+  readonly workspace: string;
+  /** Fires, with a UsageError as its reason, when another process has taken the lock over. */
+  readonly lost: AbortSignal;
+  /** @throws UsageError when the lock is lost. */
+  check(): void;
+  release(): void;
+}
 
 /**
- * Writes the file that says which process has the folder. One that a process has left behind, or that comes from another
- * machine, is taken over: a training that was interrupted goes on without a hand, in a new container too.
- * @param path of that file, in a folder that can be written.
- * @returns a function that gives the folder free.
- * @throws UsageError when another process of this machine has it; what the file system says when the file cannot be written.
+ * @param path of the lock, in a folder that can be written.
+ * @param onWait gets a line when it takes a while to see whether the holder still lives.
+ * @throws UsageError when another process has it; what the file system says when it cannot be written.
  */
-export function lockFolder(path: string): () => void {
-  const mine = `${process.pid} ${hostname()}\n`;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (unless('EEXIST', () => create(path, mine)) && isStill(path, mine)) return () => void unless('ENOENT', () => remove(path, mine));
-    unless('ENOENT', () => {
-      const found = readFileSync(path, 'utf8');
-      const owner = runningOwner(found);
-      if (owner !== undefined)
-        throw new UsageError(
-          `${path}: process ${owner} has this folder. Stop it, or take another one; if it does not train, remove that file`,
-        );
-      remove(path, found);
-    });
+export async function lockFolder(path: string, onWait: (line: string) => void): Promise<FolderLock> {
+  const token = randomUUID();
+  let watched: Found | undefined;
+  for (let looks = 0; ; looks++) {
+    const found = look(path);
+    if (found === undefined) {
+      if (install(path, token)) break;
+      if (looks > PATIENCE) throw new UsageError(`${path}: cannot be taken. Remove it, or choose another folder`);
+    } else {
+      if (found.runs || (found.token === watched?.token && found.renewed !== watched.renewed)) {
+        throw new UsageError(`${path}: ${found.holder} has this folder. Stop it, or choose another folder`);
+      }
+      if (found.token !== watched?.token) looks = 0;
+      if (found.runs === false || looks >= PATIENCE) {
+        moveAway(path, found.token, token);
+        continue;
+      }
+      if (looks === 0) onWait(`${path}: ${found.holder} may still train here. Watching it for up to ${PATIENCE} seconds`);
+      watched = found;
+    }
+    await sleep(LOOK_MILLISECONDS);
   }
-  throw new UsageError(`${path}: cannot be taken, remove that file`);
+  sweep(path);
+  return hold(path, token);
 }
 
-function create(path: string, content: string): true {
-  const file = openSync(path, 'wx');
+/** @returns whether the lock is there, and ours. */
+function install(path: string, token: string): boolean {
+  const prepared = `${path}-${token}`;
+  const taken = ['ENOTEMPTY', 'EEXIST', 'ENOENT', ...(process.platform === 'win32' ? ['EPERM', 'EACCES'] : [])];
   try {
-    writeSync(file, content);
-    return true;
-  } catch (error) {
-    rmSync(path, { force: true }); // the disk is full
-    throw error;
+    unless(taken, () => rmdirSync(path)); // an empty one is left when a process ends between two calls
+    return (
+      unless(taken, () => {
+        mkdirSync(prepared);
+        mkdirSync(join(prepared, token));
+        const holder = [process.pid, hostname(), identify(process.pid) ?? ''].join('\n');
+        writeFileSync(join(prepared, token, 'holder'), holder);
+        writeFileSync(join(prepared, token, 'renewed'), '0');
+        renameSync(prepared, path);
+        return true;
+      }) ?? false
+    );
   } finally {
-    closeSync(file);
+    discard(prepared);
   }
 }
 
-/** Whether the file is the same a little later: who takes over what was left behind may for a moment have this one in hand. */
-function isStill(path: string, content: string): boolean {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLE_MILLISECONDS);
-  return unless('ENOENT', () => readFileSync(path, 'utf8')) === content;
+interface Found {
+  readonly token: string;
+  readonly renewed: string;
+  /** In words. */
+  readonly holder: string;
+  /** Whether its process runs; undefined when that cannot be seen from here. */
+  readonly runs: boolean | undefined;
 }
 
-/** Removes the file if this is what stands in it: between reading and removing, another process may have put its own there. */
-function remove(path: string, content: string): void {
-  const aside = `${path}.${process.pid}`;
-  renameSync(path, aside); // of many, one process gets it
+function look(path: string): Found | undefined {
+  const gone = ['ENOENT', 'ESTALE'];
+  const [token] = unless(gone, () => readdirSync(path)) ?? [];
+  if (token === undefined) return undefined;
+  if (!/^[0-9a-f-]{36}$/.test(token)) {
+    throw new UsageError(`${path}: expected the lock of a training, got a folder with ${printable(token)}. Choose another folder`);
+  }
+  const read = (name: string) => unless(gone, () => readFileSync(join(path, token, name), 'utf8')) ?? '';
+  const [pid = '', host = '', identity = ''] = read('holder').split('\n');
+  const holder = `process ${printable(pid)} on ${printable(host)}`;
+  return { token, renewed: read('renewed'), holder, runs: isRunning(Number(pid), identity) };
+}
+
+/** Ends the lock with the token `from`, and no other. */
+function moveAway(path: string, from: string, to: string): void {
+  const aside = `${path}-${to}`;
+  unless(['ENOENT'], () => renameSync(join(path, from), aside));
+  discard(aside);
+}
+
+/** Removes what processes have left that ended while they took the lock. */
+function sweep(path: string): void {
+  const left = new RegExp(`^${basename(path)}-[0-9a-f-]{36}$`);
+  for (const name of readdirSync(dirname(path))) {
+    if (left.test(name)) discard(join(dirname(path), name));
+  }
+}
+
+/** Removes a folder if that works: one that stays does no harm. */
+function discard(path: string): void {
   try {
-    if (readFileSync(aside, 'utf8') !== content) unless('EEXIST', () => copyFileSync(aside, path, constants.COPYFILE_EXCL));
-  } finally {
-    rmSync(aside);
-  }
+    rmSync(path, { recursive: true, force: true });
+  } catch {}
 }
 
-/** Process that wrote this, when it is another one of this machine and still there. */
-function runningOwner(content: string): number | undefined {
-  const [pid, host] = content.trim().split(' ');
-  const owner = Number(pid);
-  if (!Number.isSafeInteger(owner) || owner < 1 || owner === process.pid || host !== hostname()) return undefined;
-  const exists = unless('ESRCH', () => unless('EPERM', () => process.kill(owner, 0)) ?? true); // another user's, where it may not be signalled
-  return exists ? owner : undefined;
+function hold(path: string, token: string): FolderLock {
+  const workspace = join(path, token);
+  const lost = new AbortController();
+  const renewal = new Worker(workerFile('lock-renewal'), { workerData: join(workspace, 'renewed'), execArgv: [] });
+  renewal.unref();
+  const why = new UsageError(
+    `${path}: expected the lock of this process, got none or another one. Another process took it over while this one was suspended, or the folder was removed. Nothing more is written`,
+  );
+  renewal.on('message', () => lost.abort(why));
+  return {
+    workspace,
+    lost: lost.signal,
+    check() {
+      if (!existsSync(workspace)) throw why;
+    },
+    release() {
+      void renewal.terminate();
+      discard(workspace);
+      unless(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => rmdirSync(path));
+    },
+  };
 }
 
-/** What `action` gives; undefined when it fails with this code of the system. */
-function unless<T>(code: string, action: () => T): T | undefined {
+/** What `action` gives; undefined when it fails with one of these codes of the system. */
+function unless<T>(codes: readonly string[], action: () => T): T | undefined {
   try {
     return action();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === code) return undefined;
+    if (error instanceof Error && 'code' in error && codes.includes(String(error.code))) return undefined;
     throw error;
   }
 }

@@ -19,37 +19,45 @@ import { dirname, join, normalize, resolve } from 'node:path';
 import { fileError, inFile, whyNotWritten } from '../data/files/file-error.ts';
 import { UsageError } from '../errors.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { lockFolder } from './folder-lock.ts';
+import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type LogEntry, readLog } from './log.ts';
 
 export class RunFolder {
   readonly #path: string;
-  #unlock: (() => void) | undefined;
+  #lock: FolderLock | undefined;
   /** Folders that were not there before, the innermost first. */
   #made: readonly string[] = [];
 
-  /** Nothing is read or made yet. */
+  /** Reads and makes nothing yet. */
   constructor(path: string) {
     this.#path = normalize(path);
   }
 
   /**
-   * Makes the folder, and keeps other trainings out of it.
+   * Makes the folder, and keeps other trainings out of it, those of other machines too.
+   * @param onWait gets a line when it takes a while to see whether another training still lives.
+   * @returns a signal that fires when another process has taken over the folder while this one was suspended. Nothing is
+   *   written from then on; the reason of the signal is a UsageError that says so.
    * @throws UsageError when it cannot be made or written, or a training is under way there.
    */
-  claim(): void {
+  async claim(onWait: (line: string) => void = () => {}): Promise<AbortSignal> {
     attempt(this.#path, () => {
       this.#made = makeFolder(resolve(this.#path));
       accessSync(this.#path, constants.W_OK);
     });
-    const lock = this.path('lock');
-    this.#unlock = attempt(lock, () => lockFolder(lock));
+    const path = this.path('lock');
+    try {
+      this.#lock = await lockFolder(path, onWait);
+      return this.#lock.lost;
+    } catch (error) {
+      throw writeError(path, error);
+    }
   }
 
-  /** Gives the folder free, and takes away what was made of it if nothing has come into it. */
+  /** Releases the lock, and removes the folders made for a run that has written nothing. */
   release(): void {
-    this.#unlock?.();
-    this.#unlock = undefined;
+    this.#lock?.release();
+    this.#lock = undefined;
     try {
       for (const folder of this.#made) rmdirSync(folder);
     } catch {
@@ -95,12 +103,14 @@ export class RunFolder {
   }
 
   /**
-   * Writes a file under a temporary name, waits until it is on the disk, and renames it.
-   * @throws UsageError when that fails; the previous file is then still there.
+   * Writes a file under a temporary name, waits until it is on the disk, and renames it. write-file-atomic takes a short write,
+   * as on a full disk, for a whole one, and has no place of its own for the temporary file, which the lock needs.
+   * @throws UsageError when that fails, or when another process has taken over the folder; the previous file is then still there.
    */
   write(name: string, bytes: Uint8Array): void {
     const path = this.path(name);
-    const temporary = `${path}.partial`;
+    const lock = this.#lock;
+    const temporary = join(lock?.workspace ?? this.#path, `${name}.partial`);
     attempt(path, () => {
       try {
         const file = openSync(temporary, 'w');
@@ -111,6 +121,9 @@ export class RunFolder {
           closeSync(file);
         }
         renameSync(temporary, path);
+      } catch (error) {
+        lock?.check();
+        throw error;
       } finally {
         rmSync(temporary, { force: true });
       }
@@ -156,7 +169,12 @@ function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const reason = whyNotWritten(error);
-    throw reason === undefined ? error : new UsageError(`${path}: cannot be used, ${reason}`, { cause: error });
+    throw writeError(path, error);
   }
+}
+
+/** A failure of the file system as a line for the user; other errors pass. */
+function writeError(path: string, error: unknown): unknown {
+  const reason = whyNotWritten(error);
+  return reason === undefined ? error : new UsageError(`${path}: cannot be used, ${reason}`, { cause: error });
 }

@@ -31,10 +31,18 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Trains in a process of its own, on one thread, so that sums have one order. `onStderr` gets all that it has said so far. */
-export function trainProcess(args: readonly string[], onStderr?: (soFar: string, child: ChildProcess) => void): Promise<Outcome> {
+/**
+ * Trains in a process of its own, on one thread, so that sums have one order. `onStderr` gets all that it has said so far;
+ * `wrapper` is a command that starts it.
+ */
+export function trainProcess(
+  args: readonly string[],
+  onStderr?: (soFar: string, child: ChildProcess) => void,
+  wrapper: readonly string[] = [],
+): Promise<Outcome> {
   const env = { ...process.env, TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' };
-  const child = spawn(process.execPath, [cli, 'train', ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const [command, ...rest] = [...wrapper, process.execPath, cli, 'train', ...args];
+  const child = spawn(command as string, rest, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   child.stderr.on('data', (chunk) => {
     stderr += chunk;

@@ -7,15 +7,20 @@ import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
 import { type OutputRules, writeOutput } from '../shared/output-file.ts';
 
-/** Writes the page, with the command that this process was started with. */
+/** Writes the page. */
 export async function writeReport(
   path: string,
   report: Report,
   { force, sources, ...page }: Omit<PageOptions, 'command'> & OutputRules,
 ): Promise<void> {
+  await writeOutput(path, await reportFile(report, page), { force, sources });
+}
+
+/** The page, with the command that this process was started with. */
+export async function reportFile(report: Report, page: Omit<PageOptions, 'command'>): Promise<Uint8Array> {
   const { reportPage } = await import('../../../eval/html/page.ts'); // the plotting library takes its time to load
   const command = ['wrn-onnx', ...process.argv.slice(2).map(shellWord)].join(' ');
-  await writeOutput(path, Buffer.from(await reportPage(report, { ...page, command })), { force, sources });
+  return Buffer.from(await reportPage(report, { ...page, command }));
 }
 
 /** An argument as a POSIX shell takes it. */

@@ -18,7 +18,7 @@ import type { RunFolder } from '../../train/run-folder.ts';
 import { isCycleEnd } from '../../train/schedule.ts';
 import { batchesPerEpoch } from '../../train/training-set.ts';
 import { version } from '../../version.ts';
-import { writeReport } from '../eval/report.ts';
+import { reportFile } from '../eval/report.ts';
 import { resultTable } from '../eval/result-table.ts';
 
 /** `report.json`: all that a table of results needs, and all that is needed to train the same network again. Fractions are 0 to 1. */
@@ -122,7 +122,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
     parity,
   };
   folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
-  await writeReport(folder.path('report.html'), parity, { force: true, machine: report.machine });
+  folder.write('report.html', await reportFile(parity, { machine: report.machine }));
   return report;
 }
 

@@ -89,7 +89,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
   try {
-    folder.claim();
+    const lost = await folder.claim((line) => process.stderr.write(`${line}\n`));
     checkFolder(folder, flags);
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
     // images of any size are tested at the smallest of the scales that training sees, cut around the centre
@@ -97,7 +97,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
     const images = await openSplits(chosen.source, { shorterSides, ...(chosen.shape && { shape: chosen.shape }) });
     opening.release();
     try {
-      await trainOn(tf, images, chosen, folder, flags);
+      await trainOn(tf, images, chosen, folder, lost, flags);
     } finally {
       await images.train.close();
       await images.test.close();
@@ -113,9 +113,11 @@ async function trainOn(
   images: { readonly train: ImageSet; readonly test: ImageSet },
   { checkpoint, source, epochs, recipe }: ChosenRun,
   folder: RunFolder,
+  lost: AbortSignal,
   flags: Flags,
 ): Promise<void> {
-  const { signal, release } = catchInterrupt('interrupted');
+  const interrupt = catchInterrupt('interrupted');
+  const signal = AbortSignal.any([interrupt.signal, lost]);
   const show = new TrainingProgress();
   let steps = checkpoint?.progress.step ?? 0;
   const onPass = (what: string, done: number, total: number) => show.pass(what, done, total);
@@ -154,12 +156,13 @@ async function trainOn(
     printResult(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
     requireParity(report.parity);
   } catch (error) {
-    if (!signal.aborted) throw error;
+    lost.throwIfAborted();
+    if (!interrupt.signal.aborted) throw error;
     const advice = folder.hasCheckpoint ? `. Go on with: ${resumption(flags)}` : '';
     throw new InterruptedError(`interrupted after ${steps} steps${advice}`);
   } finally {
     show.end();
-    release();
+    interrupt.release();
   }
 }
 

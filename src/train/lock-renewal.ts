@@ -1,0 +1,19 @@
+/** The thread that renews a lock while its process lives, however busy the main thread is. It ends when the lock is lost. */
+import { writeFileSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+
+const MILLISECONDS = 1000;
+
+const path = workerData as string;
+let renewals = 0;
+
+const timer = setInterval(() => {
+  try {
+    writeFileSync(path, String(++renewals), { flag: 'r+' }); // never makes the file again
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code !== 'ENOENT' && code !== 'ESTALE') return; // a file server that is away for a moment
+    clearInterval(timer);
+    parentPort?.postMessage('lost');
+  }
+}, MILLISECONDS);
