@@ -8,7 +8,7 @@ import { benchChart } from '../../eval/bench/chart.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
 import type { Shapes } from '../../eval/runtime/random-run.ts';
 import { toPng, toSvg } from '../chart/chart.ts';
-import { UsageError } from '../errors.ts';
+import { printable, UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
@@ -16,7 +16,7 @@ import { catchInterrupt } from './shared/interrupt.ts';
 import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
-import { printResult } from './shared/results.ts';
+import { printJson, printText } from './shared/results.ts';
 
 interface Flags {
   readonly backend: string;
@@ -101,8 +101,8 @@ interface FileProfile {
 }
 
 function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], format: Flags['format']): void {
-  const text = () => [measurementTable(measurements), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
-  printResult(format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text());
+  if (format === 'json') printJson({ measurements, profiles });
+  else printText([measurementTable(measurements), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n'));
 }
 
 /** No lines between rows: a profile has a hundred. */
@@ -134,7 +134,9 @@ function measurementTable(measurements: readonly Measurement[]): string {
   const details = new Map(measurements.map(({ backend, detail }) => [backend, detail]));
   const ran = [...details].map(([backend, detail]) => `  ${backend}: ${detail}\n`).join('');
   const shapes = (inputs: Shapes) => Object.entries(inputs).map(([name, dims]) => `${name} [${dims.join(', ')}]`);
-  const random = measurements.map(({ file, inputs }) => (inputs ? `  ${file}: random values for ${shapes(inputs).join(', ')}\n` : ''));
+  const random = measurements.map(({ file, inputs }) =>
+    inputs ? `  ${printable(file)}: random values for ${shapes(inputs).join(', ')}\n` : '',
+  );
   return `${table}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
@@ -154,7 +156,7 @@ function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPe
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
   return [
-    `\n${file} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
+    `\n${printable(file)} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
     `  matmul, products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,

@@ -2,12 +2,12 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { toPng, toSvg } from '../chart/chart.ts';
-import { UsageError } from '../errors.ts';
+import { printable, UsageError } from '../errors.ts';
 import { curveChart } from '../train/curve.ts';
 import { readLog } from '../train/log.ts';
 import { readInput } from './shared/input-file.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
-import { printResult } from './shared/results.ts';
+import { printText } from './shared/results.ts';
 import { runNames } from './shared/run-names.ts';
 
 interface Flags {
@@ -39,5 +39,5 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const svg = toSvg(option, size);
   await writeOutput(outputs.svg, Buffer.from(svg), rules);
   await writeOutput(outputs.png, toPng(svg), rules);
-  printResult(`${outputs.svg}\n${outputs.png}\n`);
+  printText(`${printable(outputs.svg)}\n${printable(outputs.png)}\n`);
 }

@@ -10,7 +10,7 @@ import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { requireWritable } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
-import { printResult } from './shared/results.ts';
+import { printJson, printText } from './shared/results.ts';
 
 interface Flags {
   readonly output: string;
@@ -57,7 +57,8 @@ async function run(source: string, flags: Flags): Promise<void> {
   const bytesAfter = result.model.length + (result.data?.length ?? 0);
   const { packed, kept } = result;
   const report = { source, output, inline, bytesBefore, bytesAfter, packed, kept, verification };
-  printResult(format === 'json' ? `${JSON.stringify(report)}\n` : describe(report));
+  if (format === 'json') printJson(report);
+  else printText(describe(report));
 }
 
 /** Counts every piece of external data once. */
@@ -119,7 +120,7 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
     table.toString(),
     ...(kept.length > 0 ? ['', others.toString()] : []),
     '',
-    `${output}: ${packed.length} of ${packed.length + kept.length} layers packed`,
+    `${printable(output)}: ${packed.length} of ${packed.length + kept.length} layers packed`,
     `  ${grouped(bytesAfter)} bytes instead of ${grouped(bytesBefore)}, ${saved(bytesBefore, bytesAfter)}`,
     `  verified: outputs on random inputs within ${relError.toExponential(1)} of the original's in onnxruntime`,
     ...(data ? [`  ${grouped(data.images)} images: every decision the same, logits within ${data.relError.toExponential(1)}`] : []),

@@ -6,7 +6,7 @@ import { type Prediction, topK } from '../../eval/runtime/softmax.ts';
 import { decodeImage } from '../data/files/decode-image.ts';
 import { naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
-import { printResult } from './shared/results.ts';
+import { printJson, printText } from './shared/results.ts';
 import { readNetwork } from './shared/source.ts';
 
 interface Flags {
@@ -58,7 +58,7 @@ interface Result {
 
 function print(file: string, { backend, format }: Flags, results: readonly Result[]): void {
   if (format === 'json') {
-    printResult(`${JSON.stringify({ model: file, backend, results })}\n`);
+    printJson({ model: file, backend, results });
     return;
   }
   const table = new Table({ head: ['image', 'class', 'probability'], style: { head: [], border: [] } });
@@ -66,5 +66,5 @@ function print(file: string, { backend, format }: Flags, results: readonly Resul
     const rows = classes.map(({ label, probability }) => [label, `${(probability * 100).toFixed(2)} %`]);
     for (const [i, row] of rows.entries()) table.push(i === 0 ? [{ content: image, rowSpan: rows.length }, ...row] : row);
   }
-  printResult(`${table.toString()}\n`);
+  printText(`${table.toString()}\n`);
 }

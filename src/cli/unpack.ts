@@ -1,10 +1,11 @@
 import { Command, Option } from 'commander';
 import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
 import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
+import { printable } from '../errors.ts';
 import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { requireWritable } from './shared/output-file.ts';
-import { printResult } from './shared/results.ts';
+import { printJson, printText } from './shared/results.ts';
 
 interface Flags {
   readonly output: string;
@@ -38,12 +39,12 @@ async function run(source: string, { output, force, format }: Flags): Promise<vo
   const bytesAfter = model.length + (data?.length ?? 0);
   const weights = unpacked.reduce((sum, row) => sum + row.weights, 0);
   if (format === 'json') {
-    printResult(`${JSON.stringify({ source, output, weights, bytesAfter, unpacked, verification })}\n`);
+    printJson({ source, output, weights, bytesAfter, unpacked, verification });
     return;
   }
   const lines = [
-    `${output}: ${weights.toLocaleString('en-US')} weights of ${unpacked.length} layers as float32, ${bytesAfter.toLocaleString('en-US')} bytes`,
+    `${printable(output)}: ${weights.toLocaleString('en-US')} weights of ${unpacked.length} layers as float32, ${bytesAfter.toLocaleString('en-US')} bytes`,
     `  verified: outputs on random inputs within ${(verification?.relError ?? 0).toExponential(1)} of the original's in onnxruntime`,
   ];
-  printResult(`${lines.join('\n')}\n`);
+  printText(`${lines.join('\n')}\n`);
 }

@@ -5,9 +5,9 @@ import { type BackendName, backends } from '../../../eval/backends/table.ts';
 import { type Bisection, type BisectOptions, bisectDecoded, type DecodedSide } from '../../../eval/verify/bisect.ts';
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
-import { ParityError, UsageError } from '../../errors.ts';
+import { ParityError, printable, UsageError } from '../../errors.ts';
 import { workingBackends } from '../shared/choose-backends.ts';
-import { printResult } from '../shared/results.ts';
+import { printJson, printText } from '../shared/results.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 
 export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
@@ -37,7 +37,8 @@ export async function runBisect(file: Network, flags: BisectFlags): Promise<void
   });
   try {
     const bisection = await bisectOn(data, sides, backendOptions, flags.limit);
-    printResult(flags.format === 'json' ? `${JSON.stringify(bisection)}\n` : describeBisection(bisection));
+    if (flags.format === 'json') printJson(bisection);
+    else printText(describeBisection(bisection));
     requireAlike(bisection);
   } finally {
     await data.close();
@@ -99,6 +100,6 @@ export function describeBisection({ a, b, images, tolerance, layers, first }: Bi
       number(row.maxAbsDiff),
       row === first ? '<- first beyond the tolerance' : '',
     ]);
-  const verdict = first ? `They part at ${first.layer} (${first.op}).` : 'No layer differs.';
-  return `A: ${a}\nB: ${b}\n${images === 1 ? 'one image' : `${images} images`}, tolerance ${tolerance}\n${table.toString()}\n${verdict}\n`;
+  const verdict = first ? `They part at ${printable(first.layer)} (${printable(first.op)}).` : 'No layer differs.';
+  return `A: ${printable(a)}\nB: ${printable(b)}\n${images === 1 ? 'one image' : `${images} images`}, tolerance ${tolerance}\n${table.toString()}\n${verdict}\n`;
 }

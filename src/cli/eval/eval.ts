@@ -15,6 +15,7 @@ import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { type OutputRules, requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
+import { say } from '../shared/results.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { LogitFiles } from './logit-files.ts';
@@ -202,7 +203,7 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
 }
 
 function warn(note: string | undefined): void {
-  if (note !== undefined) process.stderr.write(`${note}\n`);
+  if (note !== undefined) say(note);
 }
 
 /** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */

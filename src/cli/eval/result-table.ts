@@ -2,13 +2,13 @@ import Table from 'cli-table3';
 import { resultColumns } from '../../../eval/columns.ts';
 import { notCompared, type Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
-import { ParityError } from '../../errors.ts';
-import { printResult } from '../shared/results.ts';
+import { ParityError, printable } from '../../errors.ts';
+import { printJson, printText } from '../shared/results.ts';
 import { describeBisection } from './bisect.ts';
 
 export function printReport(report: Report, format: 'human' | 'json', bisection?: Bisection): void {
-  const text = () => [resultTable(report), ...(bisection ? [describeBisection(bisection)] : [])].join('\n');
-  printResult(format === 'json' ? `${JSON.stringify({ ...report, bisection })}\n` : text());
+  if (format === 'json') printJson({ ...report, bisection });
+  else printText([resultTable(report), ...(bisection ? [describeBisection(bisection)] : [])].join('\n'));
 }
 
 /**
@@ -32,9 +32,9 @@ export function resultTable(report: Report): string {
   for (const result of results) table.push([result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
   const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;
   return [
-    `${model} on ${images.toLocaleString('en-US')} images of ${data}${isShard ? `, shard ${shard.index} of ${shard.count}` : ''}`,
+    `${printable(model)} on ${images.toLocaleString('en-US')} images of ${printable(data)}${isShard ? `, shard ${shard.index} of ${shard.count}` : ''}`,
     table.toString(),
-    ...results.map(({ backend, detail }) => `  ${backend}: ${detail}`),
+    ...results.map(({ backend, detail }) => `  ${backend}: ${printable(detail)}`),
     backends.length > 1
       ? `parity with ${reference}: ${isShard ? 'see wrn-onnx merge' : describeVerdict(report)} (${limits})`
       : 'one backend: nothing to compare with',

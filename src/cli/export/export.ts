@@ -7,7 +7,7 @@ import { type Target, type TargetName, targetNames, targets } from '../../../eva
 import { methodNames } from '../../../eval/verify/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import { type ZerosDifference, zerosDifference } from '../../../eval/verify/zeros.ts';
-import { ParityError, UsageError } from '../../errors.ts';
+import { ParityError, printable, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
@@ -15,7 +15,7 @@ import { hasPackage } from '../../packages.ts';
 import { fraction, naturalNumber } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
 import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
-import { printResult } from '../shared/results.ts';
+import { printJson, printText } from '../shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from '../shared/source.ts';
 import { describeFp16, exportFp16, type Fp16Flags } from './fp16.ts';
 import { describeInt8, exportInt8, type Int8Flags } from './int8.ts';
@@ -132,12 +132,13 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
   };
   const grouped = (n: number) => n.toLocaleString('en-US');
   const summary = [
-    `${flags.output}: ${network} (${dialect}), ${grouped(weights)} weights`,
+    `${printable(flags.output)}: ${network} (${printable(dialect)}), ${grouped(weights)} weights`,
     `  ${form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
     ...lines,
     ...(zeros ? [describeZeros(zeros)] : []),
   ];
-  printResult(flags.format === 'json' ? `${JSON.stringify(result)}\n` : `${summary.join('\n')}\n`);
+  if (flags.format === 'json') printJson(result);
+  else printText(`${summary.join('\n')}\n`);
 }
 
 function describeZeros({ weights, images, agreed, relError }: ZerosDifference): string {

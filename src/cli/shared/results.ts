@@ -1,11 +1,26 @@
 /** What a command says on stdout. */
 import { whyNotWritten } from '../../data/files/file-error.ts';
+import { printable, printableLines } from '../../errors.ts';
 
 let stream: NodeJS.WriteStream = process.stdout;
 
-/** Prints a result. */
-export function printResult(text: string): void {
-  stream.write(text);
+/** Prints a result in words. Names in it that come from elsewhere may hold line breaks: make them `printable` first. */
+export function printText(text: string): void {
+  stream.write(printableLines(text));
+}
+
+/** Prints a result as JSON, exactly; what would steer a terminal is written as an escape of JSON. */
+export function printJson(value: unknown, indent?: number): void {
+  stream.write(`${JSON.stringify(value, null, indent).replace(/[\p{Cf}\x7f-\x9f\u2028\u2029]/gu, escaped)}\n`);
+}
+
+function escaped(character: string): string {
+  return Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('');
+}
+
+/** Says something beside the result, in one line on stderr. */
+export function say(line: string): void {
+  process.stderr.write(`${printable(line)}\n`);
 }
 
 /** From now on results go to stderr: stdout is the file that the user asked for. */
@@ -20,7 +35,7 @@ export function leaveStdout(): void {
 export function outliveStdout(): void {
   process.stdout.once('error', (error: NodeJS.ErrnoException) => {
     process.stdout.on('error', () => {}); // of what is printed after
-    if (error.code !== 'EPIPE') process.stderr.write(`wrn-onnx: stdout: cannot be written, ${whyNotWritten(error) ?? error.message}\n`);
+    if (error.code !== 'EPIPE') say(`wrn-onnx: stdout: cannot be written, ${whyNotWritten(error) ?? error.message}`);
   });
   process.stderr.on('error', () => {});
 }

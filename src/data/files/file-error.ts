@@ -1,12 +1,11 @@
 /** What the file system refuses, as one line for the user. */
-import { InputError } from '../../errors.ts';
+import { InputError, UsageError } from '../../errors.ts';
 
 const reading: Readonly<Record<string, string>> = {
   ENOENT: 'expected a file or folder, got no such thing',
   EISDIR: 'expected a file, got a folder',
   ENOTDIR: 'expected a folder, got a file',
   EACCES: 'expected a readable file, got permission denied',
-  ENAMETOOLONG: 'expected a name that the file system takes, got a longer one',
   ELOOP: 'expected a file or folder, got links that lead in a circle',
   ERR_FS_FILE_TOO_LARGE: 'expected a file of at most 2 GiB, got a larger one',
 };
@@ -30,9 +29,13 @@ const writing: Readonly<Record<string, string>> = {
   EDQUOT: 'the quota of its disk is used up',
 };
 
-/** A failure while reading, as an InputError; other errors pass. */
+/** What the file system says of a name that no file can have. */
+const noName = new Set(['ENAMETOOLONG', 'EILSEQ', 'EINVAL']);
+
+/** A failure while reading, as an InputError, or a UsageError for a name that no file can have; other errors pass. */
 export function fileError(path: string, error: unknown): unknown {
   const code = codeOf(error);
+  if (code !== undefined && noName.has(code)) return new UsageError(`${path}: ${writing[code]}`, { cause: error });
   return code === undefined
     ? error
     : new InputError('file', path, reading[code] ?? `expected a readable file, got ${code}`, { cause: error });
