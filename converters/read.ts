@@ -1,9 +1,12 @@
 /** Any published network to the canonical model. A container is recognised by its bytes, a dialect by its content. */
 import { sha256 } from '#builtin';
 import { InputError, UsageError } from '../src/errors.ts';
+import { isHdf5, loadHdf5 } from '../src/formats/hdf5.ts';
 import { isMat5, type MatFile, readMat5 } from '../src/formats/mat5.ts';
+import { isMat73, readMat73 } from '../src/formats/mat73.ts';
 import { isSafetensors, readSafetensors, type SafetensorsFile } from '../src/formats/safetensors.ts';
 import { isTorch, readTorch } from '../src/formats/torch.ts';
+import { isZip, zipNames } from '../src/formats/zip.ts';
 import type { NetworkConfig } from '../src/network/config.ts';
 import type { Model } from '../src/network/model.ts';
 import { fromSafetensors, isModelFile } from '../src/network/model-file.ts';
@@ -11,6 +14,15 @@ import type { Provenance } from '../src/network/provenance.ts';
 import { isCheckpoint } from '../src/train/checkpoint.ts';
 import type { Asked } from './sources/asked.ts';
 import { describeCheckpoint, fromCheckpoint } from './sources/checkpoint.ts';
+import {
+  fromKerasBinary,
+  fromKerasHdf5,
+  isKerasHdf5,
+  type KerasContainer,
+  openKerasArchive,
+  openKerasHdf5,
+  WEIGHTS_MEMBER,
+} from './sources/keras-hdf5.ts';
 import { fromKerasMat, isKerasMat } from './sources/keras-mat.ts';
 import { fromMatlab, fromMatlabFloat, fromMatlabPlain, isMatlab, isMatlabFloat, isMatlabPlain } from './sources/matlab.ts';
 import { fromPytorch, fromPytorchcv, fromPytorchcvFloat, fromPytorchFloat, isBinaryWideResnet, isPytorchcv } from './sources/pytorch.ts';
@@ -53,6 +65,11 @@ const stateDicts: Readonly<Record<string, Dialect<StateDicts>>> = {
   'pytorchcv-float': { recognises: () => false, read: fromPytorchcvFloat },
 };
 
+const kerasDialects: Readonly<Record<string, Dialect<KerasContainer>>> = {
+  keras: { recognises: isKerasHdf5, read: fromKerasHdf5 },
+  'keras-binary': { recognises: () => false, read: fromKerasBinary },
+};
+
 /** Dialects of what a container of another kind holds. */
 function within<Outer, Inner>(
   open: (outer: Outer) => Inner,
@@ -71,9 +88,9 @@ function within<Outer, Inner>(
 
 const containers: readonly ContainerKind<unknown>[] = [
   row<MatFile>({
-    title: 'MAT 5 file',
+    title: 'MAT file',
     recognises: isMat5,
-    open: readMat5,
+    open: (bytes) => (isMat73(bytes) ? readMat73(bytes) : readMat5(bytes)),
     dialects: {
       keras: { recognises: isKerasMat, read: fromKerasMat },
       matlab: { recognises: isMatlab, read: fromMatlab },
@@ -81,6 +98,8 @@ const containers: readonly ContainerKind<unknown>[] = [
       'matlab-plain': { recognises: isMatlabPlain, read: fromMatlabPlain },
     },
   }),
+  row<KerasContainer>({ title: 'Keras model', recognises: isKerasArchive, open: openKerasArchive, dialects: kerasDialects }),
+  row<KerasContainer>({ title: 'Keras HDF5 file', recognises: isHdf5, open: openKerasHdf5, dialects: kerasDialects }),
   row<StateDicts>({ title: 'NumPy archive', recognises: isNpz, open: readNpz, dialects: stateDicts }),
   row<StateDicts>({
     title: 'PyTorch checkpoint',
@@ -100,6 +119,11 @@ const containers: readonly ContainerKind<unknown>[] = [
   }),
 ];
 
+/** Whether bytes are a whole Keras model. */
+function isKerasArchive(bytes: Uint8Array): boolean {
+  return isZip(bytes) && zipNames(bytes).includes(WEIGHTS_MEMBER);
+}
+
 /** Whether bytes are of a container that `readModel` reads. */
 export function isSource(bytes: Uint8Array): boolean {
   return containers.some((row) => row.recognises(bytes));
@@ -114,12 +138,33 @@ export interface ReadOptions extends Asked {
 }
 
 /**
+ * Loads what reading these bytes takes besides this module: the HDF5 library, for files of Keras and MATLAB 7.3.
+ * `openModel` does it; `readModel` and `inspect` take it for done.
+ */
+export async function prepareToRead(bytes: Uint8Array): Promise<void> {
+  if (isHdf5(bytes) || isKerasArchive(bytes)) await loadHdf5();
+}
+
+/**
+ * Reads a network of any known dialect, HDF5 too: `readModel`, after loading what the file needs.
+ *
+ *     const { config, notes } = await openModel(await readFile('model.keras'));
+ *
+ * @throws InputError when the bytes are of no known kind or do not hold a complete network
+ * @throws UsageError when `dialect` is not one of this container's
+ */
+export async function openModel(bytes: Uint8Array, options: ReadOptions = {}): Promise<Model> {
+  await prepareToRead(bytes);
+  return readModel(bytes, options);
+}
+
+/**
  * Reads a network of any known dialect. The model's `notes` say what its file did not tell and what was passed over.
  *
  *     const { config, notes } = readModel(await readFile('model.pt'), { imageSize: { height: 64, width: 64 } });
  *
  * @throws InputError when the bytes are of no known kind or do not hold a complete network
- * @throws UsageError when `dialect` is not one of this container's
+ * @throws UsageError when `dialect` is not one of this container's, or the file is HDF5 and nothing was loaded for it
  */
 export function readModel(bytes: Uint8Array, { dialect, ...asked }: ReadOptions = {}): Model {
   const { row, container, origin } = open(bytes, dialect);

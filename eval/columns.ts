@@ -1,16 +1,69 @@
-/** The columns of a parity table, for the terminal and for the page. */
-import type { BackendResult, Report } from './report.ts';
+/** What a report says in words and columns, on the terminal as on the page. */
+import { type BackendResult, notCompared, type Report, rowName, rowsOf } from './report.ts';
+import { wilsonInterval } from './tally/interval.ts';
+
+/** A row with the name that tells it from the others: the backend, or file and backend. */
+export interface NamedResult extends Omit<BackendResult, 'backend'> {
+  readonly backend: string;
+}
+
+/** A report as readers see it. */
+export interface NamedReport extends Omit<Report, 'reference' | 'results'> {
+  readonly reference: string;
+  readonly results: readonly NamedResult[];
+  /** Whether there is to be more than one row. */
+  readonly isComparison: boolean;
+  /** Names of the rows that were to be compared with the reference on every image and were not. */
+  readonly uncompared: readonly string[];
+}
+
+export function withNames(report: Report): NamedReport {
+  const rows = rowsOf(report);
+  return {
+    ...report,
+    reference: rowName(report, { backend: report.reference }),
+    results: report.results.map((result) => ({ ...result, backend: rowName(report, result) })),
+    isComparison: rows.length > 1,
+    uncompared: notCompared(report),
+  };
+}
+
+/** Which images were evaluated: `the first 16 of 10,000 images of cifar-10 test`. */
+export function scopeOf({
+  images,
+  total,
+  dataImages = total,
+  data,
+  shard: { index, count },
+}: Omit<Report, 'results' | 'reference'>): string {
+  const grouped = (n: number) => n.toLocaleString('en-US');
+  const done = images === total ? '' : `${grouped(images)} of `;
+  const planned = total < dataImages ? `the first ${grouped(total)} of ${grouped(dataImages)}` : grouped(total);
+  return `${done}${planned} images of ${data}${count > 1 ? `, shard ${index} of ${count}` : ''}`;
+}
+
+/** Width of the 95 % interval of an accuracy from which on it is uncertain: about 400 images of 90 %. */
+const UNCERTAIN = 0.06;
+
+/** A line of caution where there are too few images to rely on the accuracy; undefined where there are enough, or none. */
+export function cautionOf({ results }: Pick<NamedReport, 'results'>): string | undefined {
+  const intervals = results.flatMap(({ images, tally }) => (images > 0 ? [{ images, interval: wilsonInterval(tally.top1, images) }] : []));
+  const widest = intervals.reduce((a, b) => (b.interval[1] - b.interval[0] > a.interval[1] - a.interval[0] ? b : a), intervals[0] as never);
+  if (!widest || widest.interval[1] - widest.interval[0] < UNCERTAIN) return undefined;
+  const [low, high] = widest.interval.map((bound) => (bound * 100).toFixed(1));
+  return `Caution: ${widest.images.toLocaleString('en-US')} images say little: the 95 % interval of the accuracy is ${low} to ${high} %.`;
+}
 
 export interface Column {
   readonly name: string;
   /** Null where it does not apply. */
-  text(result: BackendResult): string | null;
+  text(result: NamedResult): string | null;
   /** Whether the threshold holds; undefined when there is none. */
-  holds?(result: BackendResult): boolean;
+  holds?(result: NamedResult): boolean;
 }
 
 /** Without the comparison when there is one backend. */
-export function resultColumns({ results, thresholds }: Pick<Report, 'results' | 'thresholds'>): Column[] {
+export function resultColumns({ results, thresholds }: Pick<NamedReport, 'results' | 'thresholds'>): Column[] {
   const percent = (value: number | null) => (value === null ? null : `${(value * 100).toFixed(2)} %`);
   const small = (value: number | null) => value?.toExponential(1) ?? null;
   const holds = (value: number | null, within: (value: number) => boolean) => value === null || within(value);
@@ -32,11 +85,11 @@ export function resultColumns({ results, thresholds }: Pick<Report, 'results' | 
   return [
     { name: 'images', text: ({ images }) => images.toLocaleString('en-US') },
     { name: 'top-1', text: ({ top1 }) => percent(top1) },
-    ...(results.some(({ top5 }) => top5 !== null) ? [{ name: 'top-5', text: ({ top5 }: BackendResult) => percent(top5) }] : []),
+    ...(results.some(({ top5 }) => top5 !== null) ? [{ name: 'top-5', text: ({ top5 }: NamedResult) => percent(top5) }] : []),
     ...(results.length > 1 ? comparison : []),
     { name: 'images/s', text: ({ imagesPerSecond }) => imagesPerSecond?.toFixed(1) ?? null },
     { name: 'load', text: ({ loadSeconds }) => `${loadSeconds.toFixed(2)} s` },
     { name: 'memory', text: ({ peakMemoryBytes }) => (peakMemoryBytes === null ? null : `${Math.round(peakMemoryBytes / 1e6)} MB`) },
-    ...(results.length > 1 ? [{ name: 'verdict', text: ({ verdict }: BackendResult) => verdict }] : []),
+    ...(results.length > 1 ? [{ name: 'verdict', text: ({ verdict }: NamedResult) => verdict }] : []),
   ];
 }

@@ -4,19 +4,20 @@ import type { Session } from './backends/backend.ts';
 import { probe } from './backends/probe.ts';
 import { type BackendName, backends } from './backends/table.ts';
 import { firstCrops, runCrops } from './crops.ts';
-import { type Plan, type PlanOptions, planEvaluation } from './plan.ts';
-import { type BackendRun, type Report, toReport } from './report.ts';
-import { readClassifier } from './runtime/model-input.ts';
+import { type Plan, type PlannedRow, type PlanOptions, planEvaluation } from './plan.ts';
+import { type BackendRun, isReference, type Report, rowName, toReport } from './report.ts';
+import { type ClassifierModel, readClassifier } from './runtime/model-input.ts';
 import { LogitSpool } from './tally/logit-spool.ts';
 import { Tally } from './tally/tally.ts';
 
 /** How an evaluation is followed and stopped. */
 export interface Watch {
-  /** Called for each backend that is there. */
-  readonly onOpen?: (backend: BackendName) => void;
-  readonly onProgress?: (backend: BackendName, done: number, total: number) => void;
+  /** Called for each file on each backend that takes it. */
+  readonly onOpen?: (backend: BackendName, model: ClassifierModel) => void;
+  /** @param row its backend, with the file where two are compared */
+  readonly onProgress?: (row: string, done: number, total: number) => void;
   /** Logits of a batch as they come, shape [count, classes]. */
-  readonly onLogits?: (backend: BackendName, offset: number, logits: Float32Array) => void;
+  readonly onLogits?: (row: string, offset: number, logits: Float32Array) => void;
   /** Ends the evaluation after the batches under way. */
   readonly signal?: AbortSignal | undefined;
   /** Gets what was found until an error or an abort, before that is thrown. */
@@ -49,34 +50,34 @@ export async function evaluate({ model, ...options }: EvaluateOptions): Promise<
 /** Carries out a plan. Throws as `evaluate` does. */
 export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
   const { signal } = watch;
-  const { reference } = plan.subject;
-  const sessions = new Map<BackendName, Session>();
+  const sessions = new Map<PlannedRow, Session>();
   const missing = new Set<BackendName>();
-  const runs = new Map<BackendName, BackendRun>();
+  const runs = new Map<PlannedRow, BackendRun>();
   const report = () => {
-    const names = plan.subject.backends.filter((name) => !missing.has(name));
+    const backends = plan.subject.backends.filter((name) => !missing.has(name));
     return toReport(
-      { ...plan.subject, backends: names },
-      names.flatMap((name) => runs.get(name) ?? []),
+      { ...plan.subject, backends },
+      plan.rows.flatMap((row) => runs.get(row) ?? []),
     );
   };
   let referenceLogits: LogitSpool | undefined;
   try {
-    for (const backend of [reference, ...plan.subject.backends.filter((name) => name !== reference)]) {
+    for (const row of [...plan.rows].sort((a, b) => Number(isReference(plan.subject, b)) - Number(isReference(plan.subject, a)))) {
       signal?.throwIfAborted();
-      const session = await openSession(backend, plan, watch);
+      if (missing.has(row.backend)) continue;
+      const session = await openSession(row, plan, watch);
       if (!session) {
-        missing.add(backend);
+        missing.add(row.backend);
         continue;
       }
-      sessions.set(backend, session);
-      watch.onOpen?.(backend);
+      sessions.set(row, session);
+      watch.onOpen?.(row.backend, row.file);
     }
-    referenceLogits = await LogitSpool.open(plan.model.classes, plan.range.from);
-    for (const [backend, session] of sessions) {
-      runs.set(backend, await runBackend(backend, session, plan, referenceLogits, watch));
+    referenceLogits = await LogitSpool.open(plan.classes, plan.range.from);
+    for (const [row, session] of sessions) {
+      runs.set(row, await runRow(row, session, plan, referenceLogits, watch));
       signal?.throwIfAborted();
-      sessions.delete(backend);
+      sessions.delete(row);
       await session.close(); // its memory is free for the next
     }
     return report();
@@ -91,16 +92,13 @@ export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
 }
 
 /** Undefined when the backend is left out. That a working backend refuses the model is an error all the same. */
-async function openSession(
-  backend: BackendName,
-  { subject, model, backendOptions }: Plan,
-  { onMissing }: Watch,
-): Promise<Session | undefined> {
+async function openSession(row: PlannedRow, { subject }: Plan, { onMissing }: Watch): Promise<Session | undefined> {
+  const { backend, file, options } = row;
   try {
-    return await backends[backend].open(model.bytes, model.input, backendOptions);
+    return await backends[backend].open(file.bytes, file.input, options);
   } catch (error) {
     if (!onMissing || backend === subject.reference || !(error instanceof DeviceError)) throw error;
-    const availability = await probe(backend, backendOptions);
+    const availability = await probe(backend, options);
     if (availability.ok) throw error;
     onMissing(backend, availability.reason);
     return undefined;
@@ -108,26 +106,27 @@ async function openSession(
 }
 
 /** @param referenceLogits written by the reference, read by the others */
-async function runBackend(
-  backend: BackendName,
+async function runRow(
+  { backend, model, file, options }: PlannedRow,
   session: Session,
-  { subject, model, data, range, backendOptions }: Plan,
+  { subject, classes, data, range }: Plan,
   referenceLogits: LogitSpool,
   { signal, onLogits, onProgress }: Watch,
 ): Promise<BackendRun> {
-  const isReference = backend === subject.reference;
-  const cropOptions = { batch: backendOptions.batch, perImage: data.crops ?? 1, shape: data };
-  const tally = new Tally(model.classes);
+  const first = isReference(subject, { backend, model });
+  const name = rowName(subject, { backend, model });
+  const cropOptions = { batch: options.batch, perImage: data.crops ?? 1, shape: data };
+  const tally = new Tally(classes);
   let runtimeSeconds = 0;
 
   const finish = async (offset: number, crops: Uint8Array, labels: Int32Array) => {
-    const { logits, seconds } = await runCrops(session, model, crops, cropOptions);
+    const { logits, seconds } = await runCrops(session, file, crops, cropOptions);
     runtimeSeconds += seconds;
-    const reference = isReference ? undefined : referenceLogits.read(offset, labels.length);
-    if (isReference) referenceLogits.write(offset, logits);
+    const reference = first ? undefined : referenceLogits.read(offset, labels.length);
+    if (first) referenceLogits.write(offset, logits);
     tally.add({ offset, shape: data, imagesNCHW: firstCrops(crops, cropOptions), labels, logits, reference });
-    onLogits?.(backend, offset, logits);
-    onProgress?.(backend, tally.images, range.to - range.from);
+    onLogits?.(name, offset, logits);
+    onProgress?.(name, tally.images, range.to - range.from);
   };
 
   const start = performance.now();
@@ -143,6 +142,7 @@ async function runBackend(
   const seconds = (performance.now() - start) / 1000;
   return {
     backend,
+    ...(model === undefined ? {} : { model }),
     detail: session.detail,
     tally,
     seconds,

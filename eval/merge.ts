@@ -3,7 +3,7 @@ import { InputError } from '../src/errors.ts';
 import { jsonReader } from '../src/formats/json.ts';
 import { version } from '../src/version.ts';
 import { backendNames } from './backends/table.ts';
-import { type BackendRun, type Report, type Subject, toReport } from './report.ts';
+import { type BackendRun, type FileFacts, type Report, rowsOf, type Subject, toReport } from './report.ts';
 import { shardRange, whole } from './shard.ts';
 import { Tally } from './tally/tally.ts';
 
@@ -13,6 +13,8 @@ const FORMAT = 'report';
 export interface Part {
   /** For messages. */
   readonly file: string;
+  /** That measured it; undefined in reports of earlier versions. */
+  readonly machine: string | undefined;
   readonly subject: Subject;
   readonly runs: readonly BackendRun[];
 }
@@ -35,18 +37,26 @@ export function readPart(bytes: Uint8Array, file: string): Part {
   const count = integer(shard['count'], 'shard.count', 1, 1e9);
   const thresholds = record(root['thresholds'], 'thresholds');
   const backends = list(root['backends'], 'backends', (name, field) => oneOf(name, field, backendNames));
-  const optional = <T>(field: string, of: (value: unknown, field: string) => T) => (root[field] === null ? null : of(root[field], field));
+  const facts = (file: Readonly<Record<string, unknown>>, at = ''): FileFacts => {
+    const optional = <T>(key: string, of: (value: unknown, field: string) => T) => (file[key] === null ? null : of(file[key], at + key));
+    return {
+      model: line(file['model'], `${at}model`),
+      sha256: line(file['sha256'], `${at}sha256`),
+      bytes: integer(file['bytes'], `${at}bytes`, 0, Number.MAX_SAFE_INTEGER),
+      network: optional('network', line),
+      form: optional('form', line),
+      bitsPerWeight: optional('bitsPerWeight', (value, field) => number(value, field, 0, Number.MAX_VALUE)),
+    };
+  };
+  const { against, dataImages, machine } = root; // earlier versions wrote none of these
   const subject: Subject = {
     version,
-    model: line(root['model'], 'model'),
-    sha256: line(root['sha256'], 'sha256'),
-    bytes: integer(root['bytes'], 'bytes', 0, Number.MAX_SAFE_INTEGER),
-    network: optional('network', line),
-    form: optional('form', line),
-    bitsPerWeight: optional('bitsPerWeight', (value, field) => number(value, field, 0, Number.MAX_VALUE)),
-    classLabels: optional('classLabels', (value, field) => list(value, field, line)),
+    ...facts(root),
+    ...(against === undefined ? {} : { against: facts(record(against, 'against'), 'against.') }),
+    classLabels: root['classLabels'] === null ? null : list(root['classLabels'], 'classLabels', line),
     data: line(root['data'], 'data'),
     total: integer(root['total'], 'total', 0, Number.MAX_SAFE_INTEGER),
+    ...(dataImages === undefined ? {} : { dataImages: integer(dataImages, 'dataImages', 0, Number.MAX_SAFE_INTEGER) }),
     batch: integer(root['batch'], 'batch', 1, Number.MAX_SAFE_INTEGER),
     shard: { index: integer(shard['index'], 'shard.index', 1, count), count },
     backends,
@@ -67,6 +77,7 @@ export function readPart(bytes: Uint8Array, file: string): Part {
       const measured = (key: string) => number(run[key], `${field}.${key}`, 0, Number.MAX_SAFE_INTEGER);
       return {
         backend: oneOf(run['backend'], `${field}.backend`, backends),
+        ...(run['model'] === undefined ? {} : { model: oneOf(run['model'], `${field}.model`, [subject.against?.model ?? '']) }),
         detail: line(run['detail'], `${field}.detail`),
         tally,
         seconds: measured('seconds'),
@@ -75,9 +86,9 @@ export function readPart(bytes: Uint8Array, file: string): Part {
         peakMemoryBytes: run['peakMemoryBytes'] === null ? null : measured('peakMemoryBytes'),
       };
     },
-    backends.length,
+    rowsOf(subject).length,
   );
-  return { file, subject, runs };
+  return { file, machine: machine === undefined ? undefined : line(machine, 'machine'), subject, runs };
 }
 
 function parse(bytes: Uint8Array): unknown {
@@ -91,6 +102,7 @@ function parse(bytes: Uint8Array): unknown {
 /** What must be the same in all parts. */
 const common: Readonly<Record<string, (part: Part) => string>> = {
   'a file of SHA-256': ({ subject }) => subject.sha256,
+  'another file of SHA-256': ({ subject }) => subject.against?.sha256 ?? 'none',
   'the data set': ({ subject }) => subject.data,
   'images in all': ({ subject }) => String(subject.total),
   'images a batch': ({ subject }) => String(subject.batch),

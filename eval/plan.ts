@@ -1,4 +1,4 @@
-/** What an evaluation does, worked out before anything runs: which file on which backends, and which images. */
+/** What an evaluation does, worked out before anything runs: which files on which backends, and which images. */
 import { createHash } from 'node:crypto';
 import type { ImageSet } from '../src/data/dataset.ts';
 import { checkFits } from '../src/data/kinds/dataset-format.ts';
@@ -8,15 +8,25 @@ import { version } from '../src/version.ts';
 import type { BackendOptions } from './backends/backend.ts';
 import type { BackendName } from './backends/table.ts';
 import { imagesPerBatch } from './crops.ts';
-import type { Subject } from './report.ts';
+import { type FileFacts, type Row, rowsOf, type Subject } from './report.ts';
 import type { ClassifierModel } from './runtime/model-input.ts';
 import { type ImageRange, type Shard, shardRange, whole } from './shard.ts';
-import { thresholdsOf } from './tally/thresholds.ts';
+import { thresholdsBetween, thresholdsOf } from './tally/thresholds.ts';
+
+/** A file that is decoded. */
+export interface Candidate {
+  readonly name: string;
+  readonly model: ClassifierModel;
+  /** The checkpoint or model file that it was exported from, for backends that run that. */
+  readonly source?: Uint8Array | undefined;
+}
 
 export interface PlanOptions {
   readonly model: ClassifierModel;
   /** Name of the file, for the report. */
   readonly modelName: string;
+  /** Another file to compare it with, on the same backends. */
+  readonly against?: Candidate | undefined;
   readonly data: ImageSet;
   /** Backends in the order of the report. */
   readonly backends: readonly BackendName[];
@@ -30,43 +40,63 @@ export interface PlanOptions {
   readonly backendOptions: BackendOptions;
 }
 
+/** What runs: a file on a backend. */
+export interface PlannedRow extends Row {
+  readonly file: ClassifierModel;
+  /** With the batch that the file takes. */
+  readonly options: BackendOptions;
+}
+
 export interface Plan {
   /** What the report says of the evaluation itself. */
   readonly subject: Subject;
-  readonly model: ClassifierModel;
+  /** In the order of the report. */
+  readonly rows: readonly PlannedRow[];
+  readonly classes: number;
   readonly data: ImageSet;
   /** Images of this shard. */
   readonly range: ImageRange;
-  /** With the batch that the file takes. */
-  readonly backendOptions: BackendOptions;
 }
 
-/** @throws InputError when the file does not fit the data */
+/** @throws InputError when a file does not fit the data */
 export function planEvaluation(options: PlanOptions): Plan {
-  const { model, modelName, data, backends, limit, shard = whole } = options;
-  checkFits('data', data.name, data, { split: data.split, shape: model.input, classes: model.classes });
-  const backendOptions = { ...options.backendOptions, batch: model.input.fixedBatch ?? options.backendOptions.batch };
-  const batch = imagesPerBatch(backendOptions.batch, data.crops);
+  const { model, modelName, against, data, backends, limit, shard = whole, backendOptions } = options;
+  const models = [model, ...(against ? [against.model] : [])];
+  for (const { input, classes } of models) checkFits('data', data.name, data, { split: data.split, shape: input, classes });
+  const smallest = Math.min(...models.map(({ input }) => input.fixedBatch ?? backendOptions.batch));
+  const batch = imagesPerBatch(smallest, data.crops);
   const total = Math.min(limit ?? data.length, data.length);
-  const config = model.metadata?.config;
   const subject: Subject = {
     version,
-    model: modelName,
-    sha256: createHash('sha256').update(model.bytes).digest('hex'),
-    bytes: model.bytes.length,
-    network: config ? networkName(config) : null,
-    form: model.metadata?.form ?? null,
-    bitsPerWeight: config ? (model.bytes.length * 8) / weightCount(config) : null,
+    ...factsOf(modelName, model),
+    ...(against ? { against: factsOf(against.name, against.model) } : {}),
     classLabels: model.metadata?.about.classLabels ?? data.classLabels ?? null,
     data: dataName(data),
     total,
+    dataImages: data.length,
     batch,
     shard,
     backends,
     reference: options.reference ?? (backends[0] as BackendName),
-    thresholds: thresholdsOf(model.metadata?.form),
+    thresholds: against ? thresholdsBetween(model.metadata?.form, against.model.metadata?.form) : thresholdsOf(model.metadata?.form),
   };
-  return { subject, model, data, range: shardRange(total, batch, shard), backendOptions };
+  const rows = rowsOf(subject).map((row): PlannedRow => {
+    const { model: file, source } = row.model !== undefined && against ? against : { model, source: backendOptions.source };
+    return { ...row, file, options: { ...backendOptions, source, batch: file.input.fixedBatch ?? smallest } };
+  });
+  return { subject, rows, classes: model.classes, data, range: shardRange(total, batch, shard) };
+}
+
+function factsOf(name: string, { bytes, metadata }: ClassifierModel): FileFacts {
+  const config = metadata?.config;
+  return {
+    model: name,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    bytes: bytes.length,
+    network: config ? networkName(config) : null,
+    form: metadata?.form ?? null,
+    bitsPerWeight: config ? (bytes.length * 8) / weightCount(config) : null,
+  };
 }
 
 /** As reports name it. */

@@ -8,6 +8,8 @@ import { judge, type Thresholds, type Verdict } from './tally/thresholds.ts';
 /** A backend's run over the images. */
 export interface BackendRun {
   readonly backend: BackendName;
+  /** Name of the file where it is the one that the first is compared with. */
+  readonly model?: string | undefined;
   /** What really ran: runtime, version, device. */
   readonly detail: string;
   readonly tally: Tally;
@@ -37,11 +39,9 @@ export interface BackendResult extends BackendRun {
   readonly verdict: Verdict | null;
 }
 
-/** What is evaluated, and how. */
-export interface Subject {
-  /** Of this package. */
-  readonly version: string;
-  /** Name of the file. */
+/** What is known of a file. */
+export interface FileFacts {
+  /** Its name. */
   readonly model: string;
   readonly sha256: string;
   /** Of the file. */
@@ -51,13 +51,23 @@ export interface Subject {
   readonly form: string | null;
   /** Size of the whole file over the number of weights. */
   readonly bitsPerWeight: number | null;
-  /** One a class, in order; null when neither the file nor the data set has any. */
+}
+
+/** What is evaluated, and how. */
+export interface Subject extends FileFacts {
+  /** Of this package. */
+  readonly version: string;
+  /** The other file, where two are compared. */
+  readonly against?: FileFacts | undefined;
+  /** One per class, in order; null when neither the file nor the data set has any. */
   readonly classLabels: readonly string[] | null;
   /** Name and split. */
   readonly data: string;
   /** Images of all shards. */
   readonly total: number;
-  /** Images a batch. */
+  /** Images that the data set has; unknown of reports of earlier versions. */
+  readonly dataImages?: number | undefined;
+  /** Images per batch. */
   readonly batch: number;
   readonly shard: Shard;
   /** In the order of the report. */
@@ -77,36 +87,58 @@ export interface Report extends Subject {
   readonly verdict: Exclude<Verdict, 'reference'> | null;
 }
 
-/** @param runs in the order of the backends; those that an interruption left out are missing */
+/** @param runs in the order of the rows; those that an interruption left out are missing */
 export function toReport(subject: Subject, runs: readonly BackendRun[]): Report {
-  const results = runs.map((run) => toResult(run, run.backend === subject.reference, subject.thresholds));
+  const results = runs.map((run) => toResult(run, isReference(subject, run), subject.thresholds));
   const { from, to } = shardRange(subject.total, subject.batch, subject.shard);
   const images = results.length ? Math.min(...results.map((result) => result.images)) : 0;
-  const complete = results.length === subject.backends.length && images === to - from;
+  const complete = results.length === rowsOf(subject).length && images === to - from;
   return { ...subject, images, complete, results, verdict: verdictOf({ ...subject, results }) };
+}
+
+/** A network on a backend: a row of the report. */
+export type Row = Pick<BackendRun, 'backend' | 'model'>;
+
+/** Every row that a report is to have, in its order. */
+export function rowsOf({ backends, against }: Pick<Subject, 'backends' | 'against'>): Row[] {
+  const own = backends.map((backend): Row => ({ backend }));
+  return against ? [...own, ...backends.map((backend) => ({ backend, model: against.model }))] : own;
+}
+
+export function isReference({ reference }: Pick<Subject, 'reference'>, { backend, model }: Row): boolean {
+  return backend === reference && model === undefined;
+}
+
+/** What tells a row from the others: the backend, with the file where there are two. */
+export function rowName({ model: own, against }: Pick<Subject, 'model' | 'against'>, { backend, model }: Row): string {
+  return against ? `${model ?? own} on ${backend}` : backend;
 }
 
 type Compared = Subject & Pick<Report, 'results'>;
 
-/** Backends that were to be compared with the reference on every image and were not. */
-export function notCompared({ backends, reference, results, total, batch, shard }: Compared): BackendName[] {
-  const { from, to } = shardRange(total, batch, shard);
-  const judged = new Set(results.filter(({ verdict, images }) => verdict !== null && images === to - from).map(({ backend }) => backend));
-  return backends.filter((name) => name !== reference && !judged.has(name));
+/** Names of the rows that were to be compared with the reference on every image and were not. */
+export function notCompared(report: Compared): string[] {
+  const { from, to } = shardRange(report.total, report.batch, report.shard);
+  const name = (row: Row) => rowName(report, row);
+  const judged = new Set(report.results.filter(({ verdict, images }) => verdict !== null && images === to - from).map(name));
+  return rowsOf(report)
+    .filter((row) => !isReference(report, row) && !judged.has(name(row)))
+    .map(name);
 }
 
 function verdictOf(report: Compared): Report['verdict'] {
   if (report.results.some(({ verdict }) => verdict === 'fail')) return 'fail';
-  return report.backends.length > 1 && notCompared(report).length === 0 ? 'pass' : null;
+  return rowsOf(report).length > 1 && notCompared(report).length === 0 ? 'pass' : null;
 }
 
-function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds): BackendResult {
-  const { backend, detail, tally, seconds, runtimeSeconds, loadSeconds, peakMemoryBytes } = run;
+function toResult(run: BackendRun, reference: boolean, thresholds: Thresholds): BackendResult {
+  const { backend, model, detail, tally, seconds, runtimeSeconds, loadSeconds, peakMemoryBytes } = run;
   const { images, classes } = tally;
   const fraction = (count: number) => (images ? count / images : null);
-  const compared = isReference || images === 0 ? null : { agreement: 1 - tally.disagreements / images, relError: relativeErrorOf(tally) };
+  const compared = reference || images === 0 ? null : { agreement: 1 - tally.disagreements / images, relError: relativeErrorOf(tally) };
   return {
     backend,
+    ...(model === undefined ? {} : { model }),
     detail,
     images,
     top1: fraction(tally.top1),
@@ -121,7 +153,7 @@ function toResult(run: BackendRun, isReference: boolean, thresholds: Thresholds)
     runtimeSeconds,
     loadSeconds,
     peakMemoryBytes,
-    verdict: isReference ? 'reference' : compared && judge(compared, thresholds),
+    verdict: reference ? 'reference' : compared && judge(compared, thresholds),
     tally,
   };
 }

@@ -19,7 +19,7 @@ export type { Kept } from '../converters/onnx/pack/replace-weights.ts';
 export { type Unpacked, type UnpackedFile, unpackOnnx } from '../converters/onnx/pack/unpack.ts';
 export { readOnnxModel } from '../converters/onnx/read.ts';
 export { type ExportOptions, toOnnx } from '../converters/onnx/write.ts';
-export { dialectNames, type ReadOptions, readModel } from '../converters/read.ts';
+export { dialectNames, openModel, prepareToRead, type ReadOptions, readModel } from '../converters/read.ts';
 export * from './errors.ts';
 export { defaultConfig, type NetworkConfig, networkName, readConfig } from './network/config.ts';
 export type { Model } from './network/model.ts';

@@ -10,7 +10,7 @@ import { readNpy } from '../../src/formats/npy.ts';
 import { describeValue, type PickleValue } from '../../src/formats/pickle.ts';
 import { readSafetensorsValues, type SafetensorsFile } from '../../src/formats/safetensors.ts';
 import { TorchTensor } from '../../src/formats/torch.ts';
-import { isZip, readZip } from '../../src/formats/zip.ts';
+import { isZip, readZip, zipNames } from '../../src/formats/zip.ts';
 
 const FORMAT = 'pytorch';
 
@@ -68,7 +68,7 @@ export function dictionaryOfSafetensors(file: SafetensorsFile): StateDicts {
 
 /** Whether the bytes are an archive of NumPy arrays. */
 export function isNpz(bytes: Uint8Array): boolean {
-  return isZip(bytes) && namesOf(bytes).some((name) => name.endsWith('.npy'));
+  return isZip(bytes) && zipNames(bytes).some((name) => name.endsWith('.npy'));
 }
 
 /**
@@ -86,15 +86,6 @@ export function readNpz(bytes: Uint8Array): StateDicts {
     else others.set(name, 'no array of numbers');
   }
   return [{ path: '', tensors, others }];
-}
-
-/** Members of an archive; none when its directory is damaged, which its reader then says. */
-function namesOf(bytes: Uint8Array): readonly string[] {
-  try {
-    return readZip(bytes).names;
-  } catch {
-    return [];
-  }
 }
 
 /** A network within a file: its parameters without the prefix. */

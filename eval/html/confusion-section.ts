@@ -1,6 +1,6 @@
 /** Which classes are taken for which. */
 
-import type { Report } from '../report.ts';
+import type { NamedReport } from '../columns.ts';
 import type { Confusion, ConfusionCell } from '../tally/confusion.ts';
 import { classLabel, grouped, percent } from './format.ts';
 import { Html, html } from './html.ts';
@@ -10,7 +10,7 @@ const MOST_IN_TABLE = 20;
 /** Rows of the lists below. */
 const LONGEST_LIST = 10;
 
-export function confusionSection({ results, reference, classLabels }: Report): Html | undefined {
+export function confusionSection({ results, reference, classLabels }: NamedReport): Html | undefined {
   const own = results.find(({ backend }) => backend === reference)?.tally.confusion;
   if (!own || own.cells().length === 0) return undefined;
   const others = results.filter(({ backend }) => backend !== reference);
@@ -27,7 +27,7 @@ ${same.length > 0 && html`<p>Each count is the same on ${same.join(', ')}.</p>`}
 </section>`;
 }
 
-type Labels = Report['classLabels'];
+type Labels = NamedReport['classLabels'];
 
 /** Images of each class that has any. */
 function classSizes(confusion: Confusion): Map<number, number> {

@@ -1,7 +1,6 @@
 /** The images that backends decide differently, drawn. */
 import { loadPackage } from '../../src/packages.ts';
-import type { BackendName } from '../backends/table.ts';
-import type { Report } from '../report.ts';
+import type { NamedReport } from '../columns.ts';
 import { toInput } from '../runtime/runtime.ts';
 import { type Decision, type Disagreement, MOST_DISAGREEMENTS } from '../tally/disagreements.ts';
 import { classLabel, grouped, percent } from './format.ts';
@@ -10,10 +9,10 @@ import { type Html, html } from './html.ts';
 /** An image, with the reference's decision first. */
 interface Card {
   readonly image: Disagreement;
-  readonly decisions: readonly { readonly backends: readonly BackendName[]; readonly decision: Decision }[];
+  readonly decisions: readonly { readonly backends: readonly string[]; readonly decision: Decision }[];
 }
 
-export async function disagreementSection(report: Report): Promise<Html | undefined> {
+export async function disagreementSection(report: NamedReport): Promise<Html | undefined> {
   const { results, images, data, classLabels, reference } = report;
   if (results.length < 2) return undefined;
   const cards = cardsOf(report);
@@ -53,7 +52,7 @@ const DRAWN = 128;
  * The first images of all backends' disagreements. A list that is full ends behind the last of these, so that a backend without the
  * image in its list decides it as the reference does.
  */
-function cardsOf({ results, reference }: Report): Card[] {
+function cardsOf({ results, reference }: NamedReport): Card[] {
   const all = results.flatMap(({ backend, tally }) => tally.firstDisagreements.map((disagreement) => ({ backend, disagreement })));
   const images = new Map(all.map(({ disagreement }) => [disagreement.index, disagreement]));
   return [...images.values()]

@@ -1,6 +1,8 @@
 /** A report as one page that needs nothing else: no scripts, no requests, no second file. */
 
-import { notCompared, type Report } from '../report.ts';
+import { cautionOf, type NamedReport, scopeOf, withNames } from '../columns.ts';
+import type { RunRecord } from '../record.ts';
+import type { FileFacts, Report } from '../report.ts';
 import { wilsonInterval } from '../tally/interval.ts';
 import type { Bisection } from '../verify/bisect.ts';
 import { confusionSection } from './confusion-section.ts';
@@ -12,11 +14,7 @@ import { resultSection } from './result-section.ts';
 import { style } from './style.ts';
 import { tradeOffSection } from './trade-off-section.ts';
 
-export interface PageOptions {
-  /** What made the report, as a line for a shell. */
-  readonly command: string;
-  /** What the speeds were measured on; undefined when that is not known. */
-  readonly machine?: string | undefined;
+export interface PageOptions extends RunRecord {
   /** Reports of other files on the same data, drawn beside this one. */
   readonly others?: readonly Report[] | undefined;
   readonly bisection?: Bisection | undefined;
@@ -25,42 +23,48 @@ export interface PageOptions {
 /** Whatever the file and the data set hold, the browser runs nothing and asks nobody. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/** The same report gives the same page, byte for byte: it holds no date. */
+/** The same report and record give the same page, byte for byte. */
 export async function reportPage(report: Report, options: PageOptions): Promise<string> {
-  const { others = [], bisection } = options;
+  const { others = [], bisection, date } = options;
+  const named = withNames(report);
   const { text } = html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>${report.model} on ${report.data}</title>
+<title>${titleOf(report)} on ${report.data}</title>
 <style>${new Html(style)}</style>
 </head>
 <body>
-${header(report)}
+${header(named)}
 <main>
-${resultSection(report)}
-${await disagreementSection(report)}
+${resultSection(named)}
+${await disagreementSection(named)}
 ${bisection && layerSection(bisection)}
 ${tradeOffSection([report, ...others])}
-${confusionSection(report)}
-${subjectSection(report, options)}
+${confusionSection(named)}
+${subjectSection(named, options)}
 </main>
-<footer><p class="note">Written by wrn-onnx ${report.version}.</p></footer>
+<footer><p class="note">Written by wrn-onnx ${report.version} on ${minute(date)}.</p></footer>
 </body>
 </html>
 `;
   return text;
 }
 
-function header(report: Report): Html {
-  const { model, data, images, shard } = report;
+const titleOf = ({ model, against }: Pick<Report, 'model' | 'against'>) => (against ? `${model} and ${against.model}` : model);
+/** To the minute; whoever reads the page need not be in the same time zone. */
+const minute = (date: string) => `${date.slice(0, 10)} ${date.slice(11, 16)} UTC`;
+
+function header(report: NamedReport): Html {
   const network = [report.network, report.form].filter(Boolean).join(', ');
+  const caution = cautionOf(report);
   return html`<header>
-<h1>${model}</h1>
-<p>${network && `${network}; `}${grouped(images)} images of ${data}${isPart(shard)}</p>
+<h1>${titleOf(report)}</h1>
+<p>${network && `${network}; `}${scopeOf(report)}</p>
 ${verdict(report)}
+${caution && html`<p class="caution">${caution}</p>`}
 <ul class="tiles">
 ${tiles(report).map(
   ([value, what]) => html`<li><b>${value}</b> <span>${what}</span></li>
@@ -69,12 +73,9 @@ ${tiles(report).map(
 </header>`;
 }
 
-const isPart = ({ index, count }: Report['shard']) => (count > 1 ? `, part ${index} of ${count}` : '');
-
-function verdict(report: Report): Html {
-  const { backends, results, reference, verdict } = report;
-  if (backends.length < 2) return html``;
-  if (verdict === null) return html`<p class="verdict">Not compared with ${reference} on all images: ${notCompared(report).join(', ')}</p>`;
+function verdict({ isComparison, results, reference, verdict, uncompared }: NamedReport): Html {
+  if (!isComparison) return html``;
+  if (verdict === null) return html`<p class="verdict">Not compared with ${reference} on all images: ${uncompared.join(', ')}</p>`;
   const failed = results.filter((result) => result.verdict === 'fail').map(({ backend }) => backend);
   return verdict === 'pass'
     ? html`<p class="verdict pass">✓ Parity with ${reference} holds</p>`
@@ -82,7 +83,7 @@ function verdict(report: Report): Html {
 }
 
 /** The numbers that a reader looks for first. */
-function tiles({ results, reference, bytes, bitsPerWeight, thresholds }: Report): [value: string, what: string][] {
+function tiles({ results, reference, bytes, bitsPerWeight, thresholds }: NamedReport): [value: string, what: string][] {
   const own = results.find(({ backend }) => backend === reference);
   const others = results.filter((result) => result !== own && result.images > 0);
   const tiles: [string, string][] = [];
@@ -101,16 +102,21 @@ function tiles({ results, reference, bytes, bitsPerWeight, thresholds }: Report)
   return tiles;
 }
 
-function subjectSection(report: Report, { command, machine }: PageOptions): Html {
-  const { model, sha256, bytes, network, form, data, images, total, batch, shard, version, complete } = report;
-  const facts: [name: string, value: string][] = [
+function subjectSection(report: NamedReport, { command, machine, date }: PageOptions): Html {
+  const { batch, version, complete, against } = report;
+  const file = ({ model, bytes, sha256, network, form }: FileFacts): [name: string, value: string][] => [
     ['file', `${model}, ${grouped(bytes)} bytes`],
     ['SHA-256', sha256],
     ['network', [network ?? 'a classifier of another project', form].filter(Boolean).join(', ')],
-    ['data', `${data}, ${grouped(images)} of ${grouped(total)} images${isPart(shard)}${complete ? '' : '; interrupted'}`],
+  ];
+  const facts: [name: string, value: string][] = [
+    ...file(report),
+    ...(against ? file(against) : []),
+    ['data', `${scopeOf(report)}${complete ? '' : '; interrupted'}`],
     ['batch', `${batch} images`],
     ['software', `wrn-onnx ${version}`],
-    ...(machine === undefined ? [] : ([['machine', machine]] as [string, string][])),
+    ['machine', machine],
+    ['date', minute(date)],
   ];
   return html`<section>
 <h2>What was evaluated</h2>

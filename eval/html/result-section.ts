@@ -1,12 +1,11 @@
 /** The parity table: every backend against the reference. */
 
-import { type Column, resultColumns } from '../columns.ts';
-import type { BackendResult, Report } from '../report.ts';
+import { type Column, type NamedReport, type NamedResult, resultColumns } from '../columns.ts';
 import { percent } from './format.ts';
 import { type Html, html, type Value } from './html.ts';
 import { cardTable } from './table.ts';
 
-export function resultSection(report: Report): Html {
+export function resultSection(report: NamedReport): Html {
   const { results, reference, thresholds } = report;
   const compared = results.length > 1;
   const columns = resultColumns(report);
@@ -39,7 +38,7 @@ const verdicts: Readonly<Record<string, Html>> = {
 };
 
 /** What breaks parity stands out, and not by colour alone. */
-function cell({ name, text, holds }: Column, result: BackendResult): Value {
+function cell({ name, text, holds }: Column, result: NamedResult): Value {
   const value = text(result) ?? '–';
   if (name === 'verdict') return verdicts[value] ?? value;
   return holds?.(result) === false ? html`<strong class="fail">${value}</strong>` : value;

@@ -30,6 +30,7 @@ pre { background: var(--surface); border: 1px solid var(--line); border-radius: 
 .verdict { display: inline-block; margin: .75rem 0 0; padding: .15rem .7rem; border: 1.5px solid; border-radius: 1rem; font-weight: 600; }
 .pass { color: var(--pass); }
 .fail { color: var(--fail); }
+.caution { margin: .75rem 0 0; padding: .4rem .8rem; border-left: 4px solid var(--miss); font-weight: 600; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1.25rem 0 0; padding: 0; list-style: none; }
 .tiles li { background: var(--surface); border: 1px solid var(--line); border-radius: .6rem; padding: .7rem .9rem; }
 .tiles b { display: block; font-size: 1.5rem; line-height: 1.25; }

@@ -1,6 +1,6 @@
 /** Accuracy against speed against size. */
 import type { ChartOption } from '../../src/chart/chart.ts';
-import type { Report } from '../report.ts';
+import type { FileFacts, Report } from '../report.ts';
 import { wilsonInterval } from '../tally/interval.ts';
 import { axis, type Drawing, figure, still, text, WIDE } from './figure.ts';
 import { fileSize, interval, percent, rounded } from './format.ts';
@@ -24,10 +24,11 @@ interface Row {
 
 /** @param reports of different files on the same data, the first of which gives the order of the backends */
 export function tradeOffSection(reports: readonly Report[]): Html | undefined {
-  const all = reports.flatMap(rowsOf);
+  const files = reports.flatMap(filesOf);
+  const all = files.flatMap(rowsOf);
   const rows = [...new Set(all.map(({ backend }) => backend))].flatMap((name) => all.filter(({ backend }) => backend === name));
   if (rows.length === 0) return undefined;
-  const several = reports.length > 1;
+  const several = files.length > 1;
   const told = rows.map((r) => `${r.file} on ${r.backend}: ${percent(r.top1)}, ${speed(r)} images a second, ${fileSize(r.bytes)}`);
   const caption = [
     'Beside the accuracy its 95 % interval: where intervals overlap much, so many images do not tell which is better.',
@@ -42,7 +43,13 @@ ${several && table(rows)}
 </section>`;
 }
 
-function rowsOf(report: Report, index: number): Row[] {
+/** A report of two files is drawn as two. */
+function filesOf({ against, results, ...facts }: Report): (FileFacts & Pick<Report, 'results'>)[] {
+  const own = { ...facts, results: results.filter(({ model }) => model === undefined) };
+  return against ? [own, { ...against, results: results.filter(({ model }) => model !== undefined) }] : [own];
+}
+
+function rowsOf(report: FileFacts & Pick<Report, 'results'>, index: number): Row[] {
   const { model: file, form, bytes, bitsPerWeight, results } = report;
   const common = { file, form, bytes, bitsPerWeight, index };
   return results.flatMap(({ backend, tally, images, top1, imagesPerSecond }) =>

@@ -26,6 +26,15 @@ export function thresholdsOf(form: RecordedForm | undefined): Thresholds {
   return (form && roundedThresholds[form]) ?? defaultThresholds;
 }
 
+/** Two files, one of which rounds: decisions count, as with `export --min-agreement`; int8's logits differ by about 1 % (bench/matrix.txt). */
+const acrossForms: Thresholds = { agreement: 0.98, relError: 0.05 };
+
+/** Thresholds for two files of these forms. */
+export function thresholdsBetween(a: RecordedForm | undefined, b: RecordedForm | undefined): Thresholds {
+  const rounds = (form: RecordedForm | undefined) => form !== undefined && form in roundedThresholds;
+  return a !== b && (rounds(a) || rounds(b)) ? acrossForms : thresholdsOf(a);
+}
+
 export type Verdict = 'reference' | 'pass' | 'fail';
 
 /** NaN fails. */

@@ -17,6 +17,7 @@ import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
 import { printJson, printText } from './shared/results.ts';
+import { fittedTable, plain, wideOption } from './shared/table.ts';
 
 interface Flags {
   readonly backend: string;
@@ -28,6 +29,7 @@ interface Flags {
   readonly profile?: boolean;
   readonly chart?: string;
   readonly force: boolean;
+  readonly wide: boolean;
   readonly format: 'human' | 'json';
 }
 
@@ -48,6 +50,7 @@ export function command(): Command {
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .option('--force', 'replace an existing chart', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(wideOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx bench dense.onnx packed.onnx int8.onnx --backend cpu,wasm --batch 1,8 --chart speed')
     .action(run);
 }
@@ -84,7 +87,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   } finally {
     progress.stop();
     interrupt.release();
-    if (measurements.length > 0) print(measurements, profiles, flags.format); // before an error that ended the rest
+    if (measurements.length > 0) print(measurements, profiles, flags); // before an error that ended the rest
   }
   if (charts.length > 0) {
     const { option, size } = benchChart(measurements);
@@ -100,27 +103,27 @@ interface FileProfile {
   readonly profile: Profile;
 }
 
-function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], format: Flags['format']): void {
+function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
   if (format === 'json') printJson({ measurements, profiles });
-  else printText([measurementTable(measurements), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n'));
+  else printText([measurementTable(measurements, wide), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n'));
 }
 
-/** No lines between rows: a profile has a hundred. */
-const plain = { style: { head: [], border: [], compact: true } };
+/** Columns that a narrow terminal goes without, the first to go first. */
+const OPTIONAL = ['first', 'size', 'quartiles', 'memory', 'load', 'threads', 'images/s'];
 
-function measurementTable(measurements: readonly Measurement[]): string {
+function measurementTable(measurements: readonly Measurement[], wide: boolean): string {
   const head = ['file', 'backend', 'threads', 'batch', 'ms/image', 'quartiles', 'images/s', 'speed', 'load', 'first', 'memory', 'size'];
-  const table = new Table({ head, ...plain });
+  const rows: string[][] = [];
   const ratio = (value: number | null) => (value === null ? '' : ` (${value.toFixed(2)})`);
   for (const one of measurements) {
     const milliseconds = (seconds: number) => ((seconds * 1000) / one.batch).toPrecision(3);
     const memory = one.peakMemoryBytes === null ? '-' : `${Math.round(one.peakMemoryBytes / 1e6)} MB${ratio(one.memoryRatio)}`;
     const { median, low, high } = one.seconds;
-    table.push([
+    rows.push([
       one.file,
       one.backend,
-      one.threads ?? 'default',
-      one.batch,
+      String(one.threads ?? 'default'),
+      String(one.batch),
       milliseconds(median),
       `${milliseconds(low)} to ${milliseconds(high)}`,
       one.imagesPerSecond.toPrecision(3),
@@ -137,11 +140,14 @@ function measurementTable(measurements: readonly Measurement[]): string {
   const random = measurements.map(({ file, inputs }) =>
     inputs ? `  ${printable(file)}: random values for ${shapes(inputs).join(', ')}\n` : '',
   );
-  return `${table}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
+  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
 function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPerImage }: Profile): string {
-  const table = new Table({ head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of matmul'], ...plain });
+  const table = new Table({
+    head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of matmul'],
+    style: { ...plain.style, compact: true },
+  }); // a hundred rows: no lines between them
   const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;
   for (const { layer, ops, microsecondsPerImage: time, multiplyAccumulates, ofMatmul } of layers) {
     const macs = multiplyAccumulates ? (multiplyAccumulates / 1e6).toFixed(1) : '-';

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import { Argument, Command, Option } from 'commander';
 import { type CatalogEntry, catalog, catalogEntry } from '../data/catalog.ts';
@@ -8,6 +7,7 @@ import { type GetOptions, getDataSet } from '../data/store/get.ts';
 import { checkDataSet, dataSetPath, isPresent } from '../data/store/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
+import { Progress } from './shared/progress.ts';
 import { printJson, printText } from './shared/results.ts';
 
 interface Output {
@@ -82,8 +82,8 @@ async function list({ format }: Output): Promise<void> {
       images,
       row.shape.join(' x '),
       row.classes,
-      row.byHand ? 'by hand' : megabytes(row.downloadBytes),
-      row.byHand ? '' : megabytes(row.bytes),
+      row.byHand ? 'by hand' : `${megabytes(row.downloadBytes).toFixed(1)} MB`,
+      row.byHand ? '' : `${megabytes(row.bytes).toFixed(1)} MB`,
       row.license,
       present,
     ]);
@@ -141,16 +141,13 @@ function entries(names: readonly string[]): CatalogEntry[] {
 /** A bar on a terminal; Ctrl-C stops the work where it can be resumed. */
 async function withProgress<T>(entry: CatalogEntry, work: (options: Pick<GetOptions, 'signal' | 'onProgress'>) => Promise<T>): Promise<T> {
   const interrupt = catchInterrupt('interrupted');
-  const bar = new SingleBar({ format: `${entry.name} {doing} [{bar}] {percentage} % of {size}, {eta_formatted} left`, noTTYOutput: false });
-  const onProgress: GetOptions['onProgress'] = (doing, bytes, of) => {
-    if (!bar.isActive) bar.start(of, bytes, { doing, size: megabytes(of) });
-    if (bar.getTotal() !== of) bar.setTotal(of);
-    bar.update(bytes, { doing, size: megabytes(of) });
-  };
+  const progress = new Progress('MB');
+  const onProgress: GetOptions['onProgress'] = (doing, bytes, of) =>
+    progress.update(`${entry.name} ${doing}`, megabytes(bytes), megabytes(of));
   try {
-    return await work({ signal: interrupt.signal, ...(process.stderr.isTTY && { onProgress }) });
+    return await work({ signal: interrupt.signal, onProgress });
   } finally {
-    bar.stop();
+    progress.stop();
     interrupt.release();
   }
 }
@@ -158,8 +155,8 @@ async function withProgress<T>(entry: CatalogEntry, work: (options: Pick<GetOpti
 /** No colours: the table is the same in a file and on a terminal. */
 const plain = { head: [], border: [] };
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e5) / 10;
 }
 
 function print(text: string): void {

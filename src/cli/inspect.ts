@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type Inspection, inspect } from '../../converters/inspect/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';
+import { prepareToRead } from '../../converters/read.ts';
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { readInputAs } from './shared/input-file.ts';
@@ -9,11 +10,14 @@ import { printJson, printText } from './shared/results.ts';
 
 export function command(): Command {
   return new Command('inspect')
-    .argument('<file>', 'Keras or MATLAB .mat, PyTorch checkpoint, model file, checkpoint of train or ONNX file, recognised by its content')
+    .argument('<file>', 'source of any kind that export reads, or ONNX file, recognised by its content')
     .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
-      const inspection = await readInputAs(file, inspect);
+      const inspection = await readInputAs(file, async (bytes) => {
+        await prepareToRead(bytes);
+        return inspect(bytes);
+      });
       if (format === 'json') printJson({ file, ...inspection });
       else printText(`${describe(file, inspection)}\n`);
     });

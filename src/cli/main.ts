@@ -5,6 +5,7 @@ import { whyNotWritten } from '../data/files/file-error.ts';
 import { WrnError } from '../errors.ts';
 import { version } from '../version.ts';
 import { exitCodes } from './shared/exit-codes.ts';
+import { addQuiet } from './shared/quiet.ts';
 import { outliveStdout, say } from './shared/results.ts';
 
 interface Row {
@@ -30,18 +31,26 @@ const commands: Readonly<Record<string, Row>> = {
   doctor: { summary: 'show what this machine has, and what each missing piece needs', load: () => import('./doctor.ts') },
 };
 
+const ENVIRONMENT = `
+Environment:
+  WRN_ONNX_DATA         folder of the data sets (default: the platform's cache folder)
+  COLUMNS               width of tables where stdout is no terminal (default: all columns)
+  TF_ENABLE_ONEDNN_OPTS training: 0 turns oneDNN's kernels off (default: 1)
+  TF_CPP_MIN_LOG_LEVEL  training: 0 shows TensorFlow's own log (default: 1)`;
+
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('wrn-onnx')
     .description('1-bit wide residual networks: convert them to ONNX at about one bit per weight, prove parity on every runtime')
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: (text) => say(text.trimEnd()) }) // it quotes what is wrong
+    .addHelpText('after', ENVIRONMENT)
     .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .showHelpAfterError('(run with --help for the options and an example)');
   const asked = argv[0] === 'help' ? argv[1] : argv[0];
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = asked === name ? (await load()).command() : new Command(name);
-    program.addCommand(command.description(summary).copyInheritedSettings(program));
+    program.addCommand(addQuiet(command).description(summary).copyInheritedSettings(program));
   }
   try {
     await program.parseAsync([...argv], { from: 'user' });

@@ -3,10 +3,11 @@ import { Command, Option } from 'commander';
 import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
 import { logitsOf } from '../../eval/runtime/model-input.ts';
 import { type Prediction, topK } from '../../eval/runtime/softmax.ts';
-import { decodeImage } from '../data/files/decode-image.ts';
+import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-image.ts';
 import { naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
-import { printJson, printText } from './shared/results.ts';
+import { expandPaths } from './shared/paths.ts';
+import { printJson, printText, say } from './shared/results.ts';
 import { readNetwork } from './shared/source.ts';
 
 interface Flags {
@@ -21,7 +22,10 @@ interface Flags {
 export function command(): Command {
   return new Command('predict')
     .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
-    .argument('<image...>', 'PNG, JPEG or WebP images; scaled to cover the size of the network and cut around their centre')
+    .argument(
+      '<image...>',
+      `images (${IMAGE_FORMATS}), folders of them, or patterns such as 'photos/*.jpg'; scaled to cover the network's input and cropped at their centre`,
+    )
     .addOption(new Option('--backend <name>', 'where to run').choices(backendNames).default('cpu'))
     .addOption(new Option('--top <k>', 'classes to print').argParser(naturalNumber).default(5))
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
@@ -40,7 +44,7 @@ async function run(file: string, images: readonly string[], flags: Flags): Promi
   const session = await backends[flags.backend].open(model.bytes, input, { threads, browser, softwareGpu, batch, source });
   const results: Result[] = [];
   try {
-    for (const image of images) {
+    for (const image of await expandPaths(images, IMAGE_FILE)) {
       const pixels = await decodeImage(await readInput(image), input, image); // here: there may be more than fit into memory
       const { outputs } = await session.run(pixels, 1);
       results.push({ image, classes: topK(logitsOf(outputs, model, 1), flags.top, metadata?.about.classLabels) });
@@ -49,6 +53,7 @@ async function run(file: string, images: readonly string[], flags: Flags): Promi
     await session.close();
     if (results.length > 0) print(file, flags, results); // before an error that ended the rest
   }
+  if (!metadata?.about.classLabels) say(`${file} names no classes. Export it with --dataset NAME, and they are named`);
 }
 
 interface Result {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError, UsageError } from '../errors.ts';
-import { catalogEntry } from './catalog.ts';
+import { catalog, catalogEntry } from './catalog.ts';
 import type { ImageSet } from './dataset.ts';
 import { decompressed } from './files/decompress.ts';
 import { fileError } from './files/file-error.ts';
@@ -13,6 +13,7 @@ import { IMAGES_MAGIC, idx, labelsFileOf, openIdxPair } from './kinds/idx.ts';
 import { imageFolder } from './kinds/image-folder.ts';
 import { imagenet32 } from './kinds/imagenet32.ts';
 import { svhn } from './kinds/svhn.ts';
+import { nearest } from './nearest-name.ts';
 import { requireImageFiles } from './scale.ts';
 import { defaultDataFolder } from './store/data-folder.ts';
 
@@ -68,6 +69,9 @@ export async function openSplits(
 async function open(source: string, options: OpenImageSetOptions): Promise<ImageSet> {
   if (catalogEntry(source)) return openByName(source, options);
   const about = await stat(source).catch((error: unknown) => {
+    const names = catalog.map(({ name }) => name);
+    const advice = nearest(source, names);
+    if (advice) throw new InputError('data', source, `expected a data set, folder or file, got no such thing${advice}`, { cause: error });
     throw fileError(source, error);
   });
   if (about.isDirectory()) return openSource(await folderSource(source), options);

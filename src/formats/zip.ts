@@ -54,6 +54,16 @@ export function isZip(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && new Cursor(bytes, 'zip').uint32() === LOCAL;
 }
 
+/** Names of an archive's members; none when its directory is damaged, which `readZip` then says. */
+export function zipNames(bytes: Uint8Array): readonly string[] {
+  try {
+    return [...readZipDirectory(bytes).keys()];
+  } catch (error) {
+    if (error instanceof InputError) return [];
+    throw error;
+  }
+}
+
 /**
  * Reads the directory of an archive.
  * @throws InputError when it does not add up

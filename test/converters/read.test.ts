@@ -60,13 +60,13 @@ describe('refused:', () => {
     [
       'nothing',
       new Uint8Array(),
-      'source file: expected a MAT 5 file, a NumPy archive, a PyTorch checkpoint, a safetensors file, got none of them',
+      'source file: expected a MAT file, a Keras model, a Keras HDF5 file, a NumPy archive, a PyTorch checkpoint, a safetensors file, got none of them',
     ],
-    ['text', Buffer.from('hello'), 'source file: expected a MAT 5 file'],
+    ['text', Buffer.from('hello'), 'source file: expected a MAT file'],
     [
       'other variables',
       matFile({ x: numeric([1, 1], Uint8Array.of(1)) }),
-      'expected a MAT 5 file of a dialect (keras, matlab, matlab-float, matlab-plain), got none of them',
+      'expected a MAT file of a dialect (keras, matlab, matlab-float, matlab-plain), got none of them',
     ],
     [
       'other tensors',
@@ -81,13 +81,13 @@ describe('refused:', () => {
   const keras = matFile(kerasVariables(model('keras')));
   test('a dialect of another container', () => {
     expect(dialectNames).toEqual([
-      ...['keras', 'matlab', 'matlab-float', 'matlab-plain'],
+      ...['keras', 'matlab', 'matlab-float', 'matlab-plain', 'keras-binary'],
       ...['pytorch', 'pytorch-float', 'pytorchcv', 'pytorchcv-float', 'wrn-onnx', 'checkpoint'],
     ]);
     for (const dialect of ['pytorch', 'constructor', '__proto__']) {
       expect(() => readModel(keras, { dialect })).toThrow(UsageError);
       expect(() => readModel(keras, { dialect })).toThrow(
-        `dialect ${dialect} does not fit a MAT 5 file: expected keras or matlab or matlab-float or matlab-plain`,
+        `dialect ${dialect} does not fit a MAT file: expected keras or matlab or matlab-float or matlab-plain`,
       );
     }
   });

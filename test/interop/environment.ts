@@ -11,6 +11,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+/** A list of packages, and the folder that holds them. */
+export interface Environment {
+  readonly name: string;
+  readonly packages: readonly string[];
+}
+
 const PACKAGES = [
   'numpy==2.4.6',
   'onnx==1.23.2',
@@ -25,9 +31,9 @@ const PACKAGES = [
 ];
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const folder = join(root, 'node_modules/.cache/wrn-onnx/python');
-const stamp = join(folder, 'packages.txt');
-const lock = `${folder}.lock`;
+const cache = join(root, 'node_modules/.cache/wrn-onnx');
+/** The judges of exported files. */
+const judges: Environment = { name: 'python', packages: PACKAGES };
 
 const systemPython = process.platform === 'win32' ? 'python' : 'python3';
 const PROBE = 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))';
@@ -35,22 +41,31 @@ const PROBE = 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 /** Whether this machine can make the environment; without Python the interop tests are skipped, and their names say why. */
 export const hasPython = spawnSync(systemPython, ['-c', PROBE]).status === 0;
 
+/** Whether this machine's Python is not newer than 3.`minor`, up to which some packages come. */
+export function hasPythonOf(minor: number): boolean {
+  return spawnSync(systemPython, ['-c', `import sys; sys.exit(sys.version_info >= (3, ${minor + 1}))`]).status === 0;
+}
+
 /** Time to allow for the first run, which fetches about 400 MB. */
 export const SET_UP_TIMEOUT = 600_000;
 
 const exec = promisify(execFile);
 
 /** Path of the environment's interpreter; makes the environment when it is not there. Safe in several processes at once. */
-export async function python(): Promise<string> {
+export async function python({ name, packages }: Environment = judges): Promise<string> {
+  const folder = join(cache, name);
   const interpreter = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  const stamp = join(folder, 'packages.txt');
+  const isComplete = async () => existsSync(stamp) && (await readFile(stamp, 'utf8')) === packages.join('\n');
   if (await isComplete()) return interpreter;
-  await takeLock();
+  const lock = `${folder}.lock`;
+  await takeLock(lock);
   try {
     if (await isComplete()) return interpreter;
     await rm(folder, { recursive: true, force: true });
     await exec(systemPython, ['-m', 'venv', folder]);
-    await exec(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
-    await writeFile(stamp, PACKAGES.join('\n'));
+    await exec(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
+    await writeFile(stamp, packages.join('\n'));
   } finally {
     await rm(lock, { recursive: true, force: true });
   }
@@ -59,9 +74,10 @@ export async function python(): Promise<string> {
 
 /** Folder of one package of PyPI without what it depends on, for an interpreter that has that already. */
 export async function packageFolder(requirement: string): Promise<string> {
-  const target = join(root, 'node_modules/.cache/wrn-onnx', requirement);
+  const target = join(cache, requirement);
   if (existsSync(join(target, 'complete'))) return target;
-  const scratch = await mkdtemp(join(dirname(folder), 'package-'));
+  await mkdir(cache, { recursive: true });
+  const scratch = await mkdtemp(join(cache, 'package-'));
   await exec(systemPython, [
     '-m',
     'pip',
@@ -82,8 +98,8 @@ export async function packageFolder(requirement: string): Promise<string> {
  * Runs a script of this folder on JSON, and returns the JSON that it writes.
  * Scripts write their answer to the file named last: libraries print what they like to stdout.
  */
-export async function runPython<Answer>(script: string, question: unknown): Promise<Answer> {
-  const interpreter = await python();
+export async function runPython<Answer>(script: string, question: unknown, environment = judges): Promise<Answer> {
+  const interpreter = await python(environment);
   const scratch = await mkdtemp(join(tmpdir(), 'wrn-onnx-interop-'));
   const [asked, answered] = [join(scratch, 'question.json'), join(scratch, 'answer.json')];
   try {
@@ -95,12 +111,8 @@ export async function runPython<Answer>(script: string, question: unknown): Prom
   }
 }
 
-async function isComplete(): Promise<boolean> {
-  return existsSync(stamp) && (await readFile(stamp, 'utf8')) === PACKAGES.join('\n');
-}
-
 /** `mkdir` is atomic: who makes the folder holds the lock. A lock whose process is gone is taken over. */
-async function takeLock(): Promise<void> {
+async function takeLock(lock: string): Promise<void> {
   await mkdir(dirname(lock), { recursive: true });
   const owner = join(lock, 'pid');
   for (;;) {

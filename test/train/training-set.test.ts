@@ -121,7 +121,7 @@ test('an image that cannot be read ends the batches in one typed error, after th
   };
   const error = await reading().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(InputError);
-  expect((error as Error).message).toMatch(/^image .*é.3\.png: expected a PNG, JPEG or WebP image, got: /);
+  expect((error as Error).message).toMatch(/^image .*é.3\.png: expected an image \(PNG, JPEG, WebP, GIF, TIFF, AVIF\), got: /);
   expect(seen).toEqual(Array.from({ length: seen.length }, (_, i) => i));
 });
 

@@ -6,9 +6,11 @@ import { type Bisection, type BisectOptions, bisectDecoded, type DecodedSide } f
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { ParityError, printable, UsageError } from '../../errors.ts';
+import { version } from '../../version.ts';
 import { workingBackends } from '../shared/choose-backends.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
+import { runRecord } from './report.ts';
 
 export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
   readonly data: string;
@@ -17,6 +19,7 @@ export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' 
   readonly against?: string;
   readonly limit?: number;
   readonly shorterSide?: readonly number[];
+  readonly wide?: boolean;
   readonly format: 'human' | 'json';
 }
 
@@ -37,8 +40,8 @@ export async function runBisect(file: Network, flags: BisectFlags): Promise<void
   });
   try {
     const bisection = await bisectOn(data, sides, backendOptions, flags.limit);
-    if (flags.format === 'json') printJson(bisection);
-    else printText(describeBisection(bisection));
+    if (flags.format === 'json') printJson({ ...bisection, version, ...runRecord() });
+    else printText(describeBisection(bisection, flags));
     requireAlike(bisection);
   } finally {
     await data.close();
@@ -85,14 +88,24 @@ export function requireAlike({ first }: Bisection): void {
   if (first) throw new ParityError(`the two part at ${first.layer} (${first.op})`);
 }
 
-export function describeBisection({ a, b, images, tolerance, layers, first }: Bisection): string {
+export interface BisectionWidth {
+  /** Every layer in place of those around the first difference. */
+  readonly wide?: boolean | undefined;
+}
+
+/** Layers that are shown before and after the first difference. */
+const AROUND = 5;
+
+export function describeBisection(bisection: Bisection, { wide = false }: BisectionWidth = {}): string {
+  const { a, b, images, tolerance, layers, first } = bisection;
+  const [from, to] = wide ? [0, layers.length] : around(bisection);
   const table = new Table({
     head: ['layer', 'op', 'rel. error', 'max diff', ''],
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
   const number = (value: number | null) => value?.toExponential(1) ?? '-';
-  for (const row of layers)
+  for (const row of layers.slice(from, to))
     table.push([
       row.layer,
       row.op,
@@ -100,6 +113,21 @@ export function describeBisection({ a, b, images, tolerance, layers, first }: Bi
       number(row.maxAbsDiff),
       row === first ? '<- first beyond the tolerance' : '',
     ]);
-  const verdict = first ? `They part at ${printable(first.layer)} (${printable(first.op)}).` : 'No layer differs.';
-  return `A: ${printable(a)}\nB: ${printable(b)}\n${images === 1 ? 'one image' : `${images} images`}, tolerance ${tolerance}\n${table.toString()}\n${verdict}\n`;
+  const hidden = layers.length - (to - from);
+  return [
+    `A: ${printable(a)}`,
+    `B: ${printable(b)}`,
+    `${images === 1 ? 'one image' : `${images} images`}, tolerance ${tolerance}`,
+    table.toString(),
+    ...(hidden > 0 ? [`${from} layers before and ${layers.length - to} after these are not shown: --wide shows all.`] : []),
+    first ? `They part at ${printable(first.layer)} (${printable(first.op)}).` : 'No layer differs.',
+    '',
+  ].join('\n');
+}
+
+/** The layers around the first difference, or around the largest error where none is beyond the tolerance. */
+function around({ layers, first }: Bisection): [from: number, to: number] {
+  const largest = layers.reduce((most, row, i) => ((row.relError ?? 0) > (layers[most]?.relError ?? 0) ? i : most), 0);
+  const centre = first ? layers.indexOf(first) : largest;
+  return [Math.max(0, centre - AROUND), Math.min(layers.length, centre + AROUND + 1)];
 }

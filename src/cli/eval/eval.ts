@@ -2,7 +2,6 @@ import { Command, Option } from 'commander';
 import { assumedOrder, misfit, otherLabel } from '../../../eval/advice.ts';
 import { type BackendName, backendNames } from '../../../eval/backends/table.ts';
 import { runPlan } from '../../../eval/evaluate.ts';
-import { machine } from '../../../eval/machine.ts';
 import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Shard } from '../../../eval/shard.ts';
@@ -17,9 +16,10 @@ import { type OutputRules, requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
 import { say } from '../shared/results.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
+import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { LogitFiles } from './logit-files.ts';
-import { readReports, writeReport } from './report.ts';
+import { readReports, runRecord, writeReport } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {
@@ -40,6 +40,7 @@ interface Flags {
   readonly report?: string;
   readonly compare: readonly string[];
   readonly force: boolean;
+  readonly wide: boolean;
   readonly format: 'human' | 'json';
 }
 
@@ -55,7 +56,7 @@ export function command(): Command {
       ),
     )
     .addOption(
-      new Option('--shard <i/n>', 'evaluate part i of n, for wrn-onnx merge; its exit code says nothing of parity').argParser(shard),
+      new Option('--shard <i/n>', 'evaluate part i of n, for wrn-onnx merge; the exit code does not reflect parity').argParser(shard),
     )
     .addOption(
       new Option(
@@ -65,7 +66,7 @@ export function command(): Command {
     )
     .addOption(new Option('--crops <n>', 'with --shorter-side: average over n random crops of each scale instead').argParser(naturalNumber))
     .addOption(
-      new Option('--batch <n>', 'images a batch (default: 64, of images larger than 32x32 16; or what the file fixes)').argParser(
+      new Option('--batch <n>', 'batch size (default: 64, of images larger than 32x32 16; or what the file fixes)').argParser(
         naturalNumber,
       ),
     )
@@ -74,19 +75,24 @@ export function command(): Command {
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .option(
       '--bisect',
-      'name the first layer whose output differs between two backends, or two files (--against), instead of evaluating; with --report as well',
+      'name the first layer whose output differs between two backends, or two files (--against), instead of evaluating; with --report as well as evaluating',
     )
-    .option('--against <file>', 'with --bisect: the other file, on the same backend')
-    .option('--save-logits <file>', 'write the logits, shape [images, classes], for numpy; one file a backend when there are several')
+    .option(
+      '--against <file>',
+      'compare with this file: accuracy of both, agreement and the images decided differently; with --bisect layer by layer',
+    )
+    .option('--save-logits <file>', 'write the logits, shape [images, classes], for numpy; one file per backend when there are several')
     .option('--report <file>', 'write the result as one HTML page; with --bisect the layers too')
     .option('--compare <results...>', 'with --report: draw results of other files beside it, as --format json printed them', [])
     .option('--force', 'replace existing files', false)
+    .addOption(wideOption('all columns, and with --bisect all layers'))
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
     .addHelpText(
       'after',
       `
 Examples:
   $ wrn-onnx eval wrn-20-10.onnx --data cifar-10 --backend cpu,wasm --limit 500
+  $ wrn-onnx eval packed.onnx --against int8.onnx --data cifar-10 --report two.html
   $ wrn-onnx eval run/checkpoint.safetensors --data fashion-mnist --backend tfjs,cpu,wasm
   $ wrn-onnx eval int8.onnx --data cifar-10 --backend cpu,wasm --report report.html --compare packed.json dense.json`,
     )
@@ -97,9 +103,8 @@ Examples:
  * Refuses what would be ignored.
  * @throws UsageError for options that do not go together
  */
-function requireFit({ bisect, report, against, compare, shard, batch, saveLogits, crops, shorterSide }: Flags): void {
+function requireFit({ bisect, report, compare, shard, batch, saveLogits, crops, shorterSide }: Flags): void {
   if (compare.length > 0 && report === undefined) throw new UsageError('--compare goes with --report');
-  if (against !== undefined && !bisect) throw new UsageError('--against goes with --bisect');
   if (bisect && (crops ?? shorterSide?.[1]) !== undefined)
     throw new UsageError('--bisect compares layers on one crop of an image: leave --crops away and give one --shorter-side');
   if (bisect && report === undefined && (shard ?? batch ?? saveLogits) !== undefined)
@@ -112,10 +117,11 @@ async function run(path: string, flags: Flags): Promise<void> {
   if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
   const job = await prepare(path, network, flags);
   const { report, bisection, failure } = await carryOut(job, flags);
-  printReport(report, flags.format, bisection);
+  const record = runRecord();
+  printReport(report, record, { format: flags.format, bisection, wide: flags.wide });
   await job.logitFiles.write(report);
   if (flags.report !== undefined)
-    await writeReport(flags.report, report, { ...outputRules(path, flags), machine: machine(), others: job.others, bisection });
+    await writeReport(flags.report, report, { ...outputRules(path, flags), ...record, others: job.others, bisection });
   if (failure !== undefined) throw failure;
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
@@ -137,23 +143,35 @@ interface Job {
 
 /** Checks all that can be known before anything runs. A bad choice of form, or other class names, are a warning. */
 async function prepare(path: string, network: Network, flags: Flags): Promise<Job> {
-  const { model, name: modelName, source } = network;
+  const { model, name, source } = network;
   const { input, classes, metadata } = model;
   const { threads, browser, softwareGpu, reference, limit, shard, shorterSide: shorterSides, crops } = flags;
-  if (input.fixedBatch !== undefined && input.fixedBatch !== (flags.batch ?? input.fixedBatch))
-    throw new UsageError(`${path} takes batches of ${input.fixedBatch}, got --batch ${flags.batch}`);
-  const backends = backendsNamed(flags, source);
+  const against = flags.against === undefined || flags.bisect ? undefined : await readNetwork(flags.against);
+  const fixedBatch = input.fixedBatch ?? against?.model.input.fixedBatch;
+  if (fixedBatch !== undefined && fixedBatch !== (flags.batch ?? fixedBatch))
+    throw new UsageError(`${input.fixedBatch ? path : flags.against} takes batches of ${fixedBatch}, got --batch ${flags.batch}`);
+  const backends = backendsNamed(flags, against && !against.source ? undefined : source);
   const rules = outputRules(path, flags);
-  const logitFiles = new LogitFiles(flags.saveLogits, backends, rules);
-  if (flags.report !== undefined) requireWritable(flags.report, rules);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
+  if (flags.report !== undefined) requireWritable(flags.report, rules);
   const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops });
   try {
     const labels = metadata?.about.classLabels;
     warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));
     const others = await readReports(flags.compare, dataName(data));
-    const backendOptions = { threads, browser, softwareGpu, batch: flags.batch ?? defaultBatch(input), source };
-    const plan = planEvaluation({ model, modelName, data, backends, reference, limit, shard, backendOptions });
+    const [modelName, otherName] = name === against?.name ? [path, flags.against as string] : [name, against?.name ?? ''];
+    const plan = planEvaluation({
+      model,
+      modelName,
+      against: against && { ...against, name: otherName },
+      data,
+      backends,
+      reference,
+      limit,
+      shard,
+      backendOptions: { threads, browser, softwareGpu, batch: flags.batch ?? defaultBatch(input), source },
+    });
+    const logitFiles = new LogitFiles(flags.saveLogits, plan.subject, plan.rows, rules);
     await logitFiles.open(classes, plan.range.from);
     return { plan, logitFiles, sides, others };
   } catch (error) {
@@ -171,8 +189,8 @@ interface Outcome {
 
 /** Evaluates, and bisects where that is asked for; closes the data. */
 async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise<Outcome> {
-  const { data, backendOptions } = plan;
-  const { metadata } = plan.model;
+  const { data } = plan;
+  const { threads, browser, softwareGpu } = flags;
   const interrupt = catchInterrupt('interrupted: the table holds what was done');
   const { signal } = interrupt;
   const progress = new Progress();
@@ -182,15 +200,16 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
   try {
     report = await runPlan(plan, {
       signal,
-      onOpen: (backend) => warn(metadata && misfit(metadata.form, backend)),
-      onProgress: (backend, done, total) => progress.update(backend, done, total),
-      onLogits: (backend, offset, values) => logitFiles.keep(backend, offset, values),
+      onOpen: (backend, { metadata }) => warn(metadata && misfit(metadata.form, backend)),
+      onProgress: (row, done, total) => progress.update(row, done, total),
+      onLogits: (row, offset, values) => logitFiles.keep(row, offset, values),
       onMissing: flags.backend === 'all' ? sayMissing : undefined,
       onPartial: (partial) => {
         report = partial;
       },
     });
-    if (sides) bisection = await bisectOn(data, sides, backendOptions, Math.min(flags.limit ?? BISECT_IMAGES, BISECT_IMAGES));
+    if (sides)
+      bisection = await bisectOn(data, sides, { threads, browser, softwareGpu }, Math.min(flags.limit ?? BISECT_IMAGES, BISECT_IMAGES));
   } catch (error) {
     if (!report) throw error;
     failure = signal.aborted ? signal.reason : error; // what was found is written first

@@ -2,21 +2,28 @@ import { Command, Option } from 'commander';
 import { mergeParts, type Part, readPart } from '../../../eval/merge.ts';
 import { readInput } from '../shared/input-file.ts';
 import { requireWritable } from '../shared/output-file.ts';
-import { writeReport } from './report.ts';
+import { expandPaths } from '../shared/paths.ts';
+import { wideOption } from '../shared/table.ts';
+import { runRecord, writeReport } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {
   readonly report?: string;
   readonly force: boolean;
+  readonly wide: boolean;
   readonly format: 'human' | 'json';
 }
 
 export function command(): Command {
   return new Command('merge')
-    .argument('<part...>', 'what eval --shard i/n --format json printed, one file a shard')
+    .argument(
+      '<part...>',
+      'JSON that eval --shard i/n --format json printed, one file per shard; folders and patterns such as part-*.json are expanded',
+    )
     .option('--report <file>', 'write the result as one HTML page')
     .option('--force', 'replace an existing page', false)
     .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(wideOption())
     .addHelpText(
       'after',
       `
@@ -34,9 +41,10 @@ async function run(files: readonly string[], flags: Flags): Promise<void> {
   const rules = { force: flags.force, sources: files };
   if (flags.report !== undefined) requireWritable(flags.report, rules);
   const parts: Part[] = [];
-  for (const file of files) parts.push(readPart(await readInput(file), file));
+  for (const file of await expandPaths(files)) parts.push(readPart(await readInput(file), file));
   const report = mergeParts(parts);
-  printReport(report, flags.format);
-  if (flags.report !== undefined) await writeReport(flags.report, report, rules);
+  const record = runRecord(parts.flatMap(({ machine }) => machine ?? []));
+  printReport(report, record, { format: flags.format, wide: flags.wide });
+  if (flags.report !== undefined) await writeReport(flags.report, report, { ...rules, ...record });
   requireParity(report);
 }

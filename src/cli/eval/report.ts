@@ -1,26 +1,34 @@
 /** `--report`: the result as a page. */
-
 import type { PageOptions } from '../../../eval/html/page.ts';
+import { machine } from '../../../eval/machine.ts';
 import { readPart } from '../../../eval/merge.ts';
+import type { RunRecord } from '../../../eval/record.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
 import { type OutputRules, writeOutput } from '../shared/output-file.ts';
 
 /** Writes the page. */
-export async function writeReport(
-  path: string,
-  report: Report,
-  { force, sources, ...page }: Omit<PageOptions, 'command'> & OutputRules,
-): Promise<void> {
+export async function writeReport(path: string, report: Report, { force, sources, ...page }: PageOptions & OutputRules): Promise<void> {
   await writeOutput(path, await reportFile(report, page), { force, sources });
 }
 
-/** The page, with the command that this process was started with. */
-export async function reportFile(report: Report, page: Omit<PageOptions, 'command'>): Promise<Uint8Array> {
+/** The page as a file. */
+export async function reportFile(report: Report, page: PageOptions): Promise<Uint8Array> {
   const { reportPage } = await import('../../../eval/html/page.ts'); // the plotting library takes its time to load
-  const command = ['wrn-onnx', ...process.argv.slice(2).map(shellWord)].join(' ');
-  return Buffer.from(await reportPage(report, { ...page, command }));
+  return Buffer.from(await reportPage(report, page));
+}
+
+/**
+ * The record of a result of this process.
+ * @param machines that measured it; this one by default
+ */
+export function runRecord(machines: readonly string[] = [machine()]): RunRecord {
+  return {
+    date: new Date().toISOString(),
+    machine: [...new Set(machines)].join(' and '),
+    command: ['wrn-onnx', ...process.argv.slice(2).map(shellWord)].join(' '),
+  };
 }
 
 /** An argument as a POSIX shell takes it. */

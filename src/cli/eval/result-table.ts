@@ -1,47 +1,57 @@
-import Table from 'cli-table3';
-import { resultColumns } from '../../../eval/columns.ts';
-import { notCompared, type Report } from '../../../eval/report.ts';
+import { cautionOf, type NamedReport, resultColumns, scopeOf, withNames } from '../../../eval/columns.ts';
+import type { RunRecord } from '../../../eval/record.ts';
+import type { Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
 import { ParityError, printable } from '../../errors.ts';
 import { printJson, printText } from '../shared/results.ts';
-import { describeBisection } from './bisect.ts';
+import { fittedTable } from '../shared/table.ts';
+import { type BisectionWidth, describeBisection } from './bisect.ts';
 
-export function printReport(report: Report, format: 'human' | 'json', bisection?: Bisection): void {
-  if (format === 'json') printJson({ ...report, bisection });
-  else printText([resultTable(report), ...(bisection ? [describeBisection(bisection)] : [])].join('\n'));
+/** @param record stands in the JSON behind the report */
+export function printReport(
+  report: Report,
+  record: RunRecord,
+  { format, bisection, wide }: { format: 'human' | 'json'; bisection?: Bisection | undefined } & BisectionWidth,
+): void {
+  if (format === 'json') printJson({ ...report, ...record, bisection });
+  else printText([resultTable(report, wide), ...(bisection ? [describeBisection(bisection, { wide })] : [])].join('\n'));
 }
 
 /**
- * Passes a report of one backend, which asks for no parity.
- * @throws ParityError that names the backends that are beyond the thresholds, or that were not compared
+ * Passes a report of one row, which asks for no parity.
+ * @throws ParityError that names the rows that are beyond the thresholds, or that were not compared
  */
 export function requireParity(report: Report): void {
-  const { backends, results, verdict } = report;
+  const { results, verdict, isComparison, uncompared } = withNames(report);
   const failed = results.filter((result) => result.verdict === 'fail').map(({ backend }) => backend);
   if (verdict === 'fail') throw new ParityError(`parity failed: ${failed.join(', ')} beyond the thresholds`);
-  if (verdict === null && backends.length > 1)
-    throw new ParityError(`parity not shown: ${notCompared(report).join(', ')} not compared on all images`);
+  if (verdict === null && isComparison) throw new ParityError(`parity not shown: ${uncompared.join(', ')} not compared on all images`);
 }
 
+/** Columns that a narrow terminal goes without, the first to go first. */
+const OPTIONAL = ['mean diff', 'memory', 'load', 'max diff', 'top-5', 'images', 'images/s', 'disagreements', 'flips'];
+
 /** A report as a table, with the thresholds and what really ran. */
-export function resultTable(report: Report): string {
-  const { model, data, images, shard, backends, reference, thresholds, results } = report;
-  const isShard = shard.count > 1;
-  const columns = resultColumns(report);
-  const table = new Table({ head: ['backend', ...columns.map(({ name }) => name)], style: { head: [], border: [] } });
-  for (const result of results) table.push([result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
+export function resultTable(report: Report, wide = false): string {
+  const named = withNames(report);
+  const { model, against, shard, reference, thresholds, results, isComparison } = named;
+  const columns = resultColumns(named);
+  const head = ['backend', ...columns.map(({ name }) => name)];
+  const rows = results.map((result) => [result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
   const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;
+  const caution = cautionOf(named);
   return [
-    `${printable(model)} on ${images.toLocaleString('en-US')} images of ${printable(data)}${isShard ? `, shard ${shard.index} of ${shard.count}` : ''}`,
-    table.toString(),
+    printable(`${against ? `${model} and ${against.model}` : model} on ${scopeOf(named)}`),
+    fittedTable(head, rows, { optional: OPTIONAL, wide }),
     ...results.map(({ backend, detail }) => `  ${backend}: ${printable(detail)}`),
-    backends.length > 1
-      ? `parity with ${reference}: ${isShard ? 'see wrn-onnx merge' : describeVerdict(report)} (${limits})`
+    isComparison
+      ? `parity with ${reference}: ${shard.count > 1 ? 'see wrn-onnx merge' : describeVerdict(named)} (${limits})`
       : 'one backend: nothing to compare with',
+    ...(caution ? [caution] : []),
     '',
   ].join('\n');
 }
 
-function describeVerdict(report: Report): string {
-  return report.verdict ?? `not compared on all images: ${notCompared(report).join(', ')}`;
+function describeVerdict({ verdict, uncompared }: NamedReport): string {
+  return verdict ?? `not compared on all images: ${uncompared.join(', ')}`;
 }

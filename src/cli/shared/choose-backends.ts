@@ -1,6 +1,7 @@
 import type { Backend, BackendOptions } from '../../../eval/backends/backend.ts';
 import { probe } from '../../../eval/backends/probe.ts';
 import { type BackendName, backendNames, backends } from '../../../eval/backends/table.ts';
+import { nearest } from '../../data/nearest-name.ts';
 import { DeviceError, UsageError } from '../../errors.ts';
 import { say } from './results.ts';
 
@@ -22,7 +23,8 @@ export function backendsNamed({ backend, reference }: BackendFlags, source: Uint
       ? backendNames.filter((name) => source || !runsSource(name))
       : [...new Set(backend.split(',').map((name) => name.trim() as BackendName))];
   for (const name of names)
-    if (!Object.hasOwn(backends, name)) throw new UsageError(`unknown backend ${name}. Known: ${backendNames.join(', ')}, or all`);
+    if (!Object.hasOwn(backends, name))
+      throw new UsageError(`unknown backend ${name}${nearest(name, backendNames) || '.'} Known: ${backendNames.join(', ')}, or all`);
   const unfit = names.find((name) => !source && runsSource(name));
   if (unfit) throw new UsageError(`${unfit} runs a checkpoint or a model file, not an ONNX file`);
   return reference && !names.includes(reference) ? [reference, ...names] : names;

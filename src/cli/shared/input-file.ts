@@ -21,10 +21,10 @@ export async function readInput(path: string): Promise<Uint8Array> {
  * @param read decodes its bytes
  * @throws InputError that names the file, when it cannot be read or decoded.
  */
-export async function readInputAs<T>(path: string, read: (bytes: Uint8Array) => T): Promise<T> {
+export async function readInputAs<T>(path: string, read: (bytes: Uint8Array) => T | Promise<T>): Promise<T> {
   const bytes = await readInput(path);
   try {
-    return read(bytes);
+    return await read(bytes);
   } catch (error) {
     throw inFile(path, error);
   }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../../converters/onnx/external-data.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
-import { dialectNames, dialectOf, isSource, readModel } from '../../../converters/read.ts';
+import { dialectNames, dialectOf, isSource, openModel } from '../../../converters/read.ts';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
@@ -24,7 +24,10 @@ export interface SourceFlags {
 
 export function addSourceOptions(command: Command): Command {
   return command
-    .argument('<source>', 'Keras or MATLAB .mat, PyTorch checkpoint, model file or checkpoint of train, recognised by its content')
+    .argument(
+      '<source>',
+      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors, checkpoint of train, recognised by its content',
+    )
     .addOption(new Option('--dialect <dialect>', 'read the source as this dialect').choices(dialectNames))
     .addOption(
       new Option('--dataset <name>', 'data set of the network, whose name and class labels the file then carries').choices(
@@ -53,7 +56,7 @@ export async function readSource(path: string, flags: SourceFlags): Promise<Mode
   const { dialect, dataset, logitsDivisor } = flags;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   const size = flags.imageSize ?? entry;
-  const model = await readInputAs(path, (bytes) => readModel(bytes, { dialect, imageSize: size, logitsDivisor }));
+  const model = await readInputAs(path, (bytes) => openModel(bytes, { dialect, imageSize: size, logitsDivisor }));
   const { classes, input } = model.config;
   if (flags.imageSize && (size?.height !== input.height || size.width !== input.width))
     throw new UsageError(`--image-size: the source is a network for images of ${input.height}x${input.width}`);
@@ -83,10 +86,10 @@ export interface Network {
  * @throws InputError when it cannot be read or is no image classifier
  */
 export function readNetwork(path: string): Promise<Network> {
-  return readInputAs(path, (bytes) => {
+  return readInputAs(path, async (bytes) => {
     const name = basename(path);
     if (!isSource(bytes)) return { name, model: readClassifier(withExternalData(bytes, externalReader(path))), source: undefined };
-    const model = readModel(bytes);
+    const model = await openModel(bytes);
     showNotes(model);
     return {
       name,

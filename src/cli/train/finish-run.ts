@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import type { BackendName } from '../../../eval/backends/table.ts';
 import { evaluate } from '../../../eval/evaluate.ts';
-import { machine } from '../../../eval/machine.ts';
+import type { RunRecord } from '../../../eval/record.ts';
 import type { Report } from '../../../eval/report.ts';
 import { type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import type { ImageSet } from '../../data/dataset.ts';
@@ -18,11 +18,11 @@ import type { RunFolder } from '../../train/run-folder.ts';
 import { isCycleEnd } from '../../train/schedule.ts';
 import { batchesPerEpoch } from '../../train/training-set.ts';
 import { version } from '../../version.ts';
-import { reportFile } from '../eval/report.ts';
+import { reportFile, runRecord } from '../eval/report.ts';
 import { resultTable } from '../eval/result-table.ts';
 
 /** `report.json`: all that a table of results needs, and all that is needed to train the same network again. Fractions are 0 to 1. */
-export interface RunReport {
+export interface RunReport extends RunRecord {
   readonly network: string;
   readonly bits: 1 | 32;
   readonly weights: number;
@@ -42,7 +42,6 @@ export interface RunReport {
     readonly largestRssBytes: number;
   };
   readonly versions: Readonly<Record<string, string>>;
-  readonly machine: string;
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
   readonly verification: Verification;
   readonly parity: Report;
@@ -100,6 +99,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
     return [{ epoch: entry.epoch, testError: entry.testError, trainError }];
   });
   const names = ['checkpoint.safetensors', 'model.safetensors', 'model.onnx', 'log.jsonl'];
+  const record = runRecord();
   const report: RunReport = {
     network: networkName(config),
     bits: config.bits,
@@ -116,13 +116,13 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
       node: process.versions.node,
       ...Object.fromEntries(parity.results.map(({ backend, detail }) => [backend, detail])),
     },
-    machine: machine(),
+    ...record,
     files: Object.fromEntries(names.map((name) => [name, describeFile(readFileSync(folder.path(name)))])),
     verification,
     parity,
   };
   folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
-  folder.write('report.html', await reportFile(parity, { machine: report.machine }));
+  folder.write('report.html', await reportFile(parity, record));
   return report;
 }
 

@@ -1,14 +1,15 @@
 import type { LogEntry } from '../../train/log.ts';
 import type { StepReport } from '../../train/train.ts';
 import { percent } from '../shared/format.ts';
-import { Progress } from '../shared/progress.ts';
+import { duration, inTerminal, Pace, Progress } from '../shared/progress.ts';
 
-/** Progress of a training on stderr: one line that is rewritten in a terminal, and one line an epoch and a test everywhere. */
+/** Progress of a training on stderr: one line per epoch and per test; between them a line that a terminal rewrites, or a plain one now and then. */
 export class TrainingProgress {
   #start: { readonly step: number; readonly time: number } | undefined;
   #speed = '';
   #left = '';
   #open = false;
+  readonly #pace = new Pace();
   readonly #bar = new Progress();
 
   step({ epoch, step, steps, loss, error, rate }: StepReport, batch: number): void {
@@ -17,12 +18,12 @@ export class TrainingProgress {
       this.#left = step < steps ? `, ${duration((steps - step) / perSecond)} left` : '';
       this.#speed = `, ${speed(perSecond * batch)}`;
     } else this.#start = { step, time: performance.now() }; // the first step builds the graph, and is not measured
-    if (!process.stderr.isTTY) return;
+    const terminal = inTerminal();
+    if (!terminal && !this.#pace.due()) return;
     const errors = `loss ${loss.toFixed(4)}, training error ${percent(error)}`;
-    process.stderr.write(
-      `\r\x1b[Kepoch ${epoch}, step ${step}/${steps}: ${errors}, rate ${rate.toPrecision(3)}${this.#speed}${this.#left}`,
-    );
-    this.#open = true;
+    const line = `epoch ${epoch}, step ${step}/${steps}: ${errors}, rate ${rate.toPrecision(3)}${this.#speed}${this.#left}`;
+    process.stderr.write(terminal ? `\r\x1b[K${line}` : `${line}\n`);
+    this.#open = terminal;
   }
 
   entry(entry: LogEntry): void {
@@ -50,9 +51,4 @@ export class TrainingProgress {
 
 function speed(imagesPerSecond: number): string {
   return `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`;
-}
-
-function duration(seconds: number): string {
-  const minutes = Math.ceil(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

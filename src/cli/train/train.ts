@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ImageSet } from '../../data/dataset.ts';
+import { nearest } from '../../data/nearest-name.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
 import { type NetworkConfig, networkName } from '../../network/config.ts';
@@ -22,12 +23,19 @@ import { describeRun, finishRun } from './finish-run.ts';
 import { TrainingProgress } from './progress.ts';
 
 /** What --resume takes from the command line; all else comes from the checkpoint. */
-const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format'];
+const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format', 'quiet'];
+
+function presetName(text: string): string {
+  if (Object.hasOwn(presets, text)) return text;
+  throw new InvalidArgumentError(`expected one of ${Object.keys(presets).join(', ')}${nearest(text, Object.keys(presets))}`);
+}
 
 export function command(): Command {
   const wholeNumber = (text: string) => (text === '0' ? 0 : naturalNumber(text));
   return new Command('train')
-    .addOption(new Option('--preset <name>', 'experiment of the paper to start from').choices(Object.keys(presets)))
+    .addOption(
+      new Option('--preset <name>', `experiment of the paper to start from: ${Object.keys(presets).join(', ')}`).argParser(presetName),
+    )
     .option('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
     .requiredOption('-o, --output <folder>', 'where checkpoint, log, model file and ONNX file go')
     .addOption(

@@ -7,6 +7,11 @@ import type { ImageShape } from '../dataset.ts';
 /** 100 megapixels: above any camera, and what decoding may take stays below half a gigabyte. */
 const MAX_PIXELS = 1e8;
 
+/** Names of the files that `decodeImage` reads. */
+export const IMAGE_FILE = /\.(png|jpe?g|jfif|webp|gif|tiff?|avif)$/i;
+/** The same in words, for help and errors. */
+export const IMAGE_FORMATS = 'PNG, JPEG, WebP, GIF, TIFF, AVIF';
+
 /** What is behind transparent pixels. */
 const BACKGROUND = '#ffffff';
 
@@ -20,7 +25,7 @@ export interface Crop {
 }
 
 /**
- * Decodes a PNG, JPEG or WebP image as a viewer shows it: turned as its orientation tag says, on white where it is transparent.
+ * Decodes an image file as a viewer shows it: turned as its orientation tag says, on white where it is transparent.
  * Without a crop, an image of the wanted size keeps its pixels; another is scaled so that it covers the size and cut around its centre.
  * A grey image fills three equal channels; a colour image becomes grey by its luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B).
  * @param image path or bytes of the file.
@@ -44,7 +49,7 @@ export async function decodeImage(
     return channels === 3 ? planes(rgb) : luma(rgb);
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new InputError('image', name, `expected a PNG, JPEG or WebP image, got: ${reason}`, { cause: error });
+    throw new InputError('image', name, `expected an image (${IMAGE_FORMATS}), got: ${reason}`, { cause: error });
   }
 }
 

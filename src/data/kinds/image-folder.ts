@@ -3,14 +3,13 @@ import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../../errors.ts';
 import { range, readAhead } from '../batches.ts';
 import type { ImageFiles, ImageSet, Split } from '../dataset.ts';
-import { type Crop, decodeImage } from '../files/decode-image.ts';
+import { type Crop, decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../files/decode-image.ts';
 import { listFolder } from '../files/source.ts';
 import { randomStream } from '../random.ts';
 import { requireCover } from '../scale.ts';
 import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'image folder';
-const EXTENSION = /\.(png|jpe?g|webp)$/i;
 /** What file managers leave behind. */
 const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini)$/i;
 
@@ -178,8 +177,8 @@ function areNumbers(names: readonly string[]): boolean {
 async function listImages(folder: string): Promise<string[]> {
   const { files, folders } = await listFolder(folder);
   const images = files.filter((name) => !CLUTTER.test(name));
-  const stranger = folders[0] ?? images.find((name) => !EXTENSION.test(name));
-  if (stranger !== undefined) throw new InputError(FORMAT, folder, `expected only PNG, JPEG and WebP images, got ${stranger}`);
+  const stranger = folders[0] ?? images.find((name) => !IMAGE_FILE.test(name));
+  if (stranger !== undefined) throw new InputError(FORMAT, folder, `expected only images (${IMAGE_FORMATS}), got ${stranger}`);
   if (images.length === 0) throw new InputError(FORMAT, folder, 'expected images, got none');
   return images;
 }

@@ -94,7 +94,8 @@ test.each([
   { title: 'a backend named as a method of every object', args: ['--backend', 'toString'], status: 2, message: 'unknown backend toString' },
   { title: 'a limit of zero', args: ['--limit', '0'], status: 2, message: 'whole number of at least 1' },
   { title: 'a shard beyond the last', args: ['--shard', '3/2'], status: 2, message: 'expected I/N with I from 1 to N' },
-  { title: '--against without --bisect', args: ['--against', 'x.onnx'], status: 2, message: '--against goes with --bisect' },
+  { title: '--wide without --bisect', args: ['--wide'], status: 2, message: '--wide goes with --bisect' },
+  { title: '--against a file for other images', args: ['--against', at('colour.onnx')], status: 3, message: 'images of 3 x 32 x 32' },
   { title: '--crops without --shorter-side', args: ['--crops', '5'], status: 2, message: 'expected image files to scale' },
   { title: 'a scale for images of one size', args: ['--shorter-side', '32'], status: 2, message: 'expected image files to scale' },
   {
@@ -192,7 +193,7 @@ test('shards merge to the report of the whole; a merged breach of parity exits 1
   }
   const strict = await run(['merge', ...files.map((file) => `${file}.strict`), '--report', at('strict.html')]);
   expect(strict).toMatchObject({ status: 1, stderr: 'wrn-onnx: parity failed: wasm beyond the thresholds\n' });
-  expect(strict.stdout).toContain('model.onnx on 40 images of fashion-mnist test');
+  expect(strict.stdout).toContain('model.onnx on the first 40 of 1,000 images of fashion-mnist test');
   expect(readFileSync(at('strict.html'), 'utf8')).toContain('✗ Parity with cpu fails: wasm');
   expect(await run(['merge', files[0] as string])).toEqual({
     status: 3,
@@ -223,7 +224,7 @@ test('a shard says so, and that its parity is for merge to judge', async () => {
     '2/2',
   ]);
   expect(status).toBe(0);
-  expect(stdout).toContain('model.onnx on 16 images of fashion-mnist test, shard 2 of 2');
+  expect(stdout).toContain('model.onnx on 16 of the first 32 of 1,000 images of fashion-mnist test, shard 2 of 2');
   expect(stdout).toContain('parity with cpu: see wrn-onnx merge (');
 });
 
@@ -254,6 +255,79 @@ test('predict refuses logits that are not as many as the classes', async () => {
   const { status, stderr } = await run(['predict', at('classes.onnx'), `${root}examples/ship.png`]);
   expect(stderr).toContain('onnx output logits: expected 12 float logits, got 10');
   expect(status).toBe(3);
+});
+
+/** Decisions in a file of --save-logits: its header ends with a line feed, float32 follow. */
+function decisionsIn(name: string): number[] {
+  const bytes = readFileSync(at(name));
+  const start = bytes.indexOf('\n') + 1;
+  const logits = new Float32Array(Uint8Array.from(bytes.subarray(start)).buffer);
+  return Array.from({ length: logits.length / 10 }, (_, i) => {
+    const row = logits.subarray(i * 10, (i + 1) * 10);
+    return row.indexOf(Math.max(...row));
+  });
+}
+
+test('--against compares two files: accuracy of both, agreement and the images decided differently, as two evaluations give them', async () => {
+  const float = `${root}models/fashion-mnist-wrn-20-1-float/model.safetensors`;
+  const common = ['--data', images, '--limit', '200', '--format', 'json'];
+  const a = JSON.parse((await run(['eval', at('model.onnx'), ...common, '--save-logits', at('a.npy')])).stdout);
+  const b = JSON.parse((await run(['eval', float, ...common, '--save-logits', at('b.npy')])).stdout);
+  const [decidedA, decidedB] = [decisionsIn('a.npy'), decisionsIn('b.npy')];
+  const differing = [...decidedA.keys()].filter((i) => decidedA[i] !== decidedB[i]);
+  expect(differing.length).toBeGreaterThan(0);
+
+  const before = Date.now();
+  const report = ['--report', at('two.html')];
+  const both = await run(['eval', at('model.onnx'), '--against', float, ...common, ...report]);
+  expect(both.status).toBe(1);
+  expect(both.stderr).toContain('parity failed: model.safetensors on cpu beyond the thresholds');
+  const { results, against, sha256, verdict, date, machine, command, version, dataImages } = JSON.parse(both.stdout);
+  expect([sha256, against.sha256]).toEqual([a.sha256, b.sha256]);
+  expect(results.map(({ top1 }: { top1: number }) => top1)).toEqual([a.results[0].top1, b.results[0].top1]);
+  expect(results[1]).toMatchObject({
+    model: 'model.safetensors',
+    backend: 'cpu',
+    agreement: 1 - differing.length / 200,
+    flips: differing.length,
+  });
+  expect(results[1].tally.flipped.map(({ index }: { index: number }) => index)).toEqual(differing.slice(0, 24));
+  expect(verdict).toBe('fail');
+  const page = readFileSync(at('two.html'), 'utf8');
+  expect(page.match(/<img src="data:image\/png/g)).toHaveLength(Math.min(24, differing.length));
+  for (const text of [
+    'model.onnx and model.safetensors',
+    'the first 200 of 1,000 images',
+    'Caution: 200 images say little',
+    date.slice(0, 10),
+    machine,
+  ])
+    expect(page).toContain(text);
+
+  expect(Date.parse(date)).toBeGreaterThanOrEqual(before);
+  expect(Date.parse(date)).toBeLessThanOrEqual(Date.now());
+  expect({ version, dataImages }).toEqual({ version: '0.1.0', dataImages: 1000 });
+  expect(machine).toContain(`Node ${process.version}`);
+  expect(command).toBe(`wrn-onnx eval ${at('model.onnx')} --against ${float} ${common.join(' ')} ${report.join(' ')}`);
+});
+
+test('--against another form of the same network, on two backends, passes; the shards of it merge', async () => {
+  writeFileSync(at('dense.onnx'), toOnnx(model, { form: 'dense', input: 'nhwc-uint8', batch: 4 }));
+  const args = ['eval', at('model.onnx'), '--against', at('dense.onnx'), '--data', images, '--limit', '16', '--backend', 'cpu,wasm'];
+  const whole = await run(args);
+  expect(whole).toMatchObject({ status: 0, stderr: '' });
+  for (const row of ['model.onnx on cpu', 'model.onnx on wasm', 'dense.onnx on cpu', 'dense.onnx on wasm'])
+    expect(whole.stdout).toContain(`│ ${row} `);
+  expect(whole.stdout).toContain('parity with model.onnx on cpu: pass');
+  const parts = ['1/2', '2/2'].map((part) => [part, at(`two-${part[0]}.json`)] as const);
+  for (const [part, file] of parts) writeFileSync(file, (await run([...args, '--shard', part, '--format', 'json'])).stdout);
+  const merged = await run(['merge', ...parts.map(([, file]) => file), '--format', 'json']);
+  const { results, verdict, command } = JSON.parse(merged.stdout);
+  const { results: expected } = JSON.parse((await run([...args, '--format', 'json'])).stdout);
+  const tallies = (rows: { tally: unknown }[]) => rows.map(({ tally }) => tally);
+  expect(tallies(results)).toEqual(tallies(expected));
+  expect(verdict).toBe('pass');
+  expect(command).toContain('wrn-onnx merge ');
 });
 
 test('--bisect of files for different images is refused', async () => {
@@ -347,6 +421,10 @@ test('--bisect of a file with a wrong pad names the layer and exits 1', async ()
   const result = await run(['eval', at('model.onnx'), '--against', at('wrong-pad.onnx'), '--data', images, '--bisect']);
   expect(result.status).toBe(1);
   expect(result.stdout).toContain('They part at group1.block0.conv0 (Conv).');
+  const rowsOf = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('│')).length;
+  expect(rowsOf(result.stdout)).toBe(1 + 11); // the head, five layers before and after
+  const wide = await run(['eval', at('model.onnx'), '--against', at('wrong-pad.onnx'), '--data', images, '--bisect', '--wide']);
+  expect(rowsOf(wide.stdout)).toBeGreaterThan(70);
   const equal = await run(['eval', at('model.onnx'), '--data', images, '--bisect', '--backend', 'cpu,wasm', '--format', 'json']);
   expect(equal.status).toBe(0);
   expect(JSON.parse(equal.stdout).first).toBeNull();
@@ -414,15 +492,15 @@ test('predict: the classes that eval counts, from PNG files of the same images',
   expect(results[0].classes).toHaveLength(2);
   const bad = await run(['predict', at('model.onnx'), at('model.onnx')]);
   expect(bad.status).toBe(3);
-  expect(bad.stderr).toContain('expected a PNG, JPEG or WebP image');
+  expect(bad.stderr).toContain('expected an image (PNG, JPEG, WebP');
   const partly = await run(['predict', at('model.onnx'), ...files.slice(0, 2), at('model.onnx'), ...files, '--format', 'json']);
   expect(partly.status).toBe(3);
-  expect(partly.stderr).toMatch(/^wrn-onnx: image .*model\.onnx: expected a PNG, JPEG or WebP image.*\n$/);
+  expect(partly.stderr).toMatch(/^wrn-onnx: image .*model\.onnx: expected an image \(PNG.*\n$/);
   expect(JSON.parse(partly.stdout).results.map(({ image }: { image: string }) => image)).toEqual(files.slice(0, 2));
   writeFileSync(at('empty.png'), '');
   const empty = await run(['predict', at('model.onnx'), at('empty.png')]);
   expect(empty.status).toBe(3);
-  expect(empty.stderr).toMatch(/^wrn-onnx: image .*empty\.png: expected a PNG, JPEG or WebP image, got: .*\n$/);
+  expect(empty.stderr).toMatch(/^wrn-onnx: image .*empty\.png: expected an image \(PNG, JPEG, WebP, GIF, TIFF, AVIF\), got: .*\n$/);
 });
 
 const cifar = shared('data/cifar-10-binary.tar.xz');

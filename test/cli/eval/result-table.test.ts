@@ -85,3 +85,29 @@ test.each<{
   if (error === undefined) requireParity(made);
   else expect(() => requireParity(made)).toThrow(error);
 });
+
+test.each([
+  { title: 'all of a set', total: 10_000, images: 10_000, shard: whole, scope: '10,000 images of mnist test' },
+  { title: 'the first of a set', total: 16, images: 16, shard: whole, scope: 'the first 16 of 10,000 images of mnist test' },
+  {
+    title: 'a shard of the first',
+    total: 16,
+    images: 8,
+    shard: { index: 2, count: 2 },
+    scope: '8 of the first 16 of 10,000 images of mnist test, shard 2 of 2',
+  },
+  { title: 'an interruption', total: 10_000, images: 640, shard: whole, scope: '640 of 10,000 images of mnist test' },
+])('$title is named', ({ total, images, shard, scope }) => {
+  const made = report(['cpu'], ['cpu'], 4);
+  expect(resultTable({ ...made, total, images, shard, dataImages: 10_000 })).toContain(`a.onnx on ${scope}\n`);
+});
+
+// Wilson intervals of R: prop.test(4, 4, correct = FALSE) and prop.test(1000, 1000, correct = FALSE)
+test.each([
+  { images: 4, caution: 'Caution: 4 images say little: the 95 % interval of the accuracy is 51.0 to 100.0 %.' },
+  { images: 1000, caution: undefined },
+])('$images images, all right: $caution', ({ images, caution }) => {
+  const table = resultTable(report(['cpu'], ['cpu'], images));
+  if (caution === undefined) expect(table).not.toContain('Caution');
+  else expect(table).toContain(`${caution}\n`);
+});

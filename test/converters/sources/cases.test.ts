@@ -1,7 +1,7 @@
 /** Small files of kinds that people have, beside the project: each is read, and what it does not tell is said. */
 import { readFile } from 'node:fs/promises';
 import { expect } from 'vitest';
-import { readModel } from '../../../converters/read.ts';
+import { openModel, readModel } from '../../../converters/read.ts';
 import { testWith } from '../../shared.ts';
 
 const size = 'the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise';
@@ -17,9 +17,12 @@ for (const [name, dialect, notes] of [
   ['model_args.pt', 'pytorch', [size, bits]],
   ['half.pt', 'pytorch', [size, bits]],
   ['sd.safetensors', 'pytorch', [size, bits]],
+  ['OneBit_model_v2.h5', 'keras', [size]],
+  ['model.keras', 'keras', []],
+  ['v73.mat', 'keras', [size]],
 ] as const) {
   testWith(`cases/sources/${name}`, name, async (file) => {
-    const model = readModel(await readFile(file));
+    const model = await openModel(await readFile(file));
     expect([model.about.dialect, model.notes]).toEqual([dialect, notes]);
   });
 }

@@ -93,12 +93,20 @@ test.each([
   [
     'a text file among the images',
     { 'a/1.png': 'good', 'a/notes.txt': 'x' },
-    /^image folder .*a: expected only PNG, JPEG and WebP images, got notes\.txt/,
+    /^image folder .*a: expected only images \(PNG, JPEG, WebP, GIF, TIFF, AVIF\), got notes\.txt/,
   ],
-  ['a folder among the images', { 'a/1.png': 'good', 'a/b/1.png': 'good' }, /expected only PNG, JPEG and WebP images, got b/],
+  [
+    'a folder among the images',
+    { 'a/1.png': 'good', 'a/b/1.png': 'good' },
+    /expected only images \(PNG, JPEG, WebP, GIF, TIFF, AVIF\), got b/,
+  ],
   ['a class without images', { 'a/1.png': 'good', 'b/.hidden': '' }, /b: expected images, got none/],
-  ['text under the name of an image', { 'a/1.png': 'text' }, /^image .*1\.png: expected a PNG, JPEG or WebP image, got: /],
-  ['an image cut short', { 'a/1.png': 'cut' }, /^image .*1\.png: expected a PNG, JPEG or WebP image, got: /],
+  [
+    'text under the name of an image',
+    { 'a/1.png': 'text' },
+    /^image .*1\.png: expected an image \(PNG, JPEG, WebP, GIF, TIFF, AVIF\), got: /,
+  ],
+  ['an image cut short', { 'a/1.png': 'cut' }, /^image .*1\.png: expected an image \(PNG, JPEG, WebP, GIF, TIFF, AVIF\), got: /],
   [
     'another number of classes than the network’s',
     { 'a/1.png': 'good', 'b/1.png': 'good', 'c/1.png': 'good' },

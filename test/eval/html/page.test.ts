@@ -24,6 +24,7 @@ const [SURE, UNSURE] = [0.625, 0.375];
 
 const executablePath = findBrowser();
 const inBrowser = executablePath ? describe : describe.skip;
+const record = { date: '2026-11-27T22:31:05.000Z', machine: 'two cores', command: 'wrn-onnx eval' };
 let pixels: Uint8Array;
 let labels: Int32Array;
 let report: Report;
@@ -36,7 +37,7 @@ beforeAll(async () => {
   await data.close();
   report = toReport(subject({}), [run('cpu', decided, 400), run('wasm', decided, 100), run('browser-webgl', otherwise, 50)]);
   const small = toReport(subject({ model: 'int8.onnx', bytes: 100_000 }), [run('cpu', decided, 800)]);
-  page = await reportPage(report, { command: `wrn-onnx eval '${HOSTILE}'`, machine: 'two cores', others: [small], bisection });
+  page = await reportPage(report, { ...record, command: `wrn-onnx eval '${HOSTILE}'`, others: [small], bisection });
   if (executablePath) browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--no-first-run'] });
 });
 afterAll(() => browser?.close());
@@ -100,7 +101,7 @@ const layers = Array.from({ length: 60 }, (_, i) => ({
 const bisection: Bisection = { a: 'A', b: 'B', images: 2, tolerance: 1e-4, layers, first: layers[30] ?? null };
 
 test('the same report is the same page, and hostile names are text in it', async () => {
-  const options = { command: '', bisection };
+  const options = { ...record, bisection };
   const again = await reportPage(report, options);
   expect(await reportPage(report, options)).toBe(again);
   expect(again).not.toMatch(/<script|<img src="\/\/|<\/style>.*<\/style>/s);
@@ -108,7 +109,7 @@ test('the same report is the same page, and hostile names are text in it', async
 
 test('a page claims no parity for what was not compared', async () => {
   const partial = toReport(subject({}), [run('cpu', decided, 400), run('wasm', decided, 100)]);
-  expect(await reportPage(partial, { command: '' })).toContain('<p class="verdict">Not compared with cpu on all images: browser-webgl</p>');
+  expect(await reportPage(partial, record)).toContain('<p class="verdict">Not compared with cpu on all images: browser-webgl</p>');
 });
 
 /** Opens the page from its text alone; fails when it asks for anything or complains. */
@@ -238,7 +239,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const tally = new Tally(10);
     tally.add({ ...answers, logits: Float32Array.of(1, ...Array(9).fill(0)), reference: Float32Array.of(0, 1, ...Array(8).fill(0)) });
     const colour = toReport(subject({}), [run('cpu', decided, 1), { ...run('wasm', decided, 1), tally }]);
-    const tab = await open(desk, await reportPage(colour, { command: '' }));
+    const tab = await open(desk, await reportPage(colour, record));
     const box = await tab.locator('.images img').boundingBox();
     expect(box).toMatchObject({ width: 128, height: 128 });
     const screen = await decode(await tab.screenshot({ fullPage: true }));
@@ -289,7 +290,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const values = Float32Array.from({ length: classes ** 2 }, (_, i) => (i % classes === decisions[Math.floor(i / classes)] ? 1 : 0));
     tally.add({ offset: 0, shape: SHAPE, imagesNCHW: new Uint8Array(0), labels: truth, logits: values, reference: undefined });
     const one = toReport(subject({ backends: ['cpu'], classLabels: null }), [{ ...run('cpu', decided, 1), tally }]);
-    const tab = await open(desk, await reportPage(one, { command: '' }));
+    const tab = await open(desk, await reportPage(one, record));
     const picture = await decode(await tab.locator('svg.picture').screenshot());
     const at = (label: number, decision: number) =>
       picture.at(Math.round(((decision + 0.5) * picture.width) / classes), Math.round(((label + 0.5) * picture.height) / classes));

@@ -1,0 +1,201 @@
+/**
+ * HDF5, as Keras and MATLAB 7.3 write it: groups, arrays of numbers, text, references. Read by the HDF Group's own
+ * library compiled to WebAssembly (h5wasm), which sees no file system but the one file that is handed to it. It takes
+ * 4 MB and a third of a second to load, so it is loaded when the first such file is read.
+ */
+import type * as Library from 'h5wasm';
+import { InputError, UsageError } from '../errors.ts';
+import { describeJson } from './json.ts';
+
+export type HdfNumbers =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array;
+
+/** Value of an attribute or an array: numbers, texts, paths of the objects referred to; null for all else. */
+export type HdfValue = HdfNumbers | readonly string[] | null;
+
+interface Common {
+  readonly attributes: ReadonlyMap<string, HdfValue>;
+}
+export interface HdfGroup extends Common {
+  readonly kind: 'group';
+  readonly members: ReadonlyMap<string, HdfNode>;
+}
+export interface HdfArray extends Common {
+  readonly kind: 'array';
+  /** The last dimension runs fastest. */
+  readonly shape: readonly number[];
+  readonly value: HdfValue;
+}
+export type HdfNode = HdfGroup | HdfArray;
+
+const FORMAT = 'hdf5';
+const SIGNATURE = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
+/** Where a file may begin: behind a header of a program's own, as MATLAB's of 512 bytes. */
+const STARTS = [0, 512, 1024, 2048];
+/** A network of 1200 layers has 10,000 groups and arrays. */
+const MAX_NODES = 100_000;
+const MAX_DEPTH = 16;
+/** Weights hardly compress, bits stored as bytes 8:1; more than this over the whole file is a bomb. */
+const MAX_INFLATION = 64;
+const INFLATION_SLACK = 1 << 20;
+
+let library: typeof Library | undefined;
+
+/** Whether the bytes are an HDF5 file. */
+export function isHdf5(bytes: Uint8Array): boolean {
+  return STARTS.some((start) => SIGNATURE.every((byte, i) => bytes[start + i] === byte));
+}
+
+/** Loads the library; once is enough. */
+export async function loadHdf5(): Promise<void> {
+  if (library) return;
+  const loaded = await import('h5wasm');
+  const module = await loaded.ready;
+  module.activate_throwing_error_handler(); // else it writes its errors to the terminal and goes on
+  library = loaded;
+}
+
+/**
+ * Decodes a file.
+ * @param skips whether the object at a path is left out
+ * @throws InputError when it is damaged
+ * @throws UsageError when the library is not loaded
+ */
+export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = () => false): HdfGroup {
+  if (!library) throw new UsageError('an HDF5 file needs its library loaded first: use openModel instead of readModel');
+  const { FS } = library;
+  if (!FS) throw new UsageError('the HDF5 library has no memory file system');
+  const name = '/file.h5';
+  FS.writeFile(name, bytes);
+  let file: Library.File | undefined;
+  try {
+    file = new library.File(name, 'r');
+    return new Reader(file, bytes.length * MAX_INFLATION + INFLATION_SLACK, skips).group('/', 0);
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(FORMAT, 'file', `expected a whole file, got ${describeError(error)}. The file is damaged`);
+  } finally {
+    close(file);
+    FS.unlink(name);
+  }
+}
+
+/** Closing a damaged file may fail as reading it did. */
+function close(file: Library.File | undefined): void {
+  try {
+    file?.close();
+  } catch {}
+}
+
+/** The library's errors are stacks of functions: the innermost line that says something. */
+function describeError(error: unknown): string {
+  const lines = (error instanceof Error ? error.message : String(error)).split('\n').map((line) => line.trim());
+  return lines.findLast((line) => line !== '' && !/^(major|minor):/.test(line))?.replace(/^.*\(\): /, '') ?? 'an error';
+}
+
+class Reader {
+  #nodes = 0;
+  #left: number;
+
+  constructor(
+    readonly file: Library.File,
+    maxBytes: number,
+    readonly skips: (path: string) => boolean,
+  ) {
+    this.#left = maxBytes;
+  }
+
+  group(path: string, depth: number): HdfGroup {
+    if (depth > MAX_DEPTH) throw new InputError(FORMAT, `group ${path}`, `expected at most ${MAX_DEPTH} nested groups, got more`);
+    const group = this.file.get(path) as Library.Group;
+    const members = new Map<string, HdfNode>();
+    for (const name of group.keys()) {
+      const inner = `${path === '/' ? '' : path}/${name}`;
+      if (++this.#nodes > MAX_NODES) throw new InputError(FORMAT, 'file', `expected at most ${MAX_NODES} objects, got more`);
+      if (this.skips(inner)) continue;
+      const node = group.get(name);
+      if (node && 'keys' in node) members.set(name, this.group(inner, depth + 1));
+      else if (node && 'metadata' in node && 'shape' in node) members.set(name, this.array(node as Library.Dataset, inner));
+    }
+    return { kind: 'group', attributes: this.attributes(group), members };
+  }
+
+  array(node: Library.Dataset, path: string): HdfArray {
+    const shape = node.shape ?? [];
+    return { kind: 'array', attributes: this.attributes(node), shape, value: this.#value(path, node.metadata, () => node.value) };
+  }
+
+  attributes(node: Library.Group | Library.Dataset): Map<string, HdfValue> {
+    const attributes = new Map<string, HdfValue>();
+    for (const [name, attribute] of Object.entries(node.attrs))
+      attributes.set(
+        name,
+        this.#value(`${node.path} attribute ${name}`, attribute.metadata, () => attribute.value),
+      );
+    return attributes;
+  }
+
+  /** A value, once its size is known to be possible. */
+  #value(
+    where: string,
+    { size, total_size: count, littleEndian, type }: Library.Metadata,
+    read: () => Library.OutputData | null,
+  ): HdfValue {
+    this.#left -= size * count;
+    if (!(this.#left >= 0)) throw new InputError(FORMAT, where, `expected at most ${MAX_INFLATION} times the file in all, got more`);
+    if (isNumber(type) && (size > 8 || (size > 1 && !littleEndian) || (type === FLOAT && size < 4)))
+      throw new InputError(FORMAT, where, `expected little-endian numbers of at least 4 bytes a float, got ${8 * size} bits`);
+    const value = read();
+    if (typeof value === 'string') return [value];
+    if (ArrayBuffer.isView(value)) return value as HdfNumbers;
+    if (!Array.isArray(value)) return null;
+    const items = (value as unknown[]).map((item) => (typeof item === 'string' ? item : this.#pathOf(item)));
+    return items.every((item) => item !== null) ? (items as string[]) : null;
+  }
+
+  /** Path of the object that a reference names; null for what is no reference. */
+  #pathOf(item: unknown): string | null {
+    const Reference = library?.Reference;
+    if (!Reference || !(item instanceof Reference)) return null;
+    const target = this.file.dereference(item);
+    return target && 'path' in target && typeof target.path === 'string' ? target.path : null;
+  }
+}
+
+/** Classes of the library's types: integers and floats. */
+const FLOAT = 1;
+const isNumber = (type: number) => type === 0 || type === FLOAT;
+
+/** The texts of an attribute; long lists of Keras stand in several, `name0`, `name1`... */
+export function textsOf({ attributes }: HdfNode, name: string): readonly string[] | undefined {
+  const found = attributes.get(name);
+  if (isTexts(found)) return found;
+  if (found !== undefined) return found?.length === 0 ? [] : undefined; // an empty list has no type of its own
+  const parts: string[] = [];
+  for (let i = 0; ; i++) {
+    const part = attributes.get(`${name}${i}`);
+    if (part === undefined) return i === 0 ? undefined : parts;
+    if (!isTexts(part)) throw new InputError(FORMAT, `attribute ${name}${i}`, `expected texts, got ${describeJson(typeof part)}`);
+    parts.push(...part);
+  }
+}
+
+export function isTexts(value: HdfValue | undefined): value is readonly string[] {
+  return Array.isArray(value);
+}
+
+/** The object at a path below a group; undefined when there is none. */
+export function nodeAt(group: HdfGroup, path: string): HdfNode | undefined {
+  let node: HdfNode | undefined = group;
+  for (const name of path.split('/').filter(Boolean)) node = node?.kind === 'group' ? node.members.get(name) : undefined;
+  return node;
+}
