@@ -111,7 +111,7 @@ test('a model and its data fit at every moment: other data has another name, and
   save('one.onnx', tensors);
   save('two.onnx', [tensors[0] as TensorProto, { ...noise('another', [8, 16, 1, 1]), name: 'v' }]);
   expect(await run(['pack', at('pair/one.onnx'), '-o', at('pair/out/net.onnx')])).toMatchObject({ status: 0 });
-  const [first = ''] = names();
+  const [first = ''] = names().filter((name) => name.endsWith('.data'));
   writeFileSync(at('pair/out/net.onnx.0123456789abcdef.data'), 'of a killed run');
   writeFileSync(at('pair/out/net.onnx.notes.data'), "the user's own");
   expect(await run(['pack', at('pair/two.onnx'), '-o', at('pair/out/net.onnx'), '--force'])).toMatchObject({ status: 0 });
