@@ -38,8 +38,7 @@ function compare(sizes) {
 
 async function measure(source, size) {
   const data = await openImageSet(source, { split: 'test', classes: CLASSES });
-  const { results } = await evaluate({
-    model: network(),
+  const { results } = await evaluate(network(), {
     modelName: 'tiny',
     data,
     backends: ['cpu', 'wasm'],

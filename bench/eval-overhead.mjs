@@ -21,7 +21,7 @@ async function compare() {
   console.log(`${file}, ${limit} images of ${data.name} in batches of ${BATCH}, ${backend}; seconds`);
   const ratios = { "the runtime's own": [], "a bare loop's": [] };
   for (let round = 0; round < Number(rounds); round++) {
-    const { results } = await evaluate({ model, modelName: file, data, backends: [backend], limit, backendOptions: { batch: BATCH } });
+    const { results } = await evaluate(model, { modelName: file, data, backends: [backend], limit, backendOptions: { batch: BATCH } });
     const { seconds, runtimeSeconds } = results[0];
     const times = { "the runtime's own": runtimeSeconds };
     if (backend === 'cpu') times["a bare loop's"] = Number(execFileSync(process.execPath, [...process.argv.slice(1, 7), rounds, 'bare']));

@@ -41,7 +41,7 @@ const train = await openImageSet(path, { split: 'train' });
 const data = await openImageSet(path, { split: 'test' });
 const files = Object.keys(forms).map((form) => ({ name: form, model: toOnnx(model, { form, input }) }));
 const ranges = await calibrate(model, { data: train, images: 256, method: 'percentile' });
-files.push({ name: 'int8', model: toInt8Onnx(model, ranges, input) }, { name: 'fp16', model: toFp16Onnx(model, { input }) });
+files.push({ name: 'int8', model: toInt8Onnx(model, { ranges, input }) }, { name: 'fp16', model: toFp16Onnx(model, { input }) });
 await train.close();
 
 const expected = await logitsOn('cpu', files[0]);
@@ -81,8 +81,8 @@ async function column(backend) {
   }
   const milliseconds = new Map();
   const works = files.filter(({ name }) => answers.has(name));
-  const options = { files: works, backends: [backend], batches: [batch], threads: [undefined], runs, backendOptions: { softwareGpu } };
-  for await (const one of bench(options)) {
+  const options = { backends: [backend], batches: [batch], threads: [undefined], runs, backendOptions: { softwareGpu } };
+  for await (const one of bench(works, options)) {
     milliseconds.set(one.file, (one.seconds.median * 1000) / batch);
     if (one.file === works[0].name) notes.push(`${backend}: ${one.detail}`);
   }
@@ -98,8 +98,7 @@ async function column(backend) {
 
 async function logitsOn(backend, { name, model: bytes }) {
   const parts = [];
-  const report = await evaluate({
-    model: bytes,
+  const report = await evaluate(bytes, {
     modelName: name,
     data,
     backends: [backend],

@@ -26,10 +26,7 @@ export interface Watch {
   readonly onMissing?: ((backend: BackendName, reason: string) => void) | undefined;
 }
 
-export interface EvaluateOptions extends Watch, Omit<PlanOptions, 'model'> {
-  /** Bytes of the ONNX file. */
-  readonly model: Uint8Array;
-}
+export interface EvaluateOptions extends Watch, Omit<PlanOptions, 'model'> {}
 
 /** Batches that a backend has at once: one runs while the next is read and copied. */
 const IN_FLIGHT = 2;
@@ -38,13 +35,16 @@ const IN_FLIGHT = 2;
  * Opens every backend, so that one that is not there is known before any runs; then evaluates one after the other, so
  * that none disturbs the speed of another. Images are streamed; the logits of the reference lie in a temporary file,
  * 4 bytes per class and image: memory does not depend on the number of images.
+ * @param file bytes of the ONNX file
  * @throws InputError when the file is no classifier or does not fit the data
  * @throws DeviceError when a backend is not available
  * @throws UsageError when the temporary folder cannot be written
  * @throws `signal.reason` when it is aborted
+ * @example
+ * const report = await evaluate(file, { data: await openImageSet('cifar-10'), backends: ['cpu', 'wasm'], limit: 500 });
  */
-export async function evaluate({ model, ...options }: EvaluateOptions): Promise<Report> {
-  return runPlan(planEvaluation({ ...options, model: readClassifier(model) }), options);
+export async function evaluate(file: Uint8Array, options: EvaluateOptions): Promise<Report> {
+  return runPlan(planEvaluation({ ...options, model: readClassifier(file) }), options);
 }
 
 /** Carries out a plan. Throws as `evaluate` does. */

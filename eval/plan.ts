@@ -1,6 +1,6 @@
 /** What an evaluation does, worked out before anything runs: which files on which backends, and which images. */
 import { createHash } from 'node:crypto';
-import type { ImageSet } from '../src/data/dataset.ts';
+import type { ImageSet, ImageShape } from '../src/data/dataset.ts';
 import { checkFits } from '../src/data/kinds/dataset-format.ts';
 import { networkName } from '../src/network/config.ts';
 import { weightCount } from '../src/network/topology.ts';
@@ -23,21 +23,21 @@ export interface Candidate {
 
 export interface PlanOptions {
   readonly model: ClassifierModel;
-  /** Name of the file, for the report. */
-  readonly modelName: string;
+  /** Name of the file, for the report; `model.onnx` by default. */
+  readonly modelName?: string | undefined;
   /** Another file to compare it with, on the same backends. */
   readonly against?: Candidate | undefined;
   readonly data: ImageSet;
-  /** Backends in the order of the report. */
-  readonly backends: readonly BackendName[];
+  /** Backends in the order of the report; `cpu` alone by default. */
+  readonly backends?: readonly BackendName[] | undefined;
   /** The backend that the others are compared with; the first by default. */
   readonly reference?: BackendName | undefined;
   /** Images from the start of the data set; all by default. */
   readonly limit?: number | undefined;
   /** The part of these images to evaluate; all by default. */
   readonly shard?: Shard | undefined;
-  /** A file of a fixed batch is run in batches of that, whatever is asked for here. */
-  readonly backendOptions: BackendOptions;
+  /** By default batches of 64 images, of images larger than 32x32 16; a file of a fixed batch is run in batches of that. */
+  readonly backendOptions?: (Omit<BackendOptions, 'batch'> & { readonly batch?: number | undefined }) | undefined;
 }
 
 /** What runs: a file on a backend. */
@@ -60,10 +60,11 @@ export interface Plan {
 
 /** @throws InputError when a file does not fit the data */
 export function planEvaluation(options: PlanOptions): Plan {
-  const { model, modelName, against, data, backends, limit, shard = whole, backendOptions } = options;
+  const { model, modelName = 'model.onnx', against, data, backends = ['cpu'], limit, shard = whole, backendOptions } = options;
   const models = [model, ...(against ? [against.model] : [])];
   for (const { input, classes } of models) checkFits('data', data.name, data, { split: data.split, shape: input, classes });
-  const smallest = Math.min(...models.map(({ input }) => input.fixedBatch ?? backendOptions.batch));
+  const asked = backendOptions?.batch ?? defaultBatch(model.input);
+  const smallest = Math.min(...models.map(({ input }) => input.fixedBatch ?? asked));
   const batch = imagesPerBatch(smallest, data.crops);
   const total = Math.min(limit ?? data.length, data.length);
   const subject: Subject = {
@@ -81,7 +82,7 @@ export function planEvaluation(options: PlanOptions): Plan {
     thresholds: against ? thresholdsBetween(model.metadata?.form, against.model.metadata?.form) : thresholdsOf(model.metadata?.form),
   };
   const rows = rowsOf(subject).map((row): PlannedRow => {
-    const { model: file, source } = row.model !== undefined && against ? against : { model, source: backendOptions.source };
+    const { model: file, source } = row.model !== undefined && against ? against : { model, source: backendOptions?.source };
     return { ...row, file, options: { ...backendOptions, source, batch: file.input.fixedBatch ?? smallest } };
   });
   return { subject, rows, classes: model.classes, data, range: shardRange(total, batch, shard) };
@@ -97,6 +98,11 @@ function factsOf(name: string, { bytes, metadata }: ClassifierModel): FileFacts 
     form: metadata?.form ?? null,
     bitsPerWeight: config ? (bytes.length * 8) / weightCount(config) : null,
   };
+}
+
+/** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */
+function defaultBatch({ height, width }: ImageShape): number {
+  return height * width <= 32 * 32 ? 64 : 16;
 }
 
 /** As reports name it. */

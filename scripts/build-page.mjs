@@ -1,4 +1,5 @@
-// Bundles the page that eval opens; onnxruntime-web stays beside it and is served as it is.
+// Puts what is no TypeScript into dist: the font of the charts, and the page that eval opens as one bundle. onnxruntime-web stays
+// beside the page and is served as it is.
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -6,6 +7,11 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('..', import.meta.url));
 mkdirSync(`${root}dist/eval/backends/browser`, { recursive: true });
 copyFileSync(`${root}eval/backends/browser/index.html`, `${root}dist/eval/backends/browser/index.html`);
+for (const [from, to] of [
+  ['ttf/DejaVuSans.ttf', 'DejaVuSans.ttf'],
+  ['LICENSE', 'DejaVuSans.LICENSE'],
+])
+  copyFileSync(`${root}node_modules/dejavu-fonts-ttf/${from}`, `${root}dist/src/chart/${to}`);
 await build({
   entryPoints: [`${root}eval/backends/browser/page.ts`],
   outfile: `${root}dist/eval/backends/browser/page.js`,

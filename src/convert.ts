@@ -11,7 +11,7 @@ export { type Comparison, compareExport } from '../converters/onnx/compare.ts';
 export type { ExternalData, ReadExternal } from '../converters/onnx/external-data.ts';
 export { type Fp16Options, toFp16Onnx } from '../converters/onnx/forms/fp16/to-fp16.ts';
 export type { Range } from '../converters/onnx/forms/int8/quantization.ts';
-export { type Ranges, toInt8Onnx } from '../converters/onnx/forms/int8/to-int8.ts';
+export { type Int8ExportOptions, type Ranges, toInt8Onnx } from '../converters/onnx/forms/int8/to-int8.ts';
 export { type FormName, forms } from '../converters/onnx/forms/table.ts';
 export type { InputLayout, Metadata } from '../converters/onnx/metadata.ts';
 export { type ModelFile, type Packed, type PackedFile, type PackOptions, packOnnx } from '../converters/onnx/pack/pack.ts';

@@ -3,6 +3,7 @@
  * are loaded where they are used: converting, or the part of a web page, works without any of them.
  */
 import { createRequire } from 'node:module';
+import { setDefaults } from './environment.ts';
 import { DeviceError } from './errors.ts';
 
 const packages = {
@@ -18,7 +19,7 @@ const packages = {
  * does not reach native code: set it before the process starts.
  */
 function loadOnnxRuntime() {
-  process.env['ORT_DISABLE_TELEMETRY'] = '1';
+  setDefaults({ ORT_DISABLE_TELEMETRY: '1' });
   return import('onnxruntime-node');
 }
 

@@ -7,30 +7,75 @@ import { expect, test } from 'vitest';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Part of the tree -> the parts it may import besides itself. One floor, one roof: proto and the ground floor of src
- * carry converters, which carry eval, which carries the command line and the public entries; nothing imports those.
+ * Part of the tree -> the parts it may import besides itself; a room inside a part is a part of its own. One floor, one
+ * roof: proto and the ground floor of src carry converters, which carry eval, which carries the command line and the
+ * public entries; nothing imports those.
  */
-const ground = ['src/errors.ts', 'src/version.ts', 'src/packages.ts', 'src/formats', 'src/network', 'src/data', 'src/chart', 'src/train'];
+const ground = [
+  'src/errors.ts',
+  'src/environment.ts',
+  'src/version.ts',
+  'src/packages.ts',
+  'src/formats',
+  'src/network',
+  'src/data',
+  'src/data/files',
+  'src/data/kinds',
+  'src/data/store',
+  'src/chart',
+];
+const training = ['src/train', 'src/train/tf'];
+const converters = [
+  'converters/read.ts',
+  'converters/sources',
+  'converters/inspect',
+  'converters/onnx',
+  'converters/onnx/forms',
+  'converters/onnx/pack',
+];
+const evaluation = ['eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/verify', 'eval/bench', 'eval/html'];
+const all = [...ground, ...training, 'proto', ...converters, ...evaluation];
 const allowed: Record<string, readonly string[]> = {
   'src/errors.ts': [],
+  'src/environment.ts': [],
   'src/version.ts': [],
   'src/packages.ts': ['src/errors.ts'],
-  'src/chart': [],
+  'src/chart': ['src/errors.ts', 'src/packages.ts'],
   proto: ['src/errors.ts'],
   'src/formats': ['src/errors.ts'],
   'src/network': ['src/errors.ts', 'src/formats'],
-  'src/data': ['src/errors.ts', 'src/packages.ts', 'src/formats', 'src/network'],
-  'src/train': ['src/errors.ts', 'src/formats', 'src/network', 'src/data', 'src/chart'],
-  converters: [...ground, 'proto'],
-  eval: [...ground, 'proto', 'converters'],
-  'src/convert.ts': [...ground, 'proto', 'converters'],
-  'src/eval.ts': [...ground, 'proto', 'converters', 'eval'],
-  'src/web.ts': [...ground, 'proto', 'converters', 'eval'],
+  'src/data': ground,
+  'src/data/files': ['src/errors.ts', 'src/environment.ts', 'src/packages.ts', 'src/formats', 'src/data'],
+  'src/data/kinds': ['src/errors.ts', 'src/formats', 'src/data', 'src/data/files'],
+  'src/data/store': ['src/errors.ts', 'src/environment.ts', 'src/data', 'src/data/files'],
+  'src/train': [...ground, 'src/train/tf'],
+  'src/train/tf': ['src/errors.ts', 'src/environment.ts', 'src/data/files'],
+  'converters/sources': [...ground, 'src/train'],
+  'converters/read.ts': [...ground, 'src/train', 'converters/sources'],
+  'converters/onnx': [...ground, 'proto', 'converters/onnx/forms'],
+  'converters/onnx/forms': [...ground, 'proto', 'converters/onnx'],
+  'converters/onnx/pack': [...ground, 'proto', 'converters/onnx', 'converters/onnx/forms'],
+  'converters/inspect': [...ground, 'proto', ...converters],
+  'eval/runtime': [...ground, 'proto', ...converters],
+  'eval/tally': [...ground, 'proto', ...converters, 'eval/runtime'],
+  'eval/backends': [...ground, ...training, 'proto', ...converters, 'eval/runtime'],
+  'eval/bench': [...ground, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
+  'eval/verify': [...ground, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
+  eval: [...ground, ...training, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
+  'eval/html': [...ground, 'proto', ...converters, 'eval', 'eval/runtime', 'eval/tally', 'eval/verify', 'eval/bench'],
+  'src/convert.ts': [...ground, 'proto', ...converters],
+  'src/eval.ts': all,
+  'src/web.ts': all,
   'src/index.ts': ['src/convert.ts', 'src/eval.ts', 'src/web.ts'],
-  'src/cli': [...ground, 'proto', 'converters', 'eval'],
+  'src/cli/shared': all,
+  'src/cli/eval': [...all, 'src/cli/shared'],
+  'src/cli/export': [...all, 'src/cli/shared'],
+  'src/cli/train': [...all, 'src/cli/shared', 'src/cli/eval'],
+  'src/cli': [...all, 'src/cli/shared', 'src/cli/eval', 'src/cli/export', 'src/cli/train'],
 };
 
-const partOf = (path: string) => Object.keys(allowed).find((part) => path === part || path.startsWith(`${part}/`));
+const longestFirst = Object.keys(allowed).sort((a, b) => b.length - a.length);
+const partOf = (path: string) => longestFirst.find((part) => path === part || path.startsWith(`${part}/`));
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
@@ -58,16 +103,54 @@ test.each(files)('%s imports only what stands below it', (file) => {
   }
 });
 
-test('only the command line reads argv, the terminal and the environment', () => {
-  const offenders = files.filter(
-    (file) => !file.startsWith('src/cli/') && /process\.(argv|stdout|stderr)/.test(readFileSync(join(root, file), 'utf8')),
-  );
-  expect(offenders).toEqual([]);
+/** Files, but those of `except`, whose code holds the pattern. */
+function offenders(pattern: RegExp, ...except: readonly string[]): string[] {
+  return files.filter((file) => !except.some((path) => file.startsWith(path)) && pattern.test(readFileSync(join(root, file), 'utf8')));
+}
+
+/** `process.env`, `process['env']`, `const { env } = process`, and the same of argv, stdout and stderr. */
+const surroundings = (names: string) =>
+  new RegExp(`process\\s*(\\??\\.|\\[['"])\\s*(${names})\\b|\\{[^}]*\\b(${names})\\b[^}]*\\}\\s*=\\s*process\\b`);
+
+test.each([
+  ["process.env['HOME']", true],
+  ['process["env"]', true],
+  ['const { platform, env } = process;', true],
+  ['const { env } = options;', false],
+  ['process.environment', false],
+])('%s reads the environment: %s', (code, expected) => expect(surroundings('env').test(code)).toBe(expected));
+
+test('only the command line reads argv and the terminal', () => {
+  expect(offenders(surroundings('argv|stdout|stderr|stdin'), 'src/cli/')).toEqual([]);
+  expect(offenders(surroundings('argv|stdout|stderr|stdin'))).toContain('src/cli/main.ts');
 });
 
-test('tfjs-node is optional: only the training code and its backend import it', () => {
-  const importing = files.filter((file) => imports(file).some((specifier) => specifier.startsWith('@tensorflow/')));
-  expect(importing.filter((file) => !file.startsWith('src/train/'))).toEqual([]);
+test('the environment is read by the command line and in one file of the library', () => {
+  expect(offenders(surroundings('env'), 'src/cli/')).toEqual(['src/environment.ts']);
+});
+
+test('tfjs-node is optional: one file loads it, and nothing loads that file but training and its backend', () => {
+  expect(offenders(/['"]@tensorflow\//)).toEqual(['src/train/tf/tensorflow.ts']);
+  const direct = files.filter((file) => imports(file).some((specifier) => specifier.endsWith('/tensorflow.ts')));
+  expect(direct.filter((file) => !/^(src\/train|src\/cli\/train|eval\/backends\/node)\//.test(file))).toEqual([]);
+  expect(direct).toContain('src/train/step.ts');
+});
+
+test('no file imports itself, around however many others', () => {
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const walk = (file: string, path: readonly string[]) => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+    if (path.includes(file) || done.has(file)) return;
+    for (const specifier of imports(file))
+      if (specifier.startsWith('.')) {
+        const target = relative(root, resolve(root, dirname(file), specifier));
+        if (files.includes(target)) walk(target, [...path, file]);
+      }
+    done.add(file);
+  };
+  for (const file of files) walk(file, []);
+  expect(circles).toEqual([]);
 });
 
 test('onnxruntime-node is loaded where its telemetry is turned off, and nowhere else', () => {

@@ -11,8 +11,10 @@ import { Float, type FloatType, Graph } from './graph.ts';
 import { type InputLayout, type RecordedForm, writeMetadata } from './metadata.ts';
 
 export interface ExportOptions {
-  readonly form: FormName;
-  readonly input: InputLayout;
+  /** How weights are stored; `packed` by default. */
+  readonly form?: FormName | undefined;
+  /** How the file takes images; `nchw-float` by default. */
+  readonly input?: InputLayout | undefined;
   /** Fixes the number of images of a run; the caller's choice when absent. */
   readonly batch?: number | undefined;
 }
@@ -26,12 +28,14 @@ const IR_VERSION = 8;
  *
  * Input `images`: float32 [batch, channels, height, width] or uint8 [batch, height, width, channels], pixels 0..255.
  * Output `logits`: float32 [batch, classes]. Tensors between them carry the names of the topology's layers.
+ * @example
+ * const file = toOnnx(readModel(await readFile('CIFAR10_allparams.mat')));
  */
-export function toOnnx(model: Model, options: ExportOptions): Uint8Array {
+export function toOnnx(model: Model, options: ExportOptions = {}): Uint8Array {
   return encodeModel(toOnnxProto(model, options));
 }
 
-export function toOnnxProto(model: Model, { form: formName, input, batch }: ExportOptions): ModelProto {
+export function toOnnxProto(model: Model, { form: formName = 'packed', input = 'nchw-float', batch }: ExportOptions = {}): ModelProto {
   const form: Form = forms[formName];
   const graph = new Graph();
   const lowering: Lowering = { graph, model, form, images: imagesNCHW(graph, input) };

@@ -16,7 +16,7 @@ export type Availability = { readonly ok: true; readonly detail: string } | { re
 const input: ModelInput = { name: 'images', type: 'float32', layout: 'nchw', channels: 1, height: 4, width: 4 };
 
 /** Runs the probe; a missing device is an answer, not an error. */
-export async function probe(name: BackendName, options: Omit<BackendOptions, 'batch' | 'source'>): Promise<Availability> {
+export async function probe(name: BackendName, options: Omit<BackendOptions, 'batch' | 'source'> = {}): Promise<Availability> {
   try {
     const session = await backends[name].open(probeModel(), input, { ...options, batch: 1, source: probeSource() });
     try {

@@ -7,7 +7,7 @@ import { readInputs } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
 import type { Shapes } from '../runtime/random-run.ts';
 import type { ModelInput } from '../runtime/runtime.ts';
-import { type Quartiles, quartiles } from './quartiles.ts';
+import { type Quartiles, quartiles } from '../tally/quartiles.ts';
 
 export interface BenchFile {
   readonly name: string;
@@ -15,16 +15,15 @@ export interface BenchFile {
 }
 
 export interface BenchOptions {
-  /** The first is what the others are compared with. */
-  readonly files: readonly BenchFile[];
-  readonly backends: readonly BackendName[];
-  /** Images at once, or first size of whatever a file takes. */
-  readonly batches: readonly number[];
-  /** Threads of CPU and wasm kernels; undefined: the runtime's default. */
-  readonly threads: readonly (number | undefined)[];
-  /** Timed runs of each file in each setting. */
-  readonly runs: number;
-  readonly backendOptions: Omit<BackendOptions, 'batch' | 'threads'>;
+  /** `cpu` alone by default. */
+  readonly backends?: readonly BackendName[] | undefined;
+  /** Images at once, or first size of whatever a file takes; 8 by default. */
+  readonly batches?: readonly number[] | undefined;
+  /** Threads of CPU and wasm kernels; undefined, as by default: the runtime's own choice. */
+  readonly threads?: readonly (number | undefined)[] | undefined;
+  /** Timed runs of each file in each setting; 10 by default. */
+  readonly runs?: number | undefined;
+  readonly backendOptions?: Omit<BackendOptions, 'batch' | 'threads'> | undefined;
   readonly signal?: AbortSignal;
   readonly onProgress?: (setting: string, done: number, total: number) => void;
 }
@@ -57,23 +56,27 @@ export interface Measurement {
 const SETTLE_MS = 100;
 /** After a file is loaded, a JavaScript engine goes on optimizing what loading made hot, and would slow the load of the next file. */
 const COMPILE_MS = 1500;
-/** Runs that nobody counts, after the first: caches fill, clocks rise. */
+const BATCH = 8;
+const RUNS = 10;
+/** Untimed warm-up runs after the first: caches fill, clocks rise. */
 const WARM_UP = 1;
 
 /**
  * Measures every file in every setting (backend, threads, batch).
+ * @param files the first is what the others are compared with
  * @throws InputError when a file does not take a batch of that size; DeviceError when a backend is not available;
  * `signal.reason` when it is aborted
  */
-export async function* bench(options: BenchOptions): AsyncGenerator<Measurement, void, undefined> {
-  for (const { name, model } of options.files) {
+export async function* bench(files: readonly BenchFile[], options: BenchOptions = {}): AsyncGenerator<Measurement, void, undefined> {
+  const { backends = ['cpu'], batches = [BATCH], threads = [undefined] } = options;
+  for (const { name, model } of files) {
     const { fixedBatch } = readInputs(model);
-    for (const batch of options.batches)
+    for (const batch of batches)
       if (fixedBatch !== undefined && fixedBatch !== batch)
         throw new InputError('onnx', name, `expected any batch size, got a file for ${fixedBatch} images. Use --batch ${fixedBatch}`);
   }
-  for (const backend of options.backends)
-    for (const threads of options.threads) for (const batch of options.batches) yield* benchSetting(options, backend, threads, batch);
+  for (const backend of backends)
+    for (const count of threads) for (const batch of batches) yield* benchSetting(files, options, backend, count, batch);
 }
 
 export function countOfThreads(threads: number): string {
@@ -90,7 +93,8 @@ interface Runner {
 }
 
 async function* benchSetting(
-  options: BenchOptions,
+  files: readonly BenchFile[],
+  { runs = RUNS, backendOptions, signal, onProgress }: BenchOptions,
   backend: BackendName,
   threads: number | undefined,
   batch: number,
@@ -98,10 +102,10 @@ async function* benchSetting(
   const setting = [backend, threads && countOfThreads(threads), `batch ${batch}`].filter(Boolean).join(', ');
   const runners: Runner[] = [];
   try {
-    for (const file of options.files) {
+    for (const file of files) {
       if (runners.length > 0) await setTimeout(COMPILE_MS);
       const { images } = readInputs(file.model);
-      const session = await backends[backend].open(file.model, images, { ...options.backendOptions, batch, threads });
+      const session = await backends[backend].open(file.model, images, { ...backendOptions, batch, threads });
       const runOnce = runsOf(session, images, batch);
       const first = await runOnce().catch(async (error: unknown) => {
         await session.close();
@@ -109,16 +113,16 @@ async function* benchSetting(
       });
       runners.push({ file, session, runOnce, inputs: first.shapes, firstSeconds: first.seconds, times: [] });
     }
-    for (let round = -WARM_UP; round < options.runs; round++) {
+    for (let round = -WARM_UP; round < runs; round++) {
       for (const [i] of runners.entries()) {
-        options.signal?.throwIfAborted();
+        signal?.throwIfAborted();
         // another file begins each round: none always follows the same one
         const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
         const { seconds } = await runner.runOnce();
         await setTimeout(SETTLE_MS);
         if (round >= 0) runner.times.push(seconds);
       }
-      options.onProgress?.(setting, Math.max(0, round + 1), options.runs);
+      onProgress?.(setting, Math.max(0, round + 1), runs);
     }
     const measured = await Promise.all(runners.map((runner) => measure(runner, backend, threads, batch)));
     const [first] = measured;
@@ -133,7 +137,7 @@ async function* benchSetting(
     }
   } catch (error) {
     // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     throw error;
   } finally {
     for (const { session } of runners) await session.close();

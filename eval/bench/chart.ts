@@ -1,38 +1,67 @@
-/** Measurements as a chart: a bar a file, in groups of one setting. */
-import type { ChartOption, ChartSize } from '../../src/chart/chart.ts';
+/** Measurements as a chart: a bar per file, in groups of one setting. */
+import { scaleLinear } from 'd3-scale';
+import { chart, colourOf, heading, headingHeight, horizontalAxis, legend } from '../../src/chart/chart.ts';
+import { onPaper as look } from '../../src/chart/look.ts';
+import { label, mark } from '../../src/chart/svg.ts';
 import { countOfThreads, type Measurement } from './bench.ts';
 
-/** Images a second, with the spread of the runs; the chart grows with the number of bars. */
-export function benchChart(measurements: readonly Measurement[]): { option: ChartOption; size: ChartSize } {
+const WIDTH = 860;
+/** Pixels of a bar with the space to the next, and of the space above a group with its name. */
+const [BAR, THICKNESS, GROUP] = [30, 20, 36];
+/** Room on the right for the value of the longest bar. */
+const VALUE = 130;
+
+/**
+ * Images per second as an SVG file: bars for the median of the runs, with a line from the lower to the upper quartile.
+ * @param about machine, date and whatever else a reader needs to judge the numbers by; a line each
+ */
+export function benchChart(measurements: readonly Measurement[], about: readonly string[]): string {
   const settings = [...new Set(measurements.map(settingOf))];
   const files = [...new Set(measurements.map(({ file }) => file))];
-  const find = (file: string, setting: string) => measurements.find((one) => one.file === file && settingOf(one) === setting);
-  const option: ChartOption = {
-    title: {
-      text: 'Images a second',
-      subtext: 'median of the runs; longer is better; beside each bar its speed against the first file',
-      left: 16,
-      top: 12,
-    },
-    legend: { bottom: 8, data: files },
-    grid: { left: 16, right: 110, top: 76, bottom: 52, containLabel: true },
-    xAxis: { type: 'value' },
-    yAxis: { type: 'category', data: settings, inverse: true, axisTick: { show: false } },
-    series: files.map((file) => ({
-      name: file,
-      type: 'bar',
-      barMaxWidth: 26,
-      label: { show: true, position: 'right' },
-      data: settings.map((setting) => {
-        const one = find(file, setting);
-        const text = one ? `${one.imagesPerSecond.toPrecision(3)}  (${one.speedup.toFixed(2)}x)` : '';
-        return { value: one?.imagesPerSecond ?? Number.NaN, label: { formatter: () => text } };
+  const lines = ['median of the runs, line: quartiles; longer is better; in parentheses the speed against the first file', ...about];
+  const plot = { left: 16, right: WIDTH - VALUE, top: headingHeight(lines.length) + 16 };
+  const most = Math.max(...measurements.map((one) => quartiles(one)[1]));
+  const x = scaleLinear([0, most], [plot.left, plot.right]).nice(6);
+  let y = plot.top;
+  const bars = settings.flatMap((setting) => {
+    y += GROUP;
+    const name = label(setting, plot.left + 6, y - 10, { fill: look.ink });
+    const group = measurements.filter((one) => settingOf(one) === setting);
+    return [
+      name,
+      ...group.flatMap((one) => {
+        const [low, high] = quartiles(one).map(x) as [number, number];
+        const end = x(one.imagesPerSecond);
+        const middle = y + THICKNESS / 2;
+        y += BAR;
+        const fill = colourOf(files.indexOf(one.file), look);
+        return [
+          mark('rect', { x: plot.left, y: middle - THICKNESS / 2, width: end - plot.left, height: THICKNESS, fill }),
+          mark('line', { x1: low, x2: high, y1: middle, y2: middle, stroke: look.ink, 'stroke-width': 2 }),
+          ...[low, high].map((at) => mark('line', { x1: at, x2: at, y1: middle - 5, y2: middle + 5, stroke: look.ink, 'stroke-width': 2 })),
+          label(`${one.imagesPerSecond.toPrecision(3)}  (${one.speedup.toFixed(2)}x)`, Math.max(end, high) + 8, middle + 4, {
+            fill: look.ink,
+          }),
+        ];
       }),
-    })),
-  };
-  return { option, size: { width: 860, height: 150 + settings.length * (24 + 30 * files.length) } };
+    ];
+  });
+  const names = legend(files, { left: plot.left, top: y + 48, width: WIDTH - 32 }, look);
+  return chart(
+    { width: WIDTH, height: y + 48 + names.height },
+    look,
+    ...heading('Images per second', lines, look),
+    ...horizontalAxis({ ticks: x.ticks(6), place: x, format: x.tickFormat(6) }, { top: plot.top, bottom: y }, look),
+    ...bars,
+    ...names.marks,
+  );
+}
+
+/** Images per second of the slower and of the faster quarter of the runs. */
+function quartiles({ batch, seconds }: Measurement): [low: number, high: number] {
+  return [batch / seconds.high, batch / seconds.low];
 }
 
 function settingOf({ backend, threads, batch }: Measurement): string {
-  return `${backend}${threads ? `, ${countOfThreads(threads)}` : ''}, batch ${batch}`;
+  return `${backend}${threads ? `, ${countOfThreads(threads)}` : ''}, batch size ${batch}`;
 }

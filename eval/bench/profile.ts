@@ -13,9 +13,11 @@ import { runBatch } from '../runtime/runtime.ts';
 import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';
 
 export interface ProfileOptions {
-  readonly batch: number;
+  /** 8 by default. */
+  readonly batch?: number | undefined;
   readonly threads?: number | undefined;
-  readonly runs: number;
+  /** 10 by default. */
+  readonly runs?: number | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -55,11 +57,10 @@ interface Event {
  * Profiles a file on onnxruntime-node's CPU provider.
  * @throws InputError when the file takes another batch; UsageError when the temporary folder cannot be written; `signal.reason` when it is aborted
  */
-export async function profile(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
-  const { batch, threads, runs } = options;
+export async function profile(file: Uint8Array, { batch = 8, threads, runs = 10, signal }: ProfileOptions = {}): Promise<Profile> {
   const inputs = readInputs(file);
   const before = await matmulSpeed(threads);
-  const run = medianRun(await record(file, inputs, options));
+  const run = medianRun(await record(file, inputs, { batch, threads, runs, signal }));
   const after = await matmulSpeed(threads);
   const matmul = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
   const perImage = (microseconds: number) => microseconds / batch;
@@ -115,7 +116,7 @@ function medianRun(events: readonly Event[]): { microseconds: number; events: re
 async function record(
   file: Uint8Array,
   { images, fixedBatch }: Inputs,
-  { batch, threads, runs, signal }: ProfileOptions,
+  { batch, threads, runs, signal }: { batch: number; threads: number | undefined; runs: number; signal: AbortSignal | undefined },
 ): Promise<Event[]> {
   if (fixedBatch !== undefined && fixedBatch !== batch)
     throw new InputError('onnx', 'inputs', `expected any batch size, got ${fixedBatch}`);

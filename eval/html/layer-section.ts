@@ -1,7 +1,10 @@
 /** Where two runs part: the error of every layer. */
-import type { ChartOption } from '../../src/chart/chart.ts';
+import { scaleLog, scalePoint } from 'd3-scale';
+import { colourOf, verticalAxis } from '../../src/chart/chart.ts';
+import { inPage as look } from '../../src/chart/look.ts';
+import { label, mark } from '../../src/chart/svg.ts';
 import type { Bisection, LayerDifference } from '../verify/bisect.ts';
-import { axis, type Drawing, figure, still, text, WIDE } from './figure.ts';
+import { type Drawing, figure, WIDE } from './figure.ts';
 import { small } from './format.ts';
 import { type Html, html } from './html.ts';
 
@@ -26,60 +29,39 @@ ${table(layers, first)}
 /** Errors of zero stand on the floor of the logarithmic axis, this many times below the smallest other. */
 const BELOW = 10;
 
+const HEIGHT = 300;
+
 function chart(layers: readonly LayerDifference[], tolerance: number, width: number): Drawing {
-  const smallest = Math.min(tolerance, ...layers.flatMap(({ relError }) => (relError ? [relError] : [])));
-  const floor = 10 ** Math.floor(Math.log10(smallest)) / BELOW;
-  const option: ChartOption = {
-    grid: { left: 8, right: 16, top: 24, bottom: 8, containLabel: true },
-    xAxis: {
-      ...axis,
-      type: 'category' as const,
-      data: groupNames(layers.map(({ layer }) => layer.split('.')[0] as string)),
-      splitLine: { show: false },
-      axisTick: { show: false },
-      axisLabel: { ...text, interval: 0, hideOverlap: true },
-    },
-    yAxis: {
-      ...axis,
-      type: 'log' as const,
-      min: floor,
-      axisLabel: { ...text, formatter: (value: number) => (value <= floor ? '0' : value.toExponential(0)) },
-    },
-    series: [
-      {
-        ...still,
-        type: 'scatter' as const,
-        symbolSize: width === WIDE ? 8 : 5,
-        data: layers.map(({ relError }) => {
-          const within = relError !== null && relError <= tolerance;
-          return {
-            value: relError === null ? Number.NaN : Math.max(relError, floor),
-            symbol: within ? 'circle' : 'diamond',
-            itemStyle: { color: within ? 'var(--file0)' : 'var(--fail)', opacity: 1 },
-          };
-        }),
-      },
-      {
-        silent: true,
-        type: 'custom' as const,
-        data: [[0, tolerance]],
-        renderItem: ({ coordSys }, { coord }) => {
-          const { x, width } = coordSys as unknown as { x: number; width: number };
-          const [, y = 0] = coord([0, tolerance]);
-          const style = { stroke: 'var(--muted)', lineDash: [6, 4] };
-          const label = { text: `tolerance ${tolerance}`, fill: 'var(--muted)', fontSize: 12, fontFamily: 'inherit' };
-          return {
-            type: 'group',
-            children: [
-              { type: 'line', shape: { x1: x, y1: y, x2: x + width, y2: y }, style },
-              { type: 'text', x: x + 6, y: y - 16, style: label },
-            ],
-          };
-        },
-      },
-    ],
-  };
-  return { option, height: 300 };
+  const errors = layers.flatMap(({ relError }) => (relError ? [relError] : []));
+  const floor = 10 ** Math.floor(Math.log10(Math.min(tolerance, ...errors))) / BELOW;
+  const top = 10 ** Math.ceil(Math.log10(Math.max(tolerance, ...errors)));
+  const plot = { left: 56, right: width - 12, top: 16, bottom: HEIGHT - 28 };
+  const x = scalePoint(layers.keys(), [plot.left, plot.right]).padding(0.5);
+  const y = scaleLog([floor, top], [plot.bottom, plot.top]);
+  const place = (i: number) => x(i) ?? 0;
+  const decades = Array.from({ length: Math.round(Math.log10(top / floor)) + 1 }, (_, i) => floor * 10 ** i);
+  const every = Math.ceil(decades.length / 7);
+  const size = width === WIDE ? 4 : 2.5;
+  const marks = [
+    ...verticalAxis(
+      { ticks: decades.filter((_, i) => i % every === 0), place: y, format: (value) => (value <= floor ? '0' : value.toExponential(0)) },
+      plot,
+      look,
+    ),
+    ...groupNames(layers.map(({ layer }) => layer.split('.')[0] as string)).map((name, i) =>
+      label(name, place(i), HEIGHT - 8, { 'text-anchor': 'middle' }),
+    ),
+    ...layers.flatMap(({ relError }, i) => {
+      if (relError === null) return [];
+      const at = { cx: place(i), cy: y(Math.max(relError, floor)) };
+      if (relError <= tolerance) return [mark('circle', { ...at, r: size, fill: colourOf(0, look) })];
+      const diamond = [at.cx, at.cy - size, at.cx + size, at.cy, at.cx, at.cy + size, at.cx - size, at.cy].map((v) => v.toFixed(2));
+      return [mark('polygon', { points: diamond.join(' '), fill: look.fail })];
+    }),
+    mark('line', { x1: plot.left, x2: plot.right, y1: y(tolerance), y2: y(tolerance), stroke: look.muted, 'stroke-dasharray': '6 4' }),
+    label(`tolerance ${tolerance}`, plot.left + 6, y(tolerance) - 6),
+  ];
+  return { marks, height: HEIGHT };
 }
 
 /** Groups with fewer layers are not named below the chart. */

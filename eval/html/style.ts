@@ -1,10 +1,12 @@
 /** Style of the page: one column of at most 60 rem, light or dark as the reader's system is, always light in print. */
+import { light } from '../../src/chart/look.ts';
+
 export const style = `
 :root {
   color-scheme: light dark;
-  --paper: #fff; --surface: #f4f6f9; --line: #d5dae1; --ink: #171a1f; --muted: #566070;
-  --pass: #12703f; --fail: #b3261e; --hit: #2563c9; --miss: #d9480f;
-  --file0: #1f5fc4; --file1: #b8460b; --file2: #0b7a5c; --file3: #8a3fb0; --file4: #96690a; --file5: #b0246b;
+  --paper: ${light.paper}; --surface: #f4f6f9; --line: ${light.line}; --ink: ${light.ink}; --muted: ${light.muted};
+  --pass: #12703f; --fail: ${light.fail}; --hit: #2563c9; --miss: #d9480f;
+  ${light.series.map((colour, i) => `--file${i}: ${colour};`).join(' ')}
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {

@@ -1,8 +1,11 @@
 /** Accuracy against speed against size. */
-import type { ChartOption } from '../../src/chart/chart.ts';
+import { type ScaleLinear, scaleLinear } from 'd3-scale';
+import { colourOf, horizontalAxis } from '../../src/chart/chart.ts';
+import { inPage as look } from '../../src/chart/look.ts';
+import { label, type Mark, mark } from '../../src/chart/svg.ts';
 import type { FileFacts, Report } from '../report.ts';
 import { wilsonInterval } from '../tally/interval.ts';
-import { axis, type Drawing, figure, still, text, WIDE } from './figure.ts';
+import { type Drawing, figure, WIDE } from './figure.ts';
 import { fileSize, interval, percent, rounded } from './format.ts';
 import { type Html, html } from './html.ts';
 import { cardTable } from './table.ts';
@@ -61,96 +64,78 @@ function rowsOf(report: FileFacts & Pick<Report, 'results'>, index: number): Row
 
 const speed = ({ imagesPerSecond }: Row) => rounded(imagesPerSecond);
 
-/** Colours of files in the style sheet. */
-const COLOURS = 6;
 /** Pixels. */
 const ROW = 40;
 const [TITLE, TICKS] = [40, 28];
 const GAP = 56;
+const THICKNESS = 16;
 
-/** A panel a quantity, a row a file on a backend: side by side, or on a phone one below the other. */
+/** A quantity: where its axis may begin and end, and what is drawn of a row. */
+interface Panel {
+  readonly title: string;
+  readonly domain: [number, number];
+  readonly draw: (row: Row, x: ScaleLinear<number, number>, y: number) => Mark[];
+}
+
+/** A panel per quantity, a row per file on a backend: side by side, or on a phone one below the other. */
 function chart(rows: readonly Row[], several: boolean, width: number): Drawing {
   const wide = width === WIDE;
-  const colour = ({ index }: Row) => `var(--file${index % COLOURS})`;
-  const low = Math.min(...rows.map((row) => row.interval[0] * 100));
-  const high = Math.max(...rows.map((row) => row.interval[1] * 100));
-  const panels = [
-    { title: 'top-1 accuracy, %', min: Math.max(0, Math.floor(low)), max: Math.min(100, Math.ceil(high)) },
-    { title: 'images a second', value: (row: Row) => row.imagesPerSecond, label: speed },
-    ...(several ? [{ title: 'size of the file, MB', value: (row: Row) => row.bytes / 1e6, label: (row: Row) => fileSize(row.bytes) }] : []),
-  ];
+  const speeds = { title: 'images per second', value: (row: Row) => row.imagesPerSecond, text: speed };
+  const sizes = { title: 'size of the file, MB', value: (row: Row) => row.bytes / 1e6, text: (row: Row) => fileSize(row.bytes) };
+  const panels = [accuracies(rows), ...[speeds, ...(several ? [sizes] : [])].map((quantity) => bars(rows, quantity))];
   const labels = several ? (wide ? 200 : 104) : wide ? 110 : 92;
   const panelWidth = (width - labels - 8) / (wide ? panels.length : 1) - GAP;
   const height = TITLE + rows.length * ROW;
-  const place = (i: number) => ({ left: labels + (wide ? i * (panelWidth + GAP) : 0), top: TITLE + (wide ? 0 : i * (height + TICKS)) });
-  const on = (i: number) => ({ ...still, xAxisIndex: i, yAxisIndex: i });
-  const option: ChartOption = {
-    title: panels.map(({ title }, i) => ({
-      text: title,
-      left: place(i).left - 5,
-      top: place(i).top - 32,
-      textStyle: { ...text, fontWeight: 'normal' as const },
-    })),
-    grid: panels.map((_, i) => ({ ...place(i), width: panelWidth, height: rows.length * ROW })),
-    xAxis: panels.map(({ min = 0, max }, i) => ({
-      ...axis,
-      axisLabel: { ...text, showMinLabel: min === 0, showMaxLabel: max === undefined },
-      type: 'value' as const,
-      gridIndex: i,
-      min,
-      ...(max === undefined ? {} : { max }),
-      splitNumber: 3,
-    })),
-    yAxis: panels.map((_, i) => ({
-      ...axis,
-      type: 'category' as const,
-      gridIndex: i,
-      inverse: true,
-      data: rows.map(({ file, backend }) => (several ? `${backend}\n${ending(file, wide ? 24 : 12)}` : backend)),
-      axisTick: { show: false },
-      axisLabel: {
-        ...text,
-        show: i === 0 || !wide,
-        color: 'var(--ink)',
-        interval: 0,
-        lineHeight: 15,
-      },
-    })),
-    series: [
-      {
-        silent: true,
-        type: 'custom' as const,
-        data: rows.map((row, y) => [row.interval[0] * 100, y, row.interval[1] * 100]),
-        renderItem: ({ dataIndex }, { coord, value }) => {
-          const [[x1 = 0, y1 = 0], [x2 = 0]] = [coord([value(0), value(1)]), coord([value(2), value(1)])];
-          return { type: 'line', shape: { x1, y1, x2, y2: y1 }, style: { stroke: colour(rows[dataIndex] as Row), lineWidth: 2 } };
-        },
-      },
-      {
-        ...on(0),
-        type: 'scatter' as const,
-        symbolSize: 9,
-        label: { show: true, position: 'top' as const, color: 'var(--ink)', fontSize: 12 },
-        data: rows.map((row, y) => ({
-          value: [row.top1 * 100, y],
-          itemStyle: { color: colour(row), opacity: 1 },
-          label: { formatter: () => (row.top1 * 100).toFixed(2) },
-        })),
-      },
-      ...panels.slice(1).map(({ value, label }, i) => ({
-        ...on(i + 1),
-        type: 'bar' as const,
-        barWidth: 16,
-        label: { show: true, position: 'right' as const, color: 'var(--ink)', fontSize: 12 },
-        data: rows.map((row) => ({
-          value: value?.(row) ?? 0,
-          itemStyle: { color: colour(row) },
-          label: { formatter: () => label?.(row) ?? '' },
-        })),
-      })),
+  const marks = panels.flatMap(({ title, domain, draw }, i) => {
+    const left = labels + (wide ? i * (panelWidth + GAP) : 0);
+    const top = TITLE + (wide ? 0 : i * (height + TICKS));
+    const x = scaleLinear(domain, [left, left + panelWidth]).nice(3);
+    const middle = (row: number) => top + (row + 0.5) * ROW;
+    return [
+      label(title, left, top - 16),
+      ...horizontalAxis({ ticks: x.ticks(3), place: x, format: x.tickFormat(3) }, { top, bottom: top + rows.length * ROW }, look),
+      ...(i === 0 || !wide ? rows.flatMap((row, y) => names(row, several, wide, left - 8, middle(y))) : []),
+      ...rows.flatMap((row, y) => draw(row, x, middle(y))),
+    ];
+  });
+  return { marks, height: (wide ? height : panels.length * (height + TICKS) - TICKS) + TICKS };
+}
+
+function names({ backend, file }: Row, several: boolean, wide: boolean, x: number, middle: number): Mark[] {
+  const end = { 'text-anchor': 'end', fill: look.ink };
+  if (!several) return [label(backend, x, middle + 4, end)];
+  return [label(backend, x, middle - 3, end), label(ending(file, wide ? 24 : 12), x, middle + 12, end)];
+}
+
+const colour = ({ index }: Row) => colourOf(index, look);
+
+/** A point with its 95 % interval. */
+function accuracies(rows: readonly Row[]): Panel {
+  const low = Math.min(...rows.map((row) => row.interval[0] * 100));
+  const high = Math.max(...rows.map((row) => row.interval[1] * 100));
+  return {
+    title: 'top-1 accuracy, %',
+    domain: [Math.floor(low), Math.ceil(high)],
+    draw: (row, x, y) => [
+      mark('line', { x1: x(row.interval[0] * 100), x2: x(row.interval[1] * 100), y1: y, y2: y, stroke: colour(row), 'stroke-width': 2 }),
+      mark('circle', { cx: x(row.top1 * 100), cy: y, r: 4.5, fill: colour(row) }),
+      label((row.top1 * 100).toFixed(2), x(row.top1 * 100), y - 9, { 'text-anchor': 'middle', fill: look.ink }),
     ],
   };
-  return { option, height: (wide ? height : panels.length * (height + TICKS) - TICKS) + TICKS };
+}
+
+function bars(rows: readonly Row[], quantity: { title: string; value: (row: Row) => number; text: (row: Row) => string }): Panel {
+  return {
+    title: quantity.title,
+    domain: [0, Math.max(...rows.map(quantity.value))],
+    draw: (row, x, y) => {
+      const end = x(quantity.value(row));
+      return [
+        mark('rect', { x: x(0), y: y - THICKNESS / 2, width: end - x(0), height: THICKNESS, fill: colour(row) }),
+        label(quantity.text(row), end + 5, y + 4, { fill: look.ink }),
+      ];
+    },
+  };
 }
 
 /** Names of forms of one network differ at their end. */

@@ -48,7 +48,7 @@ export interface BisectOptions {
   readonly count: number;
   /** Largest relative error of a layer's output; by default that of the less exact of the two files' forms. */
   readonly tolerance?: number | undefined;
-  readonly backendOptions: Omit<BackendOptions, 'batch'>;
+  readonly backendOptions?: Omit<BackendOptions, 'batch'> | undefined;
 }
 
 /**
@@ -57,7 +57,7 @@ export interface BisectOptions {
  * @throws UsageError when the sides share no layer, take images of different shapes, or fewer at once than `count`
  * @throws DeviceError when a backend is not available
  */
-export function bisect(a: Side, b: Side, options: BisectOptions): Promise<Bisection> {
+export function bisect([a, b]: readonly [Side, Side], options: BisectOptions): Promise<Bisection> {
   const decoded = (side: Side): DecodedSide => ({ ...side, model: readClassifier(side.model) });
   return bisectDecoded(decoded(a), decoded(b), options);
 }

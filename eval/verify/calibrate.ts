@@ -14,15 +14,17 @@ import { withOutputs } from './with-outputs.ts';
 
 export interface CalibrateOptions {
   readonly data: ImageSet;
-  /** So many are taken from all over the data set. */
-  readonly images: number;
-  readonly method: Method;
+  /** So many are taken from all over the data set; 256 by default. */
+  readonly images?: number | undefined;
+  /** How a range follows from the values seen; `percentile` by default. */
+  readonly method?: Method | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
 /** Images run at once: the activations of all layers are held, 10 MB an image for WRN-20-10. */
 const BATCH = 8;
+const IMAGES_SEEN = 256;
 /** Fewer images show too little of what a network can meet. */
 const MIN_IMAGES = 16;
 
@@ -47,7 +49,10 @@ export const methods: Readonly<Record<Method, (seen: Histogram, tensor: Quantize
  * @throws UsageError when there are too few images; InputError when the network has no one-bit weights or an activation
  *   never changes; `signal.reason` when it is aborted
  */
-export async function calibrate(model: Model, { data, images, method, onProgress, signal }: CalibrateOptions): Promise<Ranges> {
+export async function calibrate(
+  model: Model,
+  { data, images = IMAGES_SEEN, method = 'percentile', onProgress, signal }: CalibrateOptions,
+): Promise<Ranges> {
   if (images < MIN_IMAGES) throw new UsageError(`calibration: expected at least ${MIN_IMAGES} images, got ${images}`);
   if (data.length < images) throw new UsageError(`calibration: expected ${images} images in ${data.name}, got ${data.length}`);
   const { tensors } = planInt8(model);

@@ -1,12 +1,11 @@
 /** The proof that an exported file is the model it was made from: read back bit by bit, and run. */
 import { type Comparison, compareExport } from '../../converters/onnx/compare.ts';
-import type { InputLayout } from '../../converters/onnx/metadata.ts';
-import type { ExportOptions } from '../../converters/onnx/write.ts';
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
-import { IMAGES as INPUT, LOGITS } from '../../src/network/topology.ts';
+import { LOGITS } from '../../src/network/topology.ts';
 import { loadPackage } from '../../src/packages.ts';
+import { readClassifier } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
 import { runBatch } from '../runtime/runtime.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
@@ -28,11 +27,11 @@ const IMAGES = 1;
  * onnxruntime with the reference.
  * @throws ParityError at the first difference; DeviceError when onnxruntime-node is not installed
  */
-export async function verifyExport(file: Uint8Array, model: Model, options: ExportOptions): Promise<Verification> {
+export async function verifyExport(file: Uint8Array, { model }: { readonly model: Model }): Promise<Verification> {
   const counts = compareExport(file, model);
   const images = noise(IMAGES * elements(Object.values(model.config.input)));
-  const expected = await referenceLogits(model, images, IMAGES);
-  const got = await logits(file, model, images, options.input);
+  const expected = await referenceLogits(model, { imagesNCHW: images, count: IMAGES });
+  const got = await logits(file, images);
   const relError = relativeError(addDifference(noDifference, got, expected));
   if (!(relError <= EXPORT_TOLERANCE)) {
     throw new ParityError(`logits differ from the reference: expected a relative error of at most ${EXPORT_TOLERANCE}, got ${relError}`);
@@ -44,19 +43,14 @@ export async function verifyExport(file: Uint8Array, model: Model, options: Expo
  * Runs the images through onnxruntime's CPU provider and frees the session. Without graph optimization the weights
  * are unpacked as the layers run, which halves the memory of a network that is run once.
  */
-async function logits(file: Uint8Array, model: Model, images: Uint8Array, input: InputLayout): Promise<Float32Array> {
+async function logits(file: Uint8Array, images: Uint8Array): Promise<Float32Array> {
+  const { input } = readClassifier(file);
   const runtime = await loadPackage('onnxruntime-node');
   const session = await runtime.InferenceSession.create(file, { graphOptimizationLevel: 'disabled', enableCpuMemArena: false });
   try {
-    const { outputs } = await runBatch(runtime, session, { ...inputs[input], ...model.config.input }, images, IMAGES);
+    const { outputs } = await runBatch(runtime, session, input, images, IMAGES);
     return outputs[LOGITS]?.data as Float32Array;
   } finally {
     await session.release();
   }
 }
-
-/** How a file with each layout takes images. */
-const inputs = {
-  'nchw-float': { name: INPUT, type: 'float32', layout: 'nchw' },
-  'nhwc-uint8': { name: INPUT, type: 'uint8', layout: 'nhwc' },
-} as const;

@@ -14,10 +14,12 @@ import { roundFloat16 } from './round-float16.ts';
 import { type Accuracy, accuracyOf, compareBits, type LoadedForm, withLoaded } from './rounded-form.ts';
 
 export interface VerifyFp16Options {
+  /** The model that the file was made from. */
+  readonly model: Model;
   /** Labelled images to compare on, besides random ones. */
   readonly data?: ImageSet | undefined;
-  /** Images from all over the data set; all when there are fewer. */
-  readonly images: number;
+  /** Images from all over the data set, 500 by default; all when there are fewer. */
+  readonly images?: number | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -42,13 +44,15 @@ export interface Fp16Verification {
 
 const BATCH = 8;
 const RANDOM_IMAGES = 16;
+const IMAGES = 500;
 
 /**
  * Runs both forms on the CPU, the fp16 file as `roundFloat16` has it, and loads the file as it is.
  * @throws ParityError when the file's bits are not the model's, a value overflows, or logits of random images differ
- *   by more than the form's threshold
+ *   by more than the form's threshold; `signal.reason` when it is aborted
  */
-export async function verifyFp16(file: Uint8Array, model: Model, options: VerifyFp16Options): Promise<Fp16Verification> {
+export async function verifyFp16(file: Uint8Array, options: VerifyFp16Options): Promise<Fp16Verification> {
+  const { model } = options;
   const bits = compareBits(file, model);
   const { classes, input } = model.config;
   const { model: rounded, peaks } = roundFloat16(decodeModel(file));
@@ -103,7 +107,7 @@ async function compareData(
   compare: Compare,
   set: ImageSet,
   classes: number,
-  { images, onProgress, signal }: VerifyFp16Options,
+  { images = IMAGES, onProgress, signal }: VerifyFp16Options,
 ): Promise<NonNullable<Fp16Verification['data']>> {
   const total = Math.min(images, set.length);
   const counts = { images: 0, agree: 0, float: 0, fp16: 0 };

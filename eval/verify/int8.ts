@@ -6,16 +6,19 @@ import { decodeModel } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import type { Model } from '../../src/network/model.ts';
-import { quartiles } from '../bench/quartiles.ts';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
+import { quartiles } from '../tally/quartiles.ts';
 import { type LayerError, layerErrors } from './layer-errors.ts';
 import { type Accuracy, accuracyOf, compareBits, type LoadedForm, withLoaded } from './rounded-form.ts';
 
 export interface Int8Options {
+  /** The model that the file was made from, and its ranges. */
+  readonly model: Model;
+  readonly ranges: Ranges;
   /** Labelled images that were not calibrated with. */
   readonly data: ImageSet;
-  /** So many are taken from all over the data set; all when there are fewer. */
-  readonly images: number;
+  /** So many are taken from all over the data set, 500 by default; all when there are fewer. */
+  readonly images?: number | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -37,15 +40,16 @@ export interface Int8Verification {
 }
 
 const BATCH = 16;
+const IMAGES = 500;
 
 /**
  * Runs both forms over the same images in turn on the CPU.
- * @throws ParityError when the file's bits are not the model's
+ * @throws ParityError when the file's bits are not the model's; `signal.reason` when it is aborted
  */
-export async function verifyInt8(file: Uint8Array, model: Model, ranges: Ranges, options: Int8Options): Promise<Int8Verification> {
-  const { data, onProgress, signal } = options;
+export async function verifyInt8(file: Uint8Array, options: Int8Options): Promise<Int8Verification> {
+  const { model, ranges, data, images = IMAGES, onProgress, signal } = options;
   const bits = compareBits(file, model);
-  const total = Math.min(options.images, data.length);
+  const total = Math.min(images, data.length);
   const layers = await layerErrors(model, ranges, data, signal);
   const input = readMetadata(decodeModel(file))?.input as InputLayout;
   const { classes } = model.config;

@@ -40,7 +40,7 @@ export async function layerErrors(model: Model, ranges: Ranges, data: ImageSet, 
   const images = await sample(ort, data);
   /** Values of all gates; only that of one tensor is open, or none. */
   const gates = (open?: string) => Object.fromEntries(names.map((name) => [gate(name), new ort.Tensor('bool', [name === open], [])]));
-  const [int8] = await run(ort, withOutputs(toInt8Proto(model, ranges, LAYOUT), names), images, [{}], signal);
+  const [int8] = await run(ort, withOutputs(toInt8Proto(model, { ranges }), names), images, [{}], signal);
   const settings = [gates(), ...names.map(gates)];
   const [float, ...single] = await run(ort, withOutputs(gated(model, quantizations), names), images, settings, signal);
   return [...quantizations].map(([layer, quantization], i) => {

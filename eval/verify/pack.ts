@@ -34,18 +34,32 @@ export interface PackData {
 
 const BATCH = 16;
 
+/** A file by its path, as external data needs, or its bytes. */
+export type PackFile = string | Uint8Array;
+
+export interface VerifyPackOptions {
+  /** The file that `packOnnx` or `unpackOnnx` was given. */
+  readonly original: PackFile;
+  readonly data?: PackData | undefined;
+}
+
 /**
- * Runs both files, named by their paths, on onnxruntime's CPU provider.
+ * Runs a packed or unpacked file and its original on onnxruntime's CPU provider.
  * @throws ParityError when an output differs by more than the threshold of `eval`
  * @throws InputError when the original cannot be run
  */
-export async function verifyPack(original: string, packed: string, data?: PackData): Promise<PackVerification> {
+export async function verifyPack(file: PackFile, { original, data }: VerifyPackOptions): Promise<PackVerification> {
   const before = await open(
     original,
-    (reason) => new InputError('onnx', original, `expected a model that onnxruntime runs, so that parity can be proved, got ${reason}`),
+    (reason) =>
+      new InputError(
+        'onnx',
+        typeof original === 'string' ? original : 'file',
+        `expected a model that onnxruntime runs, so that parity can be proved, got ${reason}`,
+      ),
   );
   try {
-    const after = await open(packed, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
+    const after = await open(file, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
     try {
       const random = await compareRandom(before, after);
       return { ...random, data: data ? await compareData(before, after, data) : null };
@@ -59,20 +73,20 @@ export async function verifyPack(original: string, packed: string, data?: PackDa
 
 const options = { executionProviders: ['cpu'], logSeverityLevel: 4 } as const;
 
-async function open(path: string, refuse: (reason: string) => Error): Promise<RuntimeSession> {
+async function open(file: PackFile, refuse: (reason: string) => Error): Promise<RuntimeSession> {
   const runtime = await loadPackage('onnxruntime-node');
   try {
-    return await runtime.InferenceSession.create(path, options);
+    return await runtime.InferenceSession.create(file as string, options);
   } catch (error) {
-    const runnable = await withBipolarQuant(path).catch(() => undefined);
+    const runnable = await withBipolarQuant(file).catch(() => undefined);
     if (runnable) return runnable;
     throw refuse(firstLine(error));
   }
 }
 
 /** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with our function of that name. */
-async function withBipolarQuant(path: string): Promise<RuntimeSession | undefined> {
-  const model = decodeModel(await readFile(path));
+async function withBipolarQuant(file: PackFile): Promise<RuntimeSession | undefined> {
+  const model = decodeModel(typeof file === 'string' ? await readFile(file) : file);
   const isCalled = (name: string) => model.graph?.node?.some(({ op_type, domain }) => op_type === 'BipolarQuant' && domain === name);
   const isThere = (name: string) => model.functions?.some((f) => f.name === 'BipolarQuant' && f.domain === name);
   const missing = QUANTIZER_DOMAINS.filter((domain) => isCalled(domain) && !isThere(domain));

@@ -18,15 +18,20 @@ interface Activations {
   readonly data: Float32Array;
 }
 
+export interface ReferenceOptions {
+  /** Raw pixels 0..255, shape [count, channels, height, width]. */
+  readonly imagesNCHW: Uint8Array;
+  readonly count: number;
+}
+
 /**
  * Logits of a batch.
- * @param images raw pixels 0..255, shape [count, channels, height, width]
  * @returns shape [count, classes]
  */
-export async function referenceLogits(model: Model, images: Uint8Array, count: number): Promise<Float32Array> {
+export async function referenceLogits(model: Model, { imagesNCHW, count }: ReferenceOptions): Promise<Float32Array> {
   const { channels, height, width } = model.config.input;
   const network = layers(model.config);
-  const outputs = new Map<string, Activations>([[IMAGES, { shape: [channels, height, width], data: Float32Array.from(images) }]]);
+  const outputs = new Map<string, Activations>([[IMAGES, { shape: [channels, height, width], data: Float32Array.from(imagesNCHW) }]]);
   const lastUse = new Map(network.flatMap((layer) => layer.inputs.map((input) => [input, layer.name] as const)));
   for (const layer of network) {
     const inputs = layer.inputs.map((name) => outputs.get(name) as Activations);

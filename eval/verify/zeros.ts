@@ -29,8 +29,8 @@ export async function zerosDifference(model: Model): Promise<ZerosDifference | u
   const weights = [...(model.zeros?.values() ?? [])].reduce((sum, { length }) => sum + length, 0);
   if (weights === 0) return undefined;
   const { input, classes } = model.config;
-  const images = noise(IMAGES * elements([input.channels, input.height, input.width]));
-  const [ours, theirs] = [await referenceLogits(model, images, IMAGES), await referenceLogits(withZeros(model), images, IMAGES)];
+  const batch = { imagesNCHW: noise(IMAGES * elements([input.channels, input.height, input.width])), count: IMAGES };
+  const [ours, theirs] = [await referenceLogits(model, batch), await referenceLogits(withZeros(model), batch)];
   const decide = (logits: Float32Array, image: number) => decidedClass(logits, image * classes, classes);
   const agreed = Array.from({ length: IMAGES }, (_, image) => decide(ours, image) === decide(theirs, image)).filter(Boolean).length;
   return { weights, images: IMAGES, agreed, relError: relativeError(addDifference(noDifference, ours, theirs)) };

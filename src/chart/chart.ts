@@ -1,44 +1,73 @@
-/** Charts as SVG and PNG: the one place that knows the plotting library and the renderer. */
-import { createRequire } from 'node:module';
-import { Resvg } from '@resvg/resvg-js';
-import { type EChartsOption, init, setPlatformAPI } from 'echarts';
+/** What all charts have in common: frame, axes and legend. d3-scale has the scales and their ticks. */
+import type { Look } from './look.ts';
+import { label, type Mark, mark, widthOf } from './svg.ts';
 
-export type ChartOption = EChartsOption;
+/** Size of text in pixels. */
+export const TEXT = 12;
+const TITLE = 18;
+const LINE = 17;
 
-/** Size of a chart in CSS pixels. */
-export interface ChartSize {
-  readonly width: number;
-  readonly height: number;
+/** A whole SVG file. @param size in pixels */
+export function chart({ width, height }: { width: number; height: number }, look: Look, ...marks: readonly Mark[]): string {
+  const frame = { width, height, viewBox: `0 0 ${width} ${height}`, 'font-family': look.font, 'font-size': TEXT, fill: look.muted };
+  return mark('svg', { xmlns: 'http://www.w3.org/2000/svg', ...frame }, ...marks);
 }
 
-const FONT = 'DejaVu Sans';
-/** A PNG has this many pixels for one of the SVG. */
-const PIXEL_RATIO = 2;
-
-/** What echarts writes for a mouse. A picture has none; and the names count up, so that the same chart would never be the same text. */
-const MOUSE = / class="zr[^"]*"| ecmeta_\w+="[^"]*"|<style[^>]*>.*?<\/style>\n?/gs;
-
-/** Advance width of a character of that font, of its size: the mean of letters and digits, rounded up. Without it echarts cuts labels. */
-const CHARACTER_WIDTH = 0.63;
-setPlatformAPI({
-  measureText: (text, font) => ({ width: text.length * CHARACTER_WIDTH * (Number(/([\d.]+)px/.exec(font ?? '')?.[1]) || 12) }),
-});
-
-/** Draws a chart, described as echarts describes them, as the text of an SVG file. */
-export function toSvg(option: ChartOption, { width, height }: ChartSize): string {
-  const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
-  try {
-    chart.setOption({ animation: false, backgroundColor: '#fff', textStyle: { fontFamily: `${FONT}, sans-serif` }, ...option });
-    return chart.renderToSVGString().replace(MOUSE, '');
-  } finally {
-    chart.dispose(); // echarts keeps a timer, and with it the process, until then
-  }
+/** The paper of a picture that stands alone, its title, and lines below that say what is seen. */
+export function heading(title: string, lines: readonly string[], look: Look): Mark[] {
+  return [
+    mark('rect', { width: '100%', height: '100%', fill: look.paper }),
+    label(title, 16, 16 + TITLE, { 'font-size': TITLE, fill: look.ink }),
+    ...lines.map((line, i) => label(line, 16, 16 + TITLE + LINE * (i + 1) + 4)),
+  ];
 }
 
-/** Renders an SVG as a PNG file, with a font of our own: a fresh machine has none. */
-export function toPng(svg: string): Uint8Array {
-  const require = createRequire(import.meta.url);
-  const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) => require.resolve(`dejavu-fonts-ttf/ttf/${file}`));
-  const font = { fontFiles, loadSystemFonts: false, defaultFontFamily: FONT };
-  return new Resvg(svg, { font, fitTo: { mode: 'zoom', value: PIXEL_RATIO } }).render().asPng();
+/** Height of `heading`. */
+export const headingHeight = (lines: number): number => 16 + TITLE + LINE * lines + 4;
+
+interface Axis {
+  readonly ticks: readonly number[];
+  readonly place: (value: number) => number;
+  readonly format: (value: number) => string;
+}
+
+/** Labels below a horizontal axis, with lines across the plot above each. */
+export function horizontalAxis({ ticks, place, format }: Axis, { top, bottom }: { top: number; bottom: number }, look: Look): Mark[] {
+  return ticks.flatMap((value) => [
+    mark('line', { x1: place(value), x2: place(value), y1: top, y2: bottom, stroke: look.line }),
+    label(format(value), place(value), bottom + LINE, { 'text-anchor': 'middle' }),
+  ]);
+}
+
+/** Labels left of a vertical axis, with lines across the plot beside each. */
+export function verticalAxis({ ticks, place, format }: Axis, { left, right }: { left: number; right: number }, look: Look): Mark[] {
+  return ticks.flatMap((value) => [
+    mark('line', { x1: left, x2: right, y1: place(value), y2: place(value), stroke: look.line }),
+    label(format(value), left - 8, place(value) + 4, { 'text-anchor': 'end' }),
+  ]);
+}
+
+/** Names with the colours of their series, in as many rows as they need. */
+export function legend(
+  names: readonly string[],
+  { left, top, width }: { left: number; top: number; width: number },
+  look: Look,
+): { marks: Mark[]; height: number } {
+  let [x, row] = [0, 0];
+  const marks = names.flatMap((name, i) => {
+    const space = 18 + widthOf(name, TEXT) + 18;
+    if (x > 0 && x + space > width) [x, row] = [0, row + 1];
+    const [at, y] = [left + x, top + row * (LINE + 3)];
+    x += space;
+    return [
+      mark('rect', { x: at, y: y - 9, width: 12, height: 10, rx: 2, fill: colourOf(i, look) }),
+      label(name, at + 18, y, { fill: look.ink }),
+    ];
+  });
+  return { marks, height: (row + 1) * (LINE + 3) };
+}
+
+/** Colour of the series of this index. */
+export function colourOf(index: number, { series }: Look): string {
+  return series[index % series.length] as string;
 }

@@ -4,10 +4,9 @@ import { Command, Option } from 'commander';
 import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
-import { benchChart } from '../../eval/bench/chart.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
+import { machine } from '../../eval/machine.ts';
 import type { Shapes } from '../../eval/runtime/random-run.ts';
-import { toPng, toSvg } from '../chart/chart.ts';
 import { printable, UsageError } from '../errors.ts';
 import { naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
@@ -76,8 +75,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const measurements: Measurement[] = [];
   const profiles: FileProfile[] = [];
   try {
-    const options = { files, backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
-    for await (const one of bench({ ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
+    const options = { backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
+    for await (const one of bench(files, { ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
       measurements.push(one);
     }
     if (flags.profile) {
@@ -90,11 +89,11 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     if (measurements.length > 0) print(measurements, profiles, flags); // before an error that ended the rest
   }
   if (charts.length > 0) {
-    const { option, size } = benchChart(measurements);
-    const svg = toSvg(option, size);
+    const [{ benchChart }, { toPng }] = await Promise.all([import('../../eval/bench/chart.ts'), import('../chart/png.ts')]);
+    const svg = benchChart(measurements, [machine(), new Date().toISOString().slice(0, 10)]);
     const [svgPath, pngPath] = charts as [string, string];
     await writeOutput(svgPath, Buffer.from(svg), rules);
-    await writeOutput(pngPath, toPng(svg), rules);
+    await writeOutput(pngPath, await toPng(svg), rules);
   }
 }
 

@@ -1,11 +1,11 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { toPng, toSvg } from '../chart/chart.ts';
+import { readModel } from '../../converters/read.ts';
 import { printable, UsageError } from '../errors.ts';
-import { curveChart } from '../train/curve.ts';
+import { runName } from '../network/config.ts';
 import { readLog } from '../train/log.ts';
-import { readInput } from './shared/input-file.ts';
+import { readInput, readInputAs } from './shared/input-file.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { printText } from './shared/results.ts';
 import { runNames } from './shared/run-names.ts';
@@ -29,15 +29,33 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const files = paths.map((path) => (statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'log.jsonl') : path));
   const rules = { force: flags.force, sources: files };
   for (const path of Object.values(outputs)) requireWritable(path, rules);
-  const names = runNames(files);
+  const names = await namesOf(files);
   const runs = await Promise.all(
     files.map(async (file, i) => ({ name: names[i] as string, log: readLog(Buffer.from(await readInput(file)).toString(), file) })),
   );
   const empty = runs.find(({ log }) => log.length === 0);
   if (empty) throw new UsageError(`${empty.name}: expected a log of at least one epoch, got none`);
-  const { option, size } = curveChart(runs);
-  const svg = toSvg(option, size);
+  const [{ curveChart }, { toPng }] = await Promise.all([import('../train/curve.ts'), import('../chart/png.ts')]);
+  const svg = curveChart(runs);
   await writeOutput(outputs.svg, Buffer.from(svg), rules);
-  await writeOutput(outputs.png, toPng(svg), rules);
+  await writeOutput(outputs.png, await toPng(svg), rules);
   printText(`${printable(outputs.svg)}\n${printable(outputs.png)}\n`);
+}
+
+/** Network, bits and data of each run, from the model or checkpoint beside its log; the folder's name where that is missing or says too little. */
+async function namesOf(logs: readonly string[]): Promise<string[]> {
+  const folders = runNames(logs);
+  const found = await Promise.all(
+    logs.map(async (log) => {
+      const paths = ['model.safetensors', 'checkpoint.safetensors'].map((name) => join(dirname(log), name));
+      const path = basename(log) === 'log.jsonl' ? paths.find((one) => existsSync(one)) : undefined;
+      if (path === undefined) return undefined;
+      const { config, about } = await readInputAs(path, readModel);
+      return runName(config, about?.dataset);
+    }),
+  );
+  return found.map((name, i) => {
+    if (name === undefined) return folders[i] as string;
+    return found.filter((other) => other === name).length > 1 ? `${name} (${folders[i]})` : name;
+  });
 }

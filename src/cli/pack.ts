@@ -47,7 +47,7 @@ async function run(source: string, flags: Flags): Promise<void> {
     writeModel(output, result, {
       ...rules,
       verify: async (path) => {
-        verification = await verifyPack(source, path, data);
+        verification = await verifyPack(path, { original: source, data });
       },
     });
   if (flags.data === undefined) await verify();

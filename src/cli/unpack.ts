@@ -32,7 +32,7 @@ async function run(source: string, { output, force, format }: Flags): Promise<vo
   await writeModel(output, result, {
     ...rules,
     verify: async (path) => {
-      verification = await verifyPack(source, path);
+      verification = await verifyPack(path, { original: source });
     },
   });
   const { unpacked, model, data } = result;

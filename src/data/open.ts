@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError, UsageError } from '../errors.ts';
 import { catalog, catalogEntry } from './catalog.ts';
-import type { ImageSet } from './dataset.ts';
+import type { ImageSet, Split } from './dataset.ts';
 import { decompressed } from './files/decompress.ts';
 import { fileError } from './files/file-error.ts';
 import { firstBytes } from './files/forward-access.ts';
@@ -20,7 +20,9 @@ import { defaultDataFolder } from './store/data-folder.ts';
 /** Every format that is read, one row each. The image folder is last: its layout is the least particular. */
 const formats: readonly DatasetFormat[] = [cifar10, cifar100, idx, svhn, imagenet32, imageFolder];
 
-export interface OpenImageSetOptions extends OpenOptions {
+export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
+  /** `test` by default. */
+  readonly split?: Split | undefined;
   /** Where sets that are opened by their name lie; by default where `data get` puts them. */
   readonly dataFolder?: string;
 }
@@ -32,8 +34,8 @@ export interface OpenImageSetOptions extends OpenOptions {
  *   or a folder with a subfolder of images a class.
  * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales and crops of what is not image files.
  */
-export async function openImageSet(source: string, options: OpenImageSetOptions): Promise<ImageSet> {
-  const set = await open(source, options);
+export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet> {
+  const set = await open(source, { ...options, split: options.split ?? 'test' });
   try {
     if ((options.shorterSides ?? options.crops) !== undefined) requireImageFiles(set);
     return set;
@@ -66,7 +68,9 @@ export async function openSplits(
   }
 }
 
-async function open(source: string, options: OpenImageSetOptions): Promise<ImageSet> {
+type OpenAnywhere = OpenOptions & Pick<OpenImageSetOptions, 'dataFolder'>;
+
+async function open(source: string, options: OpenAnywhere): Promise<ImageSet> {
   if (catalogEntry(source)) return openByName(source, options);
   const about = await stat(source).catch((error: unknown) => {
     const names = catalog.map(({ name }) => name);
@@ -87,7 +91,7 @@ async function open(source: string, options: OpenImageSetOptions): Promise<Image
   throw new InputError('data', source, 'expected a folder, a tar archive or an idx file named ...images..., got another file');
 }
 
-async function openByName(name: string, options: OpenImageSetOptions): Promise<ImageSet> {
+async function openByName(name: string, options: OpenAnywhere): Promise<ImageSet> {
   const { dataFolder = defaultDataFolder() } = options;
   const path = join(dataFolder, name);
   const found = await stat(path).catch(() => undefined);

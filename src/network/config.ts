@@ -70,6 +70,11 @@ export function networkName(config: NetworkConfig): string {
   return `${config.residual ? 'WRN' : 'Plain'}-${config.depth}-${config.width}`;
 }
 
+/** A run in a few words: `WRN-20-10, 1 bit, CIFAR-10`. */
+export function runName(config: NetworkConfig, dataset: string | undefined): string {
+  return [networkName(config), `${config.bits} bit`, ...(dataset === undefined ? [] : [dataset])].join(', ');
+}
+
 /** Blocks in each group. */
 export function blocksPerGroup(config: NetworkConfig): number {
   return (config.depth - 2) / (config.stem === 'cifar' ? 6 : 8);

@@ -1,5 +1,8 @@
 /** The errors of training runs over the epochs, as in figure 5 of the paper (McDonnell, ICLR 2018). */
-import type { ChartOption, ChartSize } from '../chart/chart.ts';
+import { scaleLinear, scaleLog } from 'd3-scale';
+import { chart, colourOf, heading, headingHeight, horizontalAxis, legend, TEXT, verticalAxis } from '../chart/chart.ts';
+import { onPaper as look } from '../chart/look.ts';
+import { label, type Mark, mark, path, widthOf } from '../chart/svg.ts';
 import type { LogEntry } from './log.ts';
 
 export interface Run {
@@ -7,83 +10,132 @@ export interface Run {
   readonly log: readonly LogEntry[];
 }
 
+type Point = readonly [x: number, y: number];
+
 const WIDTH = 860;
 const HEIGHT = 480;
-const COLORS = ['#1f5fc4', '#c2410c', '#15803d', '#7e22ce', '#a16207', '#be185d'];
+const EXPLANATION = [
+  'solid: error on the test images at the end of every cycle of the learning rate, and of the run',
+  'dashed: error on the augmented training images of every epoch',
+];
+const RADIUS = { test: 4, training: 2 };
 
 /**
- * Test errors at the end of every cycle and of the run, with their values, and training errors epoch by epoch; epochs on a logarithmic
- * axis, since each cycle is twice as long as the one before.
+ * Test errors at the end of every cycle and of the run, with their values, and training errors epoch by epoch, as an SVG file. Epochs
+ * are on a logarithmic axis, since each cycle is twice as long as the one before.
  */
-export function curveChart(runs: readonly Run[]): { option: ChartOption; size: ChartSize } {
-  const last = Math.max(2, ...runs.flatMap(({ log }) => log.map(({ epoch }) => epoch)));
-  const best = new Map<number, number>();
-  for (const [epoch, error] of runs.flatMap(({ log }) => testErrors(log))) best.set(epoch, Math.min(error, best.get(epoch) ?? 1));
-  const ticks = [...new Set([1, ...best.keys()])].sort((a, b) => a - b);
-  const option: ChartOption = {
-    title: {
-      text: runs.length === 1 ? (runs[0]?.name ?? '') : 'Training',
-      subtext:
-        'solid: error on the test images at the end of every cycle of the learning rate, and of the run\ndashed: error on the augmented training images of every epoch',
-      subtextStyle: { lineHeight: 17 },
-      left: 16,
-      top: 12,
-    },
-    legend: { show: runs.length > 1, data: runs.map(({ name }) => name), bottom: 8 },
-    grid: { left: 56, right: 32, top: 92, bottom: runs.length > 1 ? 60 : 32, containLabel: true },
-    xAxis: {
-      type: 'log',
-      logBase: 2,
-      min: 1,
-      max: last,
-      name: 'epochs',
-      nameLocation: 'middle',
-      nameGap: 28,
-      axisTick: { customValues: ticks },
-      axisLabel: { customValues: ticks, formatter: (epoch: number) => `${Math.round(epoch)}` },
-      splitLine: { show: false },
-    },
-    yAxis: { type: 'value', name: 'error, %', nameLocation: 'middle', nameGap: 36, min: 0 },
-    series: runs.flatMap(({ name, log }, i) => {
-      const color = COLORS[i % COLORS.length] as string;
+export function curveChart(runs: readonly Run[]): string {
+  const several = runs.length > 1;
+  const names = legend(
+    runs.map(({ name }) => name),
+    { left: 64, top: HEIGHT + 16, width: WIDTH - 96 },
+    look,
+  );
+  const plot = { left: 64, right: WIDTH - 56, top: headingHeight(EXPLANATION.length) + 16, bottom: HEIGHT - 52 };
+  const epochs = runs.flatMap(({ log }) => log.map(({ epoch }) => epoch));
+  const errors = runs.flatMap(({ log }) => log.map((entry) => 100 * (entry.kind === 'test' ? entry.testError : entry.trainError)));
+  const x = scaleLog([1, Math.max(2, ...epochs)], [plot.left, plot.right]).base(2);
+  const y = scaleLinear([0, Math.max(1, ...errors)], [plot.bottom, plot.top]).nice();
+  const ends = runs.flatMap(({ log }) => log.flatMap((entry) => (entry.kind === 'test' ? [entry.epoch] : [])));
+  const ticks = [...new Set([1, ...ends])].sort((a, b) => a - b);
+  const lines = runs.map(({ log }) => ({
+    test: log.flatMap((entry): Point[] => (entry.kind === 'test' ? [[x(entry.epoch), y(entry.testError * 100)]] : [])),
+    training: log.flatMap((entry): Point[] => (entry.kind === 'epoch' ? [[x(entry.epoch), y(entry.trainError * 100)]] : [])),
+    values: log.flatMap((entry) => (entry.kind === 'test' ? [(entry.testError * 100).toFixed(2)] : [])),
+  }));
+  const labels = placeLabels(
+    lines.flatMap(({ test, values }, i) => test.map((at, j) => ({ at, text: values[j] as string, colour: colourOf(i, look) }))),
+    lines.flatMap(({ test, training }) => [test, training]),
+    plot,
+  );
+  return chart(
+    { width: WIDTH, height: HEIGHT + (several ? names.height + 16 : 0) },
+    look,
+    ...heading(several ? 'Training' : (runs[0]?.name ?? ''), EXPLANATION, look),
+    ...verticalAxis({ ticks: y.ticks(6), place: y, format: String }, plot, look),
+    ...horizontalAxis({ ticks: apart(ticks, x), place: x, format: String }, { top: plot.bottom, bottom: plot.bottom + 5 }, look),
+    label('epochs', (plot.left + plot.right) / 2, plot.bottom + 44, { 'text-anchor': 'middle' }),
+    label('error, %', 0, 0, { 'text-anchor': 'middle', transform: `translate(24 ${(plot.top + plot.bottom) / 2}) rotate(-90)` }),
+    ...lines.flatMap(({ test, training }, i) => {
+      const stroke = colourOf(i, look);
       return [
-        {
-          name,
-          type: 'line' as const,
-          color,
-          symbol: 'circle',
-          symbolSize: 8,
-          lineStyle: { width: 2 },
-          label: { show: true, color, textBorderColor: '#fff', textBorderWidth: 3, formatter: labelOf },
-          data: testPoints(log, best),
-        },
-        {
-          name: `${name}, training`,
-          type: 'line' as const,
-          color,
-          symbol: 'emptyCircle',
-          symbolSize: 4,
-          lineStyle: { width: 1, type: 'dashed' as const },
-          data: log.flatMap((entry) => (entry.kind === 'epoch' ? [[entry.epoch, entry.trainError * 100]] : [])),
-        },
+        path(training, { stroke, 'stroke-dasharray': '5 4' }),
+        ...training.map(([cx, cy]) => mark('circle', { cx, cy, r: RADIUS.training, fill: look.paper, stroke })),
+        path(test, { stroke, 'stroke-width': 2 }),
+        ...test.map(([cx, cy]) => mark('circle', { cx, cy, r: RADIUS.test, fill: stroke })),
       ];
     }),
-  };
-  return { option, size: { width: WIDTH, height: HEIGHT } };
+    ...labels,
+    ...(several ? names.marks : []),
+  );
 }
 
-/** The value of the best run of an epoch stands below its point, those of the others above theirs. */
-function testPoints(log: readonly LogEntry[], best: ReadonlyMap<number, number>) {
-  return testErrors(log).map(([epoch, error]) => ({
-    value: [epoch, error * 100],
-    label: { position: error === best.get(epoch) ? ('bottom' as const) : ('top' as const) },
-  }));
+/** Ticks far enough from the one before for their labels; the last one always. */
+function apart(ticks: readonly number[], place: (value: number) => number): number[] {
+  const kept: number[] = [];
+  for (const tick of [...ticks].reverse()) {
+    const after = kept[0];
+    if (after === undefined || place(after) - place(tick) > widthOf(`${tick}${after}`, TEXT) / 2 + 8) kept.unshift(tick);
+  }
+  return kept;
 }
 
-function testErrors(log: readonly LogEntry[]): [epoch: number, error: number][] {
-  return log.flatMap((entry) => (entry.kind === 'test' ? [[entry.epoch, entry.testError]] : []));
+/** A rectangle in pixels. */
+interface Box {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
 }
 
-function labelOf({ value }: { value: unknown }): string {
-  return (value as [epoch: number, error: number])[1].toFixed(2);
+/** Values beside their points, where they cover the least: a value more than a point, a point more than a line. */
+function placeLabels(
+  labels: readonly { readonly at: Point; readonly text: string; readonly colour: string }[],
+  lines: readonly (readonly Point[])[],
+  plot: Box,
+): Mark[] {
+  const taken = lines.flatMap((line) => [
+    ...line.map((point) => ({ box: boxAround(point, RADIUS.test, RADIUS.test), cost: 5 })),
+    ...line.flatMap((point, i) => between(line[i - 1] ?? point, point).map((at) => ({ box: boxAround(at, 1, 1), cost: 1 }))),
+  ]);
+  const placed = labels.map(({ at: [x, y], text, colour }) => {
+    const half = widthOf(text, TEXT) / 2;
+    const side = RADIUS.test + 4 + half;
+    const places: readonly Point[] = [
+      ...[14, 24].flatMap((away): Point[] => [
+        [x, y + away],
+        [x, y - away],
+      ]),
+      ...[0, 8, -8, 16, -16].flatMap((away): Point[] => [
+        [x + side, y + away],
+        [x - side, y + away],
+      ]),
+    ];
+    const cost = (place: Point) => {
+      const box = boxAround(place, half, TEXT / 2);
+      const outside = box.left < plot.left || box.right > WIDTH || box.top < plot.top - TEXT || box.bottom > plot.bottom;
+      return taken.reduce((sum, other) => sum + (overlap(box, other.box) ? other.cost : 0), outside ? 1000 : 0);
+    };
+    const best = places.reduce((least, place) => (cost(place) < cost(least) ? place : least));
+    taken.push({ box: boxAround(best, half, TEXT / 2), cost: 50 });
+    return { text, colour, x: best[0], y: best[1] + TEXT / 2 - 2 };
+  });
+  return [
+    ...placed.map(({ text, x, y }) => label(text, x, y, { 'text-anchor': 'middle', stroke: look.paper, 'stroke-width': 3 })),
+    ...placed.map(({ text, colour, x, y }) => label(text, x, y, { 'text-anchor': 'middle', fill: colour })),
+  ];
+}
+
+function boxAround([x, y]: Point, width: number, height: number): Box {
+  return { left: x - width, right: x + width, top: y - height, bottom: y + height };
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
+}
+
+/** Points on the way from one to another, a few pixels apart. */
+function between([x1, y1]: Point, [x2, y2]: Point): Point[] {
+  const steps = Math.ceil(Math.hypot(x2 - x1, y2 - y1) / 4);
+  return Array.from({ length: steps }, (_, i) => [x1 + ((x2 - x1) * i) / steps, y1 + ((y2 - y1) * i) / steps]);
 }

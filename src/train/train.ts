@@ -1,15 +1,14 @@
 /** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
-import { toPng, toSvg } from '../chart/chart.ts';
 import { randomStream } from '../data/random.ts';
 import { InputError, TrainingError } from '../errors.ts';
-import { networkName } from '../network/config.ts';
+import { runName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import type { Provenance } from '../network/provenance.ts';
+import { hasPackage } from '../packages.ts';
 import type { Batch } from './batch-worker.ts';
 import { trainingBatches } from './batches.ts';
 import { checkFit, checkSameImages, type TrainingJob } from './check-fit.ts';
 import type { Plan, Progress } from './checkpoint.ts';
-import { curveChart } from './curve.ts';
 import { classifier, errorRate, measureMoments, type Watch } from './inference.ts';
 import type { LogEntry } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -108,7 +107,7 @@ class Run {
       if (epoch >= epochs) {
         // a resumed run may have had nothing left to do
         this.#options.folder.writeLog(this.#log);
-        this.#drawCurve();
+        await this.#drawCurve();
         return this.#model();
       }
       await this.#trainTo(Math.floor(epoch) + 1);
@@ -176,7 +175,7 @@ class Run {
       const testError = await errorRate(network, test, recipe.batch, watch('test'));
       this.#moments = moments;
       this.#note({ kind: 'test', epoch, step: this.#progress.step, testError });
-      this.#drawCurve();
+      await this.#drawCurve();
       this.#save();
     } finally {
       network.dispose();
@@ -209,12 +208,15 @@ class Run {
     });
   }
 
-  #drawCurve(): void {
+  /** As SVG, and where sharp is installed as PNG. */
+  async #drawCurve(): Promise<void> {
     const { config, folder } = this.#options;
-    const { option, size } = curveChart([{ name: `${networkName(config)}, ${config.bits} bit, ${this.#set.name}`, log: this.#log }]);
-    const svg = toSvg(option, size);
+    const { curveChart } = await import('./curve.ts');
+    const svg = curveChart([{ name: runName(config, this.#set.name), log: this.#log }]);
     folder.write('curve.svg', Buffer.from(svg));
-    folder.write('curve.png', toPng(svg));
+    if (!hasPackage('sharp')) return;
+    const { toPng } = await import('../chart/png.ts');
+    folder.write('curve.png', await toPng(svg));
   }
 
   /** Of the weights as they are: their accuracy is known at the end of a cycle only. */

@@ -46,8 +46,8 @@ test('a probability of zero stays finite, NaN stays NaN', () => {
 test.each([4, 12, 64])('logits in batches of %i are those of the naive interpreter, averaged over the crops', async (batch) => {
   const data = await cropped();
   const got = new Float32Array(IMAGES * classes);
+  const file = toOnnx(model);
   const options: EvaluateOptions = {
-    model: toOnnx(model, { form: 'packed', input: 'nchw-float' }),
     modelName: 'a.onnx',
     data,
     backends: ['cpu', 'wasm'],
@@ -55,7 +55,7 @@ test.each([4, 12, 64])('logits in batches of %i are those of the naive interpret
     backendOptions: { batch },
     onLogits: (backend, offset, logits) => backend === 'wasm' && got.set(logits, offset * classes),
   };
-  const report = await evaluate(options);
+  const report = await evaluate(file, options);
   expect(report).toMatchObject({ images: IMAGES, batch: Math.max(1, Math.floor(batch / 6)), verdict: 'pass' });
 
   let right = 0;
@@ -73,7 +73,7 @@ test.each([4, 12, 64])('logits in batches of %i are those of the naive interpret
   }
   expect(report.results[0]?.top1).toBe(right / IMAGES);
 
-  const halves = await Promise.all([1, 2].map((index) => evaluate({ ...options, shard: { index, count: 2 } })));
+  const halves = await Promise.all([1, 2].map((index) => evaluate(file, { ...options, shard: { index, count: 2 } })));
   expect(halves.reduce((sum, { images }) => sum + images, 0)).toBe(IMAGES);
   await data.close();
 });

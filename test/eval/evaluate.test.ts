@@ -33,7 +33,6 @@ afterEach(() => void vi.restoreAllMocks());
 
 const packed = (of: Model = model) => toOnnx(of, { form: 'packed', input: 'nchw-float' });
 const options = (changes: Partial<EvaluateOptions> = {}): EvaluateOptions => ({
-  model: packed(),
   modelName: 'model.onnx',
   data,
   backends: ['cpu'],
@@ -51,7 +50,7 @@ test('accuracy is what the naive interpreter finds, image by image', async () =>
       if (row.indexOf(Math.max(...row)) === labels[i]) right++;
     }
   }
-  const report = await evaluate(options({ limit: LIMIT }));
+  const report = await evaluate(packed(), options({ limit: LIMIT }));
   expect(report).toMatchObject({ model: 'model.onnx', images: LIMIT, reference: 'cpu', verdict: null });
   expect(report.results[0]).toMatchObject({ images: LIMIT, top1: right / LIMIT, top5: null, agreement: null, verdict: 'reference' });
 });
@@ -59,6 +58,7 @@ test('accuracy is what the naive interpreter finds, image by image', async () =>
 test('the shipped network on 1,000 images: the backends agree with the CPU', async () => {
   const seen: number[] = [];
   const report = await evaluate(
+    packed(),
     options({
       backends: ['wasm', 'cpu'],
       reference: 'cpu',
@@ -81,7 +81,7 @@ test('a signal ends it after the batches under way with its reason, once the rep
   const reason = new Error('enough');
   let found: Report | undefined;
   const onProgress = (_: string, done: number) => done >= 16 && abort.abort(reason);
-  const attempt = evaluate(options({ signal: abort.signal, onProgress, onPartial: (report) => (found = report) }));
+  const attempt = evaluate(packed(), options({ signal: abort.signal, onProgress, onPartial: (report) => (found = report) }));
   await expect(attempt).rejects.toBe(reason);
   expect(found?.images).toBeGreaterThanOrEqual(16);
   expect(found?.images).toBeLessThan(1000);
@@ -112,7 +112,7 @@ test('a batch is read while the one before it runs, and no more than that', asyn
       },
     };
   });
-  await evaluate(options({ data: read }));
+  await evaluate(packed(), options({ data: read }));
   const at = (event: string) => events.indexOf(event);
   for (const offset of [8, 16, 24]) {
     expect(at(`run ${offset}`)).toBeLessThan(at(`done ${offset - 8}`));
@@ -122,7 +122,7 @@ test('a batch is read while the one before it runs, and no more than that', asyn
 
 test('a file of a fixed batch is run in batches of that', async () => {
   const file = toOnnx(model, { form: 'qonnx', input: 'nchw-float', batch: 2 });
-  const [fixed, free] = [await evaluate(options({ model: file, limit: 5 })), await evaluate(options({ limit: 5 }))];
+  const [fixed, free] = [await evaluate(file, options({ limit: 5 })), await evaluate(packed(), options({ limit: 5 }))];
   expect(fixed).toMatchObject({ images: 5, batch: 2 });
   expect(fixed.results[0]?.top1).toBe(free.results[0]?.top1);
 });
@@ -132,7 +132,10 @@ test('a backend that fails ends the evaluation; what those before it have found 
     run: () => Promise.reject(new DeviceError('no wasm today')),
   }));
   let found: Report | undefined;
-  const attempt = evaluate(options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8, onPartial: (report) => (found = report) }));
+  const attempt = evaluate(
+    packed(),
+    options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8, onPartial: (report) => (found = report) }),
+  );
   await expect(attempt).rejects.toThrow('no wasm today');
   expect(found).toMatchObject({ images: 8, complete: false, results: [{ backend: 'cpu', images: 8 }] });
 });
@@ -153,7 +156,7 @@ test('every backend is opened once, before any runs, and closed once', async () 
       };
     });
   }
-  await evaluate(options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8 }));
+  await evaluate(packed(), options({ backends: ['wasm', 'cpu'], reference: 'cpu', limit: 8 }));
   expect(events).toEqual(['open cpu', 'open wasm', 'run cpu', 'close cpu', 'run wasm', 'close wasm']);
 });
 
@@ -171,13 +174,13 @@ test('a backend that is not there is an error before any runs, or is left out an
     throw new DeviceError('no GPU');
   });
   const two = options({ backends: ['cpu', 'cuda'], limit: 8 });
-  await expect(evaluate(two)).rejects.toThrow('no GPU');
+  await expect(evaluate(packed(), two)).rejects.toThrow('no GPU');
   expect({ ran, closed }).toEqual({ ran: [], closed: ['cpu'] });
   const missing: string[] = [];
-  const report = await evaluate({ ...two, onMissing: (name, reason) => missing.push(`${name}: ${reason}`) });
+  const report = await evaluate(packed(), { ...two, onMissing: (name, reason) => missing.push(`${name}: ${reason}`) });
   expect(missing).toEqual(['cuda: no GPU']);
   expect(report).toMatchObject({ complete: true, backends: ['cpu'], results: [{ backend: 'cpu' }] });
-  const absent = evaluate({ ...two, reference: 'cuda', onMissing: (name) => missing.push(name) });
+  const absent = evaluate(packed(), { ...two, reference: 'cuda', onMissing: (name) => missing.push(name) });
   await expect(absent).rejects.toThrow('no GPU');
 });
 
@@ -187,7 +190,7 @@ test('a model that a working backend refuses is an error, even where absent ones
   vi.spyOn(backends.wasm, 'open').mockImplementation((bytes, ...rest) =>
     bytes.length === original.length ? Promise.reject(new DeviceError('no such form')) : open(bytes, ...rest),
   );
-  const attempt = evaluate(options({ model: original, backends: ['cpu', 'wasm'], limit: 8, onMissing: () => {} }));
+  const attempt = evaluate(original, options({ backends: ['cpu', 'wasm'], limit: 8, onMissing: () => {} }));
   await expect(attempt).rejects.toThrow('no such form');
 });
 
@@ -201,7 +204,9 @@ test('a runtime that dies of the signal that ends the evaluation is no failure',
   }));
   let found: Report | undefined;
   const onPartial = (report: Report) => (found = report);
-  await expect(evaluate(options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal, onPartial }))).rejects.toBe('enough');
+  await expect(evaluate(packed(), options({ backends: ['cpu', 'wasm'], limit: 8, signal: abort.signal, onPartial }))).rejects.toBe(
+    'enough',
+  );
   expect(found).toMatchObject({ complete: false, results: [{ backend: 'cpu' }], verdict: null });
 });
 
@@ -209,13 +214,13 @@ test.each([
   { title: 'another image size', changes: { input: { channels: 1, height: 8, width: 8 } }, message: /images of 1 x 8 x 8/ },
   { title: 'another number of classes', changes: { input: { channels: 1, height: 28, width: 28 }, classes: 7 }, message: /7 classes/ },
 ])('data of $title than the network are refused', async ({ changes, message }) => {
-  const attempt = evaluate(options({ model: packed(randomModel(changes)) }));
+  const attempt = evaluate(packed(randomModel(changes)), options());
   await expect(attempt).rejects.toThrow(InputError);
   await expect(attempt).rejects.toThrow(message);
 });
 
 test('a file that is no classifier is refused', async () => {
-  await expect(evaluate(options({ model: Uint8Array.of(1, 2, 3) }))).rejects.toThrow(InputError);
+  await expect(evaluate(Uint8Array.of(1, 2, 3), options())).rejects.toThrow(InputError);
 });
 
 /** The model with one bit of one kernel flipped. */
@@ -243,7 +248,7 @@ test.each([
 ])('bisect names the layer of $title', async ({ other, layer }) => {
   for await (const { imagesNCHW, count } of data.batches(2)) {
     const side = (name: string, file: Uint8Array) => ({ name, model: file, backend: 'cpu' as const });
-    const result = await bisect(side('a', packed()), side('b', other()), { imagesNCHW, count, tolerance: 1e-4, backendOptions: {} });
+    const result = await bisect([side('a', packed()), side('b', other())], { imagesNCHW, count, tolerance: 1e-4, backendOptions: {} });
     expect(result.first?.layer).toBe(layer);
     const at = result.layers.findIndex((row) => row.layer === layer);
     expect(result.layers.slice(0, at).every(({ relError }) => relError !== null && relError < 1e-5)).toBe(true);
@@ -255,8 +260,10 @@ test('bisect of one file on two backends finds every layer equal', async () => {
   for await (const { imagesNCHW, count } of data.batches(1)) {
     const file = packed();
     const result = await bisect(
-      { name: 'a', model: file, backend: 'cpu' },
-      { name: 'a', model: file, backend: 'wasm' },
+      [
+        { name: 'a', model: file, backend: 'cpu' },
+        { name: 'a', model: file, backend: 'wasm' },
+      ],
       { imagesNCHW, count, tolerance: 1e-4, backendOptions: {} },
     );
     expect(result.first).toBeNull();
@@ -270,14 +277,14 @@ test('bisect passes over an output of integers, whatever its name', async () => 
   const proto = foreign({ nodes, tensors: [], inputs: [value('x', ['batch', 1, 2, 5])] });
   proto.graph = { ...proto.graph, output: [value('y', ['batch', 10])] };
   const side = { name: 'x', model: encodeModel(proto), backend: 'cpu' as const };
-  const { layers } = await bisect(side, side, { imagesNCHW: new Uint8Array(10), count: 1, backendOptions: {} });
+  const { layers } = await bisect([side, side], { imagesNCHW: new Uint8Array(10), count: 1, backendOptions: {} });
   expect(layers.map(({ layer }) => layer)).toEqual(['y']);
 });
 
 test('bisect asks no file for more images than it takes', async () => {
   const file = toOnnx(model, { form: 'dense', input: 'nhwc-uint8', batch: 1 });
   const [a, b] = [packed(), file].map((model) => ({ name: 'x', model, backend: 'cpu' as const })) as [Side, Side];
-  const attempt = bisect(a, b, { imagesNCHW: new Uint8Array(2 * 28 * 28), count: 2, backendOptions: {} });
+  const attempt = bisect([a, b], { imagesNCHW: new Uint8Array(2 * 28 * 28), count: 2, backendOptions: {} });
   await expect(attempt).rejects.toThrow(new UsageError('expected at most 1 images, as a file takes at once, got 2'));
 });
 
@@ -286,21 +293,21 @@ test('bisect tells a layer that is not finite from one of another shape', async 
   const nan = floatTensor(mean.shape, new Float32Array(mean.data.length).fill(Number.NaN));
   const other = packed({ ...model, tensors: new Map(model.tensors).set('head.norm.mean', nan) });
   const [a, b] = [packed(), other].map((model) => ({ name: 'x', model, backend: 'cpu' as const })) as [Side, Side];
-  const found = await bisect(a, b, { imagesNCHW: new Uint8Array(28 * 28), count: 1, backendOptions: {} });
+  const found = await bisect([a, b], { imagesNCHW: new Uint8Array(28 * 28), count: 1, backendOptions: {} });
   const [first] = JSON.parse(JSON.stringify([found.first]));
   expect(first).toEqual({ layer: 'head.norm', op: 'BatchNormalization', relError: null, maxAbsDiff: null, problem: 'not finite' });
 });
 
 test('an export that is not the model is found out', async () => {
   const exportOptions = { form: 'packed', input: 'nchw-float' } as const;
-  const verification = await verifyExport(packed(), model, exportOptions);
+  const verification = await verifyExport(packed(), { model });
   expect(verification.bits).toBe(268_048);
   expect(verification.relError).toBeLessThan(1e-5);
   const flipped = packed(withFlippedBit('group1.block1.conv0.kernel', 777));
-  await expect(verifyExport(flipped, model, exportOptions)).rejects.toThrow(
+  await expect(verifyExport(flipped, { model })).rejects.toThrow(
     new ParityError('read back from the file, group1.block1.conv0.kernel differs from the source'),
   );
   const wrongPad = withWrongPad('group2.block0.conv0');
-  await expect(verifyExport(wrongPad, model, exportOptions)).rejects.toThrow(/logits differ from the reference/);
+  await expect(verifyExport(wrongPad, { model })).rejects.toThrow(/logits differ from the reference/);
   expect(fromOnnx(toOnnxProto(model, exportOptions)).tensors.size).toBe(model.tensors.size);
 });

@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => data.close());
 
 function evaluateShard(shard?: Shard): Promise<Report> {
-  return evaluate({ model, modelName: 'a.onnx', data, backends: ['wasm', 'cpu'], limit: LIMIT, shard, backendOptions: { batch: 8 } });
+  return evaluate(model, { modelName: 'a.onnx', data, backends: ['wasm', 'cpu'], limit: LIMIT, shard, backendOptions: { batch: 8 } });
 }
 
 async function shards(count: number): Promise<Report[]> {

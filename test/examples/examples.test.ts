@@ -95,7 +95,7 @@ function network(input: ImageShape, classLabels?: readonly string[]): Model {
 
 /** The answer that the examples must print, from the layer-by-layer reference. */
 async function expectedLines(model: Model, imagesNCHW: Uint8Array): Promise<string[]> {
-  const logits = [...(await referenceLogits(model, imagesNCHW, 1))];
+  const logits = [...(await referenceLogits(model, { imagesNCHW, count: 1 }))];
   const weights = logits.map((logit) => Math.exp(logit - Math.max(...logits)));
   const sum = weights.reduce((a, b) => a + b);
   return weights

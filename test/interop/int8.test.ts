@@ -41,7 +41,7 @@ describe.skipIf(!hasPython)('int8 elsewhere [needs Python 3.11 with venv]', () =
     const test = await openImageSet(`${root}examples/fashion-mnist`, { split: 'test' });
     const ranges = await calibrate(model, { data: train, images: 64, method: 'percentile' });
     const paths = { int8: join(folder, 'int8.onnx'), float: join(folder, 'float.onnx') };
-    await writeFile(paths.int8, toInt8Onnx(model, ranges, 'nchw-float'));
+    await writeFile(paths.int8, toInt8Onnx(model, { ranges }));
     await writeFile(paths.float, toOnnx(model, { form: 'packed', input: 'nchw-float' }));
     const images: number[] = [];
     for await (const { imagesNCHW } of test.batches(IMAGES, 0, IMAGES)) images.push(...imagesNCHW);

@@ -36,7 +36,7 @@ describe.each(Object.entries(environments))('%s', (_, { newest, ...environment }
           const expected = new Float32Array(Uint8Array.from(await readFile(logits)).buffer);
           for (const file of files) {
             const model = await openModel(await readFile(file));
-            const got = await referenceLogits(model, images, 3);
+            const got = await referenceLogits(model, { imagesNCHW: images, count: 3 });
             const error = got.reduce((largest, value, i) => Math.max(largest, Math.abs(value - (expected[i] as number))), 0);
             expect(error, file).toBeLessThan(1e-5);
             expect([model.config.bits, model.config.logitsDivisor], file).toEqual([name === 'float' ? 32 : 1, name === 'shifted' ? 40 : 1]);

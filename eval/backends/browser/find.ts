@@ -1,6 +1,7 @@
 /** Finds the user's browser, and the software Vulkan driver that Chromium ships. */
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { type Environment, processEnvironment } from '../../../src/environment.ts';
 import { DeviceError } from '../../../src/errors.ts';
 
 const commands = ['google-chrome', 'google-chrome-stable', 'chromium', 'chromium-browser', 'chrome', 'microsoft-edge', 'msedge'];
@@ -16,9 +17,9 @@ const ICD = 'vk_swiftshader_icd.json';
 const libraryFolders = ['/usr/lib/chromium', '/usr/lib64/chromium-browser', '/opt/google/chrome', '/opt/microsoft/msedge'];
 
 /** Path of Chrome, Chromium or Edge: `chosen`, or the first found by name; undefined when there is none. */
-export function findBrowser(chosen?: string): string | undefined {
+export function findBrowser(chosen?: string, env: Environment = processEnvironment()): string | undefined {
   if (chosen !== undefined) return isExecutable(chosen) ? chosen : undefined;
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const folders = (env['PATH'] ?? '').split(delimiter);
   const suffix = process.platform === 'win32' ? '.exe' : '';
   const onPath = commands.flatMap((command) => folders.map((folder) => join(folder, command + suffix)));
   return [...onPath, ...applications].find(isExecutable);
@@ -39,13 +40,13 @@ export function requireBrowser(chosen?: string): string {
  * Environment in which onnxruntime-node's WebGPU finds SwiftShader, the software Vulkan driver of Chromium.
  * @throws DeviceError when no Chromium with the driver is installed
  */
-export function swiftShader(chosen?: string): Record<string, string> {
-  const browser = findBrowser(chosen);
+export function swiftShader(chosen?: string, env: Environment = processEnvironment()): Record<string, string> {
+  const browser = findBrowser(chosen, env);
   const beside = browser === undefined ? [] : [dirname(realpathSync(browser))];
   const folder = [...beside, ...libraryFolders].find((path) => existsSync(join(path, ICD)));
   if (folder === undefined)
     throw new DeviceError(`no software Vulkan driver (${ICD}) found. Install Chromium (Debian: apt-get install chromium)`);
-  const path = process.env['LD_LIBRARY_PATH'];
+  const path = env['LD_LIBRARY_PATH'];
   return { VK_DRIVER_FILES: join(folder, ICD), LD_LIBRARY_PATH: path ? `${folder}${delimiter}${path}` : folder }; // the loader, libvulkan, is there too
 }
 

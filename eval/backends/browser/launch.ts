@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
+import { processEnvironment } from '../../../src/environment.ts';
 import { DeviceError } from '../../../src/errors.ts';
 import { loadPackage } from '../../../src/packages.ts';
 
@@ -28,7 +29,7 @@ export async function launch(executablePath: string, flags: readonly string[]): 
   const clean = () => rm(scratch, { recursive: true, force: true, maxRetries: 3 });
   const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   // the profile is in a temporary folder; reports of crashes and the desktop's settings would go into the user's own
-  const env = { ...process.env, BREAKPAD_DUMP_LOCATION: scratch, GSETTINGS_BACKEND: 'memory' };
+  const env = { ...processEnvironment(), BREAKPAD_DUMP_LOCATION: scratch, GSETTINGS_BACKEND: 'memory' };
   try {
     const browser = await chromium.launch({ executablePath, headless: true, ...noHandlers, env, args: [...root, ...quiet, ...flags] });
     return { browser, close: () => browser.close().finally(clean) };

@@ -1,5 +1,6 @@
 /** The parent's side of `node-worker.ts`: requests and replies in order, and an error when the child dies. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { processEnvironment } from '../../../src/environment.ts';
 import { built } from '../built.ts';
 import type { Reply, Request } from './worker.ts';
 
@@ -18,7 +19,7 @@ export class Child {
     this.#child = fork(built('node/worker.js'), {
       serialization: 'advanced', // typed arrays cross as bytes
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, ...env },
+      env: { ...processEnvironment(), ...env },
       execArgv: [],
     });
     this.#child.stderr?.on('data', (text: Buffer) => {

@@ -6,15 +6,15 @@ import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
-import type { ImageShape } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { UsageError } from '../../errors.ts';
-import { naturalNumber, naturalNumbers, shard } from '../shared/arguments.ts';
+import { naturalNumber, naturalNumbers } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { type OutputRules, requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
 import { say } from '../shared/results.ts';
+import { parseShard } from '../shared/shard.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
@@ -56,7 +56,10 @@ export function command(): Command {
       ),
     )
     .addOption(
-      new Option('--shard <i/n>', 'evaluate part i of n, for wrn-onnx merge; the exit code does not reflect parity').argParser(shard),
+      new Option(
+        '--shard <i/n>',
+        'evaluate part i of n, counted from 1, for wrn-onnx merge; auto takes both from Slurm or AWS Batch, auto/n the part from Kubernetes; the exit code does not reflect parity',
+      ).argParser((text: string) => parseShard(text, process.env)),
     )
     .addOption(
       new Option(
@@ -169,7 +172,7 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
       reference,
       limit,
       shard,
-      backendOptions: { threads, browser, softwareGpu, batch: flags.batch ?? defaultBatch(input), source },
+      backendOptions: { threads, browser, softwareGpu, batch: flags.batch, source },
     });
     const logitFiles = new LogitFiles(flags.saveLogits, plan.subject, plan.rows, rules);
     await logitFiles.open(classes, plan.range.from);
@@ -223,9 +226,4 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
 
 function warn(note: string | undefined): void {
   if (note !== undefined) say(note);
-}
-
-/** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */
-function defaultBatch({ height, width }: ImageShape): number {
-  return height * width <= 32 * 32 ? 64 : 16;
 }

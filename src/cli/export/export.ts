@@ -161,7 +161,7 @@ async function writeFloat(model: Model, options: ExportOptions, { output, for: t
     ...rules,
     verify: async (temporary) => {
       const written = await readInput(temporary);
-      verification = await (canRun ? verifyExport(written, model, options) : compareExport(written, model));
+      verification = await (canRun ? verifyExport(written, { model }) : compareExport(written, model));
     },
   });
   const { bits = 0, floats = 0, relError } = verification ?? {};

@@ -22,9 +22,6 @@ export interface Fp16Export {
   readonly verification: Fp16Verification;
 }
 
-/** Test images that both forms are compared on. */
-const VERIFIED_IMAGES = 500;
-
 /** @throws ParityError when the forms decide too many images of the data set differently; random ones may be near ties, whose logits are compared */
 export async function exportFp16(model: Model, { input, float16Io, data: source, minAgreement }: Fp16Flags): Promise<Fp16Export> {
   const file = toFp16Onnx(model, { input, float16Io });
@@ -34,7 +31,7 @@ export async function exportFp16(model: Model, { input, float16Io, data: source,
   const progress = new Progress();
   try {
     const onProgress = (done: number, total: number) => progress.update('verify', done, total);
-    const verification = await verifyFp16(file, model, { data, images: VERIFIED_IMAGES, signal: interrupt.signal, onProgress });
+    const verification = await verifyFp16(file, { model, data, signal: interrupt.signal, onProgress });
     const { data: onData } = verification;
     if (onData && onData.agreement < minAgreement)
       throw new ParityError(

@@ -27,9 +27,6 @@ export interface Int8Export {
   readonly verification: Int8Verification;
 }
 
-/** Test images that both forms are compared on. */
-const VERIFIED_IMAGES = 500;
-
 /**
  * @throws UsageError without calibration data, or with data that has no split to verify on; InputError without one-bit weights; ParityError when the forms decide too many images differently
  */
@@ -46,10 +43,11 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
     const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
     const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });
     const { indices }: Partial<Target> = flags.for ? targets[flags.for] : {};
-    const file = toInt8Onnx(model, ranges, flags.input, indices);
-    const verification = await verifyInt8(file, model, ranges, {
+    const file = toInt8Onnx(model, { ranges, input: flags.input, indices });
+    const verification = await verifyInt8(file, {
+      model,
+      ranges,
       data: test,
-      images: VERIFIED_IMAGES,
       signal,
       onProgress: onProgress('verify'),
     });

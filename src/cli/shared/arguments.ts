@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from 'commander';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
-import type { Shard } from '../../../eval/shard.ts';
 
 /** Parses an option that takes a whole number of at least 1. */
 export function naturalNumber(text: string): number {
@@ -55,13 +54,6 @@ export function weightBits(text: string): 1 | 32 {
 /** Parses an option that takes whole numbers of at least 1, separated by commas. */
 export function naturalNumbers(text: string): number[] {
   return text.split(',').map((part) => naturalNumber(part.trim()));
-}
-
-/** Parses an option that takes one part of several, such as 2/7. */
-export function shard(text: string): Shard {
-  const [index = 0, count = 0] = /^\d{1,9}\/\d{1,9}$/.test(text) ? text.split('/').map(Number) : [];
-  if (index < 1 || index > count) throw new InvalidArgumentError('expected I/N with I from 1 to N, such as 2/7');
-  return { index, count };
 }
 
 /** Parses an option that takes the size of images, height and width in pixels, as `64x64`. */

@@ -76,11 +76,10 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
   const { model, recipe, epochs, trainImages, test, folder, signal, onProgress } = options;
   folder.write('model.safetensors', writeModelFile(model));
   const file = toOnnx(model, EXPORT);
-  const verification = await verifyExport(file, model, EXPORT);
+  const verification = await verifyExport(file, { model });
   folder.write('model.onnx', file);
   const { config } = model;
-  const parity = await evaluate({
-    model: file,
+  const parity = await evaluate(file, {
     modelName: 'model.onnx',
     data: test,
     backends: BACKENDS,

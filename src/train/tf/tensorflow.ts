@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
+import { setDefaults } from '../../environment.ts';
 import { DeviceError } from '../../errors.ts';
 
 export type DataType = 'float32' | 'int32' | 'bool';
@@ -106,8 +107,7 @@ export function loadTensorFlow(): TensorFlow {
 
 function load(): TensorFlow {
   // read by the native library when it loads: oneDNN's kernels are off by default on some CPUs; no log of what TensorFlow is built for
-  process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '1';
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '1';
+  setDefaults({ TF_ENABLE_ONEDNN_OPTS: '1', TF_CPP_MIN_LOG_LEVEL: '1' });
   // tfjs-node calls two functions that Node 23 dropped
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined, isArray: Array.isArray });
   const { log, warn } = console;

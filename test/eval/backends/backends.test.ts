@@ -63,7 +63,7 @@ describe.each(cases)('$backend', ({ backend, needs, softwareGpu, formNames }) =>
 (browser ? test : test.skip)(`WebGL shows the layers of a file that it rewrites${browser ? '' : ' [needs a browser]'}`, async () => {
   const side = (backend: BackendName) => ({ name: 'a', model: toOnnx(model, { form: 'packed', input: 'nhwc-uint8' }), backend });
   const options = { imagesNCHW: images, count: 1, backendOptions: { softwareGpu: true } };
-  const { layers, first } = await bisect(side('cpu'), side('browser-webgl'), options);
+  const { layers, first } = await bisect([side('cpu'), side('browser-webgl')], options);
   expect(first).toBeNull();
   expect(layers.length).toBeGreaterThan(30);
 });

@@ -12,9 +12,8 @@ import { findBrowser } from '../../../eval/backends/browser/find.ts';
 import { bench, type Measurement } from '../../../eval/bench/bench.ts';
 import { benchChart } from '../../../eval/bench/chart.ts';
 import { profile } from '../../../eval/bench/profile.ts';
-import { quartiles } from '../../../eval/bench/quartiles.ts';
+import { quartiles } from '../../../eval/tally/quartiles.ts';
 import { DataType, encodeModel } from '../../../proto/onnx.ts';
-import { toSvg } from '../../../src/chart/chart.ts';
 import { DeviceError, InputError, UsageError } from '../../../src/errors.ts';
 import { layers, multiplyAccumulates } from '../../../src/network/topology.ts';
 import { interrupt, run } from '../../cli/run.ts';
@@ -39,8 +38,8 @@ test('every file in every setting, each against the first of its setting', async
     { name: 'packed', model: file('packed') },
   ];
   const got: Measurement[] = [];
-  const options = { files, backends: ['cpu', 'wasm'] as const, batches: [1, 4], threads: [1], runs: 3, backendOptions: {} };
-  for await (const one of bench(options)) got.push(one);
+  const options = { backends: ['cpu', 'wasm'] as const, batches: [1, 4], threads: [1], runs: 3, backendOptions: {} };
+  for await (const one of bench(files, options)) got.push(one);
   expect(got.map(({ file, backend, batch }) => [file, backend, batch])).toEqual(
     ['cpu', 'wasm'].flatMap((backend) => [1, 4].flatMap((batch) => ['dense', 'packed'].map((name) => [name, backend, batch]))),
   );
@@ -84,9 +83,9 @@ describe('turns', () => {
         },
       };
     });
-    const options = { files, backends: ['cpu'] as const, batches: [8], threads: [undefined], runs, backendOptions: {} };
+    const options = { backends: ['cpu'] as const, batches: [8], threads: [undefined], runs, backendOptions: {} };
     const got: Measurement[] = [];
-    for await (const one of bench(options)) got.push(one);
+    for await (const one of bench(files, options)) got.push(one);
     return { turns, got };
   }
 
@@ -109,20 +108,26 @@ describe('turns', () => {
 
   test('the chart has a bar of every file in every setting, with its speed', async () => {
     const { got } = await measured(1);
-    const { option, size } = benchChart([
-      ...got,
-      ...got.slice(0, 2).map((one) => ({ ...one, batch: 1, imagesPerSecond: one.imagesPerSecond / 2 })),
-    ]);
-    const series = option.series as { name: string; data: { value: number }[] }[];
-    expect(series.map(({ name, data }) => [name, ...data.map(({ value }) => value)])).toEqual([
-      ['a', 4, 2],
-      ['b', 8, 4],
-      ['c', 2, Number.NaN],
-    ]);
-    const svg = toSvg(option, size);
+    const slower = got
+      .slice(0, 2)
+      .map((one) => ({ ...one, batch: 1, imagesPerSecond: one.imagesPerSecond / 2, seconds: { low: 0.25, median: 0.5, high: 1 } }));
+    const svg = benchChart([...got, ...slower], ['a machine, <two> cores', '2026-11-27']);
+    const numbers = (element: string, ...names: string[]) =>
+      [...svg.matchAll(new RegExp(`<${element} ${names.map((name) => `${name}="([\\d.]+)" ?`).join('')}[^>]*>`, 'g'))].map((match) =>
+        match.slice(1).map(Number),
+      );
+    const bars = numbers('rect', 'x', 'y', 'width', 'height').filter(([, , , height]) => height === 20);
+    const scale = (bars[0]?.[2] ?? 0) / 4; // pixels for an image per second
+    expect(bars.map(([, , width = 0]) => Number((width / scale).toFixed(2)))).toEqual([4, 8, 2, 2, 4]);
+    const spans = numbers('line', 'x1', 'x2', 'y1', 'y2').filter(([x1, x2, y1, y2]) => y1 === y2 && x1 !== x2);
+    expect(spans).toHaveLength(2); // the other runs took equally long
+    const [from = 0, to = 0] = spans.at(-1)?.map((x) => (x - 16) / scale) ?? [];
+    expect(from).toBeCloseTo(1, 1);
+    expect(to).toBeCloseTo(4, 1);
+    for (const text of ['a machine, &#60;two&#62; cores', '2026-11-27']) expect(svg).toContain(text);
     for (const text of [
-      'cpu, batch 8',
-      'cpu, batch 1<',
+      'cpu, batch size 8',
+      'cpu, batch size 1<',
       '4.00  (1.00x)',
       '8.00  (2.00x)',
       '2.00  (0.50x)',
@@ -140,8 +145,8 @@ test('a runtime that dies of the signal that ends the measurement is no failure'
     throw new DeviceError('killed');
   });
   const files = [{ name: 'a', model: file('dense') }];
-  const options = { files, backends: ['cpu'] as const, batches: [1], threads: [1], runs: 1, backendOptions: {}, signal: abort.signal };
-  await expect(bench(options).next()).rejects.toBe('stopped');
+  const options = { backends: ['cpu'] as const, batches: [1], threads: [1], runs: 1, backendOptions: {}, signal: abort.signal };
+  await expect(bench(files, options).next()).rejects.toBe('stopped');
 });
 
 test('a file for another batch size is refused', async () => {
@@ -149,8 +154,8 @@ test('a file for another batch size is refused', async () => {
   const dims = proto.graph?.input?.[0]?.type?.tensor_type?.shape?.dim ?? [];
   dims[0] = { dim_value: 2 };
   const fixed = { name: 'fixed', model: encodeModel(proto) };
-  const options = { files: [fixed], backends: ['cpu'] as const, batches: [4], threads: [undefined], runs: 1, backendOptions: {} };
-  await expect(bench(options).next()).rejects.toThrow(InputError);
+  const options = { backends: ['cpu'] as const, batches: [4], threads: [undefined], runs: 1, backendOptions: {} };
+  await expect(bench([fixed], options).next()).rejects.toThrow(InputError);
 });
 
 describe('a model that takes no images', () => {
@@ -175,7 +180,7 @@ describe('a model that takes no images', () => {
     (there ? test : test.skip)(`is run on random values of its shapes: ${backend}${there ? '' : ' [needs a browser]'}`, async () => {
       const got: Measurement[] = [];
       const files = [{ name: 'text', model: text('sentences') }];
-      for await (const one of bench({ ...options, files, backends: [backend], batches: [1, 3] })) got.push(one);
+      for await (const one of bench(files, { ...options, backends: [backend], batches: [1, 3] })) got.push(one);
       expect(got.map(({ inputs }) => inputs)).toEqual([1, 3].map((batch) => ({ tokens: [batch, 32], mask: [batch, 32] })));
       for (const one of got) expect(one.imagesPerSecond).toBeCloseTo(one.batch / one.seconds.median, 6);
     });
@@ -187,13 +192,13 @@ describe('a model that takes no images', () => {
   });
 
   test('whose first sizes are fixed is refused in other ones', async () => {
-    const attempt = bench({ ...options, files: [{ name: 'fixed', model: text(2) }], backends: ['cpu'], batches: [8] });
+    const attempt = bench([{ name: 'fixed', model: text(2) }], { ...options, backends: ['cpu'], batches: [8] });
     await expect(attempt.next()).rejects.toThrow(/fixed: expected any batch size, got a file for 2 images. Use --batch 2/);
   });
 
   test('that asks for terabytes is refused', async () => {
     const proto = foreign({ nodes: [node('Identity', ['x'], 'y')], tensors: [], inputs: [value('x', ['batch', 2 ** 20, 2 ** 20])] });
-    const attempt = bench({ ...options, files: [{ name: 'huge', model: encodeModel(proto) }], backends: ['cpu'], batches: [1] });
+    const attempt = bench([{ name: 'huge', model: encodeModel(proto) }], { ...options, backends: ['cpu'], batches: [1] });
     const refusal = new InputError('onnx', 'inputs', 'expected at most 67108864 values in all, got 1099511627776');
     await expect(attempt.next()).rejects.toThrow(refusal);
   });
@@ -222,7 +227,7 @@ describe('profile', () => {
 
   test('of an int8 file: convolutions in integers are compared with the product in integers', async () => {
     const ranges = new Map(planInt8(model).tensors.map(({ name }) => [name, { low: -4, high: 4 }]));
-    const got = await profile(toInt8Onnx(model, ranges, 'nchw-float'), { batch: 16, threads: 1, runs: 5 });
+    const got = await profile(toInt8Onnx(model, { ranges }), { batch: 16, threads: 1, runs: 5 });
     const convs = got.layers.filter(({ multiplyAccumulates: macs }) => macs > 0);
     const [integer, float] = [true, false].map((is) => convs.filter(({ ops }) => ops.includes('QLinearConv') === is));
     expect(integer).toHaveLength(planInt8(model).convs.size);
@@ -307,7 +312,7 @@ describe('the command', () => {
     const got = await run(['bench', paths[0] as string, '--runs', '100000'], {
       onStart: (child) => interrupt(child, 'SIGTERM'),
     });
-    expect(got).toEqual({ status: 130, stdout: '', stderr: 'wrn-onnx: interrupted while measuring cpu, batch 8\n' });
+    expect(got).toEqual({ status: 130, stdout: '', stderr: 'wrn-onnx: interrupted\n' });
   });
 
   test('the same name twice, and a file that is no model', async () => {

@@ -256,7 +256,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
   test('the charts: a bar is as long as its number is large, a layer stands where its error is', async () => {
     const tab = await open(desk);
     const chart = tab.locator('section:has(h2:text("Accuracy against")) .on-desk svg');
-    const widths = await chart.locator('path[fill^="var(--file"]').evaluateAll((all) =>
+    const widths = await chart.locator('rect[fill^="var(--file"]').evaluateAll((all) =>
       all
         .map((e) => (e as unknown as SVGGraphicsElement).getBBox())
         .filter(({ height }) => height === 16)
@@ -268,7 +268,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     for (const [i, ratio] of [1, 2, 0.25, 0.125].entries()) expect(ratios[i]).toBeCloseTo(ratio, 2);
     expect((widths[5] as number) / (widths[4] as number)).toBeCloseTo(0.25, 2);
     const layerChart = tab.locator('section:has(h2:text("Layer by layer")) .on-desk svg');
-    const dots = layerChart.locator('path[transform]');
+    const dots = layerChart.locator('circle, polygon');
     const places = await dots.evaluateAll((all) =>
       all.map((e) => (e as unknown as SVGGraphicsElement).getBoundingClientRect()).map(({ y, height }) => y + height / 2),
     );
@@ -276,7 +276,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const [zero, within, beyondIt] = [places[0], places[5], places[30]] as [number, number, number];
     expect(zero).toBeGreaterThan(within);
     // from 1e-8, the floor for zeros, to 1e-7 is a decade; to 2e-3 it is log10(2e5) of them
-    const line = await layerChart.locator('path[stroke-dasharray]').boundingBox();
+    const line = await layerChart.locator('line[stroke-dasharray]').boundingBox();
     expect((zero - (line?.y ?? 0)) / (zero - within)).toBeCloseTo(4, 1); // the tolerance
     expect((zero - beyondIt) / (zero - within)).toBeCloseTo(Math.log10(2e5), 2);
     await tab.close();

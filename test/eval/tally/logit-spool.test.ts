@@ -81,8 +81,7 @@ test('memory of 50,000 images of 1,000 classes is that of 1,000 images, in this 
   let highest = 0;
   const peaks = async (limit: number) => {
     highest = 0;
-    const { results } = await evaluate({
-      model,
+    const { results } = await evaluate(model, {
       modelName: 'tiny',
       data,
       backends: ['cpu', 'wasm'],

@@ -163,7 +163,7 @@ test('errors of layers on images of the size of ImageNet', async () => {
 test.each(methodNames)('%s: the int8 file decides real images as the float network does', async (method) => {
   const ranges = await calibrate(model, { data: train, images: 64, method });
   expect([...ranges.keys()]).toEqual(planInt8(model).tensors.map(({ name }) => name));
-  const got = await verifyInt8(toInt8Onnx(model, ranges, 'nhwc-uint8'), model, ranges, { data, images: 400 });
+  const got = await verifyInt8(toInt8Onnx(model, { ranges, input: 'nhwc-uint8' }), { model, ranges, data, images: 400 });
   expect(got).toMatchObject({ images: 400 });
   expect(got.agreement).toBeGreaterThan(0.97);
   expect(got.relError).toBeGreaterThan(1e-4);
@@ -208,12 +208,12 @@ describe('the layer to blame', () => {
 
 test('a file with other bits is refused', async () => {
   const ranges = await calibrate(model, { data: train, images: 16, method: 'minmax' });
-  const file = toInt8Onnx(model, ranges, 'nchw-float');
+  const file = toInt8Onnx(model, { ranges });
   const tensors = new Map(model.tensors);
   const kernel = tensors.get('group0.block0.conv0.kernel');
   if (kernel?.dtype !== 'bits') throw new Error('no bits');
   tensors.set('group0.block0.conv0.kernel', { ...kernel, data: kernel.data.map((byte, i) => (i ? byte : byte ^ 1)) });
-  await expect(verifyInt8(file, { ...model, tensors }, ranges, { data, images: 16 })).rejects.toThrow(ParityError);
+  await expect(verifyInt8(file, { model: { ...model, tensors }, ranges, data, images: 16 })).rejects.toThrow(ParityError);
 });
 
 describe('refusals', () => {

@@ -18,7 +18,8 @@ import { foldNorm } from '../int8/fold-norm.ts';
 import { toFloat } from '../unpack-signs.ts';
 
 export interface Fp16Options {
-  readonly input: InputLayout;
+  /** How the file takes images; `nchw-float` by default. */
+  readonly input?: InputLayout | undefined;
   /** Images (unless they are uint8) and logits as float16, too; by default they are float32, with casts inside. */
   readonly float16Io?: boolean | undefined;
 }
@@ -27,11 +28,11 @@ export interface Fp16Options {
  * Encodes a model in float16.
  * @throws InputError when a number of the model is beyond float16
  */
-export function toFp16Onnx(model: Model, options: Fp16Options): Uint8Array {
+export function toFp16Onnx(model: Model, options: Fp16Options = {}): Uint8Array {
   return encodeModel(toFp16Proto(model, options));
 }
 
-export function toFp16Proto(model: Model, { input, float16Io }: Fp16Options): ModelProto {
+export function toFp16Proto(model: Model, { input = 'nchw-float', float16Io }: Fp16Options = {}): ModelProto {
   const io: FloatType = float16Io ? DataType.FLOAT16 : DataType.FLOAT;
   const graph = new Graph(DataType.FLOAT16);
   const lowering: Lowering = { graph, model, form: bitsToHalf, images: imagesNCHW(graph, input, io) };

@@ -19,17 +19,26 @@ import { type Quantization, quantizationOf, type Range } from './quantization.ts
 /** Range of every tensor that `planInt8` names. */
 export type Ranges = ReadonlyMap<string, Range>;
 
-/**
- * Encodes a model with 8-bit activations.
- * @param ranges from calibration
- * @param indices how the bits are unpacked (default: as every runtime reads it)
- * @throws InputError when the network has no one-bit weights, or a range is empty
- */
-export function toInt8Onnx(model: Model, ranges: Ranges, input: InputLayout, indices: Indices = 'cast'): Uint8Array {
-  return encodeModel(toInt8Proto(model, ranges, input, indices));
+export interface Int8ExportOptions {
+  /** From `calibrate`. */
+  readonly ranges: Ranges;
+  /** How the file takes images; `nchw-float` by default. */
+  readonly input?: InputLayout | undefined;
+  /** How the bits are unpacked; by default as every runtime reads it. */
+  readonly indices?: Indices | undefined;
 }
 
-export function toInt8Proto(model: Model, ranges: Ranges, input: InputLayout, indices: Indices = 'cast'): ModelProto {
+/**
+ * Encodes a model with 8-bit activations.
+ * @throws InputError when the network has no one-bit weights, or a range is empty
+ * @example
+ * const file = toInt8Onnx(model, { ranges: await calibrate(model, { data }) });
+ */
+export function toInt8Onnx(model: Model, options: Int8ExportOptions): Uint8Array {
+  return encodeModel(toInt8Proto(model, options));
+}
+
+export function toInt8Proto(model: Model, { ranges, input = 'nchw-float', indices = 'cast' }: Int8ExportOptions): ModelProto {
   const plan = planInt8(model);
   const quantizations = quantizationsOf(plan, ranges);
   const graph = new Graph();

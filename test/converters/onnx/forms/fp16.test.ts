@@ -87,6 +87,8 @@ test('an activation that overflows is named, and the file refused', async () => 
   const deviation = Math.sqrt(model.tensors.get('input.norm.variance')?.data[0] as number);
   const loud = withValue(withValue(model, 'input.norm.mean', 0), 'input.norm.gamma', 1000 * deviation); // pixels of 255 become 255,000
   const file = toFp16Onnx(loud, { input: 'nchw-float' });
-  await expect(verifyFp16(file, loud, { images: 1 })).rejects.toThrow(ParityError);
-  await expect(verifyFp16(file, loud, { images: 1 })).rejects.toThrow(/float16 overflows in input.norm: expected values of at most 65504/);
+  await expect(verifyFp16(file, { model: loud, images: 1 })).rejects.toThrow(ParityError);
+  await expect(verifyFp16(file, { model: loud, images: 1 })).rejects.toThrow(
+    /float16 overflows in input.norm: expected values of at most 65504/,
+  );
 });

@@ -29,7 +29,7 @@ type Outputs = Readonly<Record<string, { readonly data: ArrayLike<number> }>>;
 /** Runs the int8 form with inner tensors as outputs. */
 async function run(runtime: keyof typeof runtimes, model: Model, ranges: ReadonlyMap<string, Range>, names: readonly string[]) {
   const { ort, level } = runtimes[runtime];
-  const proto = toInt8Proto(model, ranges, 'nchw-float');
+  const proto = toInt8Proto(model, { ranges });
   const output = [...(proto.graph?.output ?? []), ...names.map((name) => ({ name }))];
   const file = encodeModel({ ...proto, graph: { ...proto.graph, output } });
   const session = await ort.InferenceSession.create(file, { graphOptimizationLevel: level });

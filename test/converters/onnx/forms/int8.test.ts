@@ -62,7 +62,7 @@ describe.each([
     expect(conv.folded !== undefined).toBe(kind === 'norm folded');
 
     const ranges = rangesOf(model, pixels, factor);
-    const file = toInt8Onnx(model, ranges, 'nchw-float');
+    const file = toInt8Onnx(model, { ranges });
     const tensors = new Map(planInt8(model).tensors.map((tensor) => [tensor.name, tensor]));
     const results = await run(file, model, pixels, [`${conv.input}.q`, `${output}.q`]);
     const stored = (of: string): Quantized => ({
@@ -107,7 +107,7 @@ describe.each(oneBit)('%s', (variant) => {
 
   test('logits are the float network’s but for rounding, optimized or not', async () => {
     const expected = reference(model, pixels, IMAGES).get('logits') as Float64Array;
-    const file = toInt8Onnx(model, rangesOf(model, pixels), 'nchw-float');
+    const file = toInt8Onnx(model, { ranges: rangesOf(model, pixels) });
     for (const level of ['all', 'disabled'] as const) {
       const { logits } = await run(file, model, pixels, [], level);
       expect(relativeError(logits?.data as Float32Array, expected)).toBeLessThan(0.05);
@@ -115,7 +115,7 @@ describe.each(oneBit)('%s', (variant) => {
   });
 
   test('every inner convolution reads and makes 8 bits, none is left in float32', () => {
-    const nodes = toInt8Proto(model, rangesOf(model, pixels), 'nchw-float').graph?.node ?? [];
+    const nodes = toInt8Proto(model, { ranges: rangesOf(model, pixels) }).graph?.node ?? [];
     const makerOf = new Map(nodes.map((node) => [node.output?.[0], node]));
     const inner = layers(model.config).filter((layer) => layer.op === 'conv' && !/^(stem|head)\./.test(layer.name));
     const integer = nodes.filter(
@@ -141,7 +141,7 @@ test.each([
   const pixels = randomImages(model.config, IMAGES);
   const ranges = rangesOf(model, pixels);
   const { scale } = quantizationOf({ name: output, floor: 0 }, ranges.get(output) as Range);
-  const file = toInt8Onnx(model, ranges, 'nchw-float');
+  const file = toInt8Onnx(model, { ranges });
   for (const level of ['all', 'disabled'] as const) {
     const got = (await run(file, model, pixels, [output], level))[output] as Tensor;
     const [, channels, height, width] = got.dims as [number, number, number, number];
@@ -210,10 +210,10 @@ test.each([{ width: 1 }, { width: 3 / 16 }])('bits unpacked by a product give th
   const model = randomModel({ depth: 8, ...changes });
   const pixels = randomImages(model.config, IMAGES);
   const ranges = rangesOf(model, pixels);
-  const byProduct = toInt8Proto(model, ranges, 'nchw-float', 'product');
+  const byProduct = toInt8Proto(model, { ranges, indices: 'product' });
   const ofIntegers = new Set([...planInt8(model).convs.keys()].map((name) => `${name}.index`));
   const made = byProduct.graph?.node?.filter(({ output }) => ofIntegers.has(output?.[0] ?? '')) ?? [];
   expect(made.map(({ op_type }) => op_type)).toEqual([...ofIntegers].map(() => 'MatMulInteger'));
-  const [expected, got] = [toInt8Onnx(model, ranges, 'nchw-float'), encodeModel(byProduct)].map((file) => run(file, model, pixels, []));
+  const [expected, got] = [toInt8Onnx(model, { ranges }), encodeModel(byProduct)].map((file) => run(file, model, pixels, []));
   expect((await got)?.['logits']?.data).toEqual((await expected)?.['logits']?.data);
 });
