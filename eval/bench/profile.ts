@@ -8,7 +8,7 @@ import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../../s
 import { loadPackage } from '../../src/packages.ts';
 import { type Inputs, readInputs } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
-import { randomTimer } from '../runtime/random-run.ts';
+import { randomTimer, type Sizes } from '../runtime/random-run.ts';
 import { runBatch } from '../runtime/runtime.ts';
 import { type MatmulSpeed, matmulSpeed } from './matmul-speed.ts';
 
@@ -18,6 +18,7 @@ export interface ProfileOptions {
   readonly threads?: number | undefined;
   /** 10 by default. */
   readonly runs?: number | undefined;
+  readonly sizes?: Sizes | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -57,10 +58,10 @@ interface Event {
  * Profiles a file on onnxruntime-node's CPU provider.
  * @throws InputError when the file takes another batch; UsageError when the temporary folder cannot be written; `signal.reason` when it is aborted
  */
-export async function profile(file: Uint8Array, { batch = 8, threads, runs = 10, signal }: ProfileOptions = {}): Promise<Profile> {
+export async function profile(file: Uint8Array, { batch = 8, threads, runs = 10, sizes, signal }: ProfileOptions = {}): Promise<Profile> {
   const inputs = readInputs(file);
   const before = await matmulSpeed(threads);
-  const run = medianRun(await record(file, inputs, { batch, threads, runs, signal }));
+  const run = medianRun(await record(file, inputs, { batch, threads, runs, sizes, signal }));
   const after = await matmulSpeed(threads);
   const matmul = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
   const perImage = (microseconds: number) => microseconds / batch;
@@ -116,9 +117,15 @@ function medianRun(events: readonly Event[]): { microseconds: number; events: re
 async function record(
   file: Uint8Array,
   { images, fixedBatch }: Inputs,
-  { batch, threads, runs, signal }: { batch: number; threads: number | undefined; runs: number; signal: AbortSignal | undefined },
+  {
+    batch,
+    threads,
+    runs,
+    sizes,
+    signal,
+  }: { batch: number; threads: number | undefined; runs: number; sizes: Sizes | undefined; signal: AbortSignal | undefined },
 ): Promise<Event[]> {
-  if (fixedBatch !== undefined && fixedBatch !== batch)
+  if (!sizes && fixedBatch !== undefined && fixedBatch !== batch)
     throw new InputError('onnx', 'inputs', `expected any batch size, got ${fixedBatch}`);
   const runtime = await loadPackage('onnxruntime-node');
   const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-profile-')).catch((error: unknown) => {
@@ -134,7 +141,7 @@ async function record(
     try {
       const time = randomTimer(runtime, session);
       const pixels = noise(images ? batch * images.channels * images.height * images.width : 0);
-      const runOnce = () => (images ? runBatch(runtime, session, images, pixels, batch) : time(batch));
+      const runOnce = () => (images && !sizes ? runBatch(runtime, session, images, pixels, batch) : time(batch, sizes));
       for (let i = 0; i < runs + 1 && !signal?.aborted; i++) await runOnce();
       session.endProfiling();
     } finally {

@@ -6,9 +6,9 @@ import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
 import { machine } from '../../eval/machine.ts';
-import type { Shapes } from '../../eval/runtime/random-run.ts';
+import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
 import { printable, UsageError } from '../errors.ts';
-import { naturalNumber, naturalNumbers } from './shared/arguments.ts';
+import { namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
@@ -21,6 +21,7 @@ import { fittedTable, plain, wideOption } from './shared/table.ts';
 interface Flags {
   readonly backend: string;
   readonly batch: readonly number[];
+  readonly shape?: Sizes;
   readonly threads?: readonly number[];
   readonly runs: number;
   readonly browser?: string;
@@ -40,6 +41,12 @@ export function command(): Command {
       new Option('--batch <sizes>', 'images at once, or first size of other inputs; comma-separated')
         .argParser(naturalNumbers)
         .default([8], '8'),
+    )
+    .addOption(
+      new Option(
+        '--shape <name=sizes>',
+        'random values of this shape: NAME=SIZExSIZE... of an input, NAME=SIZE of a dimension; repeatable',
+      ).argParser(namedSizes),
     )
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
@@ -75,12 +82,20 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const measurements: Measurement[] = [];
   const profiles: FileProfile[] = [];
   try {
-    const options = { backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
+    const options = {
+      backends,
+      batches: flags.batch,
+      sizes: flags.shape,
+      threads,
+      runs: flags.runs,
+      backendOptions,
+      signal: interrupt.signal,
+    };
     for await (const one of bench(files, { ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
       measurements.push(one);
     }
     if (flags.profile) {
-      const options = { batch: flags.batch[0] ?? 1, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
+      const options = { batch: flags.batch[0] ?? 1, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
       for (const { name, model } of files) profiles.push({ file: name, profile: await profile(model, options) });
     }
   } finally {
