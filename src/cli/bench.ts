@@ -50,7 +50,7 @@ export function command(): Command {
     )
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
-    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the speed of a large matrix product')
+    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the highest speed that was measured')
     .option('--chart <name>', 'draw NAME.svg and NAME.png')
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
@@ -157,21 +157,21 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
-function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPerImage }: Profile): string {
+function profileTable(file: string, { batch, matmul, peak, layers, ops, microsecondsPerImage }: Profile): string {
   const table = new Table({
-    head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of matmul'],
+    head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'],
     style: { ...plain.style, compact: true },
   }); // a hundred rows: no lines between them
   const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;
-  for (const { layer, ops, microsecondsPerImage: time, multiplyAccumulates, ofMatmul } of layers) {
+  for (const { layer, fused, ops, microsecondsPerImage: time, multiplyAccumulates, ofPeak } of layers) {
     const macs = multiplyAccumulates ? (multiplyAccumulates / 1e6).toFixed(1) : '-';
     table.push([
-      layer,
+      [layer, ...fused.map((name) => name.split('.').at(-1))].join(' + '),
       ops.join(' '),
       time.toFixed(1),
       percent(time / microsecondsPerImage),
       macs,
-      ofMatmul === null ? '-' : percent(ofMatmul),
+      ofPeak === null ? '-' : percent(ofPeak),
     ]);
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
@@ -179,7 +179,9 @@ function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPe
     `\n${printable(file)} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
-    `  matmul, products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
+    `  that product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    '  conv + norm + relu: the runtime fused these layers into the convolution',
     '',
   ].join('\n');
 }
