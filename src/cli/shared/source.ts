@@ -9,12 +9,13 @@ import type { ImageSize } from '../../../converters/sources/asked.ts';
 import { describeFolder } from '../../../converters/sources/unread.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
-import { InputError, printable, UsageError } from '../../errors.ts';
+import { InputError, UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { imageSize, positiveNumber } from './arguments.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
+import { say } from './results.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
@@ -84,7 +85,7 @@ async function refuseByName(path: string): Promise<void> {
 
 /** What a reader assumed or passed over, on stderr. */
 function showNotes({ notes = [] }: Model): void {
-  for (const note of notes) process.stderr.write(`note: ${printable(note)}\n`);
+  for (const note of notes) say(`note: ${note}`);
 }
 
 export interface Network {
