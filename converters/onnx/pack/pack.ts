@@ -4,7 +4,7 @@ import { InputError } from '../../../src/errors.ts';
 import { elements } from '../../../src/formats/shape.ts';
 import { packedLength } from '../../../src/network/sign.ts';
 import { floatTensor } from '../../../src/network/tensor.ts';
-import { type ExternalData, relocate } from '../external-data.ts';
+import { type ExternalData, relocate, requireExternal } from '../external-data.ts';
 import type { Form } from '../forms/form.ts';
 import { inline, int8Signs } from '../forms/inline.ts';
 import { DOMAIN, packed } from '../forms/packed.ts';
@@ -73,6 +73,7 @@ const OVERHEAD = 200;
 export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFile {
   const { inline: isInline = false, external, tolerance = 0, keepDefaults } = options;
   const model = decodeModel(file);
+  requireExternal(model, external?.read);
   const opset = liftOpset(model, MIN_OPSET);
   const form = isInline ? inline : packed;
   const rows: Packed[] = [];

@@ -1,6 +1,6 @@
 /** Packed weights back to what they were before. */
 import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from '../../../proto/onnx.ts';
-import { relocate } from '../external-data.ts';
+import { relocate, requireExternal } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
 import { graphsOf } from '../nodes.ts';
 import { encodeValues } from '../stored.ts';
@@ -27,6 +27,7 @@ export interface UnpackedFile extends ModelFile {
  */
 export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
   const model = decodeModel(file);
+  requireExternal(model, external?.read);
   const unpacked: Unpacked[] = [];
   replaceWeights(model, { read: external?.read }, (graph, { tensor, layer, op }, weights) => {
     if (!weights.unpacked) return 'not packed';

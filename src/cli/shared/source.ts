@@ -9,12 +9,13 @@ import { dialectNames, dialectOf, isSource, openModel } from '../../../converter
 import type { ImageSize } from '../../../converters/sources/asked.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
-import { printable, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { imageSize, positiveNumber } from './arguments.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
+import { say } from './results.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
@@ -71,7 +72,7 @@ export async function readSource(path: string, flags: SourceFlags): Promise<Mode
 
 /** What a reader assumed or passed over, on stderr. */
 function showNotes({ notes = [] }: Model): void {
-  for (const note of notes) process.stderr.write(`note: ${printable(note)}\n`);
+  for (const note of notes) say(`note: ${note}`);
 }
 
 export interface Network {
