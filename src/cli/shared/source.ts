@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../../converters/onnx/external-data.ts';
+import { checkDigest } from '../../../converters/onnx/pack/digest.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { dialectNames, dialectOf, isSource, openModel } from '../../../converters/read.ts';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
@@ -103,7 +104,11 @@ export interface Network {
 export function readNetwork(path: string): Promise<Network> {
   return readInputAs(path, async (bytes) => {
     const name = basename(path);
-    if (!isSource(bytes)) return { name, model: readClassifier(withExternalData(bytes, externalReader(path))), source: undefined };
+    if (!isSource(bytes)) {
+      const model = readClassifier(withExternalData(bytes, externalReader(path)));
+      checkDigest(model.proto);
+      return { name, model, source: undefined };
+    }
     const model = await openModel(bytes);
     showNotes(model);
     return {
