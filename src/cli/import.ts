@@ -1,7 +1,9 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { networkName } from '../network/config.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { weightCount } from '../network/topology.ts';
+import { grouped } from '../numbers.ts';
+import { formatOption } from './shared/arguments.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './shared/source.ts';
 
@@ -15,7 +17,7 @@ export function command(): Command {
   return addSourceOptions(new Command('import'))
     .requiredOption('-o, --output <file>', 'model file to write')
     .option('--force', 'replace an existing file', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx import CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.safetensors')
     .action(run);
 }
@@ -34,6 +36,6 @@ async function run(source: string, flags: Flags): Promise<void> {
     bytes: file.length,
     ...(model.notes && model.notes.length > 0 && { notes: model.notes }),
   };
-  const human = `${result.output}: ${result.network} (${result.dialect}), ${result.weights.toLocaleString('en-US')} weights, ${result.bytes.toLocaleString('en-US')} bytes\n`;
+  const human = `${result.output}: ${result.network} (${result.dialect}), ${grouped(result.weights)} weights, ${grouped(result.bytes)} bytes\n`;
   process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : human);
 }

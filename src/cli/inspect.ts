@@ -1,16 +1,18 @@
 import Table from 'cli-table3';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { type Inspection, inspect } from '../../converters/inspect/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';
 import { prepareToRead } from '../../converters/read.ts';
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
+import { grouped } from '../numbers.ts';
+import { formatOption } from './shared/arguments.ts';
 import { readInputAs } from './shared/input-file.ts';
 
 export function command(): Command {
   return new Command('inspect')
     .argument('<file>', 'source of any kind that export reads, or ONNX file, recognised by its content')
-    .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
       const inspection = await readInputAs(file, async (bytes) => {
@@ -27,7 +29,6 @@ function shown(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-const grouped = (n: number) => n.toLocaleString('en-US');
 const times = (n: number) => `${n.toFixed(n < 10 ? 2 : 1)}x`;
 const pair = (sizes: readonly number[] | null) => sizes?.join('x') ?? '';
 
