@@ -1,18 +1,21 @@
 /** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
+
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../../converters/onnx/external-data.ts';
+import { checkDigest } from '../../../converters/onnx/pack/digest.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { dialectNames, dialectOf, isSource, openModel } from '../../../converters/read.ts';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
-import { printable, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { imageSize, positiveNumber } from './arguments.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
+import { say } from './results.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
@@ -69,7 +72,7 @@ export async function readSource(path: string, flags: SourceFlags): Promise<Mode
 
 /** What a reader assumed or passed over, on stderr. */
 function showNotes({ notes = [] }: Model): void {
-  for (const note of notes) process.stderr.write(`note: ${printable(note)}\n`);
+  for (const note of notes) say(`note: ${note}`);
 }
 
 export interface Network {
@@ -87,7 +90,11 @@ export interface Network {
 export function readNetwork(path: string): Promise<Network> {
   return readInputAs(path, async (bytes) => {
     const name = basename(path);
-    if (!isSource(bytes)) return { name, model: readClassifier(withExternalData(bytes, externalReader(path))), source: undefined };
+    if (!isSource(bytes)) {
+      const model = readClassifier(withExternalData(bytes, externalReader(path)));
+      checkDigest(model.proto);
+      return { name, model, source: undefined };
+    }
     const model = await openModel(bytes);
     showNotes(model);
     return {
