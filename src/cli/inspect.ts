@@ -6,6 +6,7 @@ import { prepareToRead } from '../../converters/read.ts';
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { readInputAs } from './shared/input-file.ts';
+import { networkPath } from './shared/shipped-models.ts';
 
 export function command(): Command {
   return new Command('inspect')
@@ -13,7 +14,7 @@ export function command(): Command {
     .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
-      const inspection = await readInputAs(file, async (bytes) => {
+      const inspection = await readInputAs(networkPath(file), async (bytes) => {
         await prepareToRead(bytes);
         return inspect(bytes);
       });

@@ -13,6 +13,7 @@ import { writeModelFile } from '../../network/model-file.ts';
 import { imageSize, positiveNumber } from './arguments.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
+import { networkPath } from './shipped-models.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
@@ -25,7 +26,7 @@ export function addSourceOptions(command: Command): Command {
   return command
     .argument(
       '<source>',
-      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors, checkpoint of train, recognised by its content',
+      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors, checkpoint of train, recognised by its content; or a network of the package, such as cifar-10-wrn-20-1',
     )
     .addOption(new Option('--dialect <dialect>', 'read the source as this dialect').choices(dialectNames))
     .addOption(
@@ -55,7 +56,7 @@ export async function readSource(path: string, flags: SourceFlags): Promise<Mode
   const { dialect, dataset, logitsDivisor } = flags;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   const size = flags.imageSize ?? entry;
-  const model = await readInputAs(path, (bytes) => openModel(bytes, { dialect, imageSize: size, logitsDivisor }));
+  const model = await readInputAs(networkPath(path), (bytes) => openModel(bytes, { dialect, imageSize: size, logitsDivisor }));
   const { classes, input } = model.config;
   if (flags.imageSize && (size?.height !== input.height || size.width !== input.width))
     throw new UsageError(`--image-size: the source is a network for images of ${input.height}x${input.width}`);
@@ -81,12 +82,13 @@ export interface Network {
 }
 
 /**
- * A network to run: an ONNX file with its external data, or any source, exported in memory as `export` does by default.
+ * A network to run: an ONNX file with its external data, or any source or network of the package, exported in memory as `export` does by default.
  * @throws InputError when it cannot be read or is no image classifier
  */
-export function readNetwork(path: string): Promise<Network> {
+export async function readNetwork(named: string): Promise<Network> {
+  const path = networkPath(named);
   return readInputAs(path, async (bytes) => {
-    const name = basename(path);
+    const name = basename(named);
     if (!isSource(bytes)) return { name, model: readClassifier(withExternalData(bytes, externalReader(path))), source: undefined };
     const model = await openModel(bytes);
     showNotes(model);
