@@ -1,5 +1,13 @@
 /** What stands in an ONNX file, of whatever network: the numbers of `inspect`. */
-import { DataType, type GraphProto, type ModelProto, type TensorProto, toNumber, type ValueInfoProto } from '../../proto/onnx.ts';
+import {
+  DataType,
+  type GraphProto,
+  type ModelProto,
+  type TensorProto,
+  type TypeProto,
+  toNumber,
+  type ValueInfoProto,
+} from '../../proto/onnx.ts';
 import { graphInputs } from '../onnx/graph-inputs.ts';
 import { isExternal, storedBytes, typeName } from '../onnx/initializer.ts';
 import { allGraphs, attribute } from '../onnx/nodes.ts';
@@ -24,6 +32,8 @@ export interface OnnxSummary {
 
 export interface Value {
   readonly name: string;
+  readonly kind: 'tensor' | 'other';
+  /** Of a tensor its element type; others in words, as `a sequence of float32 tensors`. */
   readonly type: string;
   /** A string is the name of a size that the caller chooses; null is not stated. */
   readonly shape: readonly (number | string | null)[] | null;
@@ -81,11 +91,22 @@ export function storedTensors(graph: GraphProto): TensorProto[] {
 
 export function describeValue({ name, type }: ValueInfoProto): Value {
   const tensor = type?.tensor_type ?? type?.sparse_tensor_type;
-  if (!tensor) return { name: name ?? '', type: type?.sequence_type ? 'sequence' : type?.map_type ? 'map' : 'unknown', shape: null };
-  const shape = tensor.shape?.dim?.map((d) =>
-    d.dim_param ? d.dim_param : d.dim_value == null ? null : toNumber(d.dim_value, `${name} shape`),
-  );
-  return { name: name ?? '', type: typeName(tensor.elem_type ?? DataType.UNDEFINED), shape: shape ?? null };
+  if (!tensor || type?.sparse_tensor_type) return { name: name ?? '', kind: 'other', type: `a ${typeInWords(type)}`, shape: null };
+  const shape = tensor.shape?.dim?.map((d) => {
+    const size = d.dim_value == null ? 0 : toNumber(d.dim_value, `${name} shape`);
+    return d.dim_param ? d.dim_param : size < 0 || d.dim_value == null ? null : size;
+  });
+  return { name: name ?? '', kind: 'tensor', type: typeName(tensor.elem_type ?? DataType.UNDEFINED), shape: shape ?? null };
+}
+
+/** `sequence of float32 tensors`, `optional int64 tensor`. */
+function typeInWords(type: TypeProto | null | undefined): string {
+  if (type?.tensor_type) return `${typeName(type.tensor_type.elem_type)} tensor`;
+  if (type?.sparse_tensor_type) return `sparse ${typeName(type.sparse_tensor_type.elem_type)} tensor`;
+  if (type?.sequence_type) return `sequence of ${typeInWords(type.sequence_type.elem_type)}s`;
+  if (type?.optional_type) return `optional ${typeInWords(type.optional_type.elem_type)}`;
+  if (type?.map_type) return `map from ${typeName(type.map_type.key_type)} to ${typeInWords(type.map_type.value_type)}s`;
+  return 'value of a type that is not stated';
 }
 
 export function qualified(item: {

@@ -1,53 +1,67 @@
 /** The layers of any ONNX file, whatever network it is, as rows of the same table as ours. */
-import { DataType, type GraphProto, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../proto/onnx.ts';
+import { DataType, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../proto/onnx.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { LayerSummary } from '../../src/network/summary.ts';
+import { QUANTIZER_DOMAINS } from '../onnx/forms/qonnx.ts';
 import { bitsOfType, dimsOf, isExternal, storedBytes } from '../onnx/initializer.ts';
-import { allGraphs, attribute } from '../onnx/nodes.ts';
-import { Constants } from '../onnx/pack/constants.ts';
-import { describeValue, qualified, storedTensors, type Value } from './onnx-summary.ts';
+import { attribute } from '../onnx/nodes.ts';
+import type { Constants } from '../onnx/pack/constants.ts';
+import { scopesOf } from '../onnx/pack/replace-weights.ts';
+import { describeValue, qualified, type Value } from './onnx-summary.ts';
 
-/** The nodes that read stored tensors or multiply with weights. What unpacks one-bit weights belongs to the layer that multiplies with them. */
+/**
+ * The nodes that read stored tensors or multiply with weights, of the model's graph and of those inside its nodes. What unpacks one-bit
+ * weights belongs to the layer that multiplies with them; a tensor that several nodes read is counted with the first.
+ */
 export function weightedNodes(proto: ModelProto): LayerSummary[] {
-  const irVersion = toNumber(proto.ir_version, 'ir_version');
-  return (proto.graph ? allGraphs(proto.graph) : []).flatMap((graph) => rowsOf(graph, irVersion));
+  const scopes = proto.graph ? scopesOf(proto.graph, { irVersion: toNumber(proto.ir_version, 'ir_version') }) : [];
+  const found = new Map<NodeProto, Weights | undefined>();
+  for (const scope of scopes)
+    for (const node of scope.graph.node ?? [])
+      if (WEIGHTED.has(node.op_type ?? '')) found.set(node, storedWeights(node, scope) ?? packedWeights(node, scope));
+  const parts = new Set([...found.values()].flatMap((weights) => weights?.nodes ?? []));
+  const [stored, weighed] = [new Once(), new Once()];
+  return scopes.flatMap((scope) =>
+    (scope.graph.node ?? []).flatMap((node) => {
+      if (parts.has(node)) return [];
+      const weights = found.get(node);
+      const own = (node.input ?? []).filter((name) => scope.tensor(name));
+      if (own.length === 0 && !weights) return [];
+      const bits = weights && weights.nodes.length > 0 ? weights.sources : [];
+      const tensors = { own: stored.first(scope, own), bits: stored.first(scope, bits) };
+      const isFirst = weights !== undefined && weighed.first(scope, weights.sources.slice(0, 1)).length > 0;
+      return [describeNode(node, tensors, weights, isFirst, shapesOf(scope, node))];
+    }),
+  );
 }
 
-function rowsOf(graph: GraphProto, irVersion: number): LayerSummary[] {
-  const nodes = graph.node ?? [];
-  const tensors = new Map(storedTensors(graph).map((tensor) => [tensor.name ?? '', tensor]));
-  const producers = new Map(nodes.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
-  const shapes = new Map([...(graph.value_info ?? []), ...(graph.output ?? [])].map((v) => [v.name ?? '', describeValue(v).shape]));
-  const constants = new Constants(graph, irVersion, undefined);
-  const found = new Map(
-    nodes
-      .filter(({ op_type }) => WEIGHTED.has(op_type ?? ''))
-      .map((node) => [node, storedWeights(node, tensors, producers) ?? packedWeights(node, constants, tensors, producers)]),
-  );
-  const parts = new Set([...found.values()].flatMap((weights) => weights?.nodes ?? []));
-  const seen = new Set<TensorProto>(); // layers share the table that unpacks
-  return nodes.flatMap((node) => {
-    if (parts.has(node)) return [];
-    const own = (node.input ?? []).flatMap((name) => tensors.get(name) ?? []);
-    const weights = found.get(node);
-    const bits = (weights?.tensors ?? []).filter((tensor) => !seen.has(tensor));
-    for (const tensor of bits) seen.add(tensor);
-    const shape = shapes.get(node.output?.[0] ?? '') ?? null;
-    return own.length === 0 && !weights ? [] : [describeNode(node, { own, bits }, weights, shape)];
-  });
+/** Tells what was met before: names mean the same wherever one graph sees them. */
+class Once {
+  readonly #met = new Map<Constants, Set<string>>();
+
+  /** The stored tensors of these names that were not met before. */
+  first(scope: Constants, names: readonly string[]): TensorProto[] {
+    return names.flatMap((name) => {
+      const owner = scope.ownerOf(name);
+      const met = this.#met.get(owner) ?? new Set();
+      const tensor = met.has(name) ? undefined : owner.tensor(name);
+      this.#met.set(owner, met.add(name));
+      return tensor ?? [];
+    });
+  }
 }
 
 /** What a layer multiplies with. */
 interface Weights {
   readonly dims: readonly number[];
   readonly bits: number | null;
-  /** Of packed weights: what unpacks them, and the tensors that this reads. */
+  /** Names of the stored tensors that it is made of. */
+  readonly sources: readonly string[];
+  /** Of packed weights: what unpacks them. */
   readonly nodes: readonly NodeProto[];
-  readonly tensors: readonly TensorProto[];
+  /** Which input of the layer it is. */
+  readonly input: number;
 }
-
-type Tensors = ReadonlyMap<string, TensorProto>;
-type Producers = ReadonlyMap<string, NodeProto>;
 
 /** Operators that multiply with a matrix or a kernel of weights. */
 const WEIGHTED = new Set(['Conv', 'ConvTranspose', 'ConvInteger', 'QLinearConv', 'Gemm', 'MatMul', 'MatMulInteger', 'QLinearMatMul']);
@@ -59,77 +73,140 @@ const MAX_CHAIN = 8;
 const MAX_NODES = 64;
 
 /** The first input that is a stored matrix or kernel, or comes from one through transparent operators. */
-function storedWeights(node: NodeProto, tensors: Tensors, producers: Producers): Weights | undefined {
-  for (const input of node.input ?? []) {
-    let name = input;
-    for (let step = 0; step < MAX_CHAIN && !tensors.has(name); step++) {
-      const producer = producers.get(name);
+function storedWeights(node: NodeProto, scope: Constants): Weights | undefined {
+  for (const [i, input] of (node.input ?? []).entries()) {
+    let [name, isBipolar] = [input, false];
+    for (let step = 0; step < MAX_CHAIN && !scope.tensor(name); step++) {
+      const producer = scope.producer(name);
       if (!producer || !TRANSPARENT.has(producer.op_type ?? '')) break;
+      isBipolar ||= producer.op_type === 'BipolarQuant' && QUANTIZER_DOMAINS.includes(producer.domain ?? '');
       name = producer.input?.[0] ?? '';
     }
-    const tensor = tensors.get(name);
+    const tensor = scope.tensor(name);
     if (tensor && (tensor.dims?.length ?? 0) >= 2)
-      return { dims: dimsOf(tensor), bits: bitsOfType(tensor.data_type), nodes: [], tensors: [] };
+      return { dims: dimsOf(tensor), bits: isBipolar ? 1 : bitsOfType(tensor.data_type), sources: [name], nodes: [], input: i };
   }
   return undefined;
 }
 
 /** The first input that is a matrix or kernel made from stored bits. */
-function packedWeights(node: NodeProto, constants: Constants, tensors: Tensors, producers: Producers): Weights | undefined {
-  for (const input of node.input ?? []) {
-    const made = madeOf(input, tensors, producers);
+function packedWeights(node: NodeProto, scope: Constants): Weights | undefined {
+  for (const [i, input] of (node.input ?? []).entries()) {
+    const made = madeOf(input, scope);
+    const tensors = made?.sources.map((name) => scope.tensor(name) as TensorProto) ?? [];
     // bits are stored as bytes: without any, weights that are merely transposed would be computed for nothing
-    if (!made?.tensors.some(({ data_type }) => data_type === DataType.UINT8) || made.tensors.some(isExternal)) continue;
-    const value = constants.value(input);
-    if (value.kind === 'constant' && value.unpacked && value.dims.length >= 2) return { dims: value.dims, bits: 1, ...made };
+    if (!made || !tensors.some(({ data_type }) => data_type === DataType.UINT8) || tensors.some(isExternal)) continue;
+    const value = scope.value(input);
+    if (value.kind === 'constant' && value.unpacked && value.dims.length >= 2) return { dims: value.dims, bits: 1, ...made, input: i };
   }
   return undefined;
 }
 
 /** The nodes that compute a value from stored tensors alone, and those tensors; undefined when it depends on more, or on too many. */
-function madeOf(name: string, tensors: Tensors, producers: Producers): Pick<Weights, 'nodes' | 'tensors'> | undefined {
+function madeOf(name: string, scope: Constants): Pick<Weights, 'nodes' | 'sources'> | undefined {
   const nodes = new Set<NodeProto>();
-  const read = new Set<TensorProto>();
+  const sources = new Set<string>();
   const names = [name];
   for (let next = names.pop(); next !== undefined; next = names.pop()) {
-    const tensor = tensors.get(next);
-    const node = producers.get(next);
-    if (tensor) read.add(tensor);
+    const node = scope.producer(next);
+    if (scope.tensor(next)) sources.add(next);
     else if (!node || nodes.size >= MAX_NODES) return undefined;
     else if (!nodes.has(node)) {
       nodes.add(node);
       names.push(...(node.input ?? []));
     }
   }
-  return { nodes: [...nodes], tensors: [...read] };
+  return { nodes: [...nodes], sources: [...sources] };
 }
 
-/** @param stored tensors that the node reads itself, and those that its weights are unpacked from */
+interface Shapes {
+  readonly inputs: readonly Value['shape'][];
+  readonly output: Value['shape'];
+}
+
+/** As far as the file states them. */
+function shapesOf(scope: Constants, node: NodeProto): Shapes {
+  const shapeOf = (name: string): Value['shape'] => {
+    for (let at: Constants | undefined = scope; at; at = at.parent) {
+      const { input, value_info, output } = at.graph;
+      const stated = [...(value_info ?? []), ...(input ?? []), ...(output ?? [])].find((value) => value.name === name);
+      if (stated) return describeValue(stated).shape;
+    }
+    return null;
+  };
+  return { inputs: (node.input ?? []).map(shapeOf), output: shapeOf(node.output?.[0] ?? '') };
+}
+
+/** Sizes that are all fixed; null otherwise. */
+function fixed(shape: readonly (number | string | null)[] | null | undefined): number[] | null {
+  return shape?.every((size): size is number => typeof size === 'number' && size > 0) ? [...shape] : null;
+}
+
+/**
+ * Multiply-accumulates of one image, or of one row that the caller feeds: sizes behind the first count. Null where a size is not known.
+ * A convolution multiplies every weight at each position of its output, a transposed one at each of its input.
+ */
+function products(node: NodeProto, { dims, input }: Weights, { inputs, output }: Shapes): number | null {
+  const weights = elements(dims);
+  if (node.op_type === 'ConvTranspose') return at(fixed(inputs[0]?.slice(2)), weights);
+  if (node.op_type?.includes('Conv')) return at(fixed(output?.slice(2)) ?? windowOutput(node, dims, fixed(inputs[0]?.slice(2))), weights);
+  if (node.op_type === 'Gemm') return weights;
+  const other = inputs[1 - input];
+  const product = output ?? (input === 1 && other ? [...other.slice(0, -1), dims.at(-1) as number] : null);
+  const isStack = dims.length > 2 && (product?.length ?? 0) <= dims.length;
+  const isRight = input > 0;
+  if (isRight && !isStack && dims.length <= 2 && (product?.length ?? 2) <= 2) return weights;
+  const inner = (isRight ? dims.at(-2) : dims.at(-1)) ?? 1;
+  const counted = isStack || (!isRight && product?.length === 2) ? product : product?.slice(1);
+  return counted ? at(fixed(counted), inner) : null;
+}
+
+/** Sizes of a convolution's output, from those of its input (onnx, docs/Operators.md, Conv); null where these are not known. */
+function windowOutput(node: NodeProto, dims: readonly number[], input: readonly number[] | null): number[] | null {
+  const ints = (name: string) => attribute(node, name)?.ints?.map((i) => toNumber(i, name));
+  const auto = new TextDecoder().decode(attribute(node, 'auto_pad')?.s ?? new Uint8Array());
+  const [strides, dilations, pads] = [ints('strides'), ints('dilations'), ints('pads')];
+  if (!input) return null;
+  return input.map((size, axis) => {
+    const stride = strides?.[axis] ?? 1;
+    if (auto.startsWith('SAME')) return Math.ceil(size / stride);
+    const padded = size + (pads?.[axis] ?? 0) + (pads?.[axis + input.length] ?? 0);
+    return Math.floor((padded - (dilations?.[axis] ?? 1) * ((dims[axis + 2] ?? 1) - 1) - 1) / stride) + 1;
+  });
+}
+
+const at = (sizes: readonly number[] | null | undefined, each: number) => (sizes ? each * elements(sizes) : null);
+
+/** @param stored tensors that are counted with this node: those that it reads itself, and those that its weights are unpacked from */
 function describeNode(
   node: NodeProto,
   stored: { readonly own: readonly TensorProto[]; readonly bits: readonly TensorProto[] },
   matrix: Weights | undefined,
-  shape: Value['shape'],
+  countsWeights: boolean,
+  shapes: Shapes,
 ): LayerSummary {
   const dims = matrix?.dims ?? [];
-  const weights = matrix ? elements(dims) : 0;
+  const weights = countsWeights ? elements(dims) : 0;
   const unpacked = matrix && matrix.nodes.length > 0 ? weights : 0;
   const convolves = node.op_type?.includes('Conv') ?? false;
-  const [outputs, inputs] = convolves || attribute(node, 'transB')?.i ? dims : [...dims].reverse();
-  const size = shape && shape.length > 2 && shape.slice(2).every((s) => typeof s === 'number') ? (shape.slice(2) as number[]) : null;
+  const isTransposed = node.op_type === 'ConvTranspose';
+  const outputFirst = convolves ? !isTransposed : node.op_type === 'Gemm' && Number(attribute(node, 'transB')?.i ?? 0) !== 0;
+  const [outputs, inputs] = outputFirst ? dims : isTransposed ? [dims[1], dims[0]] : [...dims].reverse();
   const ints = (name: string) => attribute(node, name)?.ints?.map((i) => toNumber(i, name)) ?? null;
   const groups = toNumber(attribute(node, 'group')?.i ?? 1, 'group');
+  const times = (channels: number | undefined, grouped: boolean) => (channels === undefined ? null : channels * (grouped ? groups : 1));
+  const size = shapes.output && shapes.output.length > 2 ? fixed(shapes.output.slice(2)) : null;
   return {
     name: node.name || node.output?.[0] || '',
     op: qualified(node),
     kernel: ints('kernel_shape') ?? (convolves && matrix ? dims.slice(2) : null),
     stride: ints('strides'),
-    inputChannels: convolves && inputs !== undefined ? inputs * groups : (inputs ?? null),
-    outputChannels: outputs ?? null,
+    inputChannels: times(inputs, convolves && !isTransposed),
+    outputChannels: times(outputs, isTransposed),
     output: size,
     weights,
     bits: matrix?.bits ?? null,
-    multiplyAccumulates: !matrix ? 0 : convolves ? size && weights * elements(size) : weights,
+    multiplyAccumulates: matrix ? products(node, matrix, shapes) : 0,
     bytes: [...stored.own, ...stored.bits].reduce((sum, tensor) => sum + storedBytes(tensor), 0),
     float32Bytes: 4 * stored.own.reduce((sum, tensor) => sum + elements(dimsOf(tensor)), unpacked),
   };

@@ -73,6 +73,11 @@ export function floats(dims: readonly number[], data: Float32Array): TensorProto
   return { dims: [...dims], data_type: DataType.FLOAT, raw_data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
+/** A float64 tensor. */
+export function doubles(dims: readonly number[], data: Float64Array): TensorProto {
+  return { dims: [...dims], data_type: DataType.DOUBLE, raw_data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
 /** Largest finite float16 (IEEE 754 binary16). */
 export const MAX_FLOAT16 = 65504;
 

@@ -14,3 +14,13 @@ export function graphsOf(node: NodeProto): GraphProto[] {
 export function allGraphs(graph: GraphProto): GraphProto[] {
   return [graph, ...(graph.node ?? []).flatMap(graphsOf).flatMap(allGraphs)];
 }
+
+/** Every name that a node reads: its inputs, and what the graphs inside it see of the names around them. */
+export function readsOf(node: NodeProto): string[] {
+  return [...(node.input ?? []), ...graphsOf(node).flatMap(usesOf)];
+}
+
+/** Every name that is read in a graph: by nodes, by graphs inside nodes (which see the names around them), by who takes its outputs. */
+export function usesOf(graph: GraphProto): string[] {
+  return [...(graph.node ?? []).flatMap(readsOf), ...(graph.output ?? []).map(({ name }) => name ?? '')];
+}

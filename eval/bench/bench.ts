@@ -3,9 +3,9 @@ import { setTimeout } from 'node:timers/promises';
 import { InputError } from '../../src/errors.ts';
 import type { BackendOptions, Session } from '../backends/backend.ts';
 import { type BackendName, backends } from '../backends/table.ts';
-import { readInputs } from '../runtime/model-input.ts';
+import { readInputs, requireFeedable, requireSizes } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
-import type { Shapes } from '../runtime/random-run.ts';
+import type { Shapes, Sizes } from '../runtime/random-run.ts';
 import type { ModelInput } from '../runtime/runtime.ts';
 import { type Quartiles, quartiles } from '../tally/quartiles.ts';
 
@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly backends?: readonly BackendName[] | undefined;
   /** Images at once, or first size of whatever a file takes; 8 by default. */
   readonly batches?: readonly number[] | undefined;
+  /** Sizes that the files leave to the caller: models that take images get random values of these shapes, too. */
+  readonly sizes?: Sizes | undefined;
   /** Threads of CPU and wasm kernels; undefined, as by default: the runtime's own choice. */
   readonly threads?: readonly (number | undefined)[] | undefined;
   /** Timed runs of each file in each setting; 10 by default. */
@@ -64,13 +66,19 @@ const WARM_UP = 1;
 /**
  * Measures every file in every setting (backend, threads, batch).
  * @param files the first is what the others are compared with
- * @throws InputError when a file does not take a batch of that size; DeviceError when a backend is not available;
- * `signal.reason` when it is aborted
+ * @throws InputError when a file does not take a batch of that size, or values that can be drawn; UsageError for a size of nothing;
+ * DeviceError when a backend is not available; `signal.reason` when it is aborted
  */
 export async function* bench(files: readonly BenchFile[], options: BenchOptions = {}): AsyncGenerator<Measurement, void, undefined> {
-  const { backends = ['cpu'], batches = [BATCH], threads = [undefined] } = options;
+  const { backends = ['cpu'], threads = [undefined], sizes = {} } = options;
+  let { batches = [BATCH] } = options;
   for (const { name, model } of files) {
-    const { fixedBatch } = readInputs(model);
+    const inputs = readInputs(model);
+    requireFeedable(inputs.values);
+    requireSizes(inputs.values, sizes);
+    const chosen = sizes[inputs.values[0]?.name ?? '']?.[0];
+    if (chosen !== undefined) batches = [chosen];
+    const fixedBatch = chosen === undefined ? inputs.fixedBatch : undefined;
     for (const batch of batches)
       if (fixedBatch !== undefined && fixedBatch !== batch)
         throw new InputError('onnx', name, `expected any batch size, got a file for ${fixedBatch} images. Use --batch ${fixedBatch}`);
@@ -94,7 +102,7 @@ interface Runner {
 
 async function* benchSetting(
   files: readonly BenchFile[],
-  { runs = RUNS, backendOptions, signal, onProgress }: BenchOptions,
+  { runs = RUNS, sizes, backendOptions, signal, onProgress }: BenchOptions,
   backend: BackendName,
   threads: number | undefined,
   batch: number,
@@ -104,9 +112,9 @@ async function* benchSetting(
   try {
     for (const file of files) {
       if (runners.length > 0) await setTimeout(COMPILE_MS);
-      const { images } = readInputs(file.model);
+      const { images } = sizes ? { images: undefined } : readInputs(file.model);
       const session = await backends[backend].open(file.model, images, { ...backendOptions, batch, threads });
-      const runOnce = runsOf(session, images, batch);
+      const runOnce = runsOf(session, images, batch, sizes);
       const first = await runOnce().catch(async (error: unknown) => {
         await session.close();
         throw error;
@@ -145,8 +153,8 @@ async function* benchSetting(
 }
 
 /** Classifiers get pixels, which every backend converts to what it runs; other models what their inputs ask for. */
-function runsOf(session: Session, images: ModelInput | undefined, batch: number) {
-  if (!images) return () => session.time(batch);
+function runsOf(session: Session, images: ModelInput | undefined, batch: number, sizes: Sizes | undefined) {
+  if (!images) return () => session.time(batch, sizes);
   const pixels = noise(batch * images.channels * images.height * images.width);
   return async () => ({ seconds: (await session.run(pixels, batch)).seconds, shapes: null });
 }

@@ -1,12 +1,14 @@
 /** What an ONNX file takes and gives, read from the file itself. */
 
+import { describeValue, type Value } from '../../converters/inspect/onnx-summary.ts';
 import { graphInputs } from '../../converters/onnx/graph-inputs.ts';
 import { typeName } from '../../converters/onnx/initializer.ts';
 import { type InputLayout, type Metadata, readMetadata } from '../../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../../proto/onnx.ts';
-import { InputError } from '../../src/errors.ts';
+import { InputError, UsageError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../../src/network/config.ts';
+import type { Sizes } from './random-run.ts';
 import type { ModelInput, Output } from './runtime.ts';
 
 export interface ClassifierModel {
@@ -88,6 +90,8 @@ export function logitsOf(
 /** How a model of any kind is run: `images` is undefined when it is no image classifier. */
 export interface Inputs {
   readonly images: ModelInput | undefined;
+  /** All that a caller feeds. */
+  readonly values: readonly Value[];
   /** First size of its inputs, when no input leaves it to the caller. */
   readonly fixedBatch: number | undefined;
   /** What the file says of itself when this project wrote it. */
@@ -100,10 +104,11 @@ export function readInputs(bytes: Uint8Array): Inputs {
   const sizes = graphInputs(proto).map(({ type }) => shapeOf(type)[0]);
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
   const metadata = readMetadata(proto);
+  const values = graphInputs(proto).map(describeValue);
   try {
-    return { images: classifierOf(bytes, proto).input, fixedBatch, metadata };
+    return { images: classifierOf(bytes, proto).input, values, fixedBatch, metadata };
   } catch (error) {
-    if (error instanceof InputError) return { images: undefined, fixedBatch, metadata };
+    if (error instanceof InputError) return { images: undefined, values, fixedBatch, metadata };
     throw error;
   }
 }
@@ -121,7 +126,28 @@ const pixelTypes = new Map<number | null | undefined, ModelInput['type']>([
   [DataType.UINT8, 'uint8'],
 ]);
 
-/** Sizes of a tensor type; undefined where a size is not fixed. */
+/** Sizes of a tensor type; undefined where a size is not fixed: some exporters write -1 there. */
 function shapeOf(type: TypeProto | null | undefined): (number | undefined)[] {
-  return (type?.tensor_type?.shape?.dim ?? []).map(({ dim_value }) => toNumber(dim_value, 'dim_value') || undefined);
+  return (type?.tensor_type?.shape?.dim ?? []).map(({ dim_value }) => {
+    const size = toNumber(dim_value, 'dim_value');
+    return size > 0 ? size : undefined;
+  });
+}
+
+/** @throws InputError when an input takes what cannot be drawn at random */
+export function requireFeedable(values: readonly Value[]): void {
+  const stranger = values.find(({ kind }) => kind !== 'tensor');
+  if (stranger)
+    throw new InputError('onnx', `input ${stranger.name}`, `expected a tensor, got ${stranger.type}: random values are tensors`);
+}
+
+/** @throws UsageError when a size is of neither an input nor a dimension */
+export function requireSizes(values: readonly Value[], sizes: Sizes): void {
+  const known = values.flatMap(({ name, shape }) => [name, ...(shape ?? []).filter((size) => typeof size === 'string')]);
+  for (const [name, given] of Object.entries(sizes)) {
+    if (!known.includes(name))
+      throw new UsageError(`--shape ${name}: expected an input or a dimension (${[...new Set(known)].join(', ')}), got neither`);
+    if (given.length !== 1 && !values.some((value) => value.name === name))
+      throw new UsageError(`--shape ${name}: expected one size for a dimension, got ${given.join('x')}`);
+  }
 }

@@ -1,13 +1,21 @@
 /** The proof that two ONNX files compute the same: both run in onnxruntime on the same inputs. */
 import { readFile } from 'node:fs/promises';
+import { Float16Array } from '@petamoriken/float16';
+import type { Value } from '../../converters/inspect/onnx-summary.ts';
+import type { ReadExternal } from '../../converters/onnx/external-data.ts';
 import { QUANTIZER_DOMAINS, qonnx } from '../../converters/onnx/forms/qonnx.ts';
-import { decodeModel, encodeModel } from '../../proto/onnx.ts';
+import { floats, node } from '../../converters/onnx/graph.ts';
+import { allGraphs } from '../../converters/onnx/nodes.ts';
+import { liftOpset } from '../../converters/onnx/pack/lift-opset.ts';
+import { MIN_OPSET, type Packed } from '../../converters/onnx/pack/pack.ts';
+import { WEIGHTS, weightModels } from '../../converters/onnx/pack/weight-models.ts';
+import { DataType, decodeModel, encodeModel, type FunctionProto, type ModelProto } from '../../proto/onnx.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, ParityError } from '../../src/errors.ts';
 import { loadPackage } from '../../src/packages.ts';
 import { firstLine } from '../runtime/first-line.ts';
-import type { ClassifierModel } from '../runtime/model-input.ts';
-import { type RandomRun, randomRun, type Shapes } from '../runtime/random-run.ts';
+import { type ClassifierModel, readInputs, requireSizes } from '../runtime/model-input.ts';
+import { type RandomRun, randomRun, type Shapes, type Sizes } from '../runtime/random-run.ts';
 import { type RuntimeSession, type RuntimeTensor, runBatch } from '../runtime/runtime.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 import { defaultThresholds } from '../tally/thresholds.ts';
@@ -15,13 +23,25 @@ import { defaultThresholds } from '../tally/thresholds.ts';
 type Outputs = Readonly<Record<string, RuntimeTensor>>;
 
 export interface PackVerification {
-  /** Of all outputs on random inputs. */
-  readonly relError: number;
-  readonly maxAbsDiff: number;
+  /** Every weight that was packed, as onnxruntime computes it from both files: each sign is the same. */
+  readonly weights: WeightComparison;
+  /** Of all outputs on random inputs; null where they say nothing: see `unproven`. */
+  readonly relError: number | null;
+  readonly maxAbsDiff: number | null;
   /** Shapes of the random inputs. */
   readonly inputs: Shapes;
+  /** True where outputs agree only as the files are written: onnxruntime's optimizer runs the original in fewer bits (8-bit products). */
+  readonly asWritten?: boolean;
+  /** Why outputs could not be compared: the model draws random numbers, or takes what cannot be drawn. */
+  readonly unproven?: string;
   /** On images of a data set; null without one. */
   readonly data: { readonly images: number; readonly agreement: number; readonly relError: number; readonly maxAbsDiff: number } | null;
+}
+
+export interface WeightComparison {
+  readonly count: number;
+  /** Largest difference of a weight, as a part of its size: 0 is bit for bit. */
+  readonly difference: number;
 }
 
 /** Labelled images, and how the model takes them. */
@@ -40,16 +60,27 @@ export type PackFile = string | Uint8Array;
 export interface VerifyPackOptions {
   /** The file that `packOnnx` or `unpackOnnx` was given. */
   readonly original: PackFile;
+  /** What `packOnnx` says it packed: these weights are compared one by one. */
+  readonly packed?: readonly Pick<Packed, 'tensor' | 'layer' | 'error'>[] | undefined;
+  /** Reads what stands beside the original. */
+  readonly read?: ReadExternal | undefined;
+  /** Sizes of inputs that the model leaves to the caller. */
+  readonly sizes?: Sizes | undefined;
   readonly data?: PackData | undefined;
 }
 
 /**
- * Runs a packed or unpacked file and its original on onnxruntime's CPU provider.
- * @throws ParityError when an output differs by more than the threshold of `eval`
+ * Compares the weights of a packed or unpacked file with those of its original, one by one, then runs both on onnxruntime's CPU provider.
+ * @throws ParityError when a sign is another, or a weight or an output differs by more than the tolerance and the threshold of `eval`
  * @throws InputError when the original cannot be run
  */
-export async function verifyPack(file: PackFile, { original, data }: VerifyPackOptions): Promise<PackVerification> {
-  const before = await open(
+export async function verifyPack(
+  file: PackFile,
+  { original, data, packed = [], read, sizes }: VerifyPackOptions,
+): Promise<PackVerification> {
+  const [before, after] = await Promise.all([bytesOf(original), bytesOf(file)]);
+  const weights = await compareWeights(decodeModel(before), decodeModel(after), packed, read);
+  const first = await open(
     original,
     (reason) =>
       new InputError(
@@ -59,50 +90,185 @@ export async function verifyPack(file: PackFile, { original, data }: VerifyPackO
       ),
   );
   try {
-    const after = await open(file, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
+    const second = await open(file, (reason) => new ParityError(`onnxruntime refuses the new file: ${reason}`));
     try {
-      const random = await compareRandom(before, after);
-      return { ...random, data: data ? await compareData(before, after, data) : null };
+      const threshold = Math.max(defaultThresholds.relError, 10 * Math.max(0, ...packed.map(({ error }) => error)));
+      const random = await compareRandom(first, second, {
+        original,
+        file,
+        values: readInputs(before).values,
+        sizes,
+        threshold,
+      });
+      return { weights, ...random, data: data ? await compareData(first, second, data, threshold) : null };
     } finally {
-      await after.release();
+      await second.release();
     }
   } finally {
-    await before.release();
+    await first.release();
+  }
+}
+
+/** How far a runtime's scale may be from ours where the file computes it: a mean is summed in an order of its own. */
+const ROUNDING = new Map<number, number>([
+  [DataType.FLOAT16, 2 ** -9],
+  [DataType.BFLOAT16, 2 ** -6],
+]);
+const FLOAT_ROUNDING = 1e-5;
+
+async function compareWeights(
+  before: ModelProto,
+  after: ModelProto,
+  packed: NonNullable<VerifyPackOptions['packed']>,
+  read: ReadExternal | undefined,
+): Promise<WeightComparison> {
+  const about = new Map(packed.map((row) => [row.tensor, row]));
+  const news = weightModels(after, new Set(about.keys()), undefined);
+  let [count, difference, compared] = [0, 0, 0];
+  for (const one of weightModels(before, new Set(about.keys()), read)) {
+    const row = about.get(one.tensor);
+    const other = news.next().value;
+    if (!row || other?.tensor !== one.tensor) throw new ParityError(`${one.tensor}: the new file does not hold these weights`);
+    const [expected, got] = [await weightsOf(one.model), await weightsOf(other.model)];
+    if (got.length !== expected.length) throw new ParityError(`weights of ${row.layer}: expected ${expected.length}, got ${got.length}`);
+    const negative = (w: number) => w < 0 || Object.is(w, -0);
+    let flipped = 0;
+    let largest = 0;
+    for (let i = 0; i < expected.length; i++) {
+      const [a, b] = [expected[i] as number, got[i] as number];
+      if (negative(a) !== negative(b)) flipped++;
+      if (a !== b) largest = Math.max(largest, Math.abs(a - b) / Math.abs(a));
+    }
+    if (flipped > 0)
+      throw new ParityError(`weights of ${row.layer}: expected every sign of the original, got ${flipped} of ${got.length} others`);
+    const allowed = row.error * 1.001 + (ROUNDING.get(one.type) ?? FLOAT_ROUNDING);
+    if (!(largest <= allowed))
+      throw new ParityError(`weights of ${row.layer}: expected a difference of at most ${allowed}, got ${largest}`);
+    [count, difference, compared] = [count + got.length, Math.max(difference, largest), compared + 1];
+  }
+  if (compared < packed.length) throw new ParityError(`expected ${packed.length} layers to compare, got ${compared}`);
+  return { count, difference };
+}
+
+async function weightsOf(model: ModelProto): Promise<Float32Array | Float64Array> {
+  const session = await create(encodeModel(model));
+  try {
+    const outputs = await session.run({});
+    return outputs[WEIGHTS]?.data as Float32Array | Float64Array;
+  } finally {
+    await session.release();
   }
 }
 
 const options = { executionProviders: ['cpu'], logSeverityLevel: 4 } as const;
 
+async function bytesOf(file: PackFile): Promise<Uint8Array> {
+  return typeof file === 'string' ? readFile(file) : file;
+}
+
 async function open(file: PackFile, refuse: (reason: string) => Error): Promise<RuntimeSession> {
-  const runtime = await loadPackage('onnxruntime-node');
   try {
-    return await runtime.InferenceSession.create(file as string, options);
+    return await create(file);
   } catch (error) {
-    const runnable = await withBipolarQuant(file).catch(() => undefined);
-    if (runnable) return runnable;
     throw refuse(firstLine(error));
   }
 }
 
-/** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with our function of that name. */
-async function withBipolarQuant(file: PackFile): Promise<RuntimeSession | undefined> {
-  const model = decodeModel(typeof file === 'string' ? await readFile(file) : file);
-  const isCalled = (name: string) => model.graph?.node?.some(({ op_type, domain }) => op_type === 'BipolarQuant' && domain === name);
+/** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with a function of that name. */
+async function create(source: PackFile, more: PlainOptions = {}): Promise<RuntimeSession> {
+  const { InferenceSession } = await loadPackage('onnxruntime-node');
+  const sessionOptions = { ...options, ...more };
+  const load = (from: PackFile): Promise<RuntimeSession> =>
+    typeof from === 'string' ? InferenceSession.create(from, sessionOptions) : InferenceSession.create(from, sessionOptions);
+  try {
+    return await load(source);
+  } catch (error) {
+    const runnable = withBipolarQuant(decodeModel(await bytesOf(source)));
+    if (!runnable) throw error;
+    return load(encodeModel(runnable));
+  }
+}
+
+interface PlainOptions {
+  readonly graphOptimizationLevel?: 'disabled';
+}
+
+/** GreaterOrEqual came with operator set 12. */
+const GREATER_OR_EQUAL = 12;
+const olderBipolarQuant: FunctionProto = {
+  name: 'BipolarQuant',
+  input: ['X', 'scale'],
+  output: ['Y'],
+  node: [
+    node('Constant', [], 'zero', { value: floats([], Float32Array.of(0)) }),
+    node('Less', ['X', 'zero'], 'negative'),
+    node('Neg', ['scale'], 'negative_scale'),
+    node('Where', ['negative', 'negative_scale', 'scale'], 'Y'),
+  ],
+};
+
+/** The model with the functions that it lacks; undefined when it lacks none. */
+function withBipolarQuant(model: ModelProto): ModelProto | undefined {
+  const nodes = (model.graph ? allGraphs(model.graph) : []).flatMap(({ node }) => node ?? []);
+  const isCalled = (name: string) => nodes.some(({ op_type, domain }) => op_type === 'BipolarQuant' && domain === name);
   const isThere = (name: string) => model.functions?.some((f) => f.name === 'BipolarQuant' && f.domain === name);
   const missing = QUANTIZER_DOMAINS.filter((domain) => isCalled(domain) && !isThere(domain));
   if (missing.length === 0) return undefined;
-  const opset_import = model.opset_import?.filter(({ domain }) => !domain) ?? [];
-  const added = missing.flatMap((domain) => qonnx.functions.map((f) => ({ ...f, domain, opset_import })));
-  model.functions = [...(model.functions ?? []), ...added];
-  model.ir_version = Math.max(8, Number(model.ir_version));
-  const runtime = await loadPackage('onnxruntime-node');
-  return runtime.InferenceSession.create(encodeModel(model), options);
+  const lifted: ModelProto = { ...model, opset_import: [...(model.opset_import ?? [])] };
+  const opset = liftOpset(lifted, MIN_OPSET);
+  const bipolarQuant = opset < GREATER_OR_EQUAL ? olderBipolarQuant : qonnx.functions[0];
+  const opset_import = lifted.opset_import?.filter(({ domain }) => !domain || domain === 'ai.onnx') ?? [];
+  const added = missing.map((domain) => ({ ...bipolarQuant, domain, opset_import }));
+  return { ...lifted, functions: [...(model.functions ?? []), ...added], ir_version: Math.max(8, Number(model.ir_version)) };
 }
 
-async function compareRandom(before: RuntimeSession, after: RuntimeSession): Promise<Omit<PackVerification, 'data'>> {
-  const runtime = await loadPackage('onnxruntime-node');
-  const { shapes, feeds, outputs } = await randomRun(runtime, before, 1);
-  return { ...difference(outputs, await runNew(after, feeds)), inputs: shapes };
+interface RandomChoice {
+  readonly original: PackFile;
+  readonly file: PackFile;
+  readonly values: readonly Value[];
+  readonly sizes: Sizes | undefined;
+  readonly threshold: number;
+}
+
+async function compareRandom(
+  before: RuntimeSession,
+  after: RuntimeSession,
+  { original, file, values, sizes, threshold }: RandomChoice,
+): Promise<Omit<PackVerification, 'data' | 'weights'>> {
+  const unproven = (why: string, inputs: Shapes = {}) => ({ relError: null, maxAbsDiff: null, inputs, unproven: why });
+  const stranger = values.find(({ kind }) => kind !== 'tensor');
+  if (stranger) return unproven(`input ${stranger.name} is ${stranger.type}, which is not drawn at random`);
+  requireSizes(values, sizes ?? {});
+  const { shapes, feeds, outputs } = await randomRun(await loadPackage('onnxruntime-node'), before, 1, sizes);
+  const got = await runNew(after, feeds);
+  try {
+    return { ...difference(outputs, got, threshold), inputs: shapes };
+  } catch (error) {
+    if (!isAlike(outputs, await before.run(feeds)))
+      return unproven('the model is not deterministic: two runs of the original on the same inputs differ', shapes);
+    const [plain, plainNew] = [await runAsWritten(original, feeds), await runAsWritten(file, feeds)];
+    if (isAlike(plain, outputs)) throw error; // the optimizer is not what makes the difference
+    return { ...difference(plain, plainNew, threshold), inputs: shapes, asWritten: true };
+  }
+}
+
+/** Runs a file without onnxruntime's optimizer. */
+async function runAsWritten(file: PackFile, feeds: RandomRun['feeds']): Promise<Outputs> {
+  const session = await create(file, { graphOptimizationLevel: 'disabled' });
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.release();
+  }
+}
+
+function isAlike(a: Outputs, b: Outputs): boolean {
+  try {
+    difference(a, b, defaultThresholds.relError);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function runNew(session: RuntimeSession, feeds: RandomRun['feeds']): Promise<Outputs> {
@@ -116,7 +282,7 @@ async function runNew(session: RuntimeSession, feeds: RandomRun['feeds']): Promi
 const cannotRun = (reason: string) => new ParityError(`onnxruntime cannot run the new file: ${reason}`);
 
 /** Largest relative error of an output, each compared for itself. */
-function difference(expected: Outputs, got: Outputs): { relError: number; maxAbsDiff: number } {
+function difference(expected: Outputs, got: Outputs, threshold: number): { relError: number; maxAbsDiff: number } {
   let [relError, maxAbsDiff] = [0, 0];
   for (const [name, value] of Object.entries(expected)) {
     const other = got[name];
@@ -124,7 +290,7 @@ function difference(expected: Outputs, got: Outputs): { relError: number; maxAbs
     if (value.type !== other.type || value.dims.join() !== other.dims.join())
       throw new ParityError(`output ${name} has another type or shape`);
     const found = addDifference(noDifference, ...comparable(other, value));
-    const error = check(`output ${name}`, found);
+    const error = check(`output ${name}`, found, threshold);
     [relError, maxAbsDiff] = [Math.max(relError, error), Math.max(maxAbsDiff, found.max)];
   }
   return { relError, maxAbsDiff };
@@ -137,7 +303,9 @@ function isTensor(value: unknown): value is RuntimeTensor {
 
 /** Values as floats; where both hold the same one, e.g. an infinity, 0 stands for an equal pair that has no finite distance. */
 function comparable(got: RuntimeTensor, expected: RuntimeTensor): [Float32Array, Float32Array] {
-  const [a, b] = [got, expected].map(({ data }) => Array.from(data as ArrayLike<unknown>)) as [unknown[], unknown[]];
+  const values = ({ type, data }: RuntimeTensor): ArrayLike<unknown> =>
+    type === 'float16' ? halves(data as Uint16Array) : (data as Float32Array);
+  const [a, b] = [got, expected].map((tensor) => Array.from(values(tensor))) as [unknown[], unknown[]];
   const number = (value: unknown, other: unknown) => {
     if (typeof value === 'string') return Number(value !== other);
     const n = Number(value);
@@ -146,7 +314,17 @@ function comparable(got: RuntimeTensor, expected: RuntimeTensor): [Float32Array,
   return [Float32Array.from(a, (v, i) => number(v, b[i])), Float32Array.from(b, (v, i) => (typeof v === 'string' ? 0 : number(v, a[i])))];
 }
 
-async function compareData(before: RuntimeSession, after: RuntimeSession, data: PackData): Promise<NonNullable<PackVerification['data']>> {
+/** A runtime hands out float16 as its bits where JavaScript has no array of them. */
+function halves(data: Uint16Array): ArrayLike<number> {
+  return data instanceof Uint16Array ? new Float16Array(data.slice().buffer) : data;
+}
+
+async function compareData(
+  before: RuntimeSession,
+  after: RuntimeSession,
+  data: PackData,
+  threshold: number,
+): Promise<NonNullable<PackVerification['data']>> {
   const { images, limit, classifier } = data;
   const { input, output, classes } = classifier;
   const runtime = await loadPackage('onnxruntime-node');
@@ -171,18 +349,16 @@ async function compareData(before: RuntimeSession, after: RuntimeSession, data: 
     done += count;
     data.onProgress?.(done);
   }
-  const relError = check(`logits of ${done} images`, total);
+  const relError = check(`logits of ${done} images`, total, threshold);
   const agreement = equal / done;
   if (agreement < defaultThresholds.agreement) throw new ParityError(`${done - equal} of ${done} images are decided differently`);
   return { images: done, agreement, relError, maxAbsDiff: total.max };
 }
 
-function check(what: string, found: Difference): number {
+function check(what: string, found: Difference, threshold: number): number {
   const relError = relativeError(found);
-  if (!(relError <= defaultThresholds.relError)) {
-    throw new ParityError(
-      `${what} differs from the original: expected a relative error of at most ${defaultThresholds.relError}, got ${relError}`,
-    );
+  if (!(relError <= threshold)) {
+    throw new ParityError(`${what} differs from the original: expected a relative error of at most ${threshold}, got ${relError}`);
   }
   return relError;
 }

@@ -6,9 +6,9 @@ import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
 import { machine } from '../../eval/machine.ts';
-import type { Shapes } from '../../eval/runtime/random-run.ts';
+import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
 import { UsageError } from '../errors.ts';
-import { naturalNumber, naturalNumbers } from './shared/arguments.ts';
+import { namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
@@ -20,6 +20,7 @@ import { fittedTable, plain, wideOption } from './shared/table.ts';
 interface Flags {
   readonly backend: string;
   readonly batch: readonly number[];
+  readonly shape?: Sizes;
   readonly threads?: readonly number[];
   readonly runs: number;
   readonly browser?: string;
@@ -40,9 +41,15 @@ export function command(): Command {
         .argParser(naturalNumbers)
         .default([8], '8'),
     )
+    .addOption(
+      new Option(
+        '--shape <name=sizes>',
+        'random values of this shape: NAME=SIZExSIZE... of an input, NAME=SIZE of a dimension; repeatable',
+      ).argParser(namedSizes),
+    )
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
-    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the speed of a large matrix product')
+    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the highest speed that was measured')
     .option('--chart <name>', 'draw NAME.svg and NAME.png')
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
@@ -73,12 +80,20 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const measurements: Measurement[] = [];
   const profiles: FileProfile[] = [];
   try {
-    const options = { backends, batches: flags.batch, threads, runs: flags.runs, backendOptions, signal: interrupt.signal };
+    const options = {
+      backends,
+      batches: flags.batch,
+      sizes: flags.shape,
+      threads,
+      runs: flags.runs,
+      backendOptions,
+      signal: interrupt.signal,
+    };
     for await (const one of bench(files, { ...options, onProgress: (setting, done, total) => progress.update(setting, done, total) })) {
       measurements.push(one);
     }
     if (flags.profile) {
-      const options = { batch: flags.batch[0] ?? 1, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
+      const options = { batch: flags.batch[0] ?? 1, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
       for (const { name, model } of files) profiles.push({ file: name, profile: await profile(model, options) });
     }
   } finally {
@@ -138,21 +153,21 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
-function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPerImage }: Profile): string {
+function profileTable(file: string, { batch, matmul, peak, layers, ops, microsecondsPerImage }: Profile): string {
   const table = new Table({
-    head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of matmul'],
+    head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'],
     style: { ...plain.style, compact: true },
   }); // a hundred rows: no lines between them
   const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;
-  for (const { layer, ops, microsecondsPerImage: time, multiplyAccumulates, ofMatmul } of layers) {
+  for (const { layer, fused, ops, microsecondsPerImage: time, multiplyAccumulates, ofPeak } of layers) {
     const macs = multiplyAccumulates ? (multiplyAccumulates / 1e6).toFixed(1) : '-';
     table.push([
-      layer,
+      [layer, ...fused.map((name) => name.split('.').at(-1))].join(' + '),
       ops.join(' '),
       time.toFixed(1),
       percent(time / microsecondsPerImage),
       macs,
-      ofMatmul === null ? '-' : percent(ofMatmul),
+      ofPeak === null ? '-' : percent(ofPeak),
     ]);
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
@@ -160,7 +175,9 @@ function profileTable(file: string, { batch, matmul, layers, ops, microsecondsPe
     `\n${file} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
-    `  matmul, products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
+    `  that product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    '  conv + norm + relu: the runtime fused these layers into the convolution',
     '',
   ].join('\n');
 }

@@ -124,8 +124,18 @@ function describeOnnx(onnx: OnnxSummary): string[] {
     onnx.unknownDomains.length > 0
       ? `needs operators that ONNX does not define, of ${onnx.unknownDomains.join(', ')}`
       : 'every operator is defined by ONNX or by a function in the file',
-    ...Object.entries(onnx.metadata).map(([key, value]) => `metadata ${key}: ${value}`),
+    ...Object.entries(onnx.metadata).map(([key, value]) => `metadata ${key}: ${shortened(value)}`),
   ];
+}
+
+/** Long enough for class labels of a few words; some makers put whole programs there. */
+const MAX_METADATA = 200;
+
+/** The beginning of a long text, on one line; the JSON has all of it. */
+function shortened(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  if (line.length <= MAX_METADATA && !text.trim().includes('\n')) return text;
+  return `${line.slice(0, MAX_METADATA)}${line.length > MAX_METADATA ? '...' : ''} (${grouped(text.length)} characters: --format json has all)`;
 }
 
 function describeValue({ name, type, shape }: Value): string {

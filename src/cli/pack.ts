@@ -1,11 +1,12 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { type PackedFile, packOnnx } from '../../converters/onnx/pack/pack.ts';
+import { NothingToPackError, type PackedFile, type PackOptions, packOnnx } from '../../converters/onnx/pack/pack.ts';
 import { readClassifier } from '../../eval/runtime/model-input.ts';
+import type { Sizes } from '../../eval/runtime/random-run.ts';
 import { type PackData, type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { openImageSet } from '../data/open.ts';
 import { printable, UsageError } from '../errors.ts';
-import { naturalNumber } from './shared/arguments.ts';
+import { fraction, namedSizes, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, requireWritableModel, writeModel } from './shared/model-files.ts';
 import { Progress } from './shared/progress.ts';
@@ -13,6 +14,9 @@ import { Progress } from './shared/progress.ts';
 interface Flags {
   readonly output: string;
   readonly inline: boolean;
+  readonly tolerance: number;
+  readonly keepInputs: boolean;
+  readonly shape?: Sizes;
   readonly data?: string;
   readonly limit?: number;
   readonly force: boolean;
@@ -24,6 +28,18 @@ export function command(): Command {
     .argument('<model>', 'ONNX file of any network with weights of two opposite values')
     .requiredOption('-o, --output <file>', 'ONNX file to write')
     .option('--inline', 'unpack by standard operators: for tools without local functions', false)
+    .addOption(
+      new Option('--tolerance <fraction>', 'pack weights that are as near to two opposite values: 1e-6 is rounding')
+        .argParser(fraction)
+        .default(0),
+    )
+    .option('--keep-inputs', "leave weights that are among the model's inputs too: callers may feed others", false)
+    .addOption(
+      new Option(
+        '--shape <name=sizes>',
+        'compare on inputs of this shape: NAME=SIZExSIZE... of an input, NAME=SIZE of a dimension; repeatable',
+      ).argParser(namedSizes),
+    )
     .option('--data <source>', 'compare with the original on these images too: a data set by name, or a folder or archive of one')
     .addOption(new Option('--limit <n>', 'compare the first n images').argParser(naturalNumber))
     .option('--force', 'replace an existing file', false)
@@ -33,18 +49,19 @@ export function command(): Command {
 }
 
 async function run(source: string, flags: Flags): Promise<void> {
-  const { output, force, inline, format } = flags;
+  const { output, force, inline, format, tolerance, keepInputs: keepDefaults } = flags;
   if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit goes with --data');
   requireWritableModel(output, force);
   const file = await readInput(source);
   const external = countingReader(source);
-  const result = packOnnx(file, { inline, external: { read: external.read, dataName: dataNameOf(output) } });
+  const result = packOrSayWhy(file, { inline, tolerance, keepDefaults, external: { read: external.read, dataName: dataNameOf(output) } });
+  const claim = { packed: result.packed, read: external.read, sizes: flags.shape };
   let verification: PackVerification | undefined;
   const verify = async (data?: PackData) =>
     writeModel(output, result, {
       force,
       verify: async (path) => {
-        verification = await verifyPack(path, { original: source, data });
+        verification = await verifyPack(path, { original: source, data, ...claim });
       },
     });
   if (flags.data === undefined) await verify();
@@ -55,6 +72,18 @@ async function run(source: string, flags: Flags): Promise<void> {
   const { packed, kept } = result;
   const report = { source, output, inline, bytesBefore, bytesAfter, packed, kept, verification };
   process.stdout.write(format === 'json' ? `${JSON.stringify(report)}\n` : describe(report));
+}
+
+/** Where nothing is packed, says of every layer why. */
+function packOrSayWhy(file: Uint8Array, options: PackOptions): PackedFile {
+  try {
+    return packOnnx(file, options);
+  } catch (error) {
+    if (error instanceof NothingToPackError && error.kept.length > 3)
+      for (const { layer, op, tensor, reason } of error.kept)
+        process.stderr.write(`${[layer, op, tensor, reason].map(cell).join(' | ')}\n`);
+    throw error;
+  }
 }
 
 /** Counts every piece of external data once. */
@@ -111,14 +140,18 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
   }
   const others = new Table({ ...plain, head: ['layer left as it is', 'op', 'tensor', 'why'] });
   for (const { layer, op, tensor, reason } of kept) others.push([layer, op, tensor, reason].map(cell));
-  const { relError = 0, data } = verification ?? {};
+  const { weights, relError = 0, asWritten, unproven, data } = verification ?? {};
+  const difference = weights?.difference ? `within ${weights.difference.toExponential(1)} of` : 'bit for bit';
   return [
     table.toString(),
     ...(kept.length > 0 ? ['', others.toString()] : []),
     '',
     `${output}: ${packed.length} of ${packed.length + kept.length} layers packed`,
     `  ${grouped(bytesAfter)} bytes instead of ${grouped(bytesBefore)}, ${saved(bytesBefore, bytesAfter)}`,
-    `  verified: outputs on random inputs within ${relError.toExponential(1)} of the original's in onnxruntime`,
+    ...(weights ? [`  verified: ${grouped(weights.count)} weights, each sign the same, ${difference} the original's in onnxruntime`] : []),
+    unproven === undefined
+      ? `  verified: outputs on random inputs within ${(relError ?? 0).toExponential(1)} of the original's in onnxruntime${asWritten ? ', without its optimizer, which runs the original in fewer bits' : ''}`
+      : `  outputs were not compared: ${unproven}`,
     ...(data ? [`  ${grouped(data.images)} images: every decision the same, logits within ${data.relError.toExponential(1)}`] : []),
     '',
   ].join('\n');

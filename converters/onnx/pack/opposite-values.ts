@@ -1,58 +1,134 @@
-/** Weights that take two opposite values, -s and +s, as bits and a scale. */
+/** Weights that take two opposite values, -s and +s, as bits and scales. */
 
 import { elements } from '../../../src/formats/shape.ts';
 import { packedLength } from '../../../src/network/sign.ts';
-import { type BitTensor, bitTensor, type FloatTensor, floatTensor } from '../../../src/network/tensor.ts';
+import { type BitTensor, bitTensor } from '../../../src/network/tensor.ts';
 
 export interface OneBitWeights {
+  /** Of the weights' shape; where scales go by blocks of an axis, with that axis split into blocks and what is in one. */
   readonly bits: BitTensor;
-  /** A scalar, or one value for each index of an axis, of a shape that broadcasts. */
-  readonly scale: FloatTensor;
+  /** Of a shape that broadcasts to that of the bits. */
+  readonly scale: { readonly shape: readonly number[]; readonly data: Float64Array };
+  /** Largest difference of a weight from sign * scale, as a part of the scale; 0 is bit for bit. */
+  readonly error: number;
 }
+
+/** Weights for each scale that are worth it: with fewer, scales take more than the bits. */
+const MIN_BLOCK = 8;
+/** As far from two values as this, weights are rounded rather than of many values: the reason says how to pack them. */
+const NEAR = 1e-3;
 
 /**
- * Splits weights W into bits and a scale such that sign * scale equals W bit for bit.
- * One scale is tried first, then one for each index of the axes, in the order given.
+ * Splits weights W into bits and scales such that sign * scale equals W: bit for bit, or within `tolerance` of the scale.
+ * As few scales as will do: one, one for each index of an axis (of equal counts the first of `axes`), or one for each block of an axis,
+ * with and without the first of `axes`: the scales of grouped kernels, and of language models that have one for every 128 inputs.
  * @returns the reason when that cannot be
  */
-export function splitWeights(weights: Float32Array, dims: readonly number[], axes: readonly number[]): OneBitWeights | string {
+export function splitWeights(
+  weights: ArrayLike<number>,
+  dims: readonly number[],
+  axes: readonly number[],
+  tolerance = 0,
+): OneBitWeights | string {
   if (weights.length === 0) return 'no values';
-  if (weights.every((w) => w === 0)) return 'every weight is zero';
-  for (const axis of [undefined, ...axes]) {
-    const scale = magnitudes(weights, dims, axis);
-    if (scale) return { bits: bitTensor(dims, signBits(weights)), scale };
+  if (Array.prototype.every.call(weights, (w: number) => w === 0)) return 'every weight is zero';
+  const byCount = [...groupings(dims, axes)].sort((a, b) => elements(a.shape) - elements(b.shape));
+  for (const groups of byCount) {
+    const found = magnitudes(weights, groups, tolerance);
+    if (found)
+      return { bits: bitTensor(groups.dims, signBits(weights)), scale: { shape: groups.shape, data: found.scale }, error: found.error };
   }
-  return describeValues(weights);
+  return describeValues(weights, dims, axes, tolerance);
 }
 
-/** |w|, when it is the same for all weights, or for all of one index of the axis. */
-function magnitudes(weights: Float32Array, dims: readonly number[], axis: number | undefined): FloatTensor | undefined {
-  const channels = axis === undefined ? 1 : (dims[axis] as number);
-  const inner = axis === undefined ? weights.length : elements(dims.slice(axis + 1));
-  const scale = new Float32Array(channels);
-  const seen = new Uint8Array(channels);
+/** Which weights share a scale: the split shape, and which of its axes the scales have. */
+interface Grouping {
+  readonly dims: readonly number[];
+  /** Of the scales: as long as `dims`, with 1 where they are repeated; [] for a single one. */
+  readonly shape: readonly number[];
+}
+
+function* groupings(dims: readonly number[], axes: readonly number[]): Generator<Grouping> {
+  const along = (split: readonly number[], ...kept: (number | undefined)[]) => ({
+    dims: split,
+    shape: split.map((size, axis) => (kept.includes(axis) ? size : 1)),
+  });
+  yield { dims, shape: [] };
+  for (const axis of axes) yield along(dims, axis);
+  for (const channel of [undefined, axes[0]])
+    for (const [axis, size] of dims.entries()) {
+      if (axis === channel) continue;
+      const at = channel !== undefined && channel > axis ? channel + 1 : channel; // behind the axis that is split
+      for (let block = Math.floor(size / 2); block >= 1; block--) {
+        if (size % block !== 0) continue;
+        const split = [...dims.slice(0, axis), size / block, block, ...dims.slice(axis + 1)];
+        const grouping = along(split, axis, at);
+        if (elements(grouping.shape) * MIN_BLOCK <= elements(dims)) yield grouping;
+      }
+    }
+}
+
+/** |w| of each group, when within the tolerance it is one. */
+function magnitudes(
+  weights: ArrayLike<number>,
+  { dims, shape }: Grouping,
+  tolerance: number,
+): { scale: Float64Array; error: number } | undefined {
+  const strides = dims.map((_, axis) => elements(dims.slice(axis + 1)));
+  // Few axes have scales: the index of a weight's scale is a sum over those.
+  const kept = shape.flatMap((size, axis) =>
+    size > 1 ? [{ stride: strides[axis] as number, size, step: elements(shape.slice(axis + 1)) }] : [],
+  );
+  const [low, high] = [new Float64Array(elements(shape)).fill(-1), new Float64Array(elements(shape))];
   for (let i = 0; i < weights.length; i++) {
-    const channel = Math.floor(i / inner) % channels;
+    let group = 0;
+    for (const { stride, size, step } of kept) group += (Math.floor(i / stride) % size) * step;
     const magnitude = Math.abs(weights[i] as number);
-    if (!seen[channel]) {
-      if (!Number.isFinite(magnitude)) return undefined;
-      scale[channel] = magnitude;
-      seen[channel] = 1;
-    } else if (scale[channel] !== magnitude) return undefined;
+    if (!Number.isFinite(magnitude)) return undefined;
+    if (low[group] === -1 || magnitude < (low[group] as number)) low[group] = magnitude;
+    if (magnitude > (high[group] as number)) high[group] = magnitude;
+    if (errorOf(low[group] as number, high[group] as number) > tolerance) return undefined;
   }
-  return floatTensor(axis === undefined ? [] : dims.map((_, i) => (i === axis ? channels : 1)), scale);
+  const error = low.reduce((most, least, group) => Math.max(most, errorOf(least, high[group] as number)), 0);
+  return { scale: low.map((least, group) => (least + (high[group] as number)) / 2), error };
+}
+
+/** Of the middle of two magnitudes, relative to it. */
+function errorOf(low: number, high: number): number {
+  return high === low ? 0 : (high - low) / (high + low);
 }
 
 /** 1 where w is positive or +0: unlike the rule of our own networks it tells -0 from +0, so that nothing changes. */
-function signBits(weights: Float32Array): Uint8Array {
+function signBits(weights: ArrayLike<number>): Uint8Array {
   const bits = new Uint8Array(packedLength(weights.length));
-  for (const [i, w] of weights.entries()) if (w > 0 || Object.is(w, 0)) bits[i >> 3] = (bits[i >> 3] as number) | (0x80 >> (i & 7));
+  for (let i = 0; i < weights.length; i++) {
+    const w = weights[i] as number;
+    if (w > 0 || Object.is(w, 0)) bits[i >> 3] = (bits[i >> 3] as number) | (0x80 >> (i & 7));
+  }
   return bits;
 }
 
-function describeValues(weights: Float32Array): string {
+function describeValues(weights: ArrayLike<number>, dims: readonly number[], axes: readonly number[], tolerance: number): string {
   const values = new Set<number>();
-  for (const w of weights) if (values.add(w).size > 3) return 'takes more than three values';
-  const list = [...values].sort((a, b) => a - b).map((w) => Number(w.toPrecision(6)));
-  return `takes the values ${list.join(', ')}`;
+  let zeros = 0;
+  for (let i = 0; i < weights.length; i++) {
+    const w = weights[i] as number;
+    if (Number.isNaN(w) || Math.abs(w) === Number.POSITIVE_INFINITY) return `takes the value ${w}`;
+    if (w === 0) zeros++;
+    if (values.size <= 3) values.add(w === 0 ? 0 : w);
+  }
+  if (values.size <= 3)
+    return `takes the values ${[...values]
+      .sort((a, b) => a - b)
+      .map((w) => Number(w.toPrecision(6)))
+      .join(', ')}`;
+  const near = values.size > 3 && tolerance < NEAR ? splitWeights(weights, dims, axes, NEAR) : '';
+  if (typeof near !== 'string')
+    return `within ${near.error.toExponential(1)} of two opposite values: pack with --tolerance ${roundUp(near.error)}`;
+  return zeros > 0 ? `takes more than three values, ${zeros} of them zero` : 'takes more than three values';
+}
+
+/** To a power of ten that leaves room for a runtime's own rounding. */
+function roundUp(error: number): string {
+  return `${Math.max(1e-6, Number(`1e${Math.ceil(Math.log10(error))}`))}`.replace('0.000001', '1e-6');
 }

@@ -1,16 +1,25 @@
 /** One-bit weights of any ONNX model, stored as bits. */
-import { decodeModel, encodeModel, type FunctionProto, type ModelProto, toNumber } from '../../../proto/onnx.ts';
+import { DataType, decodeModel, encodeModel, type FunctionProto, type ModelProto, toNumber } from '../../../proto/onnx.ts';
 import { InputError } from '../../../src/errors.ts';
 import { elements } from '../../../src/formats/shape.ts';
 import { packedLength } from '../../../src/network/sign.ts';
+import { floatTensor } from '../../../src/network/tensor.ts';
 import { type ExternalData, relocate } from '../external-data.ts';
-import { inline } from '../forms/inline.ts';
+import type { Form } from '../forms/form.ts';
+import { inline, int8Signs } from '../forms/inline.ts';
 import { DOMAIN, packed } from '../forms/packed.ts';
 import { type FormName, forms } from '../forms/table.ts';
-import { splitWeights } from './opposite-values.ts';
+import { doubles, type Graph } from '../graph.ts';
+import type { Constant } from './constants.ts';
+import { liftOpset } from './lift-opset.ts';
+import { type OneBitWeights, splitWeights } from './opposite-values.ts';
 import { type Kept, replaceWeights } from './replace-weights.ts';
 
 export interface PackOptions {
+  /** Takes weights for one bit that are as near to two opposite values as this part of their size; 0, the default, is bit for bit. */
+  readonly tolerance?: number | undefined;
+  /** Leaves weights alone that stand among the graph's inputs: callers may feed others. By default they are taken as they stand. */
+  readonly keepDefaults?: boolean | undefined;
   /** Unpack by standard operators in the graph, not by the functions UnpackSign and Scale. */
   readonly inline?: boolean | undefined;
   /** Without it a model that has external data is refused. */
@@ -23,8 +32,10 @@ export interface Packed {
   readonly op: string;
   readonly shape: readonly number[];
   readonly weights: number;
-  /** Number of scales: 1, or one for each channel. */
+  /** Number of scales: 1, or one for each channel or block. */
   readonly scales: number;
+  /** Largest difference of a weight from what was stored, as a part of its size; 0 but where a tolerance was asked for. */
+  readonly error: number;
   /** Bytes of the stored tensors that the weights were made of, and that they are made of now. */
   readonly bytesBefore: number;
   readonly bytesAfter: number;
@@ -43,49 +54,59 @@ export interface PackedFile extends ModelFile {
 }
 
 /** What the operators that unpack need: Slice with its bounds as inputs. */
-const MIN_OPSET = 10;
+export const MIN_OPSET = 10;
 /** Model-local functions came with version 8; since 4 stored tensors need not be inputs. */
 const MIN_IR_VERSION = { functions: 8, inline: 4 };
 /** What two nodes and three tensors take beside their values and names, about. */
 const OVERHEAD = 200;
 
 /**
- * Finds the weights of Conv, ConvTranspose, Gemm and MatMul that take two opposite values (+-s for the whole tensor
- * or for each channel; stored as they are, or made by Sign, Where, BipolarQuant and the like) and stores them
- * as bits and scales that unpack to the same float32 values, bit for bit.
- * Everything else is written as it was read; stored tensors that nothing uses any more are left out.
+ * Finds the weights of Conv, ConvTranspose, Gemm, MatMul, RNN, GRU, LSTM and of embeddings (Gather) that take two opposite values,
+ * +-s, and stores them as bits and scales that unpack to the same values, bit for bit. s is one for the tensor, for each channel,
+ * or for each block of an axis; weights are stored as they are, or made by Sign, Where, BipolarQuant and the like; of float32,
+ * float16, bfloat16 or float64, or int8 +-1 behind DequantizeLinear; in the model's graph, or in those of If, Loop and Scan.
+ * Everything else is written as it was read, but that operator sets 7 to 9 become 10; stored tensors that nothing uses any more are left out.
  * @throws InputError when the file is no ONNX model, is damaged, or holds no such weights
  */
-export function packOnnx(file: Uint8Array, { inline: isInline = false, external }: PackOptions = {}): PackedFile {
+export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFile {
+  const { inline: isInline = false, external, tolerance = 0, keepDefaults } = options;
   const model = decodeModel(file);
-  const opset = standardOpset(model);
-  if (opset < MIN_OPSET) {
-    throw new InputError(
-      'onnx',
-      'opset_import',
-      `expected operator set ${MIN_OPSET} or newer, got ${opset}. Convert it with onnx.version_converter`,
-    );
-  }
+  const opset = liftOpset(model, MIN_OPSET);
   const form = isInline ? inline : packed;
   const rows: Packed[] = [];
-  const kept = replaceWeights(model, external?.read, (graph, { tensor, layer, op, axes }, { data, dims, bytes, unpacked }) => {
-    if (unpacked) return 'packed already';
-    const split = splitWeights(data, dims, axes(dims));
+  const kept = replaceWeights(model, { read: external?.read, keepDefaults }, (graph, { tensor, layer, op, axes }, weights) => {
+    const { data, dims, bytes, type } = weights;
+    if (weights.unpacked) return 'packed already';
+    const split = splitWeights(data, dims, axes(dims), tolerance);
     if (typeof split === 'string') return split;
-    const [scales, weights] = [split.scale.data.length, elements(dims)];
-    const bytesAfter = packedLength(weights) + 4 * scales + 8 * dims.length;
-    if (bytesAfter + OVERHEAD + 8 * tensor.length >= bytes) return `${weights} weights are too few to gain`;
-    form.kernel(graph, prefixOf(tensor), split.bits, split.scale);
+    if (type === DataType.INT8 && split.scale.data.some((scale) => scale !== 1)) return '8-bit weights other than +-1';
+    const [scales, count] = [split.scale.data.length, elements(dims)];
+    const bytesAfter = packedLength(count) + (type === DataType.DOUBLE ? 8 : 4) * scales + 8 * dims.length;
+    if (bytesAfter + OVERHEAD + 8 * tensor.length >= bytes) return `${count} weights are too few to gain`;
+    addKernel(graph, form, prefixOf(tensor), split, weights);
     nameLast(graph.nodes, tensor);
-    rows.push({ tensor, layer, op, shape: dims, weights, scales, bytesBefore: bytes, bytesAfter });
+    rows.push({ tensor, layer, op, shape: dims, weights: count, scales, error: split.error, bytesBefore: bytes, bytesAfter });
     return undefined;
   });
-  if (rows.length === 0) throw nothingToDo('weights of a Conv, ConvTranspose, Gemm or MatMul that take two opposite values', kept);
+  if (rows.length === 0)
+    throw new NothingToPackError('weights of a Conv, ConvTranspose, Gemm, MatMul or the like that take two opposite values', kept);
   liftIrVersion(model, isInline ? MIN_IR_VERSION.inline : MIN_IR_VERSION.functions);
   if (!isInline) addFunctions(model, opset);
   restateForm(model, isInline ? 'inline' : 'packed');
   const data = relocate(model, external);
   return { model: encodeModel(model), data, packed: rows, kept };
+}
+
+/** Adds what makes the weights, in their type and shape; the last node is the one that ends it. */
+function addKernel(graph: Graph, form: Form, name: string, { bits, scale }: OneBitWeights, { type, dims }: Constant): void {
+  if (type === DataType.INT8) return void int8Signs(graph, name, bits, 'cast');
+  const isDouble = type === DataType.DOUBLE; // float32 cannot hold its scales: they multiply behind the cast
+  const scales = isDouble ? Float32Array.of(1) : Float32Array.from(scale.data);
+  let { weights } = form.kernel(graph, name, bits, floatTensor(isDouble ? [] : scale.shape, scales));
+  if (type !== DataType.FLOAT) weights = graph.node('Cast', [weights], `${name}.cast`, { to: type });
+  if (isDouble)
+    weights = graph.node('Mul', [weights, graph.constant(`${name}.scale64`, () => doubles(scale.shape, scale.data))], `${name}.scaled`);
+  if (bits.shape.length !== dims.length) graph.node('Reshape', [weights, graph.int64s(`${name}.dims`, dims)], `${name}.joined`);
 }
 
 /** Names of the new tensors start with it: in files of ours, the layer's name, so that they are those of an export. */
@@ -108,17 +129,19 @@ export function restateForm(model: ModelProto, form: FormName): void {
     if (entry.key === 'wrn.form' && Object.hasOwn(forms, entry.value ?? '')) entry.value = form;
 }
 
-/** The error of a file in which nothing can be changed; it names up to three layers and why. */
-export function nothingToDo(expected: string, kept: readonly Kept[]): InputError {
-  const why = kept.slice(0, 3).map(({ layer, reason }) => `${layer}: ${reason}`);
-  const more = kept.length > 3 ? [`and ${kept.length - 3} more`] : [];
-  return new InputError('onnx', 'graph', `expected ${expected}, got none${kept.length > 0 ? ` (${[...why, ...more].join('; ')})` : ''}`);
+/** The error of a file in which nothing can be changed; it names up to three layers and why, and carries all of them. */
+export class NothingToPackError extends InputError {
+  constructor(
+    expected: string,
+    readonly kept: readonly Kept[],
+  ) {
+    const why = kept.slice(0, SHOWN).map(({ layer, reason }) => `${layer}: ${reason}`);
+    const more = kept.length > SHOWN ? [`and ${kept.length - SHOWN} more`] : [];
+    super('onnx', 'graph', `expected ${expected}, got none${kept.length > 0 ? ` (${[...why, ...more].join('; ')})` : ''}`);
+  }
 }
 
-function standardOpset({ opset_import }: ModelProto): number {
-  const entry = opset_import?.find(({ domain }) => !domain || domain === 'ai.onnx');
-  return toNumber(entry?.version, 'opset version');
-}
+const SHOWN = 3;
 
 /** Before version 4 a stored tensor had to be among the inputs and was constant all the same; later it would be a default. */
 function liftIrVersion(model: ModelProto, version: number): void {

@@ -1,23 +1,14 @@
-/** Finds the weights of a graph's layers and replaces how they are stored; everything else stays as it was. */
-import { DataType, type GraphProto, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../../proto/onnx.ts';
+/** Finds the weights of a model's layers and replaces how they are stored; everything else stays as it was. */
+import { DataType, type GraphProto, type ModelProto, toNumber } from '../../../proto/onnx.ts';
 import type { ReadExternal } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
 import { QUANTIZER_DOMAINS } from '../forms/qonnx.ts';
 import { Graph } from '../graph.ts';
-import { dimsOf } from '../initializer.ts';
-import { attribute, graphsOf } from '../nodes.ts';
-import { type Constant, Constants } from './constants.ts';
-
-/** A matrix or kernel of weights, and the layer that multiplies with it. */
-export interface Slot {
-  /** Name of the tensor. */
-  readonly tensor: string;
-  /** Name of the layer, or of its output when it has none. */
-  readonly layer: string;
-  readonly op: string;
-  /** Axes of the tensor that may carry a scale each, the output channels first. */
-  readonly axes: (dims: readonly number[]) => number[];
-}
+import { dimsOf, typeName } from '../initializer.ts';
+import { graphsOf, usesOf } from '../nodes.ts';
+import { type Constant, Constants, type ConstantsOptions } from './constants.ts';
+import { functionKey, nameOf, type Slot, slotsOf, type WeightParameters, weightParameters } from './slots.ts';
+import { type Change, splice } from './splice.ts';
 
 export interface Kept {
   readonly tensor: string;
@@ -27,70 +18,95 @@ export interface Kept {
 }
 
 /** Adds to `graph` what makes the tensor `slot.tensor`, or says why not. */
-export type Replace = (graph: Graph, slot: Slot, weights: Constant & { readonly data: Float32Array }) => string | undefined;
+export type Replace = (graph: Graph, slot: Slot, weights: Constant) => string | undefined;
 
-/** Replaces weights of the standard operators of the main graph. Changes `model`; returns what was left alone, and why. */
-export function replaceWeights(model: ModelProto, read: ReadExternal | undefined, replace: Replace): Kept[] {
-  const graph = model.graph as GraphProto;
-  const constants = new Constants(graph, toNumber(model.ir_version, 'ir_version'), read);
-  const kept: Kept[] = [...innerLayers(graph), ...functionLayers(model), ...foreignLayers(graph)];
-  const added = new Graph();
-  const replaced = new Set<string>();
-  const seen = new Set<string>();
-  for (const slot of (graph.node ?? []).flatMap(slotsOf)) {
-    if (seen.has(slot.tensor)) continue;
-    seen.add(slot.tensor);
-    const { tensor, layer, op } = slot;
-    const value = constants.value(tensor);
-    if (value.kind === 'unknown') {
-      if (value.reason) kept.push({ tensor, layer, op, reason: value.reason });
-      continue;
+export interface ReplaceOptions {
+  readonly read?: ReadExternal | undefined;
+  readonly keepDefaults?: boolean | undefined;
+}
+
+/** Types of weights: of layers that compute with floats, and of those behind DequantizeLinear in 8-bit networks. */
+const WEIGHTS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE, DataType.INT8]);
+
+/**
+ * Replaces weights of the standard operators, in the model's graph and in those of If, Loop and Scan. Weights are replaced where
+ * they are stored or computed, which may be around the layer's graph. Changes `model`; returns what was left alone, and why.
+ */
+export function replaceWeights(model: ModelProto, { read, keepDefaults }: ReplaceOptions, replace: Replace): Kept[] {
+  const main = model.graph as GraphProto;
+  const functions = weightParameters(model);
+  const scopes = scopesOf(main, { irVersion: toNumber(model.ir_version, 'ir_version'), read, keepDefaults });
+  const kept: Kept[] = [...functionLayers(model, functions), ...scopes.flatMap(({ graph }) => foreignLayers(graph, functions))];
+  const changes = new Map<GraphProto, Change & { readonly replaced: Set<string> }>();
+  const seen = new Map<Constants, Set<string>>();
+  for (const scope of scopes) {
+    const uses = countOf(usesOf(main));
+    for (const found of (scope.graph.node ?? []).flatMap((node) => slotsOf(node, functions))) {
+      const slot = atSource(found, scope, uses);
+      const owner = scope.ownerOf(slot.tensor);
+      const done = seen.get(owner) ?? new Set();
+      seen.set(owner, done);
+      if (done.has(slot.tensor)) continue;
+      done.add(slot.tensor);
+      const { tensor, layer, op } = slot;
+      const value = owner.value(tensor);
+      const isTable = op === 'Gather'; // one that holds no weights is no layer
+      if (value.kind === 'unknown') {
+        if (value.reason && !isTable) kept.push({ tensor, layer, op, reason: value.reason });
+        continue;
+      }
+      if (isTable && !(WEIGHTS.has(value.type) && value.type !== DataType.INT8 && value.dims.length >= 2)) continue;
+      const change = changes.get(owner.graph) ?? { added: new Graph(), replaced: new Set<string>() };
+      changes.set(owner.graph, change);
+      const reason = WEIGHTS.has(value.type) ? replace(change.added, slot, value) : `is ${typeName(value.type)}`;
+      if (reason === undefined) change.replaced.add(tensor);
+      else kept.push({ tensor, layer, op, reason });
     }
-    const { data } = value;
-    const reason = data instanceof Float32Array ? replace(added, slot, { ...value, data }) : 'not float32';
-    if (reason === undefined) replaced.add(tensor);
-    else kept.push({ tensor, layer, op, reason });
   }
-  splice(graph, added, replaced);
+  splice(main, changes);
   return kept;
 }
 
-const otherAxes = (dims: readonly number[], first: number) => [first, ...dims.map((_, i) => i).filter((i) => i !== first)];
-
-/** The inputs of a layer that may hold weights. */
-function slotsOf(node: NodeProto): Slot[] {
-  if (node.domain && node.domain !== 'ai.onnx') return [];
-  const op = node.op_type ?? '';
-  const slot = (input: number, axis: (dims: readonly number[]) => number): Slot[] => {
-    const tensor = node.input?.[input];
-    if (!tensor) return [];
-    return [{ tensor, layer: nameOf(node), op, axes: (dims) => otherAxes(dims, axis(dims)) }];
-  };
-  const flag = (name: string) => Number(attribute(node, name)?.i ?? 0) !== 0;
-  if (op === 'Conv') return slot(1, () => 0);
-  if (op === 'ConvTranspose') return slot(1, () => 1);
-  if (op === 'Gemm') return [...slot(1, () => (flag('transB') ? 0 : 1)), ...slot(0, () => (flag('transA') ? 1 : 0))];
-  if (op === 'MatMul') return [...slot(1, (dims) => dims.length - 1), ...slot(0, (dims) => Math.max(0, dims.length - 2))];
-  return [];
+/** A graph and the graphs inside its nodes, each with what it sees of those around it. */
+export function scopesOf(graph: GraphProto, options: ConstantsOptions, parent?: Constants): Constants[] {
+  const own = new Constants(graph, options, parent);
+  return [own, ...(graph.node ?? []).flatMap(graphsOf).flatMap((inner) => scopesOf(inner, options, own))];
 }
 
-/** Layers with stored weights in the branches and bodies of If, Loop and Scan. */
-function innerLayers(graph: GraphProto): Kept[] {
-  return (graph.node ?? []).flatMap((node) =>
-    graphsOf(node).flatMap((inner) => {
-      const stored = new Set((inner.initializer ?? []).map(({ name }) => name));
-      const layers = (inner.node ?? []).flatMap(slotsOf).filter(({ tensor }) => stored.has(tensor));
-      const reason = `inside a graph of the ${node.op_type} node ${nameOf(node)}`.trimEnd();
-      return [...layers.map(({ tensor, layer, op }) => ({ tensor, layer, op, reason })), ...innerLayers(inner)];
-    }),
-  );
+function countOf(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
 }
 
-/** Layers of model-local functions whose weights stand in the function. */
-function functionLayers({ functions }: ModelProto): Kept[] {
+/** Operators that lay the same values out anew. */
+const LAYOUT: ReadonlySet<string> = new Set(['Transpose', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity']);
+/** Longest chain of those that makes sense. */
+const MAX_CHAIN = 8;
+
+/**
+ * The slot of what is replaced: the tensor behind the layout where something else reads it too, as an embedding that is also
+ * the last layer's matrix, or both would be stored; and the 8-bit one where the layer runs in 8 bits.
+ */
+function atSource(slot: Slot, scope: Constants, uses: ReadonlyMap<string, number>): Slot {
+  const quantized = scope.producer(slot.tensor);
+  const isEightBit = quantized?.op_type === 'DequantizeLinear' && scope.producer(slot.activations ?? '')?.op_type === 'DequantizeLinear';
+  if (isEightBit && scope.value(slot.tensor).kind === 'constant') return { ...slot, tensor: quantized.input?.[0] ?? slot.tensor };
+  let source = slot.tensor;
+  for (let name = source, step = 0; step < MAX_CHAIN; step++) {
+    const producer = scope.producer(name);
+    if (!producer || producer.domain || !LAYOUT.has(producer.op_type ?? '')) break;
+    name = producer.input?.[0] ?? '';
+    if ((uses.get(name) ?? 0) > 1) source = name;
+  }
+  return source === slot.tensor ? slot : { ...slot, tensor: source, axes: (dims) => [...dims.keys()] };
+}
+
+/** Layers of model-local functions whose weights stand in the function, or are made in it of its parameters. */
+function functionLayers({ functions }: ModelProto, parameters: WeightParameters): Kept[] {
   return (functions ?? []).flatMap(({ name, node }) => {
     const stored = new Set((node ?? []).filter(({ op_type }) => op_type === 'Constant').flatMap(({ output }) => output ?? []));
-    const layers = (node ?? []).flatMap(slotsOf).filter(({ tensor }) => stored.has(tensor));
+    const layers = (node ?? []).flatMap((one) => slotsOf(one, parameters)).filter(({ tensor }) => stored.has(tensor));
     return layers.map(({ tensor, layer, op }) => ({ tensor, layer, op, reason: `inside the function ${name}` }));
   });
 }
@@ -99,96 +115,16 @@ function functionLayers({ functions }: ModelProto): Kept[] {
 const KNOWN_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx', DOMAIN, ...QUANTIZER_DOMAINS]);
 
 /** Other operators and functions that read stored matrices or kernels: whether they multiply with them is not known here. */
-function foreignLayers({ initializer, node }: GraphProto): Kept[] {
+function foreignLayers({ initializer, node }: GraphProto, functions: WeightParameters): Kept[] {
   const stored = new Set(
     (initializer ?? []).filter((t) => t.data_type === DataType.FLOAT && dimsOf(t).length >= 2).map(({ name }) => name),
   );
   return (node ?? [])
     .filter(({ domain }) => !KNOWN_DOMAINS.has(domain ?? ''))
     .flatMap((one) => {
-      const about = { layer: nameOf(one), op: one.op_type ?? '', reason: `read by an operator of ${one.domain}` };
-      return (one.input ?? []).filter((name) => stored.has(name)).map((tensor) => ({ tensor, ...about }));
+      const known = functions.get(functionKey(one.domain, one.op_type));
+      const reason = known ? `read inside the function ${one.op_type}` : `read by an operator of ${one.domain}`;
+      const about = { layer: nameOf(one), op: one.op_type ?? '', reason };
+      return (one.input ?? []).flatMap((tensor, i) => (stored.has(tensor) && !known?.has(i) ? [{ tensor, ...about }] : []));
     });
-}
-
-/** Of its output when it has none of its own. */
-function nameOf({ name, output }: NodeProto): string {
-  return name || output?.[0] || '';
-}
-
-/** Puts the new nodes and tensors in, and takes out those that made the replaced tensors and serve nothing else. */
-function splice(graph: GraphProto, added: Graph, replaced: ReadonlySet<string>): void {
-  const { nodes, initializers } = withFreshNames(added, namesOf(graph), replaced);
-  const producers = new Map((graph.node ?? []).flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
-  const users = new Map<string, number>();
-  const use = (name: string, n: number) => users.set(name, (users.get(name) ?? 0) + n);
-  for (const name of usesOf(graph)) use(name, 1);
-  const inputs = new Set((graph.input ?? []).map(({ name }) => name ?? ''));
-
-  const goneNodes = new Set<NodeProto>();
-  const goneTensors = new Set<string>(replaced);
-  const drop = (node: NodeProto) => {
-    goneNodes.add(node);
-    for (const name of node.input ?? []) {
-      use(name, -1);
-      if ((users.get(name) ?? 0) > 0 || !name) continue;
-      const producer = producers.get(name);
-      if (producer) {
-        if (!goneNodes.has(producer) && (producer.output ?? []).every((output) => (users.get(output) ?? 0) === 0)) drop(producer);
-      } else if (!inputs.has(name)) goneTensors.add(name);
-    }
-  };
-  for (const name of replaced) {
-    const producer = producers.get(name);
-    if (producer && !goneNodes.has(producer)) drop(producer);
-  }
-  const produced = new Set(nodes.flatMap(({ output }) => output ?? []));
-  graph.initializer = [...(graph.initializer ?? []).filter(({ name }) => !goneTensors.has(name ?? '')), ...initializers];
-  graph.node = [...nodes, ...(graph.node ?? []).filter((node) => !goneNodes.has(node))];
-  // Before IR version 4 stored tensors stand among the inputs; a tensor that a node makes cannot.
-  graph.input = (graph.input ?? []).filter(({ name }) => !produced.has(name ?? ''));
-}
-
-/** Renames what would take a name that the graph has already; the replaced tensors keep theirs. */
-function withFreshNames(
-  { nodes, initializers }: Graph,
-  taken: Set<string>,
-  replaced: ReadonlySet<string>,
-): { nodes: NodeProto[]; initializers: TensorProto[] } {
-  const names = new Map<string, string>();
-  const fresh = (name: string): string => {
-    if (replaced.has(name)) return name;
-    let candidate = names.get(name);
-    if (candidate !== undefined) return candidate;
-    candidate = name;
-    for (let n = 1; taken.has(candidate); n++) candidate = `${name}_${n}`;
-    taken.add(candidate);
-    names.set(name, candidate);
-    return candidate;
-  };
-  const stored = initializers.map((tensor) => ({ ...tensor, name: fresh(tensor.name ?? '') }));
-  return {
-    initializers: stored,
-    nodes: nodes.map((node) => {
-      const output = (node.output ?? []).map(fresh);
-      return { ...node, name: output[0] ?? '', input: (node.input ?? []).map(fresh), output };
-    }),
-  };
-}
-
-/** Every name that is read: by nodes, by graphs inside nodes (which see the names around them), by the caller. */
-function usesOf(graph: GraphProto): string[] {
-  const nodes = (graph.node ?? []).flatMap((node) => [...(node.input ?? []), ...graphsOf(node).flatMap(usesOf)]);
-  return [...nodes, ...(graph.output ?? []).map(({ name }) => name ?? '')];
-}
-
-function namesOf(graph: GraphProto): Set<string> {
-  const own = [...(graph.input ?? []), ...(graph.initializer ?? [])].map(({ name }) => name ?? '');
-  const sparse = (graph.sparse_initializer ?? []).map(({ values }) => values?.name ?? '');
-  const inner = (graph.node ?? []).flatMap((node) => [
-    ...(node.output ?? []),
-    node.name ?? '',
-    ...graphsOf(node).flatMap((g) => [...namesOf(g)]),
-  ]);
-  return new Set([...own, ...sparse, ...usesOf(graph), ...inner]);
 }

@@ -1,10 +1,11 @@
-/** Packed weights back to dense float32. */
+/** Packed weights back to what they were before. */
 import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from '../../../proto/onnx.ts';
 import { relocate } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
 import { graphsOf } from '../nodes.ts';
-import { type ModelFile, nothingToDo, type PackOptions, restateForm } from './pack.ts';
+import { type ModelFile, NothingToPackError, type PackOptions, restateForm } from './pack.ts';
 import { replaceWeights } from './replace-weights.ts';
+import { encodeValues } from './stored.ts';
 
 export interface Unpacked {
   readonly tensor: string;
@@ -19,19 +20,19 @@ export interface UnpackedFile extends ModelFile {
 }
 
 /**
- * Replaces the weights that `packOnnx` or an export stored as bits, of either form, by the same values as float32.
+ * Replaces the weights that `packOnnx` or an export stored as bits, of either form, by the same values in their type.
  * @throws InputError when the file is no ONNX model, is damaged, or holds no packed weights
  */
 export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
   const model = decodeModel(file);
   const unpacked: Unpacked[] = [];
-  replaceWeights(model, external?.read, (graph, { tensor, layer, op }, weights) => {
+  replaceWeights(model, { read: external?.read }, (graph, { tensor, layer, op }, weights) => {
     if (!weights.unpacked) return 'not packed';
-    graph.floats(tensor, weights.dims, weights.data);
+    graph.constant(tensor, () => encodeValues(weights));
     unpacked.push({ tensor, layer, op, shape: weights.dims, weights: weights.data.length });
     return undefined;
   });
-  if (unpacked.length === 0) throw nothingToDo('weights stored as bits', []);
+  if (unpacked.length === 0) throw new NothingToPackError('weights stored as bits', []);
   removeFunctions(model);
   restateForm(model, 'dense');
   const data = relocate(model, external);

@@ -71,7 +71,10 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
               .catch(stopped);
             return decode(result);
           },
-          time: (batch) => page.evaluate((n) => (globalThis as unknown as { wrn: PageApi }).wrn.time(n), batch).catch(stopped),
+          time: (batch, sizes = {}) =>
+            page
+              .evaluate(([n, chosen]) => (globalThis as unknown as { wrn: PageApi }).wrn.time(n, chosen), [batch, sizes] as const)
+              .catch(stopped),
           peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
           close,
         };

@@ -61,9 +61,9 @@ const page: Page = {
     const encoded = Object.entries(outputs).map(([name, { shape, data }]) => [name, { shape, base64: toBase64(data) }] as const);
     return { outputs: Object.fromEntries(encoded), seconds };
   },
-  async time(batch) {
+  async time(batch, sizes) {
     if (!running) throw new Error('no model is open');
-    return running.time(batch);
+    return running.time(batch, sizes);
   },
 };
 

@@ -37,7 +37,7 @@ async function openChild({ name, advice, env, note = '', request }: ChildRow): P
       loadSeconds: seconds,
       detail: `${request.runtime} ${version}${note}`,
       run: (imagesNCHW, count) => child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch(stopped),
-      time: (batch) => child.ask<'time'>({ kind: 'time', batch }).catch(stopped),
+      time: (batch, sizes) => child.ask<'time'>({ kind: 'time', batch, sizes }).catch(stopped),
       peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' }).catch(stopped)).peakBytes,
       close: () => child.close(),
     };

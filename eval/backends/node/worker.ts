@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
 import { loadPackage } from '../../../src/packages.ts';
-import { randomTimer, type Shapes } from '../../runtime/random-run.ts';
+import { randomTimer, type Shapes, type Sizes } from '../../runtime/random-run.ts';
 import { type ModelInput, type Output, requireImages, runBatch } from '../../runtime/runtime.ts';
 import type { Loaded } from '../backend.ts';
 import { peakMemory } from '../peak-memory.ts';
@@ -33,6 +33,7 @@ export interface RunRequest {
 export interface TimeRequest {
   readonly kind: 'time';
   readonly batch: number;
+  readonly sizes?: Sizes | undefined;
 }
 export type Request = OpenRequest | RunRequest | TimeRequest | { readonly kind: 'memory' };
 
@@ -52,7 +53,7 @@ async function answer(request: Request): Promise<Reply> {
   if (!loaded) throw new Error('no model is open');
   if (request.kind === 'time') {
     if (!loaded.time) throw new Error('this runtime takes images alone');
-    return { kind: 'time', ...(await loaded.time(request.batch)) };
+    return { kind: 'time', ...(await loaded.time(request.batch, request.sizes)) };
   }
   return { kind: 'run', ...(await loaded.run(request.imagesNCHW, request.count)) };
 }

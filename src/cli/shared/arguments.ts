@@ -63,3 +63,10 @@ export function imageSize(text: string): ImageSize {
     throw new InvalidArgumentError('expected HEIGHTxWIDTH, such as 64x64');
   return { height, width };
 }
+
+/** Adds one `NAME=SIZES` to what an option that may be repeated was given before: `x=1x3x224x224`, or `batch=4`. */
+export function namedSizes(text: string, before: Readonly<Record<string, readonly number[]>> = {}): Record<string, readonly number[]> {
+  const [, name, sizes] = /^(.+)=(\d+(?:[x,]\d+)*)$/.exec(text) ?? [];
+  if (!name || !sizes) throw new InvalidArgumentError('expected NAME=SIZE of a dimension or NAME=SIZExSIZE... of an input');
+  return { ...before, [name]: sizes.split(/[x,]/).map(naturalNumber) };
+}

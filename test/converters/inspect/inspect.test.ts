@@ -155,7 +155,7 @@ describe('ONNX files of other makers', () => {
     expect(onnx).toMatchObject({
       irVersion: 8,
       opsets: { 'ai.onnx': 13, 'com.example': 2 },
-      inputs: [{ name: 'x', type: 'unknown', shape: null }],
+      inputs: [{ name: 'x', type: 'a value of a type that is not stated', shape: null }],
       outputs: [{ name: 'z', type: 'float32', shape: ['n', 5] }],
       nodes: 6,
       ops: { Conv: 1, Relu: 1, 'com.example::Mystery': 1 },
@@ -215,4 +215,21 @@ describe('ONNX files of other makers', () => {
   test('what is no model at all', () => {
     expect(() => inspect(Buffer.from('hello world\n'))).toThrow('expected an ONNX model, a .mat, a checkpoint or a model file');
   });
+});
+
+for (const [name, expected] of [
+  ['h_mm3', { weights: 8192, multiplyAccumulates: 100 * 64 * 128 }],
+  ['h_ct', { weights: 8192, multiplyAccumulates: 8 * 8 * 32 * 16 * 4 * 4 }],
+  ['h_ct_group', { weights: 4608, multiplyAccumulates: 8 * 8 * 32 * 16 * 3 * 3 }],
+  ['h_twice', { weights: 16_384, bytes: 65_536, multiplyAccumulates: 2 * 256 * 64 }],
+  ['h_if_outer', { weights: 2 * 18_432, multiplyAccumulates: 2 * 18_432 * 64 }],
+  ['cond.ts', { weights: 2 * 4608, multiplyAccumulates: 2 * 4608 * 64 }],
+  ['bq_act.ts.qonnx', { weights: 864 + 2304 + 5120, oneBitWeights: 864 + 2304 + 5120 }],
+] as const)
+  testWith(`cases/onnx/${name}.onnx`, `${name}: ${JSON.stringify(expected)}`, async (path) => {
+    expect(inspect(await readFile(path)).totals).toMatchObject(expected);
+  });
+
+testWith('cases/onnx/h_ct_group.onnx', 'a grouped ConvTranspose says its channels in and out', async (path) => {
+  expect(inspect(await readFile(path)).layers).toMatchObject([{ inputChannels: 32, outputChannels: 64 }]);
 });

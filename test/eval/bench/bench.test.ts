@@ -15,7 +15,6 @@ import { profile } from '../../../eval/bench/profile.ts';
 import { quartiles } from '../../../eval/tally/quartiles.ts';
 import { DataType, encodeModel } from '../../../proto/onnx.ts';
 import { DeviceError, InputError, UsageError } from '../../../src/errors.ts';
-import { layers, multiplyAccumulates } from '../../../src/network/topology.ts';
 import { interrupt, run } from '../../cli/run.ts';
 import { model as foreign, int64s, node, signs, value } from '../../converters/onnx/foreign-model.ts';
 import { randomModel } from '../../network/random-model.ts';
@@ -219,10 +218,29 @@ describe('profile', () => {
     expect(sum).toBeCloseTo(byOp, 6);
     expect(sum).toBeLessThanOrEqual(got.microsecondsPerImage);
     expect(sum).toBeGreaterThan(got.microsecondsPerImage / 2);
-    const expected = layers(model.config).reduce((total, layer) => total + multiplyAccumulates(layer), 0);
-    expect(got.layers.reduce((total, { multiplyAccumulates: macs }) => total + macs, 0)).toBe(expected);
+    // worked out by hand: weights times pixels of the output, 16, 32 and 64 channels on 32x32, 16x16 and 8x8 pixels, 10 classes
+    const [large, middle, small] = [1024, 256, 64];
+    const convolutions = {
+      'stem.conv': 27 * 16 * large,
+      'group0.block0.conv0': 144 * 16 * large,
+      'group0.block0.conv1': 144 * 16 * large,
+      'group1.block0.conv0': 144 * 32 * middle,
+      'group1.block0.conv1': 288 * 32 * middle,
+      'group2.block0.conv0': 288 * 64 * small,
+      'group2.block0.conv1': 576 * 64 * small,
+      'head.conv': 64 * 10 * small,
+    };
+    const found = got.layers.flatMap(({ layer, multiplyAccumulates: macs }) => (macs > 0 ? [[layer, macs] as const] : []));
+    expect(Object.fromEntries(found)).toEqual(convolutions);
+    expect(found).toHaveLength(8);
+    const fused = got.layers.find(({ layer }) => layer === 'group0.block0.conv0')?.fused;
+    expect([[], ['group0.block0.norm1', 'group0.block0.relu1']]).toContainEqual(fused); // as the kernels of this processor allow
     expect(got.matmul.float32).toBeGreaterThan(1e8);
-    for (const { ofMatmul, multiplyAccumulates: macs } of got.layers) expect(ofMatmul === null).toBe(macs === 0);
+    for (const { ofMatmul, ofPeak, multiplyAccumulates: macs } of got.layers) {
+      expect([ofMatmul === null, ofPeak === null]).toEqual([macs === 0, macs === 0]);
+      expect(ofPeak ?? 0).toBeLessThanOrEqual(1);
+    }
+    expect(Math.max(got.matmul.float32 / got.peak.float32, ...got.layers.map(({ ofPeak }) => ofPeak ?? 0))).toBe(1);
   });
 
   test('of an int8 file: convolutions in integers are compared with the product in integers', async () => {

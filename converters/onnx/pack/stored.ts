@@ -1,0 +1,84 @@
+/** Values of stored tensors, of every type that weights and what makes them are stored in. */
+import { Float16Array } from '@petamoriken/float16';
+import { DataType, type TensorProto, toNumber } from '../../../proto/onnx.ts';
+import { InputError } from '../../../src/errors.ts';
+import { elements } from '../../../src/formats/shape.ts';
+import { doubles, floats } from '../graph.ts';
+import { dimsOf } from '../initializer.ts';
+import type { Values } from './broadcast.ts';
+
+/** A value with its ONNX data type. Half-precision numbers are held as float32, integers as numbers: exactly, all of them. */
+export interface TypedValues extends Values {
+  readonly type: number;
+}
+
+interface StoredType {
+  readonly bytes: number;
+  read(view: DataView, at: number): number;
+  /** The field that holds the values where `raw_data` does not, and what they stand for there. */
+  readonly field: 'float_data' | 'double_data' | 'int32_data' | 'int64_data' | 'uint64_data';
+  decode?(value: number): number;
+}
+
+const halfOf = (bits: number): number => new Float16Array(Uint16Array.of(bits).buffer)[0] as number;
+/** A bfloat16 is the upper half of a float32. */
+const brainOf = (bits: number): number => new Float32Array(Uint32Array.of(bits * 2 ** 16).buffer)[0] as number;
+
+const storedTypes = new Map<number, StoredType>([
+  [DataType.FLOAT, { bytes: 4, read: (view, at) => view.getFloat32(at, true), field: 'float_data' }],
+  [DataType.DOUBLE, { bytes: 8, read: (view, at) => view.getFloat64(at, true), field: 'double_data' }],
+  [DataType.FLOAT16, { bytes: 2, read: (view, at) => halfOf(view.getUint16(at, true)), field: 'int32_data', decode: halfOf }],
+  [DataType.BFLOAT16, { bytes: 2, read: (view, at) => brainOf(view.getUint16(at, true)), field: 'int32_data', decode: brainOf }],
+  [DataType.INT8, { bytes: 1, read: (view, at) => view.getInt8(at), field: 'int32_data' }],
+  [DataType.UINT8, { bytes: 1, read: (view, at) => view.getUint8(at), field: 'int32_data' }],
+  [DataType.BOOL, { bytes: 1, read: (view, at) => view.getUint8(at), field: 'int32_data' }],
+  [DataType.INT16, { bytes: 2, read: (view, at) => view.getInt16(at, true), field: 'int32_data' }],
+  [DataType.UINT16, { bytes: 2, read: (view, at) => view.getUint16(at, true), field: 'int32_data' }],
+  [DataType.INT32, { bytes: 4, read: (view, at) => view.getInt32(at, true), field: 'int32_data' }],
+  [DataType.INT64, { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)), field: 'int64_data' }],
+]);
+
+/** Number of values in an array of a type: the floats and bytes that weights have in the array that is theirs. */
+export function arrayOf(type: number, length: number): Float32Array | Float64Array | Int8Array | Uint8Array {
+  if (type === DataType.FLOAT || type === DataType.FLOAT16 || type === DataType.BFLOAT16) return new Float32Array(length);
+  if (type === DataType.INT8) return new Int8Array(length);
+  return type === DataType.UINT8 || type === DataType.BOOL ? new Uint8Array(length) : new Float64Array(length);
+}
+
+/**
+ * Values of a tensor whose bytes are in the file; undefined for types that are not read.
+ * @throws InputError when there are more or fewer than its shape asks for
+ */
+export function storedValues(tensor: TensorProto): TypedValues | undefined {
+  const type = tensor.data_type ?? DataType.UNDEFINED;
+  const stored = storedTypes.get(type);
+  if (!stored) return undefined;
+  const dims = dimsOf(tensor);
+  const { raw_data: raw } = tensor;
+  const fields = tensor[stored.field] ?? [];
+  const count = raw?.length ? Math.floor(raw.length / stored.bytes) : fields.length;
+  if (count !== elements(dims)) throw new InputError('onnx', `tensor ${tensor.name}`, `expected ${elements(dims)} values, got ${count}`);
+  const data = arrayOf(type, count);
+  if (raw?.length) {
+    if (type === DataType.FLOAT) new Uint8Array(data.buffer).set(raw.subarray(0, data.byteLength));
+    else {
+      const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
+      for (let i = 0; i < count; i++) data[i] = stored.read(view, i * stored.bytes);
+    }
+  } else {
+    const { decode = (value: number) => value } = stored;
+    for (const [i, value] of fields.entries())
+      data[i] = decode(typeof value === 'number' ? value : toNumber(value, `tensor ${tensor.name}`));
+  }
+  return { type, dims, data };
+}
+
+/** A tensor of these values: the way back, for the types of weights. */
+export function encodeValues({ type, dims, data }: TypedValues): TensorProto {
+  if (type === DataType.FLOAT) return floats(dims, Float32Array.from(data));
+  if (type === DataType.DOUBLE) return doubles(dims, Float64Array.from(data));
+  const bytes = (raw: Int8Array | Uint16Array) => ({ dims: [...dims], data_type: type, raw_data: new Uint8Array(raw.buffer) });
+  if (type === DataType.INT8) return bytes(Int8Array.from(data));
+  if (type === DataType.FLOAT16) return bytes(new Uint16Array(Float16Array.from(data).buffer));
+  return bytes(Uint16Array.from(new Uint32Array(Float32Array.from(data).buffer), (word) => word >>> 16)); // bfloat16
+}
