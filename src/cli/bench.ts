@@ -7,7 +7,7 @@ import { bench, type Measurement } from '../../eval/bench/bench.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
 import { machine } from '../../eval/machine.ts';
 import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
-import { UsageError } from '../errors.ts';
+import { printable, UsageError } from '../errors.ts';
 import { namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
@@ -15,6 +15,7 @@ import { catchInterrupt } from './shared/interrupt.ts';
 import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
+import { printJson, printText } from './shared/results.ts';
 import { fittedTable, plain, wideOption } from './shared/table.ts';
 
 interface Flags {
@@ -62,7 +63,8 @@ export function command(): Command {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const charts = flags.chart === undefined ? [] : [`${flags.chart}.svg`, `${flags.chart}.png`];
-  for (const path of charts) requireWritable(path, flags.force);
+  const rules = { force: flags.force, sources: paths };
+  for (const path of charts) requireWritable(path, rules);
   const names = paths.map((path) => basename(path));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
@@ -105,8 +107,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     const [{ benchChart }, { toPng }] = await Promise.all([import('../../eval/bench/chart.ts'), import('../chart/png.ts')]);
     const svg = benchChart(measurements, [machine(), new Date().toISOString().slice(0, 10)]);
     const [svgPath, pngPath] = charts as [string, string];
-    await writeOutput(svgPath, Buffer.from(svg), flags);
-    await writeOutput(pngPath, await toPng(svg), flags);
+    await writeOutput(svgPath, Buffer.from(svg), rules);
+    await writeOutput(pngPath, await toPng(svg), rules);
   }
 }
 
@@ -116,8 +118,8 @@ interface FileProfile {
 }
 
 function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
-  const text = () => [measurementTable(measurements, wide), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n');
-  process.stdout.write(format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text());
+  if (format === 'json') printJson({ measurements, profiles });
+  else printText([measurementTable(measurements, wide), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n'));
 }
 
 /** Columns that a narrow terminal goes without, the first to go first. */
@@ -149,7 +151,9 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   const details = new Map(measurements.map(({ backend, detail }) => [backend, detail]));
   const ran = [...details].map(([backend, detail]) => `  ${backend}: ${detail}\n`).join('');
   const shapes = (inputs: Shapes) => Object.entries(inputs).map(([name, dims]) => `${name} [${dims.join(', ')}]`);
-  const random = measurements.map(({ file, inputs }) => (inputs ? `  ${file}: random values for ${shapes(inputs).join(', ')}\n` : ''));
+  const random = measurements.map(({ file, inputs }) =>
+    inputs ? `  ${printable(file)}: random values for ${shapes(inputs).join(', ')}\n` : '',
+  );
   return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
@@ -172,7 +176,7 @@ function profileTable(file: string, { batch, matmul, peak, layers, ops, microsec
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
   return [
-    `\n${file} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
+    `\n${printable(file)} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
     `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,

@@ -8,6 +8,7 @@ import { checkDataSet, dataSetPath, isPresent } from '../data/store/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
 import { Progress } from './shared/progress.ts';
+import { printJson, printText } from './shared/results.ts';
 
 interface Output {
   readonly format: 'human' | 'json';
@@ -68,7 +69,7 @@ async function list({ format }: Output): Promise<void> {
       present: await isPresent(entry, folder),
     })),
   );
-  if (format === 'json') return print(JSON.stringify(rows, null, 2));
+  if (format === 'json') return printJson(rows, 2);
   const table = new Table({
     head: ['name', 'train + test images', 'shape', 'classes', 'download', 'on disk', 'license', 'here'],
     style: plain,
@@ -99,7 +100,7 @@ async function get(names: string[], { format, from }: Output & { from?: string }
     results.push({ name: entry.name, path, fetched });
     if (format === 'human') print(`${entry.name}: ${fetched ? 'verified' : 'here already, verified'}, in ${path}`);
   }
-  if (format === 'json') print(JSON.stringify(results, null, 2));
+  if (format === 'json') printJson(results, 2);
 }
 
 async function verify(names: string[], { format }: Output): Promise<void> {
@@ -112,7 +113,7 @@ async function verify(names: string[], { format }: Output): Promise<void> {
     results.push({ name: entry.name, path: dataSetPath(entry, folder), problem: problem ?? null });
     if (format === 'human') print(`${entry.name}: ${problem ?? 'all files are as pinned'}`);
   }
-  if (format === 'json') print(JSON.stringify(results, null, 2));
+  if (format === 'json') printJson(results, 2);
   const damaged = results.filter(({ problem }) => problem !== null).map(({ name }) => name);
   if (damaged.length > 0)
     throw new DownloadError(`${damaged.join(', ')}: not as pinned. Replace with: wrn-onnx data get ${damaged.join(' ')}`);
@@ -159,5 +160,5 @@ function megabytes(bytes: number): number {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  printText(`${text}\n`);
 }

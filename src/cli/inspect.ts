@@ -6,6 +6,7 @@ import { prepareToRead } from '../../converters/read.ts';
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { readInputAs } from './shared/input-file.ts';
+import { printJson, printText } from './shared/results.ts';
 import { networkPath } from './shared/shipped-models.ts';
 
 export function command(): Command {
@@ -18,14 +19,9 @@ export function command(): Command {
         await prepareToRead(bytes);
         return inspect(bytes);
       });
-      const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : shown(describe(file, inspection));
-      process.stdout.write(`${text}\n`);
+      if (format === 'json') printJson({ file, ...inspection });
+      else printText(`${describe(file, inspection)}\n`);
     });
-}
-
-/** Names of layers and all metadata come from the file. */
-function shown(text: string): string {
-  return text.split('\n').map(printable).join('\n');
 }
 
 const grouped = (n: number) => n.toLocaleString('en-US');
@@ -37,7 +33,7 @@ function describe(file: string, { network, kind, layers, totals, bytes, config, 
   const settings = config && Object.entries(config).map(([field, value]) => `${field} ${JSON.stringify(value)}`);
   const facts = about && Object.entries(about).map(([field, value]) => `${field} ${Array.isArray(value) ? value.join(', ') : value}`);
   return [
-    `${file}: ${title}`,
+    printable(`${file}: ${title}`),
     layerTable(layers, totals),
     totalsTable(bytes, totals),
     section('Configuration', settings),
@@ -50,7 +46,7 @@ function describe(file: string, { network, kind, layers, totals, bytes, config, 
 }
 
 function section(title: string, lines: readonly string[] | null): string {
-  return lines ? [title, ...lines.map((line) => `  ${line}`)].join('\n') : '';
+  return lines ? [title, ...lines.map((line) => `  ${printable(line)}`)].join('\n') : '';
 }
 
 /** No colours: the table is the same in a file and on a terminal. */

@@ -8,8 +8,10 @@ import { openImageSet } from '../data/open.ts';
 import { printable, UsageError } from '../errors.ts';
 import { fraction, namedSizes, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
-import { dataNameOf, externalReader, requireWritableModel, writeModel } from './shared/model-files.ts';
+import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
+import { requireWritable } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
+import { printJson, printText } from './shared/results.ts';
 
 interface Flags {
   readonly output: string;
@@ -51,15 +53,21 @@ export function command(): Command {
 async function run(source: string, flags: Flags): Promise<void> {
   const { output, force, inline, format, tolerance, keepInputs: keepDefaults } = flags;
   if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit goes with --data');
-  requireWritableModel(output, force);
+  const rules = { force, sources: [source] };
+  requireWritable(output, rules);
   const file = await readInput(source);
   const external = countingReader(source);
-  const result = packOrSayWhy(file, { inline, tolerance, keepDefaults, external: { read: external.read, dataName: dataNameOf(output) } });
+  const result = packOrSayWhy(file, {
+    inline,
+    tolerance,
+    keepDefaults,
+    external: { read: external.read, nameData: (data) => dataNameOf(output, data) },
+  });
   const claim = { packed: result.packed, read: external.read, sizes: flags.shape };
   let verification: PackVerification | undefined;
   const verify = async (data?: PackData) =>
     writeModel(output, result, {
-      force,
+      ...rules,
       verify: async (path) => {
         verification = await verifyPack(path, { original: source, data, ...claim });
       },
@@ -71,7 +79,8 @@ async function run(source: string, flags: Flags): Promise<void> {
   const bytesAfter = result.model.length + (result.data?.length ?? 0);
   const { packed, kept } = result;
   const report = { source, output, inline, bytesBefore, bytesAfter, packed, kept, verification };
-  process.stdout.write(format === 'json' ? `${JSON.stringify(report)}\n` : describe(report));
+  if (format === 'json') printJson(report);
+  else printText(describe(report));
 }
 
 /** Where nothing is packed, says of every layer why. */
@@ -146,7 +155,7 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
     table.toString(),
     ...(kept.length > 0 ? ['', others.toString()] : []),
     '',
-    `${output}: ${packed.length} of ${packed.length + kept.length} layers packed`,
+    `${printable(output)}: ${packed.length} of ${packed.length + kept.length} layers packed`,
     `  ${grouped(bytesAfter)} bytes instead of ${grouped(bytesBefore)}, ${saved(bytesBefore, bytesAfter)}`,
     ...(weights ? [`  verified: ${grouped(weights.count)} weights, each sign the same, ${difference} the original's in onnxruntime`] : []),
     unproven === undefined

@@ -7,6 +7,7 @@ import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-ima
 import { naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { expandPaths } from './shared/paths.ts';
+import { printJson, printText, say } from './shared/results.ts';
 import { readNetwork } from './shared/source.ts';
 
 interface Flags {
@@ -55,7 +56,7 @@ async function run(file: string, images: readonly string[], flags: Flags): Promi
     await session.close();
     if (results.length > 0) print(file, flags, results); // before an error that ended the rest
   }
-  if (!metadata?.about.classLabels) process.stderr.write(`${file} names no classes. Export it with --dataset NAME, and they are named\n`);
+  if (!metadata?.about.classLabels) say(`${file} names no classes. Export it with --dataset NAME, and they are named`);
 }
 
 interface Result {
@@ -65,7 +66,7 @@ interface Result {
 
 function print(file: string, { backend, format }: Flags, results: readonly Result[]): void {
   if (format === 'json') {
-    process.stdout.write(`${JSON.stringify({ model: file, backend, results })}\n`);
+    printJson({ model: file, backend, results });
     return;
   }
   const table = new Table({ head: ['image', 'class', 'probability'], style: { head: [], border: [] } });
@@ -73,5 +74,5 @@ function print(file: string, { backend, format }: Flags, results: readonly Resul
     const rows = classes.map(({ label, probability }) => [label, `${(probability * 100).toFixed(2)} %`]);
     for (const [i, row] of rows.entries()) table.push(i === 0 ? [{ content: image, rowSpan: rows.length }, ...row] : row);
   }
-  process.stdout.write(`${table.toString()}\n`);
+  printText(`${table.toString()}\n`);
 }

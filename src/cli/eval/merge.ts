@@ -38,12 +38,13 @@ Example:
 }
 
 async function run(files: readonly string[], flags: Flags): Promise<void> {
-  if (flags.report !== undefined) requireWritable(flags.report, flags.force);
+  const rules = { force: flags.force, sources: files };
+  if (flags.report !== undefined) requireWritable(flags.report, rules);
   const parts: Part[] = [];
   for (const file of await expandPaths(files)) parts.push(readPart(await readInput(file), file));
   const report = mergeParts(parts);
   const record = runRecord(parts.flatMap(({ machine }) => machine ?? []));
   printReport(report, record, { format: flags.format, wide: flags.wide });
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, ...record });
+  if (flags.report !== undefined) await writeReport(flags.report, report, { ...rules, ...record });
   requireParity(report);
 }

@@ -7,14 +7,15 @@ import { type Target, type TargetName, targetNames, targets } from '../../../eva
 import { methodNames } from '../../../eval/verify/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import { type ZerosDifference, zerosDifference } from '../../../eval/verify/zeros.ts';
-import { ParityError, UsageError } from '../../errors.ts';
+import { ParityError, printable, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
 import { hasPackage } from '../../packages.ts';
 import { fraction, naturalNumber } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
-import { requireWritable, writeOutput } from '../shared/output-file.ts';
+import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
+import { printJson, printText } from '../shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from '../shared/source.ts';
 import { describeFp16, exportFp16, type Fp16Flags } from './fp16.ts';
 import { describeInt8, exportInt8, type Int8Flags } from './int8.ts';
@@ -97,7 +98,8 @@ function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefi
 }
 
 async function run(source: string, flags: Flags, self: Command): Promise<void> {
-  requireWritable(flags.output, flags.force);
+  const rules = { force: flags.force, sources: [source] };
+  requireWritable(flags.output, rules);
   const { form, batch } = chooseForm(flags);
   for (const option of self.options) {
     const needs = formsOf.get(option.attributeName());
@@ -107,8 +109,8 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
   const model = await readSource(source, flags);
   const { bytes, verification, lines } =
     form === 'int8' || form === 'fp16'
-      ? await writeRounded(form, model, flags)
-      : await writeFloat(model, { form, input: flags.input, batch }, flags);
+      ? await writeRounded(form, model, flags, rules)
+      : await writeFloat(model, { form, input: flags.input, batch }, flags, rules);
   const zeros = await zerosDifference(model);
   const weights = weightCount(model.config);
   const { dialect } = model.about;
@@ -130,12 +132,13 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
   };
   const grouped = (n: number) => n.toLocaleString('en-US');
   const summary = [
-    `${flags.output}: ${network} (${dialect}), ${grouped(weights)} weights`,
+    `${printable(flags.output)}: ${network} (${printable(dialect)}), ${grouped(weights)} weights`,
     `  ${form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
     ...lines,
     ...(zeros ? [describeZeros(zeros)] : []),
   ];
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : `${summary.join('\n')}\n`);
+  if (flags.format === 'json') printJson(result);
+  else printText(`${summary.join('\n')}\n`);
 }
 
 function describeZeros({ weights, images, agreed, relError }: ZerosDifference): string {
@@ -150,12 +153,12 @@ interface Written {
   readonly lines: readonly string[];
 }
 
-async function writeFloat(model: Model, options: ExportOptions, { output, force, for: target }: Flags): Promise<Written> {
+async function writeFloat(model: Model, options: ExportOptions, { output, for: target }: Flags, rules: OutputRules): Promise<Written> {
   const file = toOnnx(model, options);
   let verification: (Comparison & Partial<Verification>) | undefined;
   const canRun = hasPackage('onnxruntime-node');
   await writeOutput(output, file, {
-    force,
+    ...rules,
     verify: async (temporary) => {
       const written = await readInput(temporary);
       verification = await (canRun ? verifyExport(written, { model }) : compareExport(written, model));
@@ -175,10 +178,10 @@ async function writeFloat(model: Model, options: ExportOptions, { output, force,
   };
 }
 
-async function writeRounded(form: keyof typeof rounding, model: Model, flags: Flags): Promise<Written> {
+async function writeRounded(form: keyof typeof rounding, model: Model, flags: Flags, rules: OutputRules): Promise<Written> {
   const { file, verification, lines } = form === 'int8' ? await int8(model, flags) : await fp16(model, flags);
   await writeOutput(flags.output, file, {
-    force: flags.force,
+    ...rules,
     verify: async (temporary) => {
       if (!Buffer.from(file).equals(await readInput(temporary)))
         throw new ParityError('read back, the file is not the one that was verified');

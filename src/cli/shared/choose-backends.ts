@@ -3,6 +3,7 @@ import { probe } from '../../../eval/backends/probe.ts';
 import { type BackendName, backendNames, backends } from '../../../eval/backends/table.ts';
 import { nearest } from '../../data/nearest-name.ts';
 import { DeviceError, UsageError } from '../../errors.ts';
+import { say } from './results.ts';
 
 /** What `--backend` and `--reference` ask for. */
 export interface BackendFlags {
@@ -47,7 +48,7 @@ export async function workingBackends(flags: BackendFlags, options: BackendOptio
 }
 
 export function sayMissing(name: BackendName, reason: string): void {
-  process.stderr.write(`not on this machine: ${name}: ${reason}\n`);
+  say(`not on this machine: ${name}: ${reason}`);
 }
 
 function runsSource(name: BackendName): boolean {
