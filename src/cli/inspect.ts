@@ -9,6 +9,7 @@ import { grouped } from '../numbers.ts';
 import { formatOption } from './shared/arguments.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { printJson, printText } from './shared/results.ts';
+import { networkPath } from './shared/shipped-models.ts';
 
 export function command(): Command {
   return new Command('inspect')
@@ -16,7 +17,7 @@ export function command(): Command {
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
-      const inspection = await readInputAs(file, async (bytes) => {
+      const inspection = await readInputAs(networkPath(file), async (bytes) => {
         await prepareToRead(bytes);
         return inspect(bytes);
       });

@@ -21,7 +21,10 @@ interface Flags {
 
 export function command(): Command {
   return new Command('predict')
-    .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
+    .argument(
+      '<file>',
+      'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory; or a network of the package, such as cifar-10-wrn-20-1',
+    )
     .argument(
       '<image...>',
       `images (${IMAGE_FORMATS}), folders of them, or patterns such as 'photos/*.jpg'; scaled to cover the network's input and cropped at their centre`,

@@ -46,7 +46,10 @@ interface Flags {
 
 export function command(): Command {
   return new Command('eval')
-    .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
+    .argument(
+      '<file>',
+      'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory; or a network of the package, such as cifar-10-wrn-20-1',
+    )
     .requiredOption('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
     .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(new Option('--reference <name>', 'backend that the others are compared with (default: the first)').choices(backendNames))
