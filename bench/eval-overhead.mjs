@@ -36,7 +36,7 @@ async function compare() {
 
 /** Seconds of onnxruntime alone. */
 async function runBare() {
-  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const { InferenceSession, Tensor } = await (await import('../dist/src/packages.js')).loadPackage('onnxruntime-node');
   const batches = [];
   for await (const { imagesNCHW, count } of data.batches(BATCH, 0, limit)) batches.push({ imagesNCHW: imagesNCHW.slice(), count });
   const session = await InferenceSession.create(model);

@@ -19,7 +19,7 @@ else await compare();
 
 /** In the child: one file loaded, images run one by one; prints milliseconds and megabytes. */
 async function measure(file) {
-  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const { InferenceSession, Tensor } = await (await import('../dist/src/packages.js')).loadPackage('onnxruntime-node');
   const { peakMemory } = await import('../dist/eval/backends/peak-memory.js');
   const bytes = readFileSync(file);
   const [started, used] = [performance.now(), process.cpuUsage()];

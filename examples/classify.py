@@ -1,6 +1,9 @@
 # python classify.py MODEL.onnx IMAGE        needs: pip install onnxruntime numpy pillow
 import json
+import os
 import sys
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reports its use to its vendor unless this is set before it loads
 
 import numpy as np
 import onnxruntime

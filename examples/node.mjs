@@ -1,8 +1,10 @@
 // node node.mjs MODEL.onnx IMAGE        needs: npm install onnxruntime-node sharp
 import { readFile } from 'node:fs/promises';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { readMetadata } from './metadata.mjs';
+
+process.env.ORT_DISABLE_TELEMETRY = '1'; // onnxruntime-node reports its use to its vendor unless this is set before it loads
+const { InferenceSession, Tensor } = await import('onnxruntime-node');
 
 const [, , modelPath, imagePath] = process.argv;
 const file = await readFile(modelPath);

@@ -12,6 +12,9 @@ export type ErrorCode = 'WRN_PARITY' | 'WRN_TRAINING' | 'WRN_USAGE' | 'WRN_INPUT
 export abstract class WrnError extends Error {
   static override readonly name: string = 'WrnError';
   abstract readonly code: ErrorCode;
+  constructor(message: string, options?: ErrorOptions) {
+    super(printable(message), options);
+  }
   override get name(): string {
     return this.constructor.name;
   }
@@ -48,17 +51,27 @@ export class InputError extends WrnError {
     readonly problem: string,
     options?: ErrorOptions,
   ) {
-    super(printable(`${format} ${where.slice(0, MAX_LENGTH)}: ${problem.slice(0, MAX_LENGTH)}`.replace(/ +:/, ':')), options);
+    super(`${format} ${where.slice(0, MAX_LENGTH)}: ${problem.slice(0, MAX_LENGTH)}`.replace(/ +:/, ':'), options);
   }
 }
 
 /** Names come from files, and one that is too long must not reach a terminal. */
 const MAX_LENGTH = 400;
 
-/** A text from a file, without control characters that would steer a terminal. */
+/**
+ * A text of anybody's, on one line and without what would steer a terminal or show something else than it says: control
+ * characters, marks of writing direction, of no width and of lines, halves of characters. All that is printed passes here.
+ */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
+  return text.replace(UNPRINTABLE, '?');
 }
+
+/** As `printable`, of a text of several lines. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** A backend, device, browser, package or native library is not available; the message says what to install. */
 export class DeviceError extends WrnError {

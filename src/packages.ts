@@ -3,14 +3,25 @@
  * are loaded where they are used: converting, or the part of a web page, works without any of them.
  */
 import { createRequire } from 'node:module';
+import { setDefaults } from './environment.ts';
 import { DeviceError } from './errors.ts';
 
 const packages = {
-  'onnxruntime-node': { need: 'running a network in Node', load: () => import('onnxruntime-node') },
+  'onnxruntime-node': { need: 'running a network in Node', load: loadOnnxRuntime },
   'onnxruntime-web': { need: 'running a network in WebAssembly or a browser', load: () => import('onnxruntime-web') },
   'playwright-core': { need: 'driving a browser', load: () => import('playwright-core') },
   sharp: { need: 'reading and writing image files', load: () => import('sharp') },
 };
+
+/**
+ * onnxruntime-node reports to its vendor as soon as it is loaded: it looks up a host, and writes a device id, a database and
+ * logs into the user's cache and temporary folders. This variable, set before, turns all of it off. In a worker thread it
+ * does not reach native code: set it before the process starts.
+ */
+function loadOnnxRuntime() {
+  setDefaults({ ORT_DISABLE_TELEMETRY: '1' });
+  return import('onnxruntime-node');
+}
 
 export type PackageName = keyof typeof packages;
 /** What a package exports. */

@@ -15,6 +15,7 @@ const ground = [
   'src/errors.ts',
   'src/environment.ts',
   'src/version.ts',
+  'src/numbers.ts',
   'src/packages.ts',
   'src/formats',
   'src/network',
@@ -39,7 +40,8 @@ const allowed: Record<string, readonly string[]> = {
   'src/errors.ts': [],
   'src/environment.ts': [],
   'src/version.ts': [],
-  'src/packages.ts': ['src/errors.ts'],
+  'src/numbers.ts': [],
+  'src/packages.ts': ['src/errors.ts', 'src/environment.ts'],
   'src/chart': ['src/errors.ts', 'src/packages.ts'],
   proto: ['src/errors.ts'],
   'src/formats': ['src/errors.ts'],
@@ -153,6 +155,13 @@ test('no file imports itself, around however many others', () => {
   };
   for (const file of files) walk(file, []);
   expect(circles).toEqual([]);
+});
+
+test('onnxruntime-node is loaded where its telemetry is turned off, and nowhere else', () => {
+  const loading = files.filter((file) =>
+    /^import (?!type).*'onnxruntime-node'|import\('onnxruntime-node'\)/m.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(loading).toEqual(['src/packages.ts']);
 });
 
 /** What a file loads when it is imported: imports of types are erased, those inside functions wait until they are called. */

@@ -22,8 +22,8 @@ export type ReadExternal = (location: string, offset: number, length: number) =>
 /** Where the values of external tensors are read, and where those that stay external go. */
 export interface ExternalData {
   readonly read: ReadExternal;
-  /** Name of the new file, beside the new model. */
-  readonly dataName: string;
+  /** Names the new file, beside the new model, by what it holds. */
+  nameData(data: Uint8Array): string;
 }
 
 /** Of all tensors together: they are held in memory, and an array of Node 20 holds no more. A file full of holes may be of any size. */
@@ -74,7 +74,7 @@ function sizeOf(tensor: TensorProto): number {
  * @returns the bytes of that file; undefined when no tensor is external
  * @throws InputError when there is external data and no way to read it, or more than `MAX_BYTES`
  */
-export function relocate(model: ModelProto, { read, dataName = '' }: Partial<ExternalData> = {}): Uint8Array | undefined {
+export function relocate(model: ModelProto, { read, nameData = () => '' }: Partial<ExternalData> = {}): Uint8Array | undefined {
   const tensors = tensorsOf(model).filter(isExternal);
   if (tensors.length === 0) return undefined;
   let end = 0;
@@ -86,12 +86,29 @@ export function relocate(model: ModelProto, { read, dataName = '' }: Partial<Ext
   if (end > MAX_BYTES) throw new InputError('onnx', 'graph', `expected at most ${MAX_BYTES} bytes of external data, got ${end}`);
   const file = new Uint8Array(end);
   for (const { tensor, offset } of places) {
-    const bytes = readExternal(tensor, read);
-    file.set(bytes, offset);
-    const entries = { location: dataName, offset: String(offset), length: String(bytes.length) };
+    file.set(readExternal(tensor, read), offset);
+  }
+  const location = nameData(file);
+  for (const { tensor, offset } of places) {
+    const entries = { location, offset: String(offset), length: String(sizeOf(tensor)) };
     tensor.external_data = Object.entries(entries).map(([key, value]) => ({ key, value }));
   }
   return file;
+}
+
+/**
+ * Looks at the place of every external tensor: also of those that nothing uses, which a runtime may open all the same.
+ * @throws InputError when one cannot be read; without `read` nothing is checked
+ */
+export function requireExternal(model: ModelProto, read: ReadExternal | undefined): void {
+  if (!read) return;
+  for (const tensor of tensorsOf(model).filter(isExternal)) readExternal(tensor, (location) => read(location, 0, 0));
+}
+
+/** Paths of the files that hold values of a model. */
+export function externalFiles(model: ModelProto): string[] {
+  const locations = tensorsOf(model).flatMap(({ external_data }) => external_data?.find(({ key }) => key === 'location')?.value ?? []);
+  return [...new Set(locations)];
 }
 
 /**

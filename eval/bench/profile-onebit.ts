@@ -19,16 +19,28 @@ export async function profileOneBit(file: Uint8Array, options: ProfileOptions): 
   const perImage = (milliseconds: number) => (1000 * milliseconds) / batch;
   const ops = new Map<string, number>();
   for (const { kernel, milliseconds } of calls) ops.set(kernel, (ops.get(kernel) ?? 0) + perImage(milliseconds));
+  const rateOf = ({ layer, milliseconds }: CallTime) => (milliseconds ? (macsOf.get(layer) ?? 0) / (perImage(milliseconds) * 1e-6) : 0);
+  const typeOf = ({ kernel }: CallTime) => (kernel === 'signsByte' ? 'int8' : 'float32');
+  const peakOf = (type: 'int8' | 'float32') => Math.max(matmul[type], ...calls.filter((call) => typeOf(call) === type).map(rateOf));
+  const peak = { float32: peakOf('float32'), int8: peakOf('int8') };
   return {
     batch,
     runs,
     microsecondsPerImage: perImage(total(calls)),
     matmul,
-    layers: calls.map(({ layer, kernel, milliseconds }) => {
-      const macs = macsOf.get(layer) ?? 0;
-      const speed = kernel === 'signsByte' ? matmul.int8 : matmul.float32;
-      const ofMatmul = macs && milliseconds ? macs / (perImage(milliseconds) * 1e-6) / speed : null;
-      return { layer, ops: [kernel], microsecondsPerImage: perImage(milliseconds), multiplyAccumulates: macs, ofMatmul };
+    peak,
+    layers: calls.map((call) => {
+      const rate = rateOf(call) || null;
+      const type = typeOf(call);
+      return {
+        layer: call.layer,
+        fused: [],
+        ops: [call.kernel],
+        microsecondsPerImage: perImage(call.milliseconds),
+        multiplyAccumulates: macsOf.get(call.layer) ?? 0,
+        ofMatmul: rate && rate / matmul[type],
+        ofPeak: rate && rate / peak[type],
+      };
     }),
     ops: [...ops]
       .map(([op, microsecondsPerImage]) => ({ op, microsecondsPerImage }))

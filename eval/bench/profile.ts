@@ -25,6 +25,8 @@ export interface ProfileOptions {
 export interface ProfileRow {
   /** Layer of the topology in files of this project; the node's name in others. */
   readonly layer: string;
+  /** Layers that the runtime fused into this one's convolution, in order: its norm and activation. */
+  readonly fused: readonly string[];
   /** Operators that ran for it, in order, as onnxruntime's optimizer left them. */
   readonly ops: readonly string[];
   readonly microsecondsPerImage: number;
@@ -32,6 +34,8 @@ export interface ProfileRow {
   readonly multiplyAccumulates: number;
   /** Multiply-accumulates a second as a part of what a large matrix product of the same type reaches; null without any. */
   readonly ofMatmul: number | null;
+  /** The same as a part of `Profile.peak`, which is never exceeded. */
+  readonly ofPeak: number | null;
 }
 
 export interface Profile {
@@ -40,6 +44,8 @@ export interface Profile {
   /** The run of median length, the runtime's own work between nodes included. */
   readonly microsecondsPerImage: number;
   readonly matmul: MatmulSpeed;
+  /** The highest rate that was measured, by the product or by a layer: kernels of convolutions may be faster than those of products. */
+  readonly peak: MatmulSpeed;
   readonly layers: readonly ProfileRow[];
   /** Time by operator, longest first. */
   readonly ops: readonly { readonly op: string; readonly microsecondsPerImage: number }[];
@@ -68,30 +74,57 @@ export async function profile(file: Uint8Array, { batch = 8, threads, runs = 10,
   const nodes = run.events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(SUFFIX));
   const topology = inputs.metadata ? layers(inputs.metadata.config) : [];
   const byName = new Map(topology.map((layer) => [layer.name, layer]));
-  const rows = new Map<string, { ops: Set<string>; microseconds: number; integer: boolean }>();
+  const ran = nodes.map(({ name, dur, args }) => ({
+    layer: layerOf(name.slice(0, -SUFFIX.length), byName),
+    dur,
+    op: args?.op_name ?? '?',
+  }));
+  const named = new Set(ran.map(({ layer }) => layer));
+  const rows = new Map<
+    string,
+    { ops: Set<string>; microseconds: number; integer: boolean; conv: ConvLayer | undefined; fused: string[] }
+  >();
   const ops = new Map<string, number>();
-  for (const { name, dur, args } of nodes) {
-    const op = args?.op_name ?? '?';
-    const layer = layerOf(name.slice(0, -SUFFIX.length), byName);
-    const row = rows.get(layer) ?? { ops: new Set(), microseconds: 0, integer: false };
+  for (const { layer, dur, op } of ran) {
+    const found = op.endsWith('Conv') ? convOf(layer, byName) : undefined;
+    // a norm that stands alone runs as a convolution of each channel, too; then the convolution before it has a row of its own
+    const conv = found && (found.conv.name === layer || !named.has(found.conv.name)) ? found : undefined;
+    const key = conv?.conv.name ?? layer;
+    const row = rows.get(key) ?? { ops: new Set(), microseconds: 0, integer: false, conv: conv?.conv, fused: conv?.fused ?? [] };
     row.ops.add(op);
     row.microseconds += dur;
     row.integer ||= op.startsWith('QLinear');
-    rows.set(layer, row);
+    rows.set(key, row);
     ops.set(op, (ops.get(op) ?? 0) + dur);
   }
+  const measured = [...rows].map(([layer, { ops, microseconds, integer, conv, fused }]) => {
+    const time = perImage(microseconds);
+    const macs = conv ? multiplyAccumulates(conv) : 0;
+    const type: keyof MatmulSpeed = integer ? 'int8' : 'float32';
+    return {
+      layer,
+      fused,
+      ops: [...ops],
+      microsecondsPerImage: time,
+      multiplyAccumulates: macs,
+      type,
+      rate: macs && time ? macs / (time * 1e-6) : null,
+    };
+  });
+  const peakOf = (type: keyof MatmulSpeed) =>
+    Math.max(matmul[type], ...measured.flatMap((row) => (row.type === type ? (row.rate ?? 0) : 0)));
+  const peak = { float32: peakOf('float32'), int8: peakOf('int8') };
   return {
     batch,
     runs,
     microsecondsPerImage: perImage(run.microseconds),
     matmul,
-    layers: [...rows].map(([layer, { ops, microseconds, integer }]) => {
-      const time = perImage(microseconds);
-      const conv = [...ops].some((op) => op.endsWith('Conv')) ? convOf(layer, byName) : undefined;
-      const macs = conv && (conv.name === layer || !rows.has(conv.name)) ? multiplyAccumulates(conv) : 0;
-      const ofMatmul = macs && time ? macs / (time * 1e-6) / (integer ? matmul.int8 : matmul.float32) : null;
-      return { layer, ops: [...ops], microsecondsPerImage: time, multiplyAccumulates: macs, ofMatmul };
-    }),
+    peak,
+    layers: measured.map(({ type, rate, ...row }) => ({
+      ...row,
+      ofMatmul: rate && rate / matmul[type],
+      ofPeak: rate && rate / peak[type],
+    })),
     ops: [...ops]
       .map(([op, microseconds]) => ({ op, microsecondsPerImage: perImage(microseconds) }))
       .sort((a, b) => b.microsecondsPerImage - a.microsecondsPerImage),
@@ -168,12 +201,13 @@ function layerOf(node: string, byName: ReadonlyMap<string, Layer>): string {
   return name;
 }
 
-/**
- * The convolution that ran under a layer's name: its own, or that of the norm or activation fused behind it. A norm
- * that stands alone is run as a convolution of each channel, too; the convolution before it then has a row of its own.
- */
-function convOf(name: string, byName: ReadonlyMap<string, Layer>): ConvLayer | undefined {
+/** The convolution that ran under a layer's name: its own, or that which the norm and activation up to this layer were fused into. */
+function convOf(name: string, byName: ReadonlyMap<string, Layer>): { conv: ConvLayer; fused: string[] } | undefined {
+  const fused: string[] = [];
   let layer = byName.get(name);
-  while (layer?.op === 'norm' || layer?.op === 'relu' || layer?.op === 'shiftedRelu') layer = byName.get(layer.inputs[0] as string);
-  return layer?.op === 'conv' ? layer : undefined;
+  while (layer?.op === 'norm' || layer?.op === 'relu' || layer?.op === 'shiftedRelu') {
+    fused.unshift(layer.name);
+    layer = byName.get(layer.inputs[0] as string);
+  }
+  return layer?.op === 'conv' ? { conv: layer, fused } : undefined;
 }

@@ -8,14 +8,16 @@ import { type Profile, profile } from '../../eval/bench/profile.ts';
 import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
 import { machine } from '../../eval/machine.ts';
 import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
-import { UsageError } from '../errors.ts';
-import { namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
+import { printable, UsageError } from '../errors.ts';
+import { percent, significant } from '../numbers.ts';
+import { formatOption, namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
 import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
+import { printJson, printText } from './shared/results.ts';
 import { fittedTable, plain, wideOption } from './shared/table.ts';
 
 interface Flags {
@@ -52,13 +54,13 @@ export function command(): Command {
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
     .option(
       '--profile',
-      'time by layer and operator on the CPU (on our own kernels where onebit is among the backends), beside the multiply-accumulates and the speed of a large matrix product',
+      'time per layer and operator on the CPU, or on our own kernels where onebit is among the backends, beside the highest speed measured',
     )
     .option('--chart <name>', 'draw NAME.svg and NAME.png')
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .option('--force', 'replace an existing chart', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addOption(wideOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx bench dense.onnx packed.onnx int8.onnx --backend cpu,wasm --batch 1,8 --chart speed')
     .action(run);
@@ -66,7 +68,8 @@ export function command(): Command {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const charts = flags.chart === undefined ? [] : [`${flags.chart}.svg`, `${flags.chart}.png`];
-  for (const path of charts) requireWritable(path, flags.force);
+  const rules = { force: flags.force, sources: paths };
+  for (const path of charts) requireWritable(path, rules);
   const names = paths.map((path) => basename(path));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
@@ -114,8 +117,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     const [{ benchChart }, { toPng }] = await Promise.all([import('../../eval/bench/chart.ts'), import('../chart/png.ts')]);
     const svg = benchChart(measurements, [machine(), new Date().toISOString().slice(0, 10)]);
     const [svgPath, pngPath] = charts as [string, string];
-    await writeOutput(svgPath, Buffer.from(svg), flags);
-    await writeOutput(pngPath, await toPng(svg), flags);
+    await writeOutput(svgPath, Buffer.from(svg), rules);
+    await writeOutput(pngPath, await toPng(svg), rules);
   }
 }
 
@@ -127,8 +130,8 @@ interface FileProfile {
 }
 
 function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
-  const text = () => [measurementTable(measurements, wide), ...profiles.map(profileTable)].join('\n');
-  process.stdout.write(format === 'json' ? `${JSON.stringify({ measurements, profiles })}\n` : text());
+  if (format === 'json') printJson({ measurements, profiles });
+  else printText([measurementTable(measurements, wide), ...profiles.map(profileTable)].join('\n'));
 }
 
 /** Columns that a narrow terminal goes without, the first to go first. */
@@ -139,7 +142,7 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   const rows: string[][] = [];
   const ratio = (value: number | null) => (value === null ? '' : ` (${value.toFixed(2)})`);
   for (const one of measurements) {
-    const milliseconds = (seconds: number) => ((seconds * 1000) / one.batch).toPrecision(3);
+    const milliseconds = (seconds: number) => significant((seconds * 1000) / one.batch);
     const memory = one.peakMemoryBytes === null ? '-' : `${Math.round(one.peakMemoryBytes / 1e6)} MB${ratio(one.memoryRatio)}`;
     const { median, low, high } = one.seconds;
     rows.push([
@@ -149,7 +152,7 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
       String(one.batch),
       milliseconds(median),
       `${milliseconds(low)} to ${milliseconds(high)}`,
-      one.imagesPerSecond.toPrecision(3),
+      significant(one.imagesPerSecond),
       `${one.speedup.toFixed(2)}x`,
       `${one.loadSeconds.toFixed(2)} s${ratio(one.loadRatio)}`,
       `${one.firstSeconds.toFixed(3)} s`,
@@ -160,34 +163,38 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   const details = new Map(measurements.map(({ backend, detail }) => [backend, detail]));
   const ran = [...details].map(([backend, detail]) => `  ${backend}: ${detail}\n`).join('');
   const shapes = (inputs: Shapes) => Object.entries(inputs).map(([name, dims]) => `${name} [${dims.join(', ')}]`);
-  const random = measurements.map(({ file, inputs }) => (inputs ? `  ${file}: random values for ${shapes(inputs).join(', ')}\n` : ''));
+  const random = measurements.map(({ file, inputs }) =>
+    inputs ? `  ${printable(file)}: random values for ${shapes(inputs).join(', ')}\n` : '',
+  );
   return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
 function profileTable({ file, on, profile }: FileProfile): string {
-  const { batch, matmul, layers, ops, microsecondsPerImage } = profile;
+  const { batch, matmul, peak, layers, ops, microsecondsPerImage } = profile;
   const table = new Table({
-    head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of matmul'],
+    head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'],
     style: { ...plain.style, compact: true },
   }); // a hundred rows: no lines between them
-  const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;
-  for (const { layer, ops, microsecondsPerImage: time, multiplyAccumulates, ofMatmul } of layers) {
+  const share = (fraction: number) => percent(fraction, 1);
+  for (const { layer, fused, ops, microsecondsPerImage: time, multiplyAccumulates, ofPeak } of layers) {
     const macs = multiplyAccumulates ? (multiplyAccumulates / 1e6).toFixed(1) : '-';
     table.push([
-      layer,
+      [layer, ...fused.map((name) => name.split('.').at(-1))].join(' + '),
       ops.join(' '),
       time.toFixed(1),
-      percent(time / microsecondsPerImage),
+      share(time / microsecondsPerImage),
       macs,
-      ofMatmul === null ? '-' : percent(ofMatmul),
+      ofPeak === null ? '-' : share(ofPeak),
     ]);
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
   return [
-    `\n${file} on ${on}, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
+    `\n${printable(file)} on ${on}, batch size ${batch}: ${microsecondsPerImage.toFixed(0)} µs per image`,
     table.toString(),
-    `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
-    `  matmul, products of 1024 x 1024 matrices in onnxruntime: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${share(time / microsecondsPerImage)}`).join(', ')}`,
+    `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
+    `  that product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    '  conv + norm + relu: the runtime fused these layers into the convolution',
     '',
   ].join('\n');
 }

@@ -2,11 +2,12 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { readModel } from '../../converters/read.ts';
-import { UsageError } from '../errors.ts';
+import { printable, UsageError } from '../errors.ts';
 import { runName } from '../network/config.ts';
 import { readLog } from '../train/log.ts';
 import { readInput, readInputAs } from './shared/input-file.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
+import { printText } from './shared/results.ts';
 import { runNames } from './shared/run-names.ts';
 
 interface Flags {
@@ -25,8 +26,9 @@ export function command(): Command {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const outputs = { svg: `${flags.output}.svg`, png: `${flags.output}.png` };
-  for (const path of Object.values(outputs)) requireWritable(path, flags.force);
   const files = paths.map((path) => (statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'log.jsonl') : path));
+  const rules = { force: flags.force, sources: files };
+  for (const path of Object.values(outputs)) requireWritable(path, rules);
   const names = await namesOf(files);
   const runs = await Promise.all(
     files.map(async (file, i) => ({ name: names[i] as string, log: readLog(Buffer.from(await readInput(file)).toString(), file) })),
@@ -35,9 +37,9 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   if (empty) throw new UsageError(`${empty.name}: expected a log of at least one epoch, got none`);
   const [{ curveChart }, { toPng }] = await Promise.all([import('../train/curve.ts'), import('../chart/png.ts')]);
   const svg = curveChart(runs);
-  await writeOutput(outputs.svg, Buffer.from(svg), flags);
-  await writeOutput(outputs.png, await toPng(svg), flags);
-  process.stdout.write(`${outputs.svg}\n${outputs.png}\n`);
+  await writeOutput(outputs.svg, Buffer.from(svg), rules);
+  await writeOutput(outputs.png, await toPng(svg), rules);
+  printText(`${printable(outputs.svg)}\n${printable(outputs.png)}\n`);
 }
 
 /** Network, bits and data of each run, from the model or checkpoint beside its log; the folder's name where that is missing or says too little. */

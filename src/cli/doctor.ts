@@ -1,6 +1,9 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
+import { printable } from '../errors.ts';
+import { formatOption } from './shared/arguments.ts';
+import { printJson, printText } from './shared/results.ts';
 
 interface Options {
   readonly format: 'human' | 'json';
@@ -12,7 +15,7 @@ export function command(): Command {
   return new Command('doctor')
     .option('--browser <path>', 'Chrome, Chromium or Edge; found by name when not given')
     .option('--software-gpu', 'try WebGPU and WebGL with software rendering')
-    .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .action(doctor);
 }
@@ -20,18 +23,14 @@ export function command(): Command {
 async function doctor({ format, ...options }: Options): Promise<void> {
   const findings: Finding[] = [];
   for await (const finding of examine({ ...options, dataFolder: defaultDataFolder() })) {
-    if (format === 'human') print(line(finding, findings.at(-1)));
+    if (format === 'human') printText(`${line(finding, findings.at(-1))}\n`);
     findings.push(finding);
   }
-  if (format === 'json') print(JSON.stringify(findings, null, 2));
+  if (format === 'json') printJson(findings, 2);
 }
 
 /** A line a finding, below a heading where a new area begins. */
 function line({ area, name, ok, detail }: Finding, before: Finding | undefined): string {
   const heading = area === before?.area ? '' : `${before ? '\n' : ''}${area}\n`;
-  return `${heading}  ${ok ? 'yes' : 'no '}  ${name.padEnd(15)} ${detail}`;
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  return `${heading}  ${ok ? 'yes' : 'no '}  ${name.padEnd(15)} ${printable(detail)}`;
 }

@@ -1,8 +1,12 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
+import { printable } from '../errors.ts';
 import { networkName } from '../network/config.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { weightCount } from '../network/topology.ts';
+import { grouped } from '../numbers.ts';
+import { formatOption } from './shared/arguments.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
+import { printJson, printText } from './shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './shared/source.ts';
 
 interface Flags extends SourceFlags {
@@ -15,16 +19,17 @@ export function command(): Command {
   return addSourceOptions(new Command('import'))
     .requiredOption('-o, --output <file>', 'model file to write')
     .option('--force', 'replace an existing file', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx import CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.safetensors')
     .action(run);
 }
 
 async function run(source: string, flags: Flags): Promise<void> {
-  requireWritable(flags.output, flags.force);
+  const rules = { force: flags.force, sources: [source] };
+  requireWritable(flags.output, rules);
   const model = await readSource(source, flags);
   const file = writeModelFile(model);
-  await writeOutput(flags.output, file, { force: flags.force });
+  await writeOutput(flags.output, file, rules);
   const result = {
     source,
     output: flags.output,
@@ -34,6 +39,7 @@ async function run(source: string, flags: Flags): Promise<void> {
     bytes: file.length,
     ...(model.notes && model.notes.length > 0 && { notes: model.notes }),
   };
-  const human = `${result.output}: ${result.network} (${result.dialect}), ${result.weights.toLocaleString('en-US')} weights, ${result.bytes.toLocaleString('en-US')} bytes\n`;
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : human);
+  const human = `${printable(result.output)}: ${result.network} (${printable(result.dialect)}), ${grouped(result.weights)} weights, ${grouped(result.bytes)} bytes\n`;
+  if (flags.format === 'json') printJson(result);
+  else printText(human);
 }

@@ -1,33 +1,31 @@
 import Table from 'cli-table3';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { type Inspection, inspect } from '../../converters/inspect/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';
 import { prepareToRead } from '../../converters/read.ts';
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
+import { grouped } from '../numbers.ts';
+import { formatOption } from './shared/arguments.ts';
 import { readInputAs } from './shared/input-file.ts';
+import { printJson, printText } from './shared/results.ts';
+import { networkPath } from './shared/shipped-models.ts';
 
 export function command(): Command {
   return new Command('inspect')
     .argument('<file>', 'source of any kind that export reads, or ONNX file, recognised by its content')
-    .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
-      const inspection = await readInputAs(file, async (bytes) => {
+      const inspection = await readInputAs(networkPath(file), async (bytes) => {
         await prepareToRead(bytes);
         return inspect(bytes);
       });
-      const text = format === 'json' ? JSON.stringify({ file, ...inspection }) : shown(describe(file, inspection));
-      process.stdout.write(`${text}\n`);
+      if (format === 'json') printJson({ file, ...inspection });
+      else printText(`${describe(file, inspection)}\n`);
     });
 }
 
-/** Names of layers and all metadata come from the file. */
-function shown(text: string): string {
-  return text.split('\n').map(printable).join('\n');
-}
-
-const grouped = (n: number) => n.toLocaleString('en-US');
 const times = (n: number) => `${n.toFixed(n < 10 ? 2 : 1)}x`;
 const pair = (sizes: readonly number[] | null) => sizes?.join('x') ?? '';
 
@@ -36,7 +34,7 @@ function describe(file: string, { network, kind, layers, totals, bytes, config, 
   const settings = config && Object.entries(config).map(([field, value]) => `${field} ${JSON.stringify(value)}`);
   const facts = about && Object.entries(about).map(([field, value]) => `${field} ${Array.isArray(value) ? value.join(', ') : value}`);
   return [
-    `${file}: ${title}`,
+    printable(`${file}: ${title}`),
     layerTable(layers, totals),
     totalsTable(bytes, totals),
     section('Configuration', settings),
@@ -49,7 +47,7 @@ function describe(file: string, { network, kind, layers, totals, bytes, config, 
 }
 
 function section(title: string, lines: readonly string[] | null): string {
-  return lines ? [title, ...lines.map((line) => `  ${line}`)].join('\n') : '';
+  return lines ? [title, ...lines.map((line) => `  ${printable(line)}`)].join('\n') : '';
 }
 
 /** No colours: the table is the same in a file and on a terminal. */

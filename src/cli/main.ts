@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /** The command line: one thin file a command; errors become one line and an exit code here and nowhere else. */
 import { Command, CommanderError } from 'commander';
+import { whyNotWritten } from '../data/files/file-error.ts';
 import { WrnError } from '../errors.ts';
 import { version } from '../version.ts';
 import { exitCodes } from './shared/exit-codes.ts';
 import { addQuiet } from './shared/quiet.ts';
+import { outliveStdout, say } from './shared/results.ts';
 
 interface Row {
   readonly summary: string;
@@ -41,6 +43,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .description('1-bit wide residual networks: convert them to ONNX at about one bit per weight, prove parity on every runtime')
     .version(version)
     .exitOverride()
+    .configureOutput({ outputError: (text) => say(text.trimEnd()) }) // it quotes what is wrong
     .addHelpText('after', ENVIRONMENT)
     .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .showHelpAfterError('(run with --help for the options and an example)');
@@ -54,14 +57,16 @@ async function main(argv: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.WRN_USAGE;
+    const refused = whyNotWritten(error);
+    if (refused !== undefined) {
+      say(`wrn-onnx: ${(error as NodeJS.ErrnoException).path ?? 'a file'}: cannot be used, ${refused}`);
+      return exitCodes.WRN_USAGE;
+    }
     if (!(error instanceof WrnError)) throw error;
-    process.stderr.write(`wrn-onnx: ${error.message}\n`);
+    say(`wrn-onnx: ${error.message}`);
     return exitCodes[error.code];
   }
 }
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(); // the reader, e.g. `head`, has seen enough
-});
+outliveStdout();
 process.exitCode = await main(process.argv.slice(2));

@@ -4,9 +4,10 @@ import { type BackendName, backendNames, backends } from '../../eval/backends/ta
 import { logitsOf } from '../../eval/runtime/model-input.ts';
 import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-image.ts';
 import { type Prediction, topK } from '../network/softmax.ts';
-import { naturalNumber } from './shared/arguments.ts';
+import { formatOption, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { expandPaths } from './shared/paths.ts';
+import { printJson, printText, say } from './shared/results.ts';
 import { readNetwork } from './shared/source.ts';
 
 interface Flags {
@@ -20,7 +21,10 @@ interface Flags {
 
 export function command(): Command {
   return new Command('predict')
-    .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
+    .argument(
+      '<file>',
+      'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory; or a network of the package, such as cifar-10-wrn-20-1',
+    )
     .argument(
       '<image...>',
       `images (${IMAGE_FORMATS}), folders of them, or patterns such as 'photos/*.jpg'; scaled to cover the network's input and cropped at their centre`,
@@ -30,7 +34,7 @@ export function command(): Command {
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx predict wrn-20-10.onnx photo.jpg --top 3')
     .action(run);
 }
@@ -52,7 +56,7 @@ async function run(file: string, images: readonly string[], flags: Flags): Promi
     await session.close();
     if (results.length > 0) print(file, flags, results); // before an error that ended the rest
   }
-  if (!metadata?.about.classLabels) process.stderr.write(`${file} names no classes. Export it with --dataset NAME, and they are named\n`);
+  if (!metadata?.about.classLabels) say(`${file} names no classes. Export it with --dataset NAME, and they are named`);
 }
 
 interface Result {
@@ -62,7 +66,7 @@ interface Result {
 
 function print(file: string, { backend, format }: Flags, results: readonly Result[]): void {
   if (format === 'json') {
-    process.stdout.write(`${JSON.stringify({ model: file, backend, results })}\n`);
+    printJson({ model: file, backend, results });
     return;
   }
   const table = new Table({ head: ['image', 'class', 'probability'], style: { head: [], border: [] } });
@@ -70,5 +74,5 @@ function print(file: string, { backend, format }: Flags, results: readonly Resul
     const rows = classes.map(({ label, probability }) => [label, `${(probability * 100).toFixed(2)} %`]);
     for (const [i, row] of rows.entries()) table.push(i === 0 ? [{ content: image, rowSpan: rows.length }, ...row] : row);
   }
-  process.stdout.write(`${table.toString()}\n`);
+  printText(`${table.toString()}\n`);
 }

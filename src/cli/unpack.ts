@@ -1,8 +1,13 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
 import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
+import { printable } from '../errors.ts';
+import { grouped, significant } from '../numbers.ts';
+import { formatOption } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
-import { dataNameOf, externalReader, requireWritableModel, writeModel } from './shared/model-files.ts';
+import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
+import { requireWritable } from './shared/output-file.ts';
+import { printJson, printText } from './shared/results.ts';
 
 interface Flags {
   readonly output: string;
@@ -15,19 +20,20 @@ export function command(): Command {
     .argument('<model>', 'ONNX file whose weights are stored as bits')
     .requiredOption('-o, --output <file>', 'ONNX file to write')
     .option('--force', 'replace an existing file', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx unpack packed.onnx -o dense.onnx')
     .action(run);
 }
 
 async function run(source: string, { output, force, format }: Flags): Promise<void> {
-  requireWritableModel(output, force);
+  const rules = { force, sources: [source] };
+  requireWritable(output, rules);
   const file = await readInput(source);
   const read = externalReader(source);
-  const result = unpackOnnx(file, { external: { read, dataName: dataNameOf(output) } });
+  const result = unpackOnnx(file, { external: { read, nameData: (data) => dataNameOf(output, data) } });
   let verification: PackVerification | undefined;
   await writeModel(output, result, {
-    force,
+    ...rules,
     verify: async (path) => {
       const packed = result.unpacked.map((row) => ({ ...row, error: 0 }));
       verification = await verifyPack(path, { original: source, packed, read });
@@ -37,12 +43,12 @@ async function run(source: string, { output, force, format }: Flags): Promise<vo
   const bytesAfter = model.length + (data?.length ?? 0);
   const weights = unpacked.reduce((sum, row) => sum + row.weights, 0);
   if (format === 'json') {
-    process.stdout.write(`${JSON.stringify({ source, output, weights, bytesAfter, unpacked, verification })}\n`);
+    printJson({ source, output, weights, bytesAfter, unpacked, verification });
     return;
   }
   const lines = [
-    `${output}: ${weights.toLocaleString('en-US')} weights of ${unpacked.length} layers as float32, ${bytesAfter.toLocaleString('en-US')} bytes`,
-    `  verified: every weight the same; ${verification?.unproven ?? `outputs on random inputs within ${(verification?.relError ?? 0).toExponential(1)} of the original's in onnxruntime`}`,
+    `${printable(output)}: ${grouped(weights)} weights of ${unpacked.length} layers as float32, ${grouped(bytesAfter)} bytes`,
+    `  verified: every weight the same; ${verification?.unproven ?? `outputs on random inputs within ${significant(verification?.relError ?? 0)} of the original's in onnxruntime`}`,
   ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  printText(`${lines.join('\n')}\n`);
 }

@@ -22,8 +22,8 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { identify, isRunning } from '../data/files/process-identity.ts';
 import { printable, UsageError } from '../errors.ts';
-import { identify, isRunning } from './process-identity.ts';
 import { workerFile } from './worker-file.ts';
 
 const LOOK_MILLISECONDS = 1000;

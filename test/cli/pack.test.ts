@@ -1,5 +1,7 @@
 /** `pack` and `unpack` as a user runs them. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,8 +59,10 @@ test('external data: what stays external goes to a file beside the new model, an
   mkdirSync(at('here'));
   const done = await run(['pack', at('there/model.onnx'), '-o', at('here/out.onnx'), '--format', 'json']);
   expect(done).toMatchObject({ status: 0, stderr: '' });
-  expect(readdirSync(at('here')).sort()).toEqual(['out.onnx', 'out.onnx.data']);
-  expect(readFileSync(at('here/out.onnx.data')).equals(tensors[1]?.raw_data as Uint8Array)).toBe(true);
+  const stored = tensors[1]?.raw_data as Uint8Array;
+  const data = `out.onnx.${createHash('sha256').update(stored).digest('hex').slice(0, 16)}.data`;
+  expect(readdirSync(at('here')).sort()).toEqual([data, 'out.onnx'].sort());
+  expect(readFileSync(at(`here/${data}`)).equals(stored)).toBe(true);
   await (await InferenceSession.create(at('here/out.onnx'))).release();
   const speed = await run(['bench', at('there/model.onnx'), at('here/out.onnx'), '--batch', '1', '--runs', '1', '--format', 'json']);
   expect(speed).toMatchObject({ status: 0, stderr: '' });
@@ -71,16 +75,50 @@ test.each([
   { title: 'outside the folder', location: '../dense.onnx', message: "expected a path inside the model's folder, got one outside" },
   { title: 'an absolute path', location: at('bad/short.bin'), message: "expected a path inside the model's folder, got an absolute one" },
   { title: 'missing', location: 'nothing.bin', message: 'expected a file beside the model, got no such file' },
+  { title: 'the folder itself', location: '.', message: 'expected a regular file, got a folder, device or pipe' },
+  { title: 'a folder inside', location: 'inside', message: 'expected a regular file, got a folder, device or pipe' },
+  { title: 'the folder above', location: '..', message: "expected a path inside the model's folder, got one outside" },
+  { title: 'a pipe', location: 'pipe', message: 'expected a regular file, got a folder, device or pipe' },
+  { title: 'a link to a device', location: 'device', message: "expected a path inside the model's folder, got one outside" },
+  { title: 'a link out', location: 'out', message: "expected a path inside the model's folder, got one outside" },
   { title: 'too short', location: 'short.bin', message: 'expected 4608 bytes at 0, got a file of 3 bytes' },
 ])('external data $title: one line, exit code 3', async ({ location, message }) => {
-  mkdirSync(at('bad'), { recursive: true });
+  rmSync(at('bad'), { recursive: true, force: true });
+  mkdirSync(at('bad/inside'), { recursive: true });
   writeFileSync(at('bad/short.bin'), 'abc');
+  execFileSync('mkfifo', [at('bad/pipe')]);
+  symlinkSync('/dev/zero', at('bad/device'));
+  symlinkSync('../dense.onnx', at('bad/out'));
   writeFileSync(at('bad/model.onnx'), encodeModel(model({ ...parts, tensors: external(tensors, location) })));
-  const { status, stdout, stderr } = await run(['pack', at('bad/model.onnx'), '-o', at('bad/out.onnx')]);
-  expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
-  expect(stderr).toContain(message);
-  expect(stderr.trim().split('\n')).toHaveLength(1);
-  expect(readdirSync(at('bad')).sort()).toEqual(['model.onnx', 'short.bin']);
+  const before = readdirSync(at('bad'));
+  for (const command of [['pack', '-o', at('bad/out.onnx')], ['predict', 'x.png'], ['bench']]) {
+    const [name = '', ...args] = command;
+    const { status, stdout, stderr } = await run([name, at('bad/model.onnx'), ...args]);
+    expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  }
+  expect(readdirSync(at('bad'))).toEqual(before);
+});
+
+test('a model and its data fit at every moment: other data has another name, and goes when its model is replaced', async () => {
+  const save = (name: string, seeds: readonly TensorProto[]) => {
+    writeFileSync(at(`pair/${name}.bin`), Buffer.concat(seeds.map(({ raw_data }) => raw_data ?? new Uint8Array())));
+    writeFileSync(at(`pair/${name}`), encodeModel(model({ ...parts, tensors: external(seeds, `${name}.bin`) })));
+  };
+  mkdirSync(at('pair/out'), { recursive: true });
+  const names = () => readdirSync(at('pair/out'));
+  save('one.onnx', tensors);
+  save('two.onnx', [tensors[0] as TensorProto, { ...noise('another', [8, 16, 1, 1]), name: 'v' }]);
+  expect(await run(['pack', at('pair/one.onnx'), '-o', at('pair/out/net.onnx')])).toMatchObject({ status: 0 });
+  const [first = ''] = names().filter((name) => name.endsWith('.data'));
+  writeFileSync(at('pair/out/net.onnx.0123456789abcdef.data'), 'of a killed run');
+  writeFileSync(at('pair/out/net.onnx.notes.data'), "the user's own");
+  expect(await run(['pack', at('pair/two.onnx'), '-o', at('pair/out/net.onnx'), '--force'])).toMatchObject({ status: 0 });
+  expect(names()).toHaveLength(3);
+  expect(names()).toContain('net.onnx.notes.data');
+  expect(names()).not.toContain(first);
+  await (await InferenceSession.create(at('pair/out/net.onnx'))).release();
 });
 
 test('what was packed, what was not and why, and what was saved, in words', async () => {

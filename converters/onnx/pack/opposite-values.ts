@@ -3,6 +3,7 @@
 import { elements } from '../../../src/formats/shape.ts';
 import { packedLength } from '../../../src/network/sign.ts';
 import { type BitTensor, bitTensor } from '../../../src/network/tensor.ts';
+import { significant } from '../../../src/numbers.ts';
 
 export interface OneBitWeights {
   /** Of the weights' shape; where scales go by blocks of an axis, with that axis split into blocks and what is in one. */
@@ -99,7 +100,7 @@ function errorOf(low: number, high: number): number {
 }
 
 /** 1 where w is positive or +0: unlike the rule of our own networks it tells -0 from +0, so that nothing changes. */
-function signBits(weights: ArrayLike<number>): Uint8Array {
+export function signBits(weights: ArrayLike<number>): Uint8Array {
   const bits = new Uint8Array(packedLength(weights.length));
   for (let i = 0; i < weights.length; i++) {
     const w = weights[i] as number;
@@ -124,7 +125,7 @@ function describeValues(weights: ArrayLike<number>, dims: readonly number[], axe
       .join(', ')}`;
   const near = values.size > 3 && tolerance < NEAR ? splitWeights(weights, dims, axes, NEAR) : '';
   if (typeof near !== 'string')
-    return `within ${near.error.toExponential(1)} of two opposite values: pack with --tolerance ${roundUp(near.error)}`;
+    return `within ${significant(near.error)} of two opposite values: pack with --tolerance ${roundUp(near.error)}`;
   return zeros > 0 ? `takes more than three values, ${zeros} of them zero` : 'takes more than three values';
 }
 

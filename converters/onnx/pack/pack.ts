@@ -4,13 +4,15 @@ import { InputError } from '../../../src/errors.ts';
 import { elements } from '../../../src/formats/shape.ts';
 import { packedLength } from '../../../src/network/sign.ts';
 import { floatTensor } from '../../../src/network/tensor.ts';
-import { type ExternalData, relocate } from '../external-data.ts';
+import { type ExternalData, relocate, requireExternal } from '../external-data.ts';
 import type { Form } from '../forms/form.ts';
 import { inline, int8Signs } from '../forms/inline.ts';
 import { DOMAIN, packed } from '../forms/packed.ts';
 import { type FormName, forms } from '../forms/table.ts';
 import { doubles, type Graph } from '../graph.ts';
+import { stateDigest } from '../weights-digest.ts';
 import type { Constant } from './constants.ts';
+import { digestOf } from './digest.ts';
 import { liftOpset } from './lift-opset.ts';
 import { type OneBitWeights, splitWeights } from './opposite-values.ts';
 import { type Kept, replaceWeights } from './replace-weights.ts';
@@ -71,6 +73,7 @@ const OVERHEAD = 200;
 export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFile {
   const { inline: isInline = false, external, tolerance = 0, keepDefaults } = options;
   const model = decodeModel(file);
+  requireExternal(model, external?.read);
   const opset = liftOpset(model, MIN_OPSET);
   const form = isInline ? inline : packed;
   const rows: Packed[] = [];
@@ -93,6 +96,7 @@ export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFil
   liftIrVersion(model, isInline ? MIN_IR_VERSION.inline : MIN_IR_VERSION.functions);
   if (!isInline) addFunctions(model, opset);
   restateForm(model, isInline ? 'inline' : 'packed');
+  stateDigest(model, digestOf(model));
   const data = relocate(model, external);
   return { model: encodeModel(model), data, packed: rows, kept };
 }

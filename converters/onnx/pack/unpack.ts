@@ -1,11 +1,13 @@
 /** Packed weights back to what they were before. */
 import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from '../../../proto/onnx.ts';
-import { relocate } from '../external-data.ts';
+import { relocate, requireExternal } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
 import { graphsOf } from '../nodes.ts';
+import { encodeValues } from '../stored.ts';
+import { stateDigest } from '../weights-digest.ts';
+import { digestOf } from './digest.ts';
 import { type ModelFile, NothingToPackError, type PackOptions, restateForm } from './pack.ts';
 import { replaceWeights } from './replace-weights.ts';
-import { encodeValues } from './stored.ts';
 
 export interface Unpacked {
   readonly tensor: string;
@@ -25,6 +27,7 @@ export interface UnpackedFile extends ModelFile {
  */
 export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
   const model = decodeModel(file);
+  requireExternal(model, external?.read);
   const unpacked: Unpacked[] = [];
   replaceWeights(model, { read: external?.read }, (graph, { tensor, layer, op }, weights) => {
     if (!weights.unpacked) return 'not packed';
@@ -35,6 +38,7 @@ export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'in
   if (unpacked.length === 0) throw new NothingToPackError('weights stored as bits', []);
   removeFunctions(model);
   restateForm(model, 'dense');
+  stateDigest(model, digestOf(model));
   const data = relocate(model, external);
   return { model: encodeModel(model), data, unpacked };
 }

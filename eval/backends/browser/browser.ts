@@ -1,21 +1,16 @@
-/** The backends that run in the user's Chrome, Chromium or Edge. */
-import { DeviceError } from '../../../src/errors.ts';
 import { readOneBitFile } from '../../../src/onebit/file.ts';
-import { loadPackage, requirePackage } from '../../../src/packages.ts';
+import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions } from '../backend.ts';
 import { openError, stopError } from '../runtime-error.ts';
 import { requireBrowser } from './find.ts';
+import { launch } from './launch.ts';
 import { peakBrowserMemory } from './memory.ts';
 import type { Page as PageApi, PageOpen, PageResult, Provider } from './page.ts';
 import { servePage } from './server.ts';
 
-const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
 const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--ignore-gpu-blocklist'];
 const software = ['--use-webgpu-adapter=swiftshader', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
-
-/** What a signal ends is decided by who runs the backend; the driver would close the browser in the middle of a run. */
-const noHandlers = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
 
 interface BrowserRow {
   readonly title: string;
@@ -35,29 +30,24 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
     title,
     ...(oneBitOnly ? { oneBitOnly } : {}),
     async open(original, originalInput, options) {
-      const { chromium } = await loadPackage('playwright-core');
+      requirePackage('playwright-core');
       if (oneBitOnly)
-        readOneBitFile(original); // here, what is wrong with the file is told from what the machine lacks
+        readOneBitFile(original); // before the browser is looked for: a wrong file is said first
       else requirePackage('onnxruntime-web');
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
       const input = prepared?.input ?? originalInput;
       const server = await servePage(prepared?.model ?? original);
-      const browser = await chromium
-        .launch({ executablePath, headless: true, ...noHandlers, args: flags(provider, options) })
-        .catch(async (error: Error) => {
-          await server.close();
-          throw new DeviceError(
-            `${executablePath} does not start: ${error.message.split('\n')[0]}. Name another browser with --browser PATH`,
-            { cause: error },
-          );
-        });
+      const { browser, close: end } = await launch(executablePath, flags(provider, options)).catch(async (error: unknown) => {
+        await server.close();
+        throw error;
+      });
       const name = `${provider} in the browser`;
       const stopped = (error: unknown): never => {
         throw stopError(name, error);
       };
       const close = async () => {
-        await browser.close();
+        await end();
         await server.close();
       };
       try {
@@ -92,9 +82,7 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
 }
 
 function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {
-  const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  const rendering = provider === 'wasm' || provider === 'onebit' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
-  return [...root, ...quiet, ...rendering];
+  return provider === 'wasm' || provider === 'onebit' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
 }
 
 function decode({ outputs, seconds }: PageResult) {

@@ -5,9 +5,11 @@ import { type BackendName, backends } from '../../../eval/backends/table.ts';
 import { type Bisection, type BisectOptions, bisectDecoded, type DecodedSide } from '../../../eval/verify/bisect.ts';
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
-import { ParityError, UsageError } from '../../errors.ts';
+import { ParityError, printable, UsageError } from '../../errors.ts';
+import { significant } from '../../numbers.ts';
 import { version } from '../../version.ts';
 import { workingBackends } from '../shared/choose-backends.ts';
+import { printJson, printText } from '../shared/results.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { runRecord } from './report.ts';
 
@@ -39,9 +41,8 @@ export async function runBisect(file: Network, flags: BisectFlags): Promise<void
   });
   try {
     const bisection = await bisectOn(data, sides, backendOptions, flags.limit);
-    process.stdout.write(
-      flags.format === 'json' ? `${JSON.stringify({ ...bisection, version, ...runRecord() })}\n` : describeBisection(bisection, flags),
-    );
+    if (flags.format === 'json') printJson({ ...bisection, version, ...runRecord() });
+    else printText(describeBisection(bisection, flags));
     requireAlike(bisection);
   } finally {
     await data.close();
@@ -104,7 +105,7 @@ export function describeBisection(bisection: Bisection, { wide = false }: Bisect
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
-  const number = (value: number | null) => value?.toExponential(1) ?? '-';
+  const number = (value: number | null) => (value === null ? '-' : significant(value));
   for (const row of layers.slice(from, to))
     table.push([
       row.layer,
@@ -115,12 +116,12 @@ export function describeBisection(bisection: Bisection, { wide = false }: Bisect
     ]);
   const hidden = layers.length - (to - from);
   return [
-    `A: ${a}`,
-    `B: ${b}`,
+    `A: ${printable(a)}`,
+    `B: ${printable(b)}`,
     `${images === 1 ? 'one image' : `${images} images`}, tolerance ${tolerance}`,
     table.toString(),
     ...(hidden > 0 ? [`${from} layers before and ${layers.length - to} after these are not shown: --wide shows all.`] : []),
-    first ? `They part at ${first.layer} (${first.op}).` : 'No layer differs.',
+    first ? `They part at ${printable(first.layer)} (${printable(first.op)}).` : 'No layer differs.',
     '',
   ].join('\n');
 }

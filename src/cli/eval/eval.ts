@@ -8,11 +8,12 @@ import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
 import { openImageSet } from '../../data/open.ts';
 import { UsageError } from '../../errors.ts';
-import { naturalNumber, naturalNumbers } from '../shared/arguments.ts';
+import { formatOption, naturalNumber, naturalNumbers } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
-import { requireWritable } from '../shared/output-file.ts';
+import { type OutputRules, requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
+import { say } from '../shared/results.ts';
 import { parseShard } from '../shared/shard.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { wideOption } from '../shared/table.ts';
@@ -45,7 +46,10 @@ interface Flags {
 
 export function command(): Command {
   return new Command('eval')
-    .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
+    .argument(
+      '<file>',
+      'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory; or a network of the package, such as cifar-10-wrn-20-1',
+    )
     .requiredOption('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
     .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(new Option('--reference <name>', 'backend that the others are compared with (default: the first)').choices(backendNames))
@@ -88,7 +92,7 @@ export function command(): Command {
     .option('--compare <results...>', 'with --report: draw results of other files beside it, as --format json printed them', [])
     .option('--force', 'replace existing files', false)
     .addOption(wideOption('all columns, and with --bisect all layers'))
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText(
       'after',
       `
@@ -122,11 +126,15 @@ async function run(path: string, flags: Flags): Promise<void> {
   const record = runRecord();
   printReport(report, record, { format: flags.format, bisection, wide: flags.wide });
   await job.logitFiles.write(report);
-  const { force } = flags;
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force, ...record, others: job.others, bisection });
+  if (flags.report !== undefined)
+    await writeReport(flags.report, report, { ...outputRules(path, flags), ...record, others: job.others, bisection });
   if (failure !== undefined) throw failure;
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
+}
+
+function outputRules(path: string, { force, against, compare }: Flags): OutputRules {
+  return { force, sources: [path, ...(against === undefined ? [] : [against]), ...compare] };
 }
 
 /** All that an evaluation needs, checked and open but for the backends. */
@@ -149,8 +157,9 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
   if (fixedBatch !== undefined && fixedBatch !== (flags.batch ?? fixedBatch))
     throw new UsageError(`${input.fixedBatch ? path : flags.against} takes batches of ${fixedBatch}, got --batch ${flags.batch}`);
   const backends = backendsNamed(flags, against && !against.source ? undefined : source, [model.bytes]);
+  const rules = outputRules(path, flags);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
-  if (flags.report !== undefined) requireWritable(flags.report, flags.force);
+  if (flags.report !== undefined) requireWritable(flags.report, rules);
   const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops });
   try {
     const labels = metadata?.about.classLabels;
@@ -168,7 +177,7 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
       shard,
       backendOptions: { threads, browser, softwareGpu, batch: flags.batch, source },
     });
-    const logitFiles = new LogitFiles(flags.saveLogits, plan.subject, plan.rows, flags.force);
+    const logitFiles = new LogitFiles(flags.saveLogits, plan.subject, plan.rows, rules);
     await logitFiles.open(classes, plan.range.from);
     return { plan, logitFiles, sides, others };
   } catch (error) {
@@ -219,5 +228,5 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
 }
 
 function warn(note: string | undefined): void {
-  if (note !== undefined) process.stderr.write(`${note}\n`);
+  if (note !== undefined) say(note);
 }

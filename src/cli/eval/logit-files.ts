@@ -2,25 +2,25 @@
 import { type Report, type Row, rowName, type Subject } from '../../../eval/report.ts';
 import { LogitSpool } from '../../../eval/tally/logit-spool.ts';
 import { writeNpy } from '../../formats/npy.ts';
-import { requireWritable, writeOutput } from '../shared/output-file.ts';
+import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
 
 export class LogitFiles {
   readonly #subject: Pick<Subject, 'model' | 'against'>;
   readonly #paths: ReadonlyMap<string, string>;
   readonly #spools = new Map<string, LogitSpool>();
-  readonly #force: boolean;
+  readonly #rules: OutputRules;
 
   /**
    * @param path of the file, or what the names of several begin with; no files when undefined
-   * @throws UsageError when one exists and `force` is off
+   * @throws UsageError when one cannot be written
    */
-  constructor(path: string | undefined, subject: Pick<Subject, 'model' | 'against'>, rows: readonly Row[], force: boolean) {
+  constructor(path: string | undefined, subject: Pick<Subject, 'model' | 'against'>, rows: readonly Row[], rules: OutputRules) {
     const stem = path?.replace(/\.npy$/, '');
     const several = ({ backend, model }: Row) => [stem, ...(subject.against ? [model ?? subject.model] : []), backend, 'npy'].join('.');
     this.#subject = subject;
     this.#paths = new Map(path === undefined ? [] : rows.map((row) => [rowName(subject, row), rows.length === 1 ? path : several(row)]));
-    this.#force = force;
-    for (const file of this.#paths.values()) requireWritable(file, force);
+    this.#rules = rules;
+    for (const file of this.#paths.values()) requireWritable(file, rules);
   }
 
   /** @param from index of the first image */
@@ -39,7 +39,7 @@ export class LogitFiles {
       const [path, spool] = [this.#paths.get(row), this.#spools.get(row)];
       if (!path || !spool) continue;
       const { tally } = result;
-      await writeOutput(path, writeNpy([tally.images, tally.classes], spool.pieces(tally.images)), { force: this.#force });
+      await writeOutput(path, writeNpy([tally.images, tally.classes], spool.pieces(tally.images)), this.#rules);
       await spool.close();
     }
   }

@@ -1,5 +1,6 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { mergeParts, type Part, readPart } from '../../../eval/merge.ts';
+import { formatOption } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { expandPaths } from '../shared/paths.ts';
@@ -22,7 +23,7 @@ export function command(): Command {
     )
     .option('--report <file>', 'write the result as one HTML page')
     .option('--force', 'replace an existing page', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addOption(wideOption())
     .addHelpText(
       'after',
@@ -38,12 +39,13 @@ Example:
 }
 
 async function run(files: readonly string[], flags: Flags): Promise<void> {
-  if (flags.report !== undefined) requireWritable(flags.report, flags.force);
+  const rules = { force: flags.force, sources: files };
+  if (flags.report !== undefined) requireWritable(flags.report, rules);
   const parts: Part[] = [];
   for (const file of await expandPaths(files)) parts.push(readPart(await readInput(file), file));
   const report = mergeParts(parts);
   const record = runRecord(parts.flatMap(({ machine }) => machine ?? []));
   printReport(report, record, { format: flags.format, wide: flags.wide });
-  if (flags.report !== undefined) await writeReport(flags.report, report, { force: flags.force, ...record });
+  if (flags.report !== undefined) await writeReport(flags.report, report, { ...rules, ...record });
   requireParity(report);
 }

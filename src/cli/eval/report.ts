@@ -6,15 +6,11 @@ import type { RunRecord } from '../../../eval/record.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
-import { writeOutput } from '../shared/output-file.ts';
+import { type OutputRules, writeOutput } from '../shared/output-file.ts';
 
 /** Writes the page. */
-export async function writeReport(
-  path: string,
-  report: Report,
-  { force, ...page }: PageOptions & { readonly force: boolean },
-): Promise<void> {
-  await writeOutput(path, await reportFile(report, page), { force });
+export async function writeReport(path: string, report: Report, { force, sources, ...page }: PageOptions & OutputRules): Promise<void> {
+  await writeOutput(path, await reportFile(report, page), { force, sources });
 }
 
 /** The page as a file. */

@@ -2,7 +2,8 @@ import { cautionOf, type NamedReport, resultColumns, scopeOf, withNames } from '
 import type { RunRecord } from '../../../eval/record.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
-import { ParityError } from '../../errors.ts';
+import { ParityError, printable } from '../../errors.ts';
+import { printJson, printText } from '../shared/results.ts';
 import { fittedTable } from '../shared/table.ts';
 import { type BisectionWidth, describeBisection } from './bisect.ts';
 
@@ -12,8 +13,8 @@ export function printReport(
   record: RunRecord,
   { format, bisection, wide }: { format: 'human' | 'json'; bisection?: Bisection | undefined } & BisectionWidth,
 ): void {
-  const text = () => [resultTable(report, wide), ...(bisection ? [describeBisection(bisection, { wide })] : [])].join('\n');
-  process.stdout.write(format === 'json' ? `${JSON.stringify({ ...report, ...record, bisection })}\n` : text());
+  if (format === 'json') printJson({ ...report, ...record, bisection });
+  else printText([resultTable(report, wide), ...(bisection ? [describeBisection(bisection, { wide })] : [])].join('\n'));
 }
 
 /**
@@ -40,9 +41,9 @@ export function resultTable(report: Report, wide = false): string {
   const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;
   const caution = cautionOf(named);
   return [
-    `${against ? `${model} and ${against.model}` : model} on ${scopeOf(named)}`,
+    printable(`${against ? `${model} and ${against.model}` : model} on ${scopeOf(named)}`),
     fittedTable(head, rows, { optional: OPTIONAL, wide }),
-    ...results.map(({ backend, detail }) => `  ${backend}: ${detail}`),
+    ...results.map(({ backend, detail }) => `  ${backend}: ${printable(detail)}`),
     isComparison
       ? `parity with ${reference}: ${shard.count > 1 ? 'see wrn-onnx merge' : describeVerdict(named)} (${limits})`
       : 'one backend: nothing to compare with',

@@ -6,15 +6,17 @@ import { type Target, type TargetName, targetNames, targets } from '../../../eva
 import { methodNames } from '../../../eval/verify/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import { type ZerosDifference, zerosDifference } from '../../../eval/verify/zeros.ts';
-import { ParityError, UsageError } from '../../errors.ts';
+import { ParityError, printable, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
 import { type InputLayout, inputLayouts } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
+import { grouped, significant } from '../../numbers.ts';
 import { hasPackage } from '../../packages.ts';
-import { fraction, naturalNumber } from '../shared/arguments.ts';
+import { formatOption, fraction, naturalNumber } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
-import { requireWritable, writeOutput } from '../shared/output-file.ts';
+import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
+import { printJson, printText } from '../shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from '../shared/source.ts';
 import { describeFp16, exportFp16, type Fp16Flags } from './fp16.ts';
 import { describeInt8, exportInt8, type Int8Flags } from './int8.ts';
@@ -54,7 +56,7 @@ export function command(): Command {
     .option('--float16-io', 'fp16: images (unless they are uint8) and logits in float16, too')
     .option('--data <source>', 'fp16: data set whose test images show what it costs')
     .option('--force', 'replace an existing file', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText(
       'after',
       `
@@ -97,7 +99,8 @@ function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefi
 }
 
 async function run(source: string, flags: Flags, self: Command): Promise<void> {
-  requireWritable(flags.output, flags.force);
+  const rules = { force: flags.force, sources: [source] };
+  requireWritable(flags.output, rules);
   const { form, batch } = chooseForm(flags);
   for (const option of self.options) {
     const needs = formsOf.get(option.attributeName());
@@ -107,8 +110,8 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
   const model = await readSource(source, flags);
   const { bytes, verification, lines } =
     form === 'int8' || form === 'fp16'
-      ? await writeRounded(form, model, flags)
-      : await writeFloat(model, { form, input: flags.input, batch }, flags);
+      ? await writeRounded(form, model, flags, rules)
+      : await writeFloat(model, { form, input: flags.input, batch }, flags, rules);
   const zeros = await zerosDifference(model);
   const weights = weightCount(model.config);
   const { dialect } = model.about;
@@ -128,19 +131,19 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
     ...(zeros && { zeros }),
     ...(model.notes && model.notes.length > 0 && { notes: model.notes }),
   };
-  const grouped = (n: number) => n.toLocaleString('en-US');
   const summary = [
-    `${flags.output}: ${network} (${dialect}), ${grouped(weights)} weights`,
+    `${printable(flags.output)}: ${network} (${printable(dialect)}), ${grouped(weights)} weights`,
     `  ${form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
     ...lines,
     ...(zeros ? [describeZeros(zeros)] : []),
   ];
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(result)}\n` : `${summary.join('\n')}\n`);
+  if (flags.format === 'json') printJson(result);
+  else printText(`${summary.join('\n')}\n`);
 }
 
 function describeZeros({ weights, images, agreed, relError }: ZerosDifference): string {
-  const cost = `logits of ${images} images of noise differ by ${relError.toExponential(1)}, ${agreed} of ${images} decisions agree`;
-  return `  ${weights.toLocaleString('en-US')} weights are +1 where the training had sign(0) = 0: ${cost}`;
+  const cost = `logits of ${images} images of noise differ by ${significant(relError)}, ${agreed} of ${images} decisions agree`;
+  return `  ${grouped(weights)} weights are +1 where the training had sign(0) = 0: ${cost}`;
 }
 
 /** What was written, how it was proven, and the same in words. */
@@ -150,12 +153,12 @@ interface Written {
   readonly lines: readonly string[];
 }
 
-async function writeFloat(model: Model, options: ExportOptions, { output, force, for: target }: Flags): Promise<Written> {
+async function writeFloat(model: Model, options: ExportOptions, { output, for: target }: Flags, rules: OutputRules): Promise<Written> {
   const file = toOnnx(model, options);
   let verification: (Comparison & Partial<Verification>) | undefined;
   const canRun = hasPackage('onnxruntime-node');
   await writeOutput(output, file, {
-    force,
+    ...rules,
     verify: async (temporary) => {
       const written = await readInput(temporary);
       verification = await (canRun ? verifyExport(written, { model }) : compareExport(written, model));
@@ -166,19 +169,19 @@ async function writeFloat(model: Model, options: ExportOptions, { output, force,
     bytes: file.length,
     verification,
     lines: [
-      `  verified: ${bits.toLocaleString('en-US')} bits and ${floats.toLocaleString('en-US')} floats equal the source's;`,
+      `  verified: ${grouped(bits)} bits and ${grouped(floats)} floats equal the source's;`,
       relError === undefined
         ? '  not run: that needs onnxruntime-node. Install it: npm install onnxruntime-node'
-        : `  logits of a batch within ${relError.toExponential(1)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
+        : `  logits of a batch within ${significant(relError)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
       ...(target && targets[target].int8 ? ['  8-bit activations are faster there: --calibrate DATA'] : []),
     ],
   };
 }
 
-async function writeRounded(form: keyof typeof rounding, model: Model, flags: Flags): Promise<Written> {
+async function writeRounded(form: keyof typeof rounding, model: Model, flags: Flags, rules: OutputRules): Promise<Written> {
   const { file, verification, lines } = form === 'int8' ? await int8(model, flags) : await fp16(model, flags);
   await writeOutput(flags.output, file, {
-    force: flags.force,
+    ...rules,
     verify: async (temporary) => {
       if (!Buffer.from(file).equals(await readInput(temporary)))
         throw new ParityError('read back, the file is not the one that was verified');

@@ -4,6 +4,7 @@ import { type BackendName, backendNames, backends } from '../../../eval/backends
 import { nearest } from '../../data/nearest-name.ts';
 import { DeviceError, InputError, UsageError } from '../../errors.ts';
 import { readOneBitFile } from '../../onebit/file.ts';
+import { say } from './results.ts';
 
 /** What `--backend` and `--reference` ask for. */
 export interface BackendFlags {
@@ -53,7 +54,7 @@ export async function workingBackends(flags: BackendFlags, options: BackendOptio
 }
 
 export function sayMissing(name: BackendName, reason: string): void {
-  process.stderr.write(`not on this machine: ${name}: ${reason}\n`);
+  say(`not on this machine: ${name}: ${reason}`);
 }
 
 function oneBitOnly(name: BackendName): boolean {

@@ -1,6 +1,7 @@
 /** What Ctrl-C and SIGTERM do. */
 import { InterruptedError } from '../../errors.ts';
 import { exitCodes } from './exit-codes.ts';
+import { say } from './results.ts';
 
 /**
  * An AbortSignal fired by the first Ctrl-C or SIGTERM. After that, or after `release`, the next one ends the process as usual.
@@ -19,7 +20,7 @@ export function catchInterrupt(message: string): { readonly signal: AbortSignal;
 export function exitOnInterrupt(what: string, cleanUp: () => void): { release(): void } {
   return onInterrupt(() => {
     cleanUp();
-    process.stderr.write(`wrn-onnx: interrupted, ${what}\n`);
+    say(`wrn-onnx: interrupted, ${what}`);
     process.exit(exitCodes.WRN_INTERRUPTED);
   });
 }

@@ -1,15 +1,21 @@
 /** ONNX models on disk: a file, and what stands in another one beside it. */
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, realpathSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
-import type { ReadExternal } from '../../../converters/onnx/external-data.ts';
+import { externalFiles, type ReadExternal } from '../../../converters/onnx/external-data.ts';
 import type { ModelFile } from '../../../converters/onnx/pack/pack.ts';
-import { InputError } from '../../errors.ts';
-import { requireWritable, writeOutput } from './output-file.ts';
+import { decodeModel } from '../../../proto/onnx.ts';
+import { makeScratch, sweep } from '../../data/files/leftovers.ts';
+import { InputError, UsageError } from '../../errors.ts';
+import { type OutputOptions, requireWritable, writeOutput } from './output-file.ts';
 
-/** Name of the file for external data that goes with a model file. */
-export function dataNameOf(model: string): string {
-  return `${basename(model)}.data`;
+/** Of names that `dataNameOf` gives, what stands behind the model's. */
+const DATA = /^[0-9a-f]{16}\.data$/;
+
+/** Name of the file for the external data of a model file: another name for other data, so that no model finds data that is not its own. */
+export function dataNameOf(model: string, data: Uint8Array): string {
+  return `${basename(model)}.${createHash('sha256').update(data).digest('hex').slice(0, 16)}.data`;
 }
 
 /** Reads external data of the model at `path`: from its folder and those inside, nowhere else. */
@@ -17,7 +23,7 @@ export function externalReader(path: string): ReadExternal {
   return (location, offset, length) => {
     const folder = realpathSync(dirname(path));
     const file = resolveInside(folder, location);
-    const handle = openSync(file, 'r');
+    const handle = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)); // Windows has no such flag, and no such pipes
     try {
       const { size } = fstatSync(handle);
       if (offset + length > size) {
@@ -51,40 +57,70 @@ function resolveInside(folder: string, location: string): string {
   if (isAbsolute(path) || path.split(/[\\/]/)[0] === '..') {
     throw new InputError('onnx', where, "expected a path inside the model's folder, got one outside");
   }
+  if (!statSync(file).isFile()) throw new InputError('onnx', where, 'expected a regular file, got a folder, device or pipe');
   return file;
 }
 
-/** Refuses to overwrite a model or its data, or a folder that cannot be written, before any work is done. */
-export function requireWritableModel(output: string, force: boolean): void {
-  requireWritable(output, force);
-  requireWritable(join(dirname(output), dataNameOf(output)), force);
+/**
+ * Writes a model and its external data, if any, once `verify` has seen them. Whenever a process is killed, the model in the
+ * folder has its own data beside it: the data's name follows from its content, and the model is renamed last.
+ * @throws UsageError as `writeOutput`, and for a device or pipe when there is external data.
+ */
+export async function writeModel(output: string, { model, data }: ModelFile, options: Required<OutputOptions>): Promise<void> {
+  const target = requireWritable(output, options);
+  if (target.kind === 'stream') {
+    if (data) throw new UsageError(`${output}: the model's external data needs a file beside it. Name a regular file`);
+    return writeOutput(output, model, options);
+  }
+  const folder = dirname(target.path);
+  const old = externalFilesOf(target.path);
+  if (data) await writeWithData(output, folder, { model, data }, options);
+  else await writeOutput(output, model, options);
+  removeOldData(folder, output, old, data && dataNameOf(output, data));
 }
 
-/** Writes a model and its external data, if any, once `verify` has seen them. */
-export async function writeModel(
+async function writeWithData(
   output: string,
-  { model, data }: ModelFile,
-  { force, verify }: { force: boolean; verify: (path: string) => Promise<void> },
+  folder: string,
+  { model, data }: Required<ModelFile> & { readonly data: Uint8Array },
+  options: Required<OutputOptions>,
 ): Promise<void> {
-  requireWritableModel(output, force);
-  if (!data) return writeOutput(output, model, { force, verify });
+  const name = dataNameOf(output, data);
   await writeOutput(output, model, {
-    force,
+    ...options,
     async verify(temporary) {
-      const folder = mkdtempSync(`${temporary}-`);
-      const clean = () => rmSync(folder, { recursive: true, force: true });
+      const scratch = makeScratch(folder);
+      const clean = () => rmSync(scratch, { recursive: true, force: true });
       process.once('exit', clean); // an interrupt ends the process
       try {
-        const [path, dataPath] = [join(folder, basename(output)), join(folder, dataNameOf(output))];
+        const [path, dataPath] = [join(scratch, basename(output)), join(scratch, name)];
         await copyFile(temporary, path);
         await writeFile(dataPath, data);
-        await verify(path);
-        requireWritableModel(output, force);
-        await rename(dataPath, join(dirname(output), dataNameOf(output)));
+        await options.verify(path);
+        requireWritable(output, options);
+        await rename(dataPath, join(folder, name));
       } finally {
         clean();
         process.off('exit', clean);
       }
     },
   });
+}
+
+/** Removes the data of the model that was replaced, and what killed processes left, unless another process is writing here. */
+function removeOldData(folder: string, output: string, old: readonly string[], kept: string | undefined): void {
+  if (sweep(folder)) return;
+  const stem = `${basename(output)}.`;
+  const isOurs = (name: string) => name.startsWith(stem) && DATA.test(name.slice(stem.length));
+  const left = readdirSync(folder).filter((name) => isOurs(name) || (name === `${stem}data` && old.includes(name)));
+  for (const name of left) if (name !== kept) rmSync(join(folder, name), { force: true });
+}
+
+/** What the model that is there now refers to. */
+function externalFilesOf(path: string): string[] {
+  try {
+    return externalFiles(decodeModel(readFileSync(path)));
+  } catch {
+    return []; // there is none, or no model
+  }
 }

@@ -15,8 +15,9 @@ import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
 import { requireParity } from '../eval/result-table.ts';
-import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
+import { formatOption, naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
+import { printJson, printText, say } from '../shared/results.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
 import { describeRun, finishRun } from './finish-run.ts';
 import { TrainingProgress } from './progress.ts';
@@ -78,7 +79,7 @@ export function command(): Command {
     .option('--no-flip', 'mirror none')
     .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
     .addOption(new Option('--cutout <n>', 'side of the square of random pixels; 0: none').argParser(wholeNumber))
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText(
       'after',
       '\nExamples:\n  $ wrn-onnx train --data fashion-mnist --width 1 --epochs 2 -o run\n  $ wrn-onnx train --resume -o run',
@@ -96,7 +97,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
   const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
   try {
-    const lost = await folder.claim((line) => process.stderr.write(`${line}\n`));
+    const lost = await folder.claim(say);
     checkFolder(folder, flags);
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
     // images of any size are tested at the smallest of the scales that training sees, cut around the centre
@@ -136,7 +137,7 @@ async function trainOn(
     warn(checkEnd(recipe.schedule, epochs));
     const done = checkpoint ? checkpoint.progress.step / batchesPerEpoch(images.train, recipe.batch) : 0;
     if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is not there: the curve and the report begin with what follows');
-    process.stderr.write(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}\n`);
+    say(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}`);
     const model = await train(tf, {
       ...job,
       source,
@@ -160,7 +161,8 @@ async function trainOn(
       onProgress: onPass,
     });
     show.end();
-    process.stdout.write(flags.format === 'json' ? `${JSON.stringify(report)}\n` : describeRun(report, folder));
+    if (flags.format === 'json') printJson(report);
+    else printText(describeRun(report, folder));
     requireParity(report.parity);
   } catch (error) {
     lost.throwIfAborted();
@@ -196,7 +198,7 @@ function checkEnd(schedule: Schedule, epochs: number): string | undefined {
 }
 
 function warn(warning: string | undefined): void {
-  if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
+  if (warning !== undefined) say(`warning: ${warning}`);
 }
 
 /** The command that goes on; what a resumption was told may not have reached a checkpoint yet. */

@@ -1,11 +1,12 @@
 /** What the file system refuses, as one line for the user. */
-import { InputError } from '../../errors.ts';
+import { InputError, UsageError } from '../../errors.ts';
 
 const reading: Readonly<Record<string, string>> = {
   ENOENT: 'expected a file or folder, got no such thing',
   EISDIR: 'expected a file, got a folder',
   ENOTDIR: 'expected a folder, got a file',
   EACCES: 'expected a readable file, got permission denied',
+  ELOOP: 'expected a file or folder, got links that lead in a circle',
   ERR_FS_FILE_TOO_LARGE: 'expected a file of at most 2 GiB, got a larger one',
 };
 
@@ -19,12 +20,22 @@ const writing: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'its file system is read-only',
   ENOSPC: 'no space is left on its disk',
+  ENAMETOOLONG: 'its name is too long for the file system',
+  EILSEQ: 'the file system does not take its name',
+  EINVAL: 'the file system does not take its name',
+  ELOOP: 'its links lead in a circle',
+  EPIPE: 'nobody reads the pipe any more',
+  ENXIO: 'there is nothing behind it',
   EDQUOT: 'the quota of its disk is used up',
 };
 
-/** A failure while reading, as an InputError; other errors pass. */
+/** What the file system says of a name that no file can have. */
+const noName = new Set(['ENAMETOOLONG', 'EILSEQ', 'EINVAL']);
+
+/** A failure while reading, as an InputError, or a UsageError for a name that no file can have; other errors pass. */
 export function fileError(path: string, error: unknown): unknown {
   const code = codeOf(error);
+  if (code !== undefined && noName.has(code)) return new UsageError(`${path}: ${writing[code]}`, { cause: error });
   return code === undefined
     ? error
     : new InputError('file', path, reading[code] ?? `expected a readable file, got ${code}`, { cause: error });

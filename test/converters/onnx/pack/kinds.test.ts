@@ -447,7 +447,7 @@ for (const [name, layers, before, after] of [
   testWith(`cases/onnx/${name}.onnx`, `${name}: ${before} to ${after} kB`, async (path) => {
     const read = externalReader(path);
     const result = packOnnx(readFileSync(path), {
-      external: { read, dataName: 'out.onnx.data' },
+      external: { read, nameData: () => 'out.onnx.data' },
       tolerance: name === 'react.ts' ? 1e-6 : 0,
     });
     expect(result.packed).toHaveLength(layers);

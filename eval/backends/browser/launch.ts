@@ -1,0 +1,41 @@
+/** Starts the user's browser so that it talks to nobody but our page, and leaves nothing behind. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { processEnvironment } from '../../../src/environment.ts';
+import { DeviceError } from '../../../src/errors.ts';
+import { loadPackage } from '../../../src/packages.ts';
+
+const quiet = [
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-quic',
+  '--no-first-run',
+  '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1', // Chrome looks up hosts of its vendor all the same
+];
+
+/** What a signal ends is decided by who runs the backend; the driver would close the browser in the middle of a run. */
+const noHandlers = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+
+/**
+ * @returns the browser, with an empty profile of its own; `close` ends it and removes what it has written.
+ * @throws DeviceError when it does not start
+ */
+export async function launch(executablePath: string, flags: readonly string[]): Promise<{ browser: Browser; close(): Promise<void> }> {
+  const { chromium } = await loadPackage('playwright-core');
+  const scratch = await mkdtemp(join(tmpdir(), 'wrn-onnx-browser-'));
+  const clean = () => rm(scratch, { recursive: true, force: true, maxRetries: 3 });
+  const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  // the profile is in a temporary folder; reports of crashes and the desktop's settings would go into the user's own
+  const env = { ...processEnvironment(), BREAKPAD_DUMP_LOCATION: scratch, GSETTINGS_BACKEND: 'memory' };
+  try {
+    const browser = await chromium.launch({ executablePath, headless: true, ...noHandlers, env, args: [...root, ...quiet, ...flags] });
+    return { browser, close: () => browser.close().finally(clean) };
+  } catch (error) {
+    await clean();
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new DeviceError(`${executablePath} does not start: ${reason}. Name another browser with --browser PATH`, { cause: error });
+  }
+}

@@ -1,0 +1,41 @@
+/** What a command says on stdout. */
+import { whyNotWritten } from '../../data/files/file-error.ts';
+import { printable, printableLines } from '../../errors.ts';
+
+let stream: NodeJS.WriteStream = process.stdout;
+
+/** Prints a result in words. Names in it that come from elsewhere may hold line breaks: make them `printable` first. */
+export function printText(text: string): void {
+  stream.write(printableLines(text));
+}
+
+/** Prints a result as JSON, exactly; what would steer a terminal is written as an escape of JSON. */
+export function printJson(value: unknown, indent?: number): void {
+  stream.write(`${JSON.stringify(value, null, indent).replace(/[\p{Cf}\x7f-\x9f\u2028\u2029]/gu, escaped)}\n`);
+}
+
+function escaped(character: string): string {
+  return Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('');
+}
+
+/** Says something beside the result, in one line on stderr. */
+export function say(line: string): void {
+  process.stderr.write(`${printable(line)}\n`);
+}
+
+/** From now on results go to stderr: stdout is the file that the user asked for. */
+export function leaveStdout(): void {
+  stream = process.stderr;
+}
+
+/**
+ * Whatever becomes of stdout, files are written and the exit code is the verdict's. A reader that has seen enough, such as
+ * `head`, is no matter; a disk that is full is one line.
+ */
+export function outliveStdout(): void {
+  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+    process.stdout.on('error', () => {}); // of what is printed after
+    if (error.code !== 'EPIPE') say(`wrn-onnx: stdout: cannot be written, ${whyNotWritten(error) ?? error.message}`);
+  });
+  process.stderr.on('error', () => {});
+}
