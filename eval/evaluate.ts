@@ -1,4 +1,5 @@
 /** Runs a classifier over a labelled data set on several backends and compares them with one of them. */
+import { checkDigest } from '../converters/onnx/pack/digest.ts';
 import { DeviceError } from '../src/errors.ts';
 import type { Session } from './backends/backend.ts';
 import { probe } from './backends/probe.ts';
@@ -44,7 +45,9 @@ const IN_FLIGHT = 2;
  * const report = await evaluate(file, { data: await openImageSet('cifar-10'), backends: ['cpu', 'wasm'], limit: 500 });
  */
 export async function evaluate(file: Uint8Array, options: EvaluateOptions): Promise<Report> {
-  return runPlan(planEvaluation({ ...options, model: readClassifier(file) }), options);
+  const model = readClassifier(file);
+  checkDigest(model.proto);
+  return runPlan(planEvaluation({ ...options, model }), options);
 }
 
 /** Carries out a plan. Throws as `evaluate` does. */

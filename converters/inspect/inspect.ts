@@ -5,7 +5,9 @@ import { type NetworkConfig, networkName } from '../../src/network/config.ts';
 import type { Provenance } from '../../src/network/provenance.ts';
 import { type LayerSummary, summarize } from '../../src/network/summary.ts';
 import { readMetadata } from '../onnx/metadata.ts';
+import { checkDigest } from '../onnx/pack/digest.ts';
 import { describeSource, isSource } from '../read.ts';
+import { describeUnread } from '../sources/unread.ts';
 import { bytesPerLayer, type OnnxSummary, summarizeOnnx } from './onnx-summary.ts';
 import { weightedNodes } from './weighted-nodes.ts';
 
@@ -52,6 +54,7 @@ export function inspect(bytes: Uint8Array): Inspection {
   }
   const proto = decodeOnnx(bytes);
   const metadata = readMetadata(proto);
+  checkDigest(proto);
   const onnx = summarizeOnnx(proto);
   if (!metadata) return describe(bytes.length, null, null, null, weightedNodes(proto), onnx);
   const { config, about, form } = metadata;
@@ -67,7 +70,7 @@ function decodeOnnx(bytes: Uint8Array) {
       throw new InputError(
         'file',
         '',
-        `expected an ONNX model, a .mat, a checkpoint or a model file, got none of them (${error.message})`,
+        `expected an ONNX model, or a source that export reads, got ${describeUnread(bytes) ?? `none of them (${error.message})`}`,
         { cause: error },
       );
     throw error;

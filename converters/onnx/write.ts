@@ -9,6 +9,7 @@ import type { Form, Kernel } from './forms/form.ts';
 import { type FormName, forms } from './forms/table.ts';
 import { Float, type FloatType, Graph } from './graph.ts';
 import { type InputLayout, type RecordedForm, writeMetadata } from './metadata.ts';
+import { ownDigest, stateDigest } from './weights-digest.ts';
 
 export interface ExportOptions {
   /** How weights are stored; `packed` by default. */
@@ -62,7 +63,7 @@ export function toProto(
   const imageShape = input === 'nchw-float' ? [channels, height, width] : [height, width, channels];
   const domains = new Set(form.functions.map((f) => f.domain as string));
   const called = new Set(graph.nodes.map((n) => n.op_type));
-  return {
+  const proto: ModelProto = {
     ir_version: IR_VERSION,
     producer_name: 'wrn-onnx',
     graph: {
@@ -76,6 +77,8 @@ export function toProto(
     functions: form.functions.filter((f) => called.has(f.name as string)),
     metadata_props: writeMetadata(model, formName, input),
   };
+  stateDigest(proto, ownDigest(proto, model.config));
+  return proto;
 }
 
 function value(name: string, elemType: number, shape: readonly number[]): ValueInfoProto {

@@ -41,9 +41,10 @@ const FORMAT = 'hdf5';
 const SIGNATURE = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
 /** Where a file may begin: behind a header of a program's own, as MATLAB's of 512 bytes. */
 const STARTS = [0, 512, 1024, 2048];
-/** A network of 1200 layers has 10,000 groups and arrays. */
-const MAX_NODES = 100_000;
-const MAX_DEPTH = 16;
+/** Header and link of an object: a file has no more of them than fit, unless its links run in circles. */
+const MIN_OBJECT_BYTES = 96;
+/** Name scopes of Keras nest a few deep. */
+const MAX_DEPTH = 12;
 /** Weights hardly compress, bits stored as bytes 8:1; more than this over the whole file is a bomb. */
 const MAX_INFLATION = 64;
 const INFLATION_SLACK = 1 << 20;
@@ -79,7 +80,7 @@ export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = (
   let file: Library.File | undefined;
   try {
     file = new library.File(name, 'r');
-    return new Reader(file, bytes.length * MAX_INFLATION + INFLATION_SLACK, skips).group('/', 0);
+    return new Reader(file, bytes.length, skips).group('/', 0);
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(FORMAT, 'file', `expected a whole file, got ${describeError(error)}. The file is damaged`);
@@ -103,15 +104,17 @@ function describeError(error: unknown): string {
 }
 
 class Reader {
-  #nodes = 0;
+  /** Objects and bytes that may still come. */
+  #objects: number;
   #left: number;
 
   constructor(
     readonly file: Library.File,
-    maxBytes: number,
+    fileBytes: number,
     readonly skips: (path: string) => boolean,
   ) {
-    this.#left = maxBytes;
+    this.#objects = Math.ceil(fileBytes / MIN_OBJECT_BYTES);
+    this.#left = fileBytes * MAX_INFLATION + INFLATION_SLACK;
   }
 
   group(path: string, depth: number): HdfGroup {
@@ -120,7 +123,8 @@ class Reader {
     const members = new Map<string, HdfNode>();
     for (const name of group.keys()) {
       const inner = `${path === '/' ? '' : path}/${name}`;
-      if (++this.#nodes > MAX_NODES) throw new InputError(FORMAT, 'file', `expected at most ${MAX_NODES} objects, got more`);
+      if (--this.#objects < 0)
+        throw new InputError(FORMAT, `group ${path}`, 'expected no more objects than the file can hold, got a circle of links');
       if (this.skips(inner)) continue;
       const node = group.get(name);
       if (node && 'keys' in node) members.set(name, this.group(inner, depth + 1));

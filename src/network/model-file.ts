@@ -10,6 +10,7 @@ import { checkModel, type Model } from './model.ts';
 import { readProvenance } from './provenance.ts';
 import { bitTensor, floatTensor, type Tensor } from './tensor.ts';
 import { parameters } from './topology.ts';
+import { modelDigest, WEIGHTS_SHA256 } from './weights-digest.ts';
 
 const FORMAT = 'model file';
 const VERSION = '1';
@@ -26,6 +27,7 @@ export function writeModelFile(model: Model): Uint8Array {
     ['wrn.network', networkName(model.config)],
     ['wrn.config', JSON.stringify(model.config)],
     ['wrn.about', JSON.stringify(model.about)],
+    [WEIGHTS_SHA256, modelDigest(model)],
   ]);
   const tensors = new Map<string, StoredTensor>();
   for (const { name } of parameters(model.config)) tensors.set(name, store(model.tensors.get(name) as Tensor));
@@ -53,6 +55,14 @@ export function fromSafetensors(file: SafetensorsFile): Model {
   }
   const reader = jsonReader(FORMAT);
   const about = reader.record(metadataJson(file, 'wrn.about', FORMAT), 'metadata wrn.about');
+  const stated = file.metadata.get(WEIGHTS_SHA256);
+  const found = modelDigest({ config, tensors });
+  if (stated !== undefined && stated !== found)
+    throw new InputError(
+      FORMAT,
+      WEIGHTS_SHA256,
+      `expected weights of this digest, ${stated}, got ${found}. The file was changed or damaged`,
+    );
   return checkModel({ config, tensors, about: readProvenance(about, config.classes, reader, (field) => `about.${field}`) }, FORMAT);
 }
 

@@ -4,8 +4,8 @@ import { localTensor, type ReadExternal } from '../external-data.ts';
 import { floats, int64s } from '../graph.ts';
 import { storedBytes, typeName } from '../initializer.ts';
 import { attribute, readsOf } from '../nodes.ts';
+import { storedValues, type TypedValues } from '../stored.ts';
 import { type Folded, foldOf } from './fold.ts';
-import { storedValues, type TypedValues } from './stored.ts';
 
 export interface Constant extends TypedValues {
   readonly kind: 'constant';

@@ -10,8 +10,8 @@ import { DOMAIN } from '../forms/packed.ts';
 import { QUANTIZER_DOMAINS } from '../forms/qonnx.ts';
 import { signTable } from '../forms/unpack-signs.ts';
 import { attribute } from '../nodes.ts';
+import { arrayOf, type TypedValues } from '../stored.ts';
 import { commonShape, forEachBroadcast, type Values } from './broadcast.ts';
-import { arrayOf, type TypedValues } from './stored.ts';
 
 export interface Folded extends TypedValues {
   /** Made from packed bits. */

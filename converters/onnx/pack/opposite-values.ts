@@ -99,7 +99,7 @@ function errorOf(low: number, high: number): number {
 }
 
 /** 1 where w is positive or +0: unlike the rule of our own networks it tells -0 from +0, so that nothing changes. */
-function signBits(weights: ArrayLike<number>): Uint8Array {
+export function signBits(weights: ArrayLike<number>): Uint8Array {
   const bits = new Uint8Array(packedLength(weights.length));
   for (let i = 0; i < weights.length; i++) {
     const w = weights[i] as number;

@@ -10,7 +10,9 @@ import { inline, int8Signs } from '../forms/inline.ts';
 import { DOMAIN, packed } from '../forms/packed.ts';
 import { type FormName, forms } from '../forms/table.ts';
 import { doubles, type Graph } from '../graph.ts';
+import { stateDigest } from '../weights-digest.ts';
 import type { Constant } from './constants.ts';
+import { digestOf } from './digest.ts';
 import { liftOpset } from './lift-opset.ts';
 import { type OneBitWeights, splitWeights } from './opposite-values.ts';
 import { type Kept, replaceWeights } from './replace-weights.ts';
@@ -94,6 +96,7 @@ export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFil
   liftIrVersion(model, isInline ? MIN_IR_VERSION.inline : MIN_IR_VERSION.functions);
   if (!isInline) addFunctions(model, opset);
   restateForm(model, isInline ? 'inline' : 'packed');
+  stateDigest(model, digestOf(model));
   const data = relocate(model, external);
   return { model: encodeModel(model), data, packed: rows, kept };
 }

@@ -3,9 +3,11 @@ import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type Mod
 import { relocate, requireExternal } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
 import { graphsOf } from '../nodes.ts';
+import { encodeValues } from '../stored.ts';
+import { stateDigest } from '../weights-digest.ts';
+import { digestOf } from './digest.ts';
 import { type ModelFile, NothingToPackError, type PackOptions, restateForm } from './pack.ts';
 import { replaceWeights } from './replace-weights.ts';
-import { encodeValues } from './stored.ts';
 
 export interface Unpacked {
   readonly tensor: string;
@@ -36,6 +38,7 @@ export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'in
   if (unpacked.length === 0) throw new NothingToPackError('weights stored as bits', []);
   removeFunctions(model);
   restateForm(model, 'dense');
+  stateDigest(model, digestOf(model));
   const data = relocate(model, external);
   return { model: encodeModel(model), data, unpacked };
 }

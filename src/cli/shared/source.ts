@@ -1,13 +1,16 @@
 /** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
+import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../../converters/onnx/external-data.ts';
+import { checkDigest } from '../../../converters/onnx/pack/digest.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { dialectNames, dialectOf, isSource, openModel } from '../../../converters/read.ts';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
+import { describeFolder } from '../../../converters/sources/unread.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
-import { UsageError } from '../../errors.ts';
+import { InputError, UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { imageSize, positiveNumber } from './arguments.ts';
@@ -56,6 +59,7 @@ export async function readSource(path: string, flags: SourceFlags): Promise<Mode
   const { dialect, dataset, logitsDivisor } = flags;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   const size = flags.imageSize ?? entry;
+  await refuseByName(path);
   const model = await readInputAs(path, (bytes) => openModel(bytes, { dialect, imageSize: size, logitsDivisor }));
   const { classes, input } = model.config;
   if (flags.imageSize && (size?.height !== input.height || size.width !== input.width))
@@ -66,6 +70,18 @@ export async function readSource(path: string, flags: SourceFlags): Promise<Mode
   showNotes(model);
   if (!entry) return model;
   return { ...model, about: { ...model.about, dataset: entry.name, ...(entry.classLabels && { classLabels: entry.classLabels }) } };
+}
+
+/** Says what a folder is that was named as a source, or a file that its content does not tell, and what to name instead. */
+async function refuseByName(path: string): Promise<void> {
+  if (/\.onnx[._]data$/.test(path))
+    throw new InputError(
+      'source',
+      path,
+      'expected a network, got the external data of an ONNX model. Name the .onnx file beside it to pack or eval',
+    );
+  const names = await readdir(path).catch(() => undefined); // not a folder
+  if (names) throw new InputError('source', path, `expected a file, got ${describeFolder(names)}`);
 }
 
 /** What a reader assumed or passed over, on stderr. */
@@ -88,7 +104,11 @@ export interface Network {
 export function readNetwork(path: string): Promise<Network> {
   return readInputAs(path, async (bytes) => {
     const name = basename(path);
-    if (!isSource(bytes)) return { name, model: readClassifier(withExternalData(bytes, externalReader(path))), source: undefined };
+    if (!isSource(bytes)) {
+      const model = readClassifier(withExternalData(bytes, externalReader(path)));
+      checkDigest(model.proto);
+      return { name, model, source: undefined };
+    }
     const model = await openModel(bytes);
     showNotes(model);
     return {

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import type { BackendName } from '../../../eval/backends/table.ts';
+import { readClassifier } from '../../../eval/runtime/model-input.ts';
 import { EXPORT_TOLERANCE } from '../../../eval/verify/export.ts';
 import { command } from '../../../src/cli/train/train.ts';
 import { InputError, UsageError } from '../../../src/errors.ts';
@@ -14,13 +16,23 @@ import { readLog } from '../../../src/train/log.ts';
 import type { TensorFlow } from '../../../src/train/tf/tensorflow.ts';
 import { openTrained } from '../../../src/train/trained.ts';
 import { folderWith, noise } from '../../data/crafted.ts';
+import { fakeBackend } from '../../eval/fake-session.ts';
 import { checkpointOf, smallData } from '../../train/run.ts';
 import { testWithTensorFlow } from '../../train/tensorflow.ts';
 
-// the command ends with a comparison of three runtimes in processes of their own; here the comparison is this file's
-vi.mock('../../../eval/evaluate.ts', () => ({ evaluate: async () => ({ verdict: 'pass', results: [] }) }));
-vi.mock('../../../src/cli/eval/result-table.ts', () => ({ resultTable: () => '', requireParity: () => {} }));
-vi.mock('../../../src/cli/eval/report.ts', () => ({ writeReport: () => {} }));
+/**
+ * The command ends with a comparison of three runtimes in processes of their own; here they answer at once, all alike but
+ * for `otherwise`, so that the comparison, its table and its page are the real ones.
+ */
+function fakeRuntimes(otherwise?: BackendName): void {
+  for (const name of ['tfjs', 'cpu', 'wasm'] as const)
+    fakeBackend(name, (file) => {
+      const { classes } = readClassifier(file);
+      const logits = (count: number) =>
+        Float32Array.from({ length: count * classes }, (_, i) => (i % classes === (name === otherwise ? 1 : 0) ? 1 : 0));
+      return { run: async (_, count) => ({ outputs: { logits: { shape: [count, classes], data: logits(count) } }, seconds: 1 }) };
+    });
+}
 
 const fixtures = (set: string) => fileURLToPath(new URL(`../../data/fixtures/${set}`, import.meta.url));
 const small = ['--depth', '8', '--width', '0.25'];
@@ -131,6 +143,7 @@ async function expectParity(tf: TensorFlow, folder: string): Promise<void> {
 }
 
 beforeEach(() => {
+  fakeRuntimes();
   vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   return () => vi.restoreAllMocks();
@@ -226,6 +239,24 @@ testWithTensorFlow('a command that is refused leaves no folder', async () => {
   await refused(['--data', await smallData(40), '-o', folder, '--depth', '9']).toThrow(UsageError);
   await refused(['--resume', '-o', folder]).toThrow(UsageError);
   expect(existsSync(folder)).toBe(false);
+});
+
+testWithTensorFlow('a runtime that answers otherwise stands in table, page and report, and is the error', async () => {
+  vi.restoreAllMocks();
+  fakeRuntimes('wasm');
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const folder = await folderWith();
+  const args = ['-o', folder, '--data', await smallData(40), '--batch', '20', '--epochs', '1', ...small];
+  await expect(command().parseAsync(args, { from: 'user' })).rejects.toThrow('parity failed: wasm beyond the thresholds');
+  const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+  expect(JSON.parse(read('report.json')).parity.results.map(({ backend, verdict }: Record<string, string>) => [backend, verdict])).toEqual([
+    ['tfjs', 'reference'],
+    ['cpu', 'pass'],
+    ['wasm', 'fail'],
+  ]);
+  expect(read('parity.txt')).toMatch(/│ wasm .*│ fail/);
+  expect(read('report.html')).toContain('✗ Parity with tfjs fails: wasm');
 });
 
 testWithTensorFlow('a run that ends within a cycle says so', async () => {

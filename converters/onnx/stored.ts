@@ -1,15 +1,16 @@
 /** Values of stored tensors, of every type that weights and what makes them are stored in. */
 import { Float16Array } from '@petamoriken/float16';
-import { DataType, type TensorProto, toNumber } from '../../../proto/onnx.ts';
-import { InputError } from '../../../src/errors.ts';
-import { elements } from '../../../src/formats/shape.ts';
-import { doubles, floats } from '../graph.ts';
-import { dimsOf } from '../initializer.ts';
-import type { Values } from './broadcast.ts';
+import { DataType, type TensorProto, toNumber } from '../../proto/onnx.ts';
+import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/formats/shape.ts';
+import { doubles, floats } from './graph.ts';
+import { dimsOf } from './initializer.ts';
 
 /** A value with its ONNX data type. Half-precision numbers are held as float32, integers as numbers: exactly, all of them. */
-export interface TypedValues extends Values {
+export interface TypedValues {
   readonly type: number;
+  readonly dims: readonly number[];
+  readonly data: ArrayLike<number>;
 }
 
 interface StoredType {

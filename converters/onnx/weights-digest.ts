@@ -1,0 +1,41 @@
+/** The digest of all weights in the metadata of a file of this project. */
+import type { ModelProto, TensorProto } from '../../proto/onnx.ts';
+import { InputError } from '../../src/errors.ts';
+import type { NetworkConfig } from '../../src/network/config.ts';
+import { packSigns } from '../../src/network/sign.ts';
+import { bitTensor, floatTensor, type Tensor } from '../../src/network/tensor.ts';
+import { layers, parametersOf } from '../../src/network/topology.ts';
+import { WEIGHTS_SHA256, weightsDigest } from '../../src/network/weights-digest.ts';
+import { bytesOf } from './initializer.ts';
+import { storedValues } from './stored.ts';
+
+/** States the digest of a file's weights; changes `model`. Undefined takes away what it stated. */
+export function stateDigest(model: ModelProto, digest: string | undefined): void {
+  const others = (model.metadata_props ?? []).filter(({ key }) => key !== WEIGHTS_SHA256);
+  model.metadata_props = digest === undefined ? others : [...others, { key: WEIGHTS_SHA256, value: digest }];
+}
+
+/** Of a file of this project: the kernels of its layers, in order of execution. */
+export function ownDigest(model: ModelProto, config: NetworkConfig): string {
+  const stored = new Map((model.graph?.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
+  const kernels = layers(config).flatMap((layer) => {
+    const [kernel] = layer.op === 'conv' ? parametersOf(layer, config) : [];
+    return kernel ? [[layer.name, readKernel(stored, layer.name, kernel)] as const] : [];
+  });
+  return weightsDigest(kernels);
+}
+
+/** The bits, or the kernel itself, under the names that the forms give them. */
+function readKernel(
+  stored: ReadonlyMap<string, TensorProto>,
+  layer: string,
+  { shape, dtype }: { readonly shape: readonly number[]; readonly dtype: Tensor['dtype'] },
+): Tensor {
+  const bits = stored.get(`${layer}.bits`);
+  if (dtype === 'bits' && bits) return bitTensor(shape, bytesOf(bits));
+  const kernel = stored.get(`${layer}.sign`) ?? stored.get(`${layer}.kernel`);
+  const values = kernel && storedValues(kernel);
+  if (!values) throw new InputError('onnx', layer, 'expected the weights of this convolution, got nothing');
+  const floats = Float32Array.from(values.data);
+  return dtype === 'bits' ? bitTensor(shape, packSigns(floats)) : floatTensor(shape, floats);
+}
