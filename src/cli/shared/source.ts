@@ -17,6 +17,7 @@ import { imageSize, positiveNumber } from './arguments.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
 import { say } from './results.ts';
+import { networkPath } from './shipped-models.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
@@ -29,7 +30,7 @@ export function addSourceOptions(command: Command): Command {
   return command
     .argument(
       '<source>',
-      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors, checkpoint of train, recognised by its content',
+      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors, checkpoint of train, recognised by its content; or a network of the package, such as cifar-10-wrn-20-1',
     )
     .addOption(new Option('--dialect <dialect>', 'read the source as this dialect').choices(dialectNames))
     .addOption(
@@ -55,10 +56,11 @@ export function addSourceOptions(command: Command): Command {
  * @throws InputError when it cannot be read
  * @throws UsageError when the data set or the image size is that of another network
  */
-export async function readSource(path: string, flags: SourceFlags): Promise<Model> {
+export async function readSource(named: string, flags: SourceFlags): Promise<Model> {
   const { dialect, dataset, logitsDivisor } = flags;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   const size = flags.imageSize ?? entry;
+  const path = networkPath(named);
   await refuseByName(path);
   const model = await readInputAs(path, (bytes) => openModel(bytes, { dialect, imageSize: size, logitsDivisor }));
   const { classes, input } = model.config;
@@ -98,12 +100,13 @@ export interface Network {
 }
 
 /**
- * A network to run: an ONNX file with its external data, or any source, exported in memory as `export` does by default.
+ * A network to run: an ONNX file with its external data, or any source or network of the package, exported in memory as `export` does by default.
  * @throws InputError when it cannot be read or is no image classifier
  */
-export function readNetwork(path: string): Promise<Network> {
+export async function readNetwork(named: string): Promise<Network> {
+  const path = networkPath(named);
   return readInputAs(path, async (bytes) => {
-    const name = basename(path);
+    const name = basename(named);
     if (!isSource(bytes)) {
       const model = readClassifier(withExternalData(bytes, externalReader(path)));
       checkDigest(model.proto);
