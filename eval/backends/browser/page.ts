@@ -47,7 +47,7 @@ let running: Running | undefined;
 const page: Page = {
   async open(options) {
     const load = options.provider === 'onebit' ? oneBit(options) : await onnxruntime({ ...options, provider: options.provider });
-    const model = new Uint8Array(await (await fetch('/model.onnx')).arrayBuffer());
+    const model = new Uint8Array(await (await fetch('model.onnx')).arrayBuffer());
     const start = performance.now();
     running = await load(model);
     const seconds = (performance.now() - start) / 1000;
@@ -81,8 +81,9 @@ async function onnxruntime(options: PageOpen & { readonly provider: Exclude<Prov
   const { provider, input, threads, softwareGpu } = options;
   const device = await describeDevice(provider);
   if (provider !== 'wasm' && SOFTWARE.test(device) && !softwareGpu) throw new Error(`only software rendering (${device}) is there`);
-  const ort: WebRuntime = await import(/* @vite-ignore */ `/ort/ort.${provider}.min.mjs`);
-  ort.env.wasm.wasmPaths = '/ort/';
+  const runtime = new URL('ort/', document.baseURI).href;
+  const ort: WebRuntime = await import(/* @vite-ignore */ `${runtime}ort.${provider}.min.mjs`);
+  ort.env.wasm.wasmPaths = runtime;
   ort.env.wasm.numThreads = threads ?? navigator.hardwareConcurrency;
   return async (model) => {
     const session: RuntimeSession = await ort.InferenceSession.create(model, {
