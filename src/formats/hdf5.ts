@@ -50,16 +50,18 @@ const MAX_INFLATION = 64;
 const INFLATION_SLACK = 1 << 20;
 
 let library: typeof Library | undefined;
+let loads = 0;
 
 /** Whether the bytes are an HDF5 file. */
 export function isHdf5(bytes: Uint8Array): boolean {
   return STARTS.some((start) => SIGNATURE.every((byte, i) => bytes[start + i] === byte));
 }
 
-/** Loads the library; once is enough. */
+/** Loads the library, unless it is there: again after a damaged file stopped it, as a new instance. */
 export async function loadHdf5(): Promise<void> {
   if (library) return;
-  const loaded = await import('h5wasm');
+  const loaded: typeof Library = await (loads === 0 ? import('h5wasm') : import(`${import.meta.resolve('h5wasm')}?${loads}`));
+  loads++;
   const module = await loaded.ready;
   module.activate_throwing_error_handler(); // else it writes its errors to the terminal and goes on
   library = loaded;
@@ -73,6 +75,7 @@ export async function loadHdf5(): Promise<void> {
  */
 export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = () => false): HdfGroup {
   if (!library) throw new UsageError('an HDF5 file needs its library loaded first: use openModel instead of readModel');
+  checkHeaps(bytes);
   const { FS } = library;
   if (!FS) throw new UsageError('the HDF5 library has no memory file system');
   const name = '/file.h5';
@@ -83,10 +86,38 @@ export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = (
     return new Reader(file, bytes.length, skips).group('/', 0);
   } catch (error) {
     if (error instanceof InputError) throw error;
+    if (error instanceof WebAssembly.RuntimeError) library = undefined; // it ran out of its memory, which nobody can trust now
     throw new InputError(FORMAT, 'file', `expected a whole file, got ${describeError(error)}. The file is damaged`);
   } finally {
-    close(file);
-    FS.unlink(name);
+    if (library) {
+      close(file);
+      FS.unlink(name);
+    }
+  }
+}
+
+const HEAP = Uint8Array.of(0x47, 0x43, 0x4f, 0x4c, 1, 0, 0, 0); // GCOL, version 1
+const HEAP_HEADER_BYTES = 16;
+
+/**
+ * Checks the heaps of texts, in which the library runs in circles when a length is damaged: objects of index, count and
+ * length, each padded to 8 bytes, up to the free space of index 0. Source: HDF5 File Format Specification, III.E.
+ */
+function checkHeaps(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let start = bytes.indexOf(HEAP[0] as number); start >= 0; start = bytes.indexOf(HEAP[0] as number, start + 1)) {
+    if (start % 8 !== 0 || !HEAP.every((byte, i) => bytes[start + i] === byte) || start + 2 * HEAP_HEADER_BYTES > bytes.length) continue;
+    const end = start + Number(view.getBigUint64(start + 8, true));
+    const fail = () =>
+      new InputError(FORMAT, `heap at byte ${start}`, 'expected texts that fill it, got other lengths. The file is damaged');
+    if (!(end <= bytes.length && end > start)) throw fail();
+    for (let at = start + HEAP_HEADER_BYTES; at + HEAP_HEADER_BYTES <= end; ) {
+      const index = view.getUint16(at, true);
+      const length = Number(view.getBigUint64(at + 8, true));
+      const size = index === 0 ? length : HEAP_HEADER_BYTES + length + (-length & 7);
+      if (!(size >= HEAP_HEADER_BYTES && at + size <= end)) throw fail();
+      at += size;
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
 import { openImageSet } from '../../data/open.ts';
 import { UsageError } from '../../errors.ts';
-import { naturalNumber, naturalNumbers } from '../shared/arguments.ts';
+import { formatOption, naturalNumber, naturalNumbers } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { type OutputRules, requireWritable } from '../shared/output-file.ts';
@@ -92,7 +92,7 @@ export function command(): Command {
     .option('--compare <results...>', 'with --report: draw results of other files beside it, as --format json printed them', [])
     .option('--force', 'replace existing files', false)
     .addOption(wideOption('all columns, and with --bisect all layers'))
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText(
       'after',
       `
