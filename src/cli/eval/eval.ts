@@ -163,7 +163,7 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
     throw new UsageError(
       `${input.fixedBatch ? path : flags.against}: expected --batch ${fixedBatch}, as fixed in the file, got ${flags.batch}`,
     );
-  const backends = backendsNamed(flags, against && !against.source ? undefined : source);
+  const backends = backendsNamed(flags, against && !against.source ? undefined : source, [model.bytes]);
   const rules = outputRules(path, flags);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
   if (flags.report !== undefined) requireWritable(flags.report, rules);

@@ -94,7 +94,6 @@ test.each([
   { title: 'a backend named as a method of every object', args: ['--backend', 'toString'], status: 2, message: 'unknown backend toString' },
   { title: 'a limit of zero', args: ['--limit', '0'], status: 2, message: 'whole number of at least 1' },
   { title: 'a shard beyond the last', args: ['--shard', '3/2'], status: 2, message: 'expected I/N with I from 1 to N' },
-  { title: '--wide without --bisect', args: ['--wide'], status: 2, message: '--wide goes with --bisect' },
   { title: '--against a file for other images', args: ['--against', at('colour.onnx')], status: 3, message: 'images of 3 x 32 x 32' },
   { title: '--crops without --shorter-side', args: ['--crops', '5'], status: 2, message: 'expected image files to scale' },
   { title: 'a scale for images of one size', args: ['--shorter-side', '32'], status: 2, message: 'expected image files to scale' },
