@@ -54,3 +54,13 @@ test('the bin prints the version of package.json', () => {
   const { version, bin } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
   expect(node(bin['wrn-onnx'], '--version').trim()).toBe(version);
 });
+
+test('the list of licences is current, and names those that ask for more than their text', () => {
+  node('scripts/licences.mjs', '--check');
+  const page = readFileSync(`${root}docs/licences.md`, 'utf8');
+  for (const [licence, name] of [
+    ['LGPL-3.0-or-later', '@img/sharp-libvips-linux-x64'],
+    ['MPL-2.0', '@resvg/resvg-js'],
+  ])
+    expect(page.split('\n').find((line) => line.startsWith(`| ${licence} |`))).toContain(name);
+});
