@@ -30,6 +30,7 @@ interface Flags {
   readonly shard?: Shard;
   readonly shorterSide?: readonly number[];
   readonly crops?: number;
+  readonly skipBroken: boolean;
   readonly batch?: number;
   readonly threads?: number;
   readonly browser?: string;
@@ -67,6 +68,7 @@ export function command(): Command {
         'scale image files until their shorter side has n pixels, then cut around the centre (default: until they cover the input); average the probabilities over several n',
       ).argParser(naturalNumbers),
     )
+    .option('--skip-broken', 'leave out image files that cannot be decoded, and say which', false)
     .addOption(new Option('--crops <n>', 'with --shorter-side: average over n random crops of each scale instead').argParser(naturalNumber))
     .addOption(
       new Option('--batch <n>', 'batch size (default: 64, of images larger than 32x32 16; or what the file fixes)').argParser(
@@ -114,6 +116,9 @@ function requireFit({ bisect, report, compare, shard, batch, saveLogits, crops, 
     throw new UsageError('--shard, --batch and --save-logits are of an evaluation, which --bisect makes with --report only');
 }
 
+/** Most files that are named of those left out. */
+const MAX_NAMED = 20;
+
 async function run(path: string, flags: Flags): Promise<void> {
   requireFit(flags);
   const network = await readNetwork(path);
@@ -157,7 +162,11 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
   const rules = outputRules(path, flags);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
   if (flags.report !== undefined) requireWritable(flags.report, rules);
-  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops });
+  const broken: string[] = [];
+  const skipBroken = flags.skipBroken ? (path: string, reason: string) => void broken.push(`${path} (${reason})`) : undefined;
+  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops, skipBroken });
+  if (broken.length > 0)
+    warn(`left out ${broken.length} files: ${broken.slice(0, MAX_NAMED).join(', ')}${broken.length > MAX_NAMED ? ', ...' : ''}`);
   try {
     const labels = metadata?.about.classLabels;
     warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));
