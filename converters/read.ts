@@ -26,7 +26,15 @@ import {
 import { fromKerasMat, isKerasMat } from './sources/keras-mat.ts';
 import { fromMatlab, fromMatlabFloat, fromMatlabPlain, isMatlab, isMatlabFloat, isMatlabPlain } from './sources/matlab.ts';
 import { fromPytorch, fromPytorchcv, fromPytorchcvFloat, fromPytorchFloat, isBinaryWideResnet, isPytorchcv } from './sources/pytorch.ts';
-import { dictionariesOfCheckpoint, dictionaryOfSafetensors, isNpz, readNpz, type StateDicts } from './sources/state-dict.ts';
+import {
+  describeDictionaries,
+  dictionariesOfCheckpoint,
+  dictionaryOfSafetensors,
+  isNpz,
+  readNpz,
+  type StateDicts,
+} from './sources/state-dict.ts';
+import { describeUnread } from './sources/unread.ts';
 
 type Origin = Pick<Provenance, 'sourceSha256'>;
 
@@ -53,6 +61,8 @@ interface ContainerKind<Container> {
   recognises(bytes: Uint8Array): boolean;
   open(bytes: Uint8Array): Container;
   readonly dialects: Readonly<Record<string, Dialect<Container>>>;
+  /** What a container of no dialect holds instead. */
+  contents?(container: Container): string;
 }
 
 const row = <Container>(kind: ContainerKind<Container>) => kind as ContainerKind<unknown>;
@@ -100,12 +110,13 @@ const containers: readonly ContainerKind<unknown>[] = [
   }),
   row<KerasContainer>({ title: 'Keras model', recognises: isKerasArchive, open: openKerasArchive, dialects: kerasDialects }),
   row<KerasContainer>({ title: 'Keras HDF5 file', recognises: isHdf5, open: openKerasHdf5, dialects: kerasDialects }),
-  row<StateDicts>({ title: 'NumPy archive', recognises: isNpz, open: readNpz, dialects: stateDicts }),
+  row<StateDicts>({ title: 'NumPy archive', recognises: isNpz, open: readNpz, dialects: stateDicts, contents: describeDictionaries }),
   row<StateDicts>({
     title: 'PyTorch checkpoint',
     recognises: isTorch,
     open: (bytes) => dictionariesOfCheckpoint(readTorch(bytes)),
     dialects: stateDicts,
+    contents: describeDictionaries,
   }),
   row<SafetensorsFile>({
     title: 'safetensors file',
@@ -197,12 +208,18 @@ interface Source {
 
 function open(bytes: Uint8Array, dialect?: string): Source {
   const kind = containers.find((row) => row.recognises(bytes));
-  if (!kind) throw new InputError('source', 'file', `expected a ${containers.map((row) => row.title).join(', a ')}, got none of them`);
+  if (!kind) {
+    const unread = describeUnread(bytes);
+    const titles = containers.map((row) => row.title).join(', a ');
+    throw new InputError('source', 'file', `expected a ${titles}, got ${unread ?? 'none of them'}`);
+  }
   const container = kind.open(bytes);
   const names = Object.keys(kind.dialects);
   const chosen = dialect ?? names.find((name) => kind.dialects[name]?.recognises(container));
-  if (chosen === undefined)
-    throw new InputError('source', 'file', `expected a ${kind.title} of a dialect (${names.join(', ')}), got none of them`);
+  if (chosen === undefined) {
+    const contents = kind.contents?.(container) ?? 'none of them';
+    throw new InputError('source', 'file', `expected a ${kind.title} of a dialect (${names.join(', ')}), got ${contents}`);
+  }
   const row = Object.hasOwn(kind.dialects, chosen) ? kind.dialects[chosen] : undefined;
   if (!row) throw new UsageError(`dialect ${chosen} does not fit a ${kind.title}: expected ${names.join(' or ')}`);
   return { name: chosen, row, container, origin: { sourceSha256: sha256(bytes) } };

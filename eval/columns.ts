@@ -1,4 +1,6 @@
 /** What a report says in words and columns, on the terminal as on the page. */
+
+import { grouped, percent, significant } from '../src/numbers.ts';
 import { type BackendResult, notCompared, type Report, rowName, rowsOf } from './report.ts';
 import { wilsonInterval } from './tally/interval.ts';
 
@@ -36,7 +38,6 @@ export function scopeOf({
   data,
   shard: { index, count },
 }: Omit<Report, 'results' | 'reference'>): string {
-  const grouped = (n: number) => n.toLocaleString('en-US');
   const done = images === total ? '' : `${grouped(images)} of `;
   const planned = total < dataImages ? `the first ${grouped(total)} of ${grouped(dataImages)}` : grouped(total);
   return `${done}${planned} images of ${data}${count > 1 ? `, shard ${index} of ${count}` : ''}`;
@@ -51,7 +52,7 @@ export function cautionOf({ results }: Pick<NamedReport, 'results'>): string | u
   const widest = intervals.reduce((a, b) => (b.interval[1] - b.interval[0] > a.interval[1] - a.interval[0] ? b : a), intervals[0] as never);
   if (!widest || widest.interval[1] - widest.interval[0] < UNCERTAIN) return undefined;
   const [low, high] = widest.interval.map((bound) => (bound * 100).toFixed(1));
-  return `Caution: ${widest.images.toLocaleString('en-US')} images say little: the 95 % interval of the accuracy is ${low} to ${high} %.`;
+  return `Caution: ${grouped(widest.images)} images say little: the 95 % interval of the accuracy is ${low} to ${high} %.`;
 }
 
 export interface Column {
@@ -64,30 +65,31 @@ export interface Column {
 
 /** Without the comparison when there is one backend. */
 export function resultColumns({ results, thresholds }: Pick<NamedReport, 'results' | 'thresholds'>): Column[] {
-  const percent = (value: number | null) => (value === null ? null : `${(value * 100).toFixed(2)} %`);
-  const small = (value: number | null) => value?.toExponential(1) ?? null;
+  const optional = (value: number | null, text: (value: number) => string) => (value === null ? null : text(value));
+  const percentage = (value: number | null) => optional(value, (fraction) => percent(fraction));
+  const measured = (value: number | null) => optional(value, significant);
   const holds = (value: number | null, within: (value: number) => boolean) => value === null || within(value);
   const comparison: Column[] = [
     {
       name: 'agreement',
-      text: ({ agreement }) => percent(agreement),
+      text: ({ agreement }) => percentage(agreement),
       holds: ({ agreement }) => holds(agreement, (fraction) => fraction >= thresholds.agreement),
     },
-    { name: 'flips', text: ({ flips }) => flips?.toLocaleString('en-US') ?? null },
-    { name: 'max diff', text: ({ maxAbsDiff }) => small(maxAbsDiff) },
-    { name: 'mean diff', text: ({ meanAbsDiff }) => small(meanAbsDiff) },
+    { name: 'flips', text: ({ flips }) => optional(flips, grouped) },
+    { name: 'max diff', text: ({ maxAbsDiff }) => measured(maxAbsDiff) },
+    { name: 'mean diff', text: ({ meanAbsDiff }) => measured(meanAbsDiff) },
     {
       name: 'rel. error',
-      text: ({ relError }) => small(relError),
+      text: ({ relError }) => measured(relError),
       holds: ({ relError }) => holds(relError, (error) => error <= thresholds.relError),
     },
   ];
   return [
-    { name: 'images', text: ({ images }) => images.toLocaleString('en-US') },
-    { name: 'top-1', text: ({ top1 }) => percent(top1) },
-    ...(results.some(({ top5 }) => top5 !== null) ? [{ name: 'top-5', text: ({ top5 }: NamedResult) => percent(top5) }] : []),
+    { name: 'images', text: ({ images }) => grouped(images) },
+    { name: 'top-1', text: ({ top1 }) => percentage(top1) },
+    ...(results.some(({ top5 }) => top5 !== null) ? [{ name: 'top-5', text: ({ top5 }: NamedResult) => percentage(top5) }] : []),
     ...(results.length > 1 ? comparison : []),
-    { name: 'images/s', text: ({ imagesPerSecond }) => imagesPerSecond?.toFixed(1) ?? null },
+    { name: 'images/s', text: ({ imagesPerSecond }) => measured(imagesPerSecond) },
     { name: 'load', text: ({ loadSeconds }) => `${loadSeconds.toFixed(2)} s` },
     { name: 'memory', text: ({ peakMemoryBytes }) => (peakMemoryBytes === null ? null : `${Math.round(peakMemoryBytes / 1e6)} MB`) },
     ...(results.length > 1 ? [{ name: 'verdict', text: ({ verdict }: NamedResult) => verdict }] : []),

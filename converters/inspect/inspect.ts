@@ -7,6 +7,7 @@ import { type LayerSummary, summarize } from '../../src/network/summary.ts';
 import { readMetadata } from '../onnx/metadata.ts';
 import { checkDigest } from '../onnx/pack/digest.ts';
 import { describeSource, isSource } from '../read.ts';
+import { describeUnread } from '../sources/unread.ts';
 import { bytesPerLayer, type OnnxSummary, summarizeOnnx } from './onnx-summary.ts';
 import { weightedNodes } from './weighted-nodes.ts';
 
@@ -69,7 +70,7 @@ function decodeOnnx(bytes: Uint8Array) {
       throw new InputError(
         'file',
         '',
-        `expected an ONNX model, a .mat, a checkpoint or a model file, got none of them (${error.message})`,
+        `expected an ONNX model, or a source that export reads, got ${describeUnread(bytes) ?? `none of them (${error.message})`}`,
         { cause: error },
       );
     throw error;

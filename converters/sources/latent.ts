@@ -2,6 +2,7 @@
 import { InputError } from '../../src/errors.ts';
 import { packSigns } from '../../src/network/sign.ts';
 import { type BitTensor, bitTensor } from '../../src/network/tensor.ts';
+import { grouped } from '../../src/numbers.ts';
 
 /** Counts of the latent weights of a network while its kernels are read. */
 export class LatentKernels {
@@ -33,7 +34,6 @@ export class LatentKernels {
   /** @param framework whose sign(0) is 0, so that its network has a third value */
   notes(framework: string): string[] {
     if (this.#zeros.size === 0) return [];
-    const grouped = (n: number) => n.toLocaleString('en-US');
     const count = [...this.#zeros.values()].reduce((sum, { length }) => sum + length, 0);
     const kernels = [...this.#zeros].map(([name, { length }]) => `${name} ${grouped(length)}`).join(', ');
     return [

@@ -55,7 +55,7 @@ export function dictionariesOfCheckpoint(checkpoint: PickleValue): StateDicts {
           inner.push([path === '' ? name : `${path}.${name}`, value]);
         }
       }
-      if (tensors.size > 0) found.push({ path, tensors, others });
+      found.push({ path, tensors, others });
     }
     level = inner;
   }
@@ -64,6 +64,18 @@ export function dictionariesOfCheckpoint(checkpoint: PickleValue): StateDicts {
 
 export function dictionaryOfSafetensors(file: SafetensorsFile): StateDicts {
   return [{ path: '', tensors: readSafetensorsValues(file), others: new Map() }];
+}
+
+/** What a file holds that is no network of a dialect: the names of its tensors, or the class of a pickled module. */
+export function describeDictionaries(file: StateDicts): string {
+  const tensors = file.find((dictionary) => dictionary.tensors.size > 0)?.tensors;
+  if (tensors) {
+    const names = [...tensors.keys()];
+    return `parameters of other names: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`;
+  }
+  const module = [...(file[0]?.others ?? [])].find(([, what]) => what.includes('.'));
+  if (!module) return 'no tensors';
+  return `an object of ${module[1]} as ${module[0]}. Save its parameters alone: torch.save(model.state_dict(), path)`;
 }
 
 /** Whether the bytes are an archive of NumPy arrays. */

@@ -3,6 +3,7 @@ import { scaleLinear } from 'd3-scale';
 import { chart, colourOf, heading, headingHeight, horizontalAxis, legend } from '../../src/chart/chart.ts';
 import { onPaper as look } from '../../src/chart/look.ts';
 import { label, mark } from '../../src/chart/svg.ts';
+import { significant } from '../../src/numbers.ts';
 import { countOfThreads, type Measurement } from './bench.ts';
 
 const WIDTH = 860;
@@ -39,7 +40,7 @@ export function benchChart(measurements: readonly Measurement[], about: readonly
           mark('rect', { x: plot.left, y: middle - THICKNESS / 2, width: end - plot.left, height: THICKNESS, fill }),
           mark('line', { x1: low, x2: high, y1: middle, y2: middle, stroke: look.ink, 'stroke-width': 2 }),
           ...[low, high].map((at) => mark('line', { x1: at, x2: at, y1: middle - 5, y2: middle + 5, stroke: look.ink, 'stroke-width': 2 })),
-          label(`${one.imagesPerSecond.toPrecision(3)}  (${one.speedup.toFixed(2)}x)`, Math.max(end, high) + 8, middle + 4, {
+          label(`${significant(one.imagesPerSecond)}  (${one.speedup.toFixed(2)}x)`, Math.max(end, high) + 8, middle + 4, {
             fill: look.ink,
           }),
         ];

@@ -1,8 +1,9 @@
 /** Which classes are taken for which. */
 
+import { grouped } from '../../src/numbers.ts';
 import type { NamedReport } from '../columns.ts';
 import type { Confusion, ConfusionCell } from '../tally/confusion.ts';
-import { classLabel, grouped, percent } from './format.ts';
+import { classLabel, percent } from './format.ts';
 import { Html, html } from './html.ts';
 
 /** More classes are drawn as a picture, a square a cell. */

@@ -1,9 +1,11 @@
 /** The images that backends decide differently, drawn. */
+
+import { grouped } from '../../src/numbers.ts';
 import { loadPackage } from '../../src/packages.ts';
 import type { NamedReport } from '../columns.ts';
 import { toInput } from '../runtime/runtime.ts';
 import { type Decision, type Disagreement, MOST_DISAGREEMENTS } from '../tally/disagreements.ts';
-import { classLabel, grouped, percent } from './format.ts';
+import { classLabel, percent } from './format.ts';
 import { type Html, html } from './html.ts';
 
 /** An image, with the reference's decision first. */

@@ -1,16 +1,15 @@
 /** Numbers for people, with spaces that no line breaks at. */
 
-const SPACE = '\u00a0';
+import * as words from '../../src/numbers.ts';
 
-export const grouped = (n: number): string => n.toLocaleString('en-US');
-export const percent = (fraction: number | null, digits = 2): string =>
-  fraction === null ? '–' : `${(fraction * 100).toFixed(digits)}${SPACE}%`;
-/** Of errors, which differ by powers of ten. */
-export const small = (value: number | null): string => (value === null ? '–' : value === 0 ? '0' : value.toExponential(1));
-/** Three digits. */
-export const rounded = (n: number): string => grouped(Number(n.toPrecision(3)));
+const SPACE = '\u00a0';
+const unbroken = (text: string) => text.replaceAll(' ', SPACE);
+
+export const percent = (fraction: number | null, digits?: number): string =>
+  fraction === null ? '–' : unbroken(words.percent(fraction, digits));
+export const measured = (value: number | null): string => (value === null ? '–' : words.significant(value));
 export const fileSize = (bytes: number): string =>
-  bytes < 1e6 ? `${rounded(bytes / 1e3)}${SPACE}kB` : `${rounded(bytes / 1e6)}${SPACE}MB`;
+  bytes < 1e6 ? `${words.significant(bytes / 1e3)}${SPACE}kB` : `${words.significant(bytes / 1e6)}${SPACE}MB`;
 
 export function interval([low, high]: readonly [low: number, high: number]): string {
   return `${(low * 100).toFixed(1)} to ${percent(high, 1)}`;

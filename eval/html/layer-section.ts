@@ -5,7 +5,7 @@ import { inPage as look } from '../../src/chart/look.ts';
 import { label, mark } from '../../src/chart/svg.ts';
 import type { Bisection, LayerDifference } from '../verify/bisect.ts';
 import { type Drawing, figure, WIDE } from './figure.ts';
-import { small } from './format.ts';
+import { measured } from './format.ts';
 import { type Html, html } from './html.ts';
 
 export function layerSection({ a, b, images, tolerance, layers, first }: Bisection): Html {
@@ -26,7 +26,7 @@ ${table(layers, first)}
 </section>`;
 }
 
-/** Errors of zero stand on the floor of the logarithmic axis, this many times below the smallest other. */
+/** Errors of zero stand on the floor of the logarithmic axis, this many times below the measuredest other. */
 const BELOW = 10;
 
 const HEIGHT = 300;
@@ -85,7 +85,7 @@ function table(layers: readonly LayerDifference[], first: LayerDifference | null
 ${layers.map(
   (
     row,
-  ) => html`<tr${row === first && html` class="fail"`}><th scope="row">${row.layer} <small>${row.op}</small>${row === first && ' ✗'}</th><td>${row.problem ?? small(row.relError)}</td><td>${small(row.maxAbsDiff)}</td></tr>
+  ) => html`<tr${row === first && html` class="fail"`}><th scope="row">${row.layer} <measured>${row.op}</measured>${row === first && ' ✗'}</th><td>${row.problem ?? measured(row.relError)}</td><td>${measured(row.maxAbsDiff)}</td></tr>
 `,
 )}</tbody>
 </table>

@@ -1,5 +1,6 @@
 /** A report as one page that needs nothing else: no scripts, no requests, no second file. */
 
+import { grouped } from '../../src/numbers.ts';
 import { cautionOf, type NamedReport, scopeOf, withNames } from '../columns.ts';
 import type { RunRecord } from '../record.ts';
 import type { FileFacts, Report } from '../report.ts';
@@ -7,7 +8,7 @@ import { wilsonInterval } from '../tally/interval.ts';
 import type { Bisection } from '../verify/bisect.ts';
 import { confusionSection } from './confusion-section.ts';
 import { disagreementSection } from './disagreement-section.ts';
-import { fileSize, grouped, interval, percent, small } from './format.ts';
+import { fileSize, interval, measured, percent } from './format.ts';
 import { Html, html } from './html.ts';
 import { layerSection } from './layer-section.ts';
 import { resultSection } from './result-section.ts';
@@ -97,7 +98,7 @@ function tiles({ results, reference, bytes, bitsPerWeight, thresholds }: NamedRe
       percent(Math.min(...others.map(({ agreement }) => agreement ?? 1))),
       `lowest agreement; ${grouped(disagreements)} images decided differently`,
     ]);
-    tiles.push([small(error), `largest relative error of the logits; limit ${thresholds.relError}`]);
+    tiles.push([measured(error), `largest relative error of the logits; limit ${thresholds.relError}`]);
   }
   return tiles;
 }

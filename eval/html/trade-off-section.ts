@@ -3,10 +3,11 @@ import { type ScaleLinear, scaleLinear } from 'd3-scale';
 import { colourOf, horizontalAxis } from '../../src/chart/chart.ts';
 import { inPage as look } from '../../src/chart/look.ts';
 import { label, type Mark, mark } from '../../src/chart/svg.ts';
+import { significant } from '../../src/numbers.ts';
 import type { FileFacts, Report } from '../report.ts';
 import { wilsonInterval } from '../tally/interval.ts';
 import { type Drawing, figure, WIDE } from './figure.ts';
-import { fileSize, interval, percent, rounded } from './format.ts';
+import { fileSize, interval, percent } from './format.ts';
 import { type Html, html } from './html.ts';
 import { cardTable } from './table.ts';
 
@@ -62,7 +63,7 @@ function rowsOf(report: FileFacts & Pick<Report, 'results'>, index: number): Row
   );
 }
 
-const speed = ({ imagesPerSecond }: Row) => rounded(imagesPerSecond);
+const speed = ({ imagesPerSecond }: Row) => significant(imagesPerSecond);
 
 /** Pixels. */
 const ROW = 40;

@@ -8,7 +8,8 @@ import { type Profile, profile } from '../../eval/bench/profile.ts';
 import { machine } from '../../eval/machine.ts';
 import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
 import { printable, UsageError } from '../errors.ts';
-import { namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
+import { percent, significant } from '../numbers.ts';
+import { formatOption, namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
@@ -55,7 +56,7 @@ export function command(): Command {
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .option('--force', 'replace an existing chart', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addOption(wideOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx bench dense.onnx packed.onnx int8.onnx --backend cpu,wasm --batch 1,8 --chart speed')
     .action(run);
@@ -130,7 +131,7 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   const rows: string[][] = [];
   const ratio = (value: number | null) => (value === null ? '' : ` (${value.toFixed(2)})`);
   for (const one of measurements) {
-    const milliseconds = (seconds: number) => ((seconds * 1000) / one.batch).toPrecision(3);
+    const milliseconds = (seconds: number) => significant((seconds * 1000) / one.batch);
     const memory = one.peakMemoryBytes === null ? '-' : `${Math.round(one.peakMemoryBytes / 1e6)} MB${ratio(one.memoryRatio)}`;
     const { median, low, high } = one.seconds;
     rows.push([
@@ -140,7 +141,7 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
       String(one.batch),
       milliseconds(median),
       `${milliseconds(low)} to ${milliseconds(high)}`,
-      one.imagesPerSecond.toPrecision(3),
+      significant(one.imagesPerSecond),
       `${one.speedup.toFixed(2)}x`,
       `${one.loadSeconds.toFixed(2)} s${ratio(one.loadRatio)}`,
       `${one.firstSeconds.toFixed(3)} s`,
@@ -162,23 +163,23 @@ function profileTable(file: string, { batch, matmul, peak, layers, ops, microsec
     head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'],
     style: { ...plain.style, compact: true },
   }); // a hundred rows: no lines between them
-  const percent = (fraction: number) => `${(fraction * 100).toFixed(1)} %`;
+  const share = (fraction: number) => percent(fraction, 1);
   for (const { layer, fused, ops, microsecondsPerImage: time, multiplyAccumulates, ofPeak } of layers) {
     const macs = multiplyAccumulates ? (multiplyAccumulates / 1e6).toFixed(1) : '-';
     table.push([
       [layer, ...fused.map((name) => name.split('.').at(-1))].join(' + '),
       ops.join(' '),
       time.toFixed(1),
-      percent(time / microsecondsPerImage),
+      share(time / microsecondsPerImage),
       macs,
-      ofPeak === null ? '-' : percent(ofPeak),
+      ofPeak === null ? '-' : share(ofPeak),
     ]);
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
   return [
     `\n${printable(file)} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
     table.toString(),
-    `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${percent(time / microsecondsPerImage)}`).join(', ')}`,
+    `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${share(time / microsecondsPerImage)}`).join(', ')}`,
     `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
     `  that product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
     '  conv + norm + relu: the runtime fused these layers into the convolution',

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import Table from 'cli-table3';
-import { Argument, Command, Option } from 'commander';
+import { Argument, Command } from 'commander';
 import { type CatalogEntry, catalog, catalogEntry } from '../data/catalog.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
 import { type GetOptions, getDataSet } from '../data/store/get.ts';
 import { checkDataSet, dataSetPath, isPresent } from '../data/store/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
+import { formatOption } from './shared/arguments.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
 import { Progress } from './shared/progress.ts';
 import { printJson, printText } from './shared/results.ts';
@@ -16,7 +17,6 @@ interface Output {
 
 export function command(): Command {
   const names = catalog.map(({ name }) => name);
-  const format = () => new Option('--format <format>', 'output').choices(['human', 'json']).default('human');
   const data = new Command('data')
     .description('data sets: list, get, verify, find')
     .exitOverride() // the commands below inherit it
@@ -24,7 +24,7 @@ export function command(): Command {
   data
     .command('list')
     .description('the data sets that have a name, and whether they are here')
-    .addOption(format())
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data list')
     .action(list);
   data
@@ -32,14 +32,14 @@ export function command(): Command {
     .description('bring data sets into the data folder, verified; a partial download is resumed')
     .addArgument(new Argument('<names...>').choices(names))
     .option('--from <path>', 'take the files from a folder or archive on this machine, in place of the network')
-    .addOption(format())
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data get mnist\n  $ wrn-onnx data get cifar-10 --from ~/Downloads')
     .action(get);
   data
     .command('verify')
     .description('hash the files of data sets again (default: of all that are here)')
     .addArgument(new Argument('[names...]').choices(catalog.filter(isPinned).map(({ name }) => name)))
-    .addOption(format())
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data verify')
     .action(verify);
   data

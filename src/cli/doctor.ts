@@ -1,7 +1,8 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
 import { printable } from '../errors.ts';
+import { formatOption } from './shared/arguments.ts';
 import { printJson, printText } from './shared/results.ts';
 
 interface Options {
@@ -14,7 +15,7 @@ export function command(): Command {
   return new Command('doctor')
     .option('--browser <path>', 'Chrome, Chromium or Edge; found by name when not given')
     .option('--software-gpu', 'try WebGPU and WebGL with software rendering')
-    .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .action(doctor);
 }

@@ -1,8 +1,10 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { printable } from '../errors.ts';
 import { networkName } from '../network/config.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { weightCount } from '../network/topology.ts';
+import { grouped } from '../numbers.ts';
+import { formatOption } from './shared/arguments.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { printJson, printText } from './shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './shared/source.ts';
@@ -17,7 +19,7 @@ export function command(): Command {
   return addSourceOptions(new Command('import'))
     .requiredOption('-o, --output <file>', 'model file to write')
     .option('--force', 'replace an existing file', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx import CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.safetensors')
     .action(run);
 }
@@ -37,7 +39,7 @@ async function run(source: string, flags: Flags): Promise<void> {
     bytes: file.length,
     ...(model.notes && model.notes.length > 0 && { notes: model.notes }),
   };
-  const human = `${printable(result.output)}: ${result.network} (${printable(result.dialect)}), ${result.weights.toLocaleString('en-US')} weights, ${result.bytes.toLocaleString('en-US')} bytes\n`;
+  const human = `${printable(result.output)}: ${result.network} (${printable(result.dialect)}), ${grouped(result.weights)} weights, ${grouped(result.bytes)} bytes\n`;
   if (flags.format === 'json') printJson(result);
   else printText(human);
 }

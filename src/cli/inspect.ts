@@ -1,20 +1,23 @@
 import Table from 'cli-table3';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { type Inspection, inspect } from '../../converters/inspect/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';
 import { prepareToRead } from '../../converters/read.ts';
 import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
+import { grouped } from '../numbers.ts';
+import { formatOption } from './shared/arguments.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { printJson, printText } from './shared/results.ts';
+import { networkPath } from './shared/shipped-models.ts';
 
 export function command(): Command {
   return new Command('inspect')
     .argument('<file>', 'source of any kind that export reads, or ONNX file, recognised by its content')
-    .addOption(new Option('--format <format>', 'output').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
-      const inspection = await readInputAs(file, async (bytes) => {
+      const inspection = await readInputAs(networkPath(file), async (bytes) => {
         await prepareToRead(bytes);
         return inspect(bytes);
       });
@@ -23,7 +26,6 @@ export function command(): Command {
     });
 }
 
-const grouped = (n: number) => n.toLocaleString('en-US');
 const times = (n: number) => `${n.toFixed(n < 10 ? 2 : 1)}x`;
 const pair = (sizes: readonly number[] | null) => sizes?.join('x') ?? '';
 

@@ -6,7 +6,8 @@ import type { Sizes } from '../../eval/runtime/random-run.ts';
 import { type PackData, type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { openImageSet } from '../data/open.ts';
 import { printable, UsageError } from '../errors.ts';
-import { fraction, namedSizes, naturalNumber } from './shared/arguments.ts';
+import { grouped, significant } from '../numbers.ts';
+import { formatOption, fraction, namedSizes, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { requireWritable } from './shared/output-file.ts';
@@ -45,7 +46,7 @@ export function command(): Command {
     .option('--data <source>', 'compare with the original on these images too: a data set by name, or a folder or archive of one')
     .addOption(new Option('--limit <n>', 'compare the first n images').argParser(naturalNumber))
     .option('--force', 'replace an existing file', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx pack dense.onnx -o packed.onnx --data cifar-10 --limit 500')
     .action(run);
 }
@@ -130,7 +131,6 @@ type Report = Pick<PackedFile, 'packed' | 'kept'> & {
   readonly verification: PackVerification | undefined;
 };
 
-const grouped = (n: number) => n.toLocaleString('en-US');
 /** A text from a file, short enough for a table. */
 const cell = (text: string) => printable(text).slice(0, 80);
 
@@ -150,7 +150,7 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
   const others = new Table({ ...plain, head: ['layer left as it is', 'op', 'tensor', 'why'] });
   for (const { layer, op, tensor, reason } of kept) others.push([layer, op, tensor, reason].map(cell));
   const { weights, relError = 0, asWritten, unproven, data } = verification ?? {};
-  const difference = weights?.difference ? `within ${weights.difference.toExponential(1)} of` : 'bit for bit';
+  const difference = weights?.difference ? `within ${significant(weights.difference)} of` : 'bit for bit';
   return [
     table.toString(),
     ...(kept.length > 0 ? ['', others.toString()] : []),
@@ -159,9 +159,9 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
     `  ${grouped(bytesAfter)} bytes instead of ${grouped(bytesBefore)}, ${saved(bytesBefore, bytesAfter)}`,
     ...(weights ? [`  verified: ${grouped(weights.count)} weights, each sign the same, ${difference} the original's in onnxruntime`] : []),
     unproven === undefined
-      ? `  verified: outputs on random inputs within ${(relError ?? 0).toExponential(1)} of the original's in onnxruntime${asWritten ? ', without its optimizer, which runs the original in fewer bits' : ''}`
+      ? `  verified: outputs on random inputs within ${significant(relError ?? 0)} of the original's in onnxruntime${asWritten ? ', without its optimizer, which runs the original in fewer bits' : ''}`
       : `  outputs were not compared: ${unproven}`,
-    ...(data ? [`  ${grouped(data.images)} images: every decision the same, logits within ${data.relError.toExponential(1)}`] : []),
+    ...(data ? [`  ${grouped(data.images)} images: every decision the same, logits within ${significant(data.relError)}`] : []),
     '',
   ].join('\n');
 }

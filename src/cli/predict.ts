@@ -4,7 +4,7 @@ import { type BackendName, backendNames, backends } from '../../eval/backends/ta
 import { logitsOf } from '../../eval/runtime/model-input.ts';
 import { type Prediction, topK } from '../../eval/runtime/softmax.ts';
 import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-image.ts';
-import { naturalNumber } from './shared/arguments.ts';
+import { formatOption, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { expandPaths } from './shared/paths.ts';
 import { printJson, printText, say } from './shared/results.ts';
@@ -21,7 +21,10 @@ interface Flags {
 
 export function command(): Command {
   return new Command('predict')
-    .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
+    .argument(
+      '<file>',
+      'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory; or a network of the package, such as cifar-10-wrn-20-1',
+    )
     .argument(
       '<image...>',
       `images (${IMAGE_FORMATS}), folders of them, or patterns such as 'photos/*.jpg'; scaled to cover the network's input and cropped at their centre`,
@@ -31,7 +34,7 @@ export function command(): Command {
     .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx predict wrn-20-10.onnx photo.jpg --top 3')
     .action(run);
 }

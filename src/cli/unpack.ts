@@ -1,7 +1,9 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
 import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { printable } from '../errors.ts';
+import { grouped, significant } from '../numbers.ts';
+import { formatOption } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { requireWritable } from './shared/output-file.ts';
@@ -18,7 +20,7 @@ export function command(): Command {
     .argument('<model>', 'ONNX file whose weights are stored as bits')
     .requiredOption('-o, --output <file>', 'ONNX file to write')
     .option('--force', 'replace an existing file', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx unpack packed.onnx -o dense.onnx')
     .action(run);
 }
@@ -45,8 +47,8 @@ async function run(source: string, { output, force, format }: Flags): Promise<vo
     return;
   }
   const lines = [
-    `${printable(output)}: ${weights.toLocaleString('en-US')} weights of ${unpacked.length} layers as float32, ${bytesAfter.toLocaleString('en-US')} bytes`,
-    `  verified: every weight the same; ${verification?.unproven ?? `outputs on random inputs within ${(verification?.relError ?? 0).toExponential(1)} of the original's in onnxruntime`}`,
+    `${printable(output)}: ${grouped(weights)} weights of ${unpacked.length} layers as float32, ${grouped(bytesAfter)} bytes`,
+    `  verified: every weight the same; ${verification?.unproven ?? `outputs on random inputs within ${significant(verification?.relError ?? 0)} of the original's in onnxruntime`}`,
   ];
   printText(`${lines.join('\n')}\n`);
 }

@@ -41,24 +41,32 @@ const FORMAT = 'hdf5';
 const SIGNATURE = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
 /** Where a file may begin: behind a header of a program's own, as MATLAB's of 512 bytes. */
 const STARTS = [0, 512, 1024, 2048];
-/** A network of 1200 layers has 10,000 groups and arrays. */
-const MAX_NODES = 100_000;
-const MAX_DEPTH = 16;
+/** Header and link of an object: a file has no more of them than fit, unless its links run in circles. */
+const MIN_OBJECT_BYTES = 96;
+/** Name scopes of Keras nest a few deep. */
+const MAX_DEPTH = 12;
 /** Weights hardly compress, bits stored as bytes 8:1; more than this over the whole file is a bomb. */
 const MAX_INFLATION = 64;
 const INFLATION_SLACK = 1 << 20;
 
 let library: typeof Library | undefined;
+let loads = 0;
 
 /** Whether the bytes are an HDF5 file. */
 export function isHdf5(bytes: Uint8Array): boolean {
   return STARTS.some((start) => SIGNATURE.every((byte, i) => bytes[start + i] === byte));
 }
 
-/** Loads the library; once is enough. */
+/** Address of the library as one that was not loaded yet; a function, since bundlers look for literal names. */
+function again(name = 'h5wasm'): string {
+  return `${import.meta.resolve(name)}?${loads}`;
+}
+
+/** Loads the library, unless it is there: again after a damaged file stopped it, as a new instance. */
 export async function loadHdf5(): Promise<void> {
   if (library) return;
-  const loaded = await import('h5wasm');
+  const loaded: typeof Library = loads === 0 ? await import('h5wasm') : await import(/* @vite-ignore */ /* webpackIgnore: true */ again());
+  loads++;
   const module = await loaded.ready;
   module.activate_throwing_error_handler(); // else it writes its errors to the terminal and goes on
   library = loaded;
@@ -72,6 +80,7 @@ export async function loadHdf5(): Promise<void> {
  */
 export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = () => false): HdfGroup {
   if (!library) throw new UsageError('an HDF5 file needs its library loaded first: use openModel instead of readModel');
+  checkHeaps(bytes);
   const { FS } = library;
   if (!FS) throw new UsageError('the HDF5 library has no memory file system');
   const name = '/file.h5';
@@ -79,13 +88,41 @@ export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = (
   let file: Library.File | undefined;
   try {
     file = new library.File(name, 'r');
-    return new Reader(file, bytes.length * MAX_INFLATION + INFLATION_SLACK, skips).group('/', 0);
+    return new Reader(file, bytes.length, skips).group('/', 0);
   } catch (error) {
     if (error instanceof InputError) throw error;
+    if (error instanceof WebAssembly.RuntimeError) library = undefined; // it ran out of its memory, which nobody can trust now
     throw new InputError(FORMAT, 'file', `expected a whole file, got ${describeError(error)}. The file is damaged`);
   } finally {
-    close(file);
-    FS.unlink(name);
+    if (library) {
+      close(file);
+      FS.unlink(name);
+    }
+  }
+}
+
+const HEAP = Uint8Array.of(0x47, 0x43, 0x4f, 0x4c, 1, 0, 0, 0); // GCOL, version 1
+const HEAP_HEADER_BYTES = 16;
+
+/**
+ * Checks the heaps of texts, in which the library runs in circles when a length is damaged: objects of index, count and
+ * length, each padded to 8 bytes, up to the free space of index 0. Source: HDF5 File Format Specification, III.E.
+ */
+function checkHeaps(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let start = bytes.indexOf(HEAP[0] as number); start >= 0; start = bytes.indexOf(HEAP[0] as number, start + 1)) {
+    if (start % 8 !== 0 || !HEAP.every((byte, i) => bytes[start + i] === byte) || start + 2 * HEAP_HEADER_BYTES > bytes.length) continue;
+    const end = start + Number(view.getBigUint64(start + 8, true));
+    const fail = () =>
+      new InputError(FORMAT, `heap at byte ${start}`, 'expected texts that fill it, got other lengths. The file is damaged');
+    if (!(end <= bytes.length && end > start)) throw fail();
+    for (let at = start + HEAP_HEADER_BYTES; at + HEAP_HEADER_BYTES <= end; ) {
+      const index = view.getUint16(at, true);
+      const length = Number(view.getBigUint64(at + 8, true));
+      const size = index === 0 ? length : HEAP_HEADER_BYTES + length + (-length & 7);
+      if (!(size >= HEAP_HEADER_BYTES && at + size <= end)) throw fail();
+      at += size;
+    }
   }
 }
 
@@ -103,15 +140,17 @@ function describeError(error: unknown): string {
 }
 
 class Reader {
-  #nodes = 0;
+  /** Objects and bytes that may still come. */
+  #objects: number;
   #left: number;
 
   constructor(
     readonly file: Library.File,
-    maxBytes: number,
+    fileBytes: number,
     readonly skips: (path: string) => boolean,
   ) {
-    this.#left = maxBytes;
+    this.#objects = Math.ceil(fileBytes / MIN_OBJECT_BYTES);
+    this.#left = fileBytes * MAX_INFLATION + INFLATION_SLACK;
   }
 
   group(path: string, depth: number): HdfGroup {
@@ -120,7 +159,8 @@ class Reader {
     const members = new Map<string, HdfNode>();
     for (const name of group.keys()) {
       const inner = `${path === '/' ? '' : path}/${name}`;
-      if (++this.#nodes > MAX_NODES) throw new InputError(FORMAT, 'file', `expected at most ${MAX_NODES} objects, got more`);
+      if (--this.#objects < 0)
+        throw new InputError(FORMAT, `group ${path}`, 'expected no more objects than the file can hold, got a circle of links');
       if (this.skips(inner)) continue;
       const node = group.get(name);
       if (node && 'keys' in node) members.set(name, this.group(inner, depth + 1));

@@ -4,6 +4,7 @@ import { InputError, TrainingError } from '../errors.ts';
 import { runName } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import type { Provenance } from '../network/provenance.ts';
+import { significant } from '../numbers.ts';
 import { hasPackage } from '../packages.ts';
 import type { Batch } from './batch-worker.ts';
 import { trainingBatches } from './batches.ts';
@@ -154,7 +155,7 @@ class Run {
     signal.throwIfAborted();
     const rate = learningRate(recipe.schedule, number / perEpoch);
     const { loss, errors, finite } = this.#learner.step(imagesNHWC, [recipe.batch, height, width, channels], labels, rate);
-    const where = `step ${number + 1} (epoch ${epoch}, learning rate ${rate.toPrecision(3)})`;
+    const where = `step ${number + 1} (epoch ${epoch}, learning rate ${significant(rate)})`;
     if (!Number.isFinite(loss)) this.#diverged(`the loss became ${loss} at ${where}`);
     if (!finite) this.#diverged(`the weights are not finite after ${where}`);
     const { epochLoss, epochErrors } = this.#progress;

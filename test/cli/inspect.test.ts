@@ -67,7 +67,7 @@ test('a file that is nothing of this ends in one line and exit 3', async () => {
   const folder = await folderWith({ 'notes.txt': 'not a model\n' });
   const { status, stdout, stderr } = await run(['inspect', join(folder, 'notes.txt')]);
   expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
-  expect(stderr).toMatch(/^wrn-onnx: file .*notes\.txt: expected an ONNX model, .* got none of them .*\n$/);
+  expect(stderr).toMatch(/^wrn-onnx: file .*notes\.txt: expected an ONNX model, or a source that export reads, got none of them .*\n$/);
 });
 
 test('a training checkpoint: its layers and configuration, not what only resuming needs', async () => {

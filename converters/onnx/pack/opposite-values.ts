@@ -3,6 +3,7 @@
 import { elements } from '../../../src/formats/shape.ts';
 import { packedLength } from '../../../src/network/sign.ts';
 import { type BitTensor, bitTensor } from '../../../src/network/tensor.ts';
+import { significant } from '../../../src/numbers.ts';
 
 export interface OneBitWeights {
   /** Of the weights' shape; where scales go by blocks of an axis, with that axis split into blocks and what is in one. */
@@ -124,7 +125,7 @@ function describeValues(weights: ArrayLike<number>, dims: readonly number[], axe
       .join(', ')}`;
   const near = values.size > 3 && tolerance < NEAR ? splitWeights(weights, dims, axes, NEAR) : '';
   if (typeof near !== 'string')
-    return `within ${near.error.toExponential(1)} of two opposite values: pack with --tolerance ${roundUp(near.error)}`;
+    return `within ${significant(near.error)} of two opposite values: pack with --tolerance ${roundUp(near.error)}`;
   return zeros > 0 ? `takes more than three values, ${zeros} of them zero` : 'takes more than three values';
 }
 

@@ -6,6 +6,7 @@ import { type Bisection, type BisectOptions, bisectDecoded, type DecodedSide } f
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { ParityError, printable, UsageError } from '../../errors.ts';
+import { significant } from '../../numbers.ts';
 import { version } from '../../version.ts';
 import { workingBackends } from '../shared/choose-backends.ts';
 import { printJson, printText } from '../shared/results.ts';
@@ -104,7 +105,7 @@ export function describeBisection(bisection: Bisection, { wide = false }: Bisect
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
-  const number = (value: number | null) => value?.toExponential(1) ?? '-';
+  const number = (value: number | null) => (value === null ? '-' : significant(value));
   for (const row of layers.slice(from, to))
     table.push([
       row.layer,

@@ -8,7 +8,7 @@ import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
 import { openImageSet } from '../../data/open.ts';
 import { UsageError } from '../../errors.ts';
-import { naturalNumber, naturalNumbers } from '../shared/arguments.ts';
+import { formatOption, naturalNumber, naturalNumbers } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { type OutputRules, requireWritable } from '../shared/output-file.ts';
@@ -47,7 +47,10 @@ interface Flags {
 
 export function command(): Command {
   return new Command('eval')
-    .argument('<file>', 'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory')
+    .argument(
+      '<file>',
+      'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory; or a network of the package, such as cifar-10-wrn-20-1',
+    )
     .requiredOption('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
     .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(new Option('--reference <name>', 'backend that the others are compared with (default: the first)').choices(backendNames))
@@ -91,7 +94,7 @@ export function command(): Command {
     .option('--compare <results...>', 'with --report: draw results of other files beside it, as --format json printed them', [])
     .option('--force', 'replace existing files', false)
     .addOption(wideOption('all columns, and with --bisect all layers'))
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText(
       'after',
       `

@@ -1,5 +1,6 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { mergeParts, type Part, readPart } from '../../../eval/merge.ts';
+import { formatOption } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { expandPaths } from '../shared/paths.ts';
@@ -22,7 +23,7 @@ export function command(): Command {
     )
     .option('--report <file>', 'write the result as one HTML page')
     .option('--force', 'replace an existing page', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addOption(wideOption())
     .addHelpText(
       'after',

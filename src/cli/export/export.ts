@@ -11,8 +11,9 @@ import { ParityError, printable, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
+import { grouped, significant } from '../../numbers.ts';
 import { hasPackage } from '../../packages.ts';
-import { fraction, naturalNumber } from '../shared/arguments.ts';
+import { formatOption, fraction, naturalNumber } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
 import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
 import { printJson, printText } from '../shared/results.ts';
@@ -55,7 +56,7 @@ export function command(): Command {
     .option('--float16-io', 'fp16: images (unless they are uint8) and logits in float16, too')
     .option('--data <source>', 'fp16: data set whose test images show what it costs')
     .option('--force', 'replace an existing file', false)
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText(
       'after',
       `
@@ -130,7 +131,6 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
     ...(zeros && { zeros }),
     ...(model.notes && model.notes.length > 0 && { notes: model.notes }),
   };
-  const grouped = (n: number) => n.toLocaleString('en-US');
   const summary = [
     `${printable(flags.output)}: ${network} (${printable(dialect)}), ${grouped(weights)} weights`,
     `  ${form}, ${grouped(bytes)} bytes, ${bitsPerWeight.toFixed(3)} bits per weight`,
@@ -142,8 +142,8 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
 }
 
 function describeZeros({ weights, images, agreed, relError }: ZerosDifference): string {
-  const cost = `logits of ${images} images of noise differ by ${relError.toExponential(1)}, ${agreed} of ${images} decisions agree`;
-  return `  ${weights.toLocaleString('en-US')} weights are +1 where the training had sign(0) = 0: ${cost}`;
+  const cost = `logits of ${images} images of noise differ by ${significant(relError)}, ${agreed} of ${images} decisions agree`;
+  return `  ${grouped(weights)} weights are +1 where the training had sign(0) = 0: ${cost}`;
 }
 
 /** What was written, how it was proven, and the same in words. */
@@ -169,10 +169,10 @@ async function writeFloat(model: Model, options: ExportOptions, { output, for: t
     bytes: file.length,
     verification,
     lines: [
-      `  verified: ${bits.toLocaleString('en-US')} bits and ${floats.toLocaleString('en-US')} floats equal the source's;`,
+      `  verified: ${grouped(bits)} bits and ${grouped(floats)} floats equal the source's;`,
       relError === undefined
         ? '  not run: that needs onnxruntime-node. Install it: npm install onnxruntime-node'
-        : `  logits of a batch within ${relError.toExponential(1)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
+        : `  logits of a batch within ${significant(relError)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
       ...(target && targets[target].int8 ? ['  8-bit activations are faster there: --calibrate DATA'] : []),
     ],
   };

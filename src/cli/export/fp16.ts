@@ -6,7 +6,8 @@ import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../..
 import { openImageSet } from '../../data/open.ts';
 import { ParityError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
-import { accuracy, percent } from '../shared/format.ts';
+import { grouped, percent, significant } from '../../numbers.ts';
+import { accuracy } from '../shared/format.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { Progress } from '../shared/progress.ts';
 
@@ -48,13 +49,13 @@ export async function exportFp16(model: Model, { input, float16Io, data: source,
 /** The verification as lines for people. */
 export function describeFp16({ bits, random, data, peak }: Fp16Verification): string[] {
   const compared = (what: string, { images, agreement, relError }: Fp16Comparison) =>
-    `  ${images} ${what}: agreement with float32 ${percent(agreement)}, logits within ${relError.toExponential(1)}`;
+    `  ${images} ${what}: agreement with float32 ${percent(agreement)}, logits within ${significant(relError)}`;
   return [
-    `  verified: ${bits.toLocaleString('en-US')} bits equal the source's; every value rounded to float16, sums in float32:`,
+    `  verified: ${grouped(bits)} bits equal the source's; every value rounded to float16, sums in float32:`,
     compared('random images', random),
     ...(data
       ? [compared('test images', data), `  accuracy, 95 % interval: ${accuracy(data.fp16)}, float32 ${accuracy(data.float)}`]
       : ['  agreement and accuracy on real images: --data DATA']),
-    `  largest value: ${peak.value.toPrecision(3)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below float16's limit`,
+    `  largest value: ${significant(peak.value)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below float16's limit`,
   ];
 }

@@ -9,7 +9,8 @@ import { worstLayer } from '../../../eval/verify/layer-errors.ts';
 import { openSplits } from '../../data/open.ts';
 import { ParityError, UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
-import { accuracy, percent } from '../shared/format.ts';
+import { grouped, percent, significant } from '../../numbers.ts';
+import { accuracy } from '../shared/format.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { Progress } from '../shared/progress.ts';
 
@@ -75,8 +76,8 @@ export function describeInt8(verification: Int8Verification): string[] {
   const { bits, images, agreement, relError, float, int8, layers, milliseconds } = verification;
   const worst = [...layers].sort((a, b) => b.logits - a.logits).slice(0, WORST);
   return [
-    `  verified: ${bits.toLocaleString('en-US')} bits equal the source's; on ${images.toLocaleString('en-US')} test images`,
-    `  agreement with float32: ${percent(agreement)}, logits within ${relError.toExponential(1)}`,
+    `  verified: ${grouped(bits)} bits equal the source's; on ${grouped(images)} test images`,
+    `  agreement with float32: ${percent(agreement)}, logits within ${significant(relError)}`,
     `  accuracy, 95 % interval: ${accuracy(int8)}, float32 ${accuracy(float)}`,
     `  speed on this CPU: ${milliseconds.int8.toFixed(2)} ms an image, float32 ${milliseconds.float.toFixed(2)}: ${(milliseconds.float / milliseconds.int8).toFixed(2)}x`,
     `  layers that cost most, error of the logits from 8 bits in that layer alone: ${worst.map(({ layer, logits }) => `${layer} ${percent(logits)}`).join(', ')}`,

@@ -1,5 +1,10 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
+
+/** `--format`, of every command with a result. */
+export function formatOption(): Option {
+  return new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human');
+}
 
 /** Parses an option that takes a whole number of at least 1. */
 export function naturalNumber(text: string): number {

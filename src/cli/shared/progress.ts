@@ -1,5 +1,6 @@
 /** Progress on stderr: a bar in a terminal, a plain line now and then elsewhere, nothing with --quiet. */
 import { Presets, SingleBar } from 'cli-progress';
+import { significant } from '../../numbers.ts';
 import { isQuiet } from './quiet.ts';
 
 /** Whether stderr is a terminal that may show a bar. */
@@ -45,7 +46,7 @@ export class Progress {
     if (label !== this.#label) this.#begin(label, done, total);
     const seconds = (performance.now() - this.#first.time) / 1000;
     const rate = done > this.#first.done ? (done - this.#first.done) / seconds : undefined;
-    const speed = rate === undefined ? '' : `, ${rate.toPrecision(3)} ${this.#unit}/s, ${duration((total - done) / rate)} left`;
+    const speed = rate === undefined ? '' : `, ${significant(rate)} ${this.#unit}/s, ${duration((total - done) / rate)} left`;
     if (this.#bar) this.#bar.update(done, { speed });
     else if (this.#pace.due()) process.stderr.write(`${label}: ${done} of ${total} ${this.#unit}${speed}\n`);
   }

@@ -1,5 +1,5 @@
 /** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
-
+import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../../converters/onnx/external-data.ts';
@@ -7,15 +7,17 @@ import { checkDigest } from '../../../converters/onnx/pack/digest.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { dialectNames, dialectOf, isSource, openModel } from '../../../converters/read.ts';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
+import { describeFolder } from '../../../converters/sources/unread.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
 import { catalog, catalogEntry } from '../../data/catalog.ts';
-import { UsageError } from '../../errors.ts';
+import { InputError, UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { imageSize, positiveNumber } from './arguments.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
 import { say } from './results.ts';
+import { networkPath } from './shipped-models.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
@@ -28,7 +30,7 @@ export function addSourceOptions(command: Command): Command {
   return command
     .argument(
       '<source>',
-      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors, checkpoint of train, recognised by its content',
+      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors, checkpoint of train, recognised by its content; or a network of the package, such as cifar-10-wrn-20-1',
     )
     .addOption(new Option('--dialect <dialect>', 'read the source as this dialect').choices(dialectNames))
     .addOption(
@@ -54,10 +56,12 @@ export function addSourceOptions(command: Command): Command {
  * @throws InputError when it cannot be read
  * @throws UsageError when the data set or the image size is that of another network
  */
-export async function readSource(path: string, flags: SourceFlags): Promise<Model> {
+export async function readSource(named: string, flags: SourceFlags): Promise<Model> {
   const { dialect, dataset, logitsDivisor } = flags;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   const size = flags.imageSize ?? entry;
+  const path = networkPath(named);
+  await refuseByName(path);
   const model = await readInputAs(path, (bytes) => openModel(bytes, { dialect, imageSize: size, logitsDivisor }));
   const { classes, input } = model.config;
   if (flags.imageSize && (size?.height !== input.height || size.width !== input.width))
@@ -68,6 +72,18 @@ export async function readSource(path: string, flags: SourceFlags): Promise<Mode
   showNotes(model);
   if (!entry) return model;
   return { ...model, about: { ...model.about, dataset: entry.name, ...(entry.classLabels && { classLabels: entry.classLabels }) } };
+}
+
+/** Says what a folder is that was named as a source, or a file that its content does not tell, and what to name instead. */
+async function refuseByName(path: string): Promise<void> {
+  if (/\.onnx[._]data$/.test(path))
+    throw new InputError(
+      'source',
+      path,
+      'expected a network, got the external data of an ONNX model. Name the .onnx file beside it to pack or eval',
+    );
+  const names = await readdir(path).catch(() => undefined); // not a folder
+  if (names) throw new InputError('source', path, `expected a file, got ${describeFolder(names)}`);
 }
 
 /** What a reader assumed or passed over, on stderr. */
@@ -84,12 +100,13 @@ export interface Network {
 }
 
 /**
- * A network to run: an ONNX file with its external data, or any source, exported in memory as `export` does by default.
+ * A network to run: an ONNX file with its external data, or any source or network of the package, exported in memory as `export` does by default.
  * @throws InputError when it cannot be read or is no image classifier
  */
-export function readNetwork(path: string): Promise<Network> {
+export async function readNetwork(named: string): Promise<Network> {
+  const path = networkPath(named);
   return readInputAs(path, async (bytes) => {
-    const name = basename(path);
+    const name = basename(named);
     if (!isSource(bytes)) {
       const model = readClassifier(withExternalData(bytes, externalReader(path)));
       checkDigest(model.proto);

@@ -1,6 +1,6 @@
+import { percent, significant } from '../../numbers.ts';
 import type { LogEntry } from '../../train/log.ts';
 import type { StepReport } from '../../train/train.ts';
-import { percent } from '../shared/format.ts';
 import { duration, inTerminal, Pace, Progress } from '../shared/progress.ts';
 
 /** Progress of a training on stderr: one line per epoch and per test; between them a line that a terminal rewrites, or a plain one now and then. */
@@ -21,7 +21,7 @@ export class TrainingProgress {
     const terminal = inTerminal();
     if (!terminal && !this.#pace.due()) return;
     const errors = `loss ${loss.toFixed(4)}, training error ${percent(error)}`;
-    const line = `epoch ${epoch}, step ${step}/${steps}: ${errors}, rate ${rate.toPrecision(3)}${this.#speed}${this.#left}`;
+    const line = `epoch ${epoch}, step ${step}/${steps}: ${errors}, rate ${significant(rate)}${this.#speed}${this.#left}`;
     process.stderr.write(terminal ? `\r\x1b[K${line}` : `${line}\n`);
     this.#open = terminal;
   }
@@ -31,7 +31,7 @@ export class TrainingProgress {
     const { epoch } = entry;
     process.stderr.write(
       entry.kind === 'epoch'
-        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${entry.rate.toPrecision(3)}, ${speed(entry.imagesPerSecond)}${this.#left}\n`
+        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${significant(entry.rate)}, ${speed(entry.imagesPerSecond)}${this.#left}\n`
         : `epoch ${epoch}: test error ${percent(entry.testError)}\n`,
     );
   }
@@ -50,5 +50,5 @@ export class TrainingProgress {
 }
 
 function speed(imagesPerSecond: number): string {
-  return `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`;
+  return `${significant(imagesPerSecond)} images/s`;
 }

@@ -15,7 +15,7 @@ import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
 import { requireParity } from '../eval/result-table.ts';
-import { naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
+import { formatOption, naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
 import { printJson, printText, say } from '../shared/results.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
@@ -79,7 +79,7 @@ export function command(): Command {
     .option('--no-flip', 'mirror none')
     .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
     .addOption(new Option('--cutout <n>', 'side of the square of random pixels; 0: none').argParser(wholeNumber))
-    .addOption(new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human'))
+    .addOption(formatOption())
     .addHelpText(
       'after',
       '\nExamples:\n  $ wrn-onnx train --data fashion-mnist --width 1 --epochs 2 -o run\n  $ wrn-onnx train --resume -o run',

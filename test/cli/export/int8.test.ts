@@ -31,7 +31,7 @@ test('int8: what it costs and gains is printed, and the file evaluates', async (
   expect(exported.status).toBe(0);
   for (const words of [
     'bits equal',
-    /agreement with float32: \d+\.\d\d %, logits within \d\.\de-\d/,
+    /agreement with float32: \d+\.\d\d %, logits within (\d\.\d\de-\d|0\.0\d+)/,
     'accuracy, 95 % interval',
     'speed on this CPU',
     'layers that cost most',

@@ -252,7 +252,21 @@ describe('refused:', () => {
   const floats = (...shape: number[]) => new Tensor(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
 
   test.each<[string, Value, string]>([
-    ['another checkpoint', new Map<Value, Value>([['model', new Map()]]), 'source file: expected a PyTorch checkpoint of a dialect'],
+    [
+      'another checkpoint',
+      new Map<Value, Value>([['model', new Map([['fc.weight', floats(1)]])]]),
+      'of a dialect (pytorch, pytorch-float, pytorchcv, pytorchcv-float), got parameters of other names: fc.weight',
+    ],
+    [
+      'a whole module among other things',
+      new Map<Value, Value>([['net', new Instance('models.WideResNet', new Map())]]),
+      'got an object of models.WideResNet as net. Save its parameters alone: torch.save(model.state_dict(), path)',
+    ],
+    [
+      'a whole module',
+      new Instance('models.WideResNet', new Map()),
+      'pytorch file: expected a state dict, got an object of models.WideResNet. Save the parameters alone: torch.save(model.state_dict(), path)',
+    ],
     ['a list', [1, 2], 'source file: expected a PyTorch checkpoint of a dialect'],
     [
       'no first convolution',

@@ -1,0 +1,111 @@
+/** Formats that are known but not read, and the shortest way from each to one that is. */
+import { latin1 } from '../../src/formats/cursor.ts';
+
+interface UnreadFormat {
+  /** With its article. */
+  readonly title: string;
+  recognises(bytes: Uint8Array): boolean;
+  readonly advice: string;
+}
+
+const starts = (bytes: Uint8Array, text: string, at = 0) => latin1(bytes.subarray(at, at + text.length)) === text;
+const unpack = 'Unpack it and name the file inside';
+const asArrays = 'Save the parameters as arrays under their PyTorch names: numpy.savez("weights.npz", **parameters)';
+
+const formats: readonly UnreadFormat[] = [
+  {
+    title: 'a TensorFlow SavedModel',
+    recognises: (bytes) => starts(bytes, '\x08\x01\x12'),
+    advice: 'Load its folder in TensorFlow and save the weights: tf.keras.models.load_model(folder).save_weights("model.weights.h5")',
+  },
+  {
+    title: 'an ONNX model',
+    // its version, from 3 to 63, and then any of the fields that exporters write next
+    recognises: ([tag, version = 0, next = 0]) =>
+      tag === 0x08 && version > 2 && version < 64 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(next),
+    advice: 'It is converted already: pack stores its one-bit weights as bits, inspect shows it, eval runs it',
+  },
+  {
+    title: 'a TensorFlow Lite model',
+    recognises: (bytes) => starts(bytes, 'TFL3', 4),
+    advice: 'Save the Keras model that it was made from: model.save("model.keras")',
+  },
+  {
+    title: 'the index of a TensorFlow checkpoint',
+    recognises: (bytes) => bytes.length > 48 && starts(bytes, '\x57\xfb\x80\x8b\x24\x75\x47\xdb', bytes.length - 8),
+    advice: 'Load it into the model and save that: model.load_weights(prefix), then model.save_weights("model.weights.h5")',
+  },
+  {
+    title: 'a GGUF file',
+    recognises: (bytes) => starts(bytes, 'GGUF'),
+    advice: 'It holds a language model; export takes wide residual networks',
+  },
+  { title: 'one array of NumPy', recognises: (bytes) => starts(bytes, '\x93NUMPY'), advice: asArrays },
+  { title: 'a pickle', recognises: ([proto, version = 0]) => proto === 0x80 && version >= 2 && version <= 5, advice: asArrays },
+  { title: 'a msgpack file, as Flax writes', recognises: isMsgpack, advice: asArrays },
+  {
+    title: "a file of Octave's text format",
+    recognises: (bytes) => starts(bytes, '# Created by Octave'),
+    advice: 'Save it again in Octave: save -v7 model.mat',
+  },
+  {
+    title: 'a pointer of Git LFS',
+    recognises: (bytes) => starts(bytes, 'version https://git-lfs'),
+    advice: 'Fetch the file that it stands for: git lfs pull',
+  },
+  {
+    title: 'a web page',
+    recognises: (bytes) => /^\s*<(!doctype html|html)/i.test(latin1(bytes.subarray(0, 64))),
+    advice: 'Download the file itself, not the page that shows it',
+  },
+  {
+    title: 'a configuration without weights',
+    recognises: (bytes) => /^\s*\{[\s\S]*"(class_name|model_type|architectures)"/.test(latin1(bytes.subarray(0, 4096))),
+    advice: 'Name the file of the weights, or save both with Keras: model.save("model.keras")',
+  },
+  { title: 'a gzip archive', recognises: (bytes) => starts(bytes, '\x1f\x8b'), advice: unpack },
+  { title: 'an xz archive', recognises: (bytes) => starts(bytes, '\xfd7zXZ\0'), advice: unpack },
+  { title: 'a bzip2 archive', recognises: (bytes) => starts(bytes, 'BZh'), advice: unpack },
+  { title: 'a tar archive', recognises: (bytes) => starts(bytes, 'ustar', 257), advice: unpack },
+];
+
+/** A map of a few entries whose first key is a word. */
+function isMsgpack(bytes: Uint8Array): boolean {
+  const [map = 0, key = 0] = bytes;
+  const length = key - 0xa0;
+  return map > 0x80 && map < 0x90 && length > 0 && length < 32 && /^[\w.]+$/.test(latin1(bytes.subarray(2, 2 + length)));
+}
+
+/** What bytes are that no reader takes, and what to do: `an ONNX model. It is ...`; undefined when that is not known. */
+export function describeUnread(bytes: Uint8Array): string | undefined {
+  const format = formats.find((row) => row.recognises(bytes));
+  return format && `${format.title}. ${format.advice}`;
+}
+
+/** Folders that frameworks save networks as, by the names in them, and what to name or save instead. */
+const folders: readonly { readonly title: string; readonly holds: RegExp; readonly advice: string }[] = [
+  {
+    title: 'a TensorFlow SavedModel',
+    holds: /^saved_model\.pb(txt)?$/,
+    advice: 'Load it in TensorFlow and save the weights: tf.keras.models.load_model(folder).save_weights("model.weights.h5")',
+  },
+  {
+    title: 'a TensorFlow checkpoint',
+    holds: /\.index$/,
+    advice: 'Load it into the model and save that: model.load_weights(prefix), then model.save_weights("model.weights.h5")',
+  },
+  {
+    title: 'a folder with a model in it',
+    holds: /\.(safetensors|pth?|bin|npz|h5|keras|mat)$/,
+    advice: 'Name the file',
+  },
+];
+
+/** What a folder is, by the names of what it holds. */
+export function describeFolder(names: readonly string[]): string {
+  for (const { title, holds, advice } of folders) {
+    const name = names.find((candidate) => holds.test(candidate));
+    if (name !== undefined) return `${title} (${name}). ${advice}`;
+  }
+  return 'a folder';
+}
