@@ -27,7 +27,7 @@ export function checkDigest(model: ModelProto): string | undefined {
   throw new InputError(
     'onnx',
     `metadata ${WEIGHTS_SHA256}`,
-    `expected weights of this digest, ${stated}, got ${found ?? 'none'}. The file was changed or damaged`,
+    `expected weights with the digest ${stated}, got ${found ?? 'none'}. The file was changed or damaged: get it again`,
   );
 }
 
