@@ -38,10 +38,11 @@ const page: Page = {
   async open({ provider, input, threads, softwareGpu }) {
     const device = await describeDevice(provider);
     if (provider !== 'wasm' && SOFTWARE.test(device) && !softwareGpu) throw new Error(`only software rendering (${device}) is there`);
-    const ort: WebRuntime = await import(/* @vite-ignore */ `/ort/ort.${provider}.min.mjs`);
-    ort.env.wasm.wasmPaths = '/ort/';
+    const runtime = new URL('ort/', document.baseURI).href;
+    const ort: WebRuntime = await import(/* @vite-ignore */ `${runtime}ort.${provider}.min.mjs`);
+    ort.env.wasm.wasmPaths = runtime;
     ort.env.wasm.numThreads = threads ?? navigator.hardwareConcurrency;
-    const model = new Uint8Array(await (await fetch('/model.onnx')).arrayBuffer());
+    const model = new Uint8Array(await (await fetch('model.onnx')).arrayBuffer());
     const start = performance.now();
     const session = await ort.InferenceSession.create(model, {
       executionProviders: [provider],
