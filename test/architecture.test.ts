@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  */
 const ground = [
   'src/errors.ts',
+  'src/closable.ts',
   'src/environment.ts',
   'src/version.ts',
   'src/numbers.ts',
@@ -38,6 +39,7 @@ const evaluation = ['eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval
 const all = [...ground, ...training, 'proto', ...converters, ...evaluation];
 const allowed: Record<string, readonly string[]> = {
   'src/errors.ts': [],
+  'src/closable.ts': [],
   'src/environment.ts': [],
   'src/version.ts': [],
   'src/numbers.ts': [],
@@ -67,6 +69,7 @@ const allowed: Record<string, readonly string[]> = {
   'eval/html': [...ground, 'proto', ...converters, 'eval', 'eval/runtime', 'eval/tally', 'eval/verify', 'eval/bench'],
   'src/convert.ts': [...ground, 'proto', ...converters],
   'src/eval.ts': all,
+  'src/train-api.ts': [...ground, ...training],
   'src/web.ts': all,
   'src/index.ts': ['src/convert.ts', 'src/eval.ts', 'src/web.ts'],
   'src/cli/shared': all,

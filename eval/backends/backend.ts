@@ -1,4 +1,5 @@
 /** What every backend looks like to `evaluate`: one row of `table.ts`. */
+import type { Closable } from '../../src/closable.ts';
 import type { RandomTimer } from '../runtime/random-run.ts';
 import type { ModelInput, Output } from '../runtime/runtime.ts';
 
@@ -28,8 +29,10 @@ export interface BackendOptions {
   readonly source?: Uint8Array | undefined;
 }
 
-/** A loaded model. */
-export interface Session {
+/** A loaded model, to be closed by `close` or by `await using`. */
+export interface Session extends OpenSession, Closable {}
+
+export interface OpenSession {
   /** Seconds from bytes to ready, without the time to start a process or a browser. */
   readonly loadSeconds: number;
   /** What really runs, e.g. `onnxruntime-node 1.30.0` or `WebGPU on SwiftShader`. */

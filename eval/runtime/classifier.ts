@@ -2,6 +2,7 @@
  * Classifies one image with an exported file, in a page or in Node: give it onnxruntime-web or onnxruntime-node.
  * Safe for browsers.
  */
+import { type Closable, closable } from '../../src/closable.ts';
 import { readClassifier } from './model-input.ts';
 import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
 import { type Prediction, topK } from './softmax.ts';
@@ -13,7 +14,7 @@ export interface Pixels {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-export interface Classifier {
+export interface Classifier extends Closable {
   /** The size that images must have. */
   readonly input: ModelInput;
   readonly labels: readonly string[] | undefined;
@@ -22,7 +23,8 @@ export interface Classifier {
    * @throws RangeError when the image has another size than `input`
    */
   classify(pixels: Pixels, count?: number): Promise<Prediction[]>;
-  release(): Promise<void>;
+  /** Frees the network; `await using` does the same. */
+  close(): Promise<void>;
 }
 
 /**
@@ -34,15 +36,15 @@ export async function loadClassifier<Options>(runtime: Runtime<Options>, file: U
   const { input, output, metadata } = readClassifier(file);
   const session = await runtime.InferenceSession.create(file, options);
   const labels = metadata?.about.classLabels;
-  return {
+  return closable<Omit<Classifier, typeof Symbol.asyncDispose>>({
     input,
     labels,
     async classify(pixels, count = 5) {
       const { outputs } = await runBatch(runtime, session, input, toNCHW(pixels, input), 1);
       return topK(outputs[output]?.data ?? new Float32Array(), count, labels);
     },
-    release: () => session.release(),
-  };
+    close: () => session.release(),
+  });
 }
 
 /**

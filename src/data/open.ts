@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { type Closable, closable } from '../closable.ts';
 import { InputError, UsageError } from '../errors.ts';
 import { catalog, catalogEntry } from './catalog.ts';
 import type { ImageSet, Split } from './dataset.ts';
@@ -48,13 +49,14 @@ export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
  *   (plain, gzip, xz) of CIFAR's binary or Python batches, MNIST-style idx files, Keras's mnist.npz, SVHN's .mat files, ImageNet32's .npz files
  *   or Hugging Face's parquet files, or the folder above one of these; or one idx file of images whose labels lie beside it, or one npz or parquet file;
  *   or a folder with a subfolder of images a class.
+ * @returns the set, to be closed by its `close` or by `await using`
  * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales and crops of what is not image files.
  */
-export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet> {
+export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet & Closable> {
   const set = await open(source, { ...options, split: options.split ?? 'test' });
   try {
     if ((options.shorterSides ?? options.crops) !== undefined) requireImageFiles(set);
-    return set;
+    return closable(set);
   } catch (error) {
     await set.close();
     throw error;
@@ -68,8 +70,8 @@ export async function openImageSet(source: string, options: OpenImageSetOptions 
  */
 export async function openSplits(
   source: string,
-  { shorterSides, crops, ...options }: Omit<OpenImageSetOptions, 'split'>,
-): Promise<{ train: ImageSet; test: ImageSet }> {
+  { shorterSides, crops, ...options }: Omit<OpenImageSetOptions, 'split'> = {},
+): Promise<{ train: ImageSet & Closable; test: ImageSet & Closable }> {
   const train = await openImageSet(source, { ...options, split: 'train' });
   try {
     if (train.unsplit)

@@ -1,7 +1,8 @@
 /** The backends that run in the user's Chrome, Chromium or Edge. */
+import { closable } from '../../../src/closable.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
-import type { Backend, BackendOptions } from '../backend.ts';
+import type { Backend, BackendOptions, OpenSession } from '../backend.ts';
 import { openError, stopError } from '../runtime-error.ts';
 import { requireBrowser } from './find.ts';
 import { launch } from './launch.ts';
@@ -52,7 +53,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
         await page.waitForFunction('globalThis.wrn');
         const openOptions: PageOpen = { provider, input, threads: options.threads, softwareGpu: options.softwareGpu ?? false };
         const { seconds, detail } = await page.evaluate((o) => (globalThis as unknown as { wrn: PageApi }).wrn.open(o), openOptions);
-        return {
+        return closable<OpenSession>({
           loadSeconds: seconds,
           detail: [`Chromium ${browser.version()}`, detail, prepared?.done].filter(Boolean).join(', '),
           async run(imagesNCHW, count) {
@@ -68,7 +69,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
               .catch(stopped),
           peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
           close,
-        };
+        });
       } catch (error) {
         await close();
         throw openError(name, error, advice);

@@ -1,9 +1,10 @@
 /** The backends that run in a child process: onnxruntime-node's providers, onnxruntime-web's wasm, and tfjs-node. */
 import type { InferenceSession } from 'onnxruntime-web';
+import { closable } from '../../../src/closable.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
-import type { Backend, BackendOptions, Session } from '../backend.ts';
+import type { Backend, BackendOptions, OpenSession, Session } from '../backend.ts';
 import { swiftShader } from '../browser/find.ts';
 import { openError, stopError } from '../runtime-error.ts';
 import { Child } from './child.ts';
@@ -33,14 +34,14 @@ async function openChild({ name, advice, env, note = '', request }: ChildRow): P
   };
   try {
     const { seconds, version } = await child.ask<'open'>(request);
-    return {
+    return closable<OpenSession>({
       loadSeconds: seconds,
       detail: `${request.runtime} ${version}${note}`,
       run: (imagesNCHW, count) => child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch(stopped),
       time: (batch, sizes) => child.ask<'time'>({ kind: 'time', batch, sizes }).catch(stopped),
       peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' }).catch(stopped)).peakBytes,
       close: () => child.close(),
-    };
+    });
   } catch (error) {
     await child.close();
     throw openError(name, error, advice);
