@@ -8,6 +8,8 @@ export interface Backend {
   readonly title: string;
   /** It runs `BackendOptions.source` and not the ONNX file that was exported from it. */
   readonly runsSource?: boolean;
+  /** It runs our files with one-bit weights alone. */
+  readonly oneBitOnly?: boolean;
   /**
    * Loads a model, in a process or a browser of its own: several sessions may be open, and two of WebGPU in one process crash.
    * @param input how it takes images; undefined for a model that takes something else, which `time` runs alone
