@@ -9,7 +9,6 @@ const notes = {
   'LGPL-3.0-or-later': 'libvips, which sharp loads as a shared library: replace the file to use another build. We do not change it',
   'Apache-2.0 AND LGPL-3.0-or-later': 'sharp for a platform where libvips is inside the package; see above',
   'Apache-2.0 AND LGPL-3.0-or-later AND MIT': 'the same in WebAssembly',
-  'MPL-2.0': 'resvg, which draws charts as PNG. We do not change it; its source is in its repository',
 };
 
 /** Place in the lock file of what the package at `from` loads as `name`; undefined when that is not installed. */
