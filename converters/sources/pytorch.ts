@@ -139,7 +139,7 @@ function read(file: StateDicts, family: Family, bits: 1 | 32, about: Provenance,
   const passed = [...left].filter((name) => outside.has(name));
   const extra = [...left].filter((name) => !outside.has(name));
   if (extra[0] !== undefined)
-    throw new InputError(FORMAT, extra[0], `expected no such parameter in this network, got ${extra.length} left over`);
+    throw new InputError(FORMAT, extra[0], `expected only parameters of this network, got ${extra.length} left over`);
   if (passed.length > 0) notes.push(`passed over: ${passed.join(', ')}`);
   if (isLatent)
     notes.push(`the file does not tell the bits of its float weights: taken as 1. --dialect ${about.dialect}-float reads them as 32 bits`);

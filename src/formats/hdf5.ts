@@ -57,10 +57,15 @@ export function isHdf5(bytes: Uint8Array): boolean {
   return STARTS.some((start) => SIGNATURE.every((byte, i) => bytes[start + i] === byte));
 }
 
+/** Address of the library as one that was not loaded yet; a function, since bundlers look for literal names. */
+function again(name = 'h5wasm'): string {
+  return `${import.meta.resolve(name)}?${loads}`;
+}
+
 /** Loads the library, unless it is there: again after a damaged file stopped it, as a new instance. */
 export async function loadHdf5(): Promise<void> {
   if (library) return;
-  const loaded: typeof Library = await (loads === 0 ? import('h5wasm') : import(`${import.meta.resolve('h5wasm')}?${loads}`));
+  const loaded: typeof Library = loads === 0 ? await import('h5wasm') : await import(/* @vite-ignore */ /* webpackIgnore: true */ again());
   loads++;
   const module = await loaded.ready;
   module.activate_throwing_error_handler(); // else it writes its errors to the terminal and goes on

@@ -1,6 +1,6 @@
 /**
- * The configuration of a network: every published dialect and every variant of the paper is a value
- * of these fields, never a branch elsewhere.
+ * The configuration of a network. Its fields express every published dialect and every variant of the
+ * paper, so that no other code branches on the dialect.
  */
 import { jsonReader } from '../formats/json.ts';
 
@@ -10,7 +10,7 @@ export type Pads = readonly [number, number, number, number];
 export interface NetworkConfig {
   /** `cifar`: 3x3 stem, three groups. `imagenet`: 7x7 stride-2 stem, 3x3 max pool, four groups. */
   readonly stem: 'cifar' | 'imagenet';
-  /** 6n + 2 with the cifar stem, 8n + 2 with the imagenet stem; n blocks a group. */
+  /** 6n + 2 with the cifar stem, 8n + 2 with the imagenet stem, for n blocks per group. */
   readonly depth: number;
   /** Widening factor k: the first group has 16k (cifar) or 64k (imagenet) channels. */
   readonly width: number;
@@ -18,29 +18,29 @@ export interface NetworkConfig {
   readonly input: { readonly channels: number; readonly height: number; readonly width: number };
   /** False: plain network, no shortcuts. */
   readonly residual: boolean;
-  /** Bits of a weight in the inner convolutions. */
+  /** Bits per weight in the inner convolutions. */
   readonly bits: 1 | 32;
-  /** Bits of a weight in the first and the last convolution. */
+  /** Bits per weight in the first and the last convolution. */
   readonly endBits: 1 | 32;
   /** Scale of 1-bit weights: He's constant, or BWN's mean |W| per layer or per output channel. */
   readonly scale: 'he' | 'mean-layer' | 'mean-channel';
-  /** How raw pixels 0..255 are normalised: by the first batch norm, or by constants per channel. */
+  /** Normalisation of raw pixels 0..255: the first batch norm, or constants per channel. */
   readonly inputNorm: 'batch-norm' | { readonly mean: readonly number[]; readonly std: readonly number[] };
   /** ReLU between the input normalisation and the first convolution. */
   readonly inputRelu: boolean;
-  /** What stands before each convolution: batch norm + ReLU, or max(-1, x) (arXiv 1907.06916). */
+  /** Before each convolution: batch norm + ReLU, or max(-1, x) (arXiv 1907.06916). */
   readonly activation: 'norm-relu' | 'shifted-relu';
-  /** Divides the logits; 1 except with `shifted-relu`, whose network has no last batch norm. */
+  /** Divisor of the logits. It is 1 except with `shifted-relu`, which has no last batch norm. */
   readonly logitsDivisor: number;
   /** Which batch norms have a learned scale (gamma) and offset (beta). */
   readonly affine: 'none' | 'first' | 'last' | 'all';
-  /** Added to the variance in batch norm; 0 where the published moments already hold it. */
+  /** Added to the variance in batch norm; 0 if the published moments already include it. */
   readonly epsilon: number;
-  /** The first block of every group but the first halves the resolution. */
+  /** Padding in the first block of each group after the first, which halves the resolution. */
   readonly downsample: {
     readonly convPads: Pads;
     readonly poolPads: Pads;
-    /** Whether the average pool's divisor counts padding. */
+    /** Whether the average pool includes padding in its divisor. */
     readonly poolCountsPads: boolean;
   };
 }
@@ -65,12 +65,12 @@ export const defaultConfig: NetworkConfig = {
   downsample: { convPads: [0, 0, 1, 1], poolPads: [0, 0, 1, 1], poolCountsPads: false },
 };
 
-/** `WRN-20-10`, as the paper writes it. */
+/** The paper's name for a network: `WRN-20-10`. */
 export function networkName(config: NetworkConfig): string {
   return `${config.residual ? 'WRN' : 'Plain'}-${config.depth}-${config.width}`;
 }
 
-/** A run in a few words: `WRN-20-10, 1 bit, CIFAR-10`. */
+/** Short title of a run: `WRN-20-10, 1 bit, CIFAR-10`. */
 export function runName(config: NetworkConfig, dataset: string | undefined): string {
   return [networkName(config), `${config.bits} bit`, ...(dataset === undefined ? [] : [dataset])].join(', ');
 }
@@ -80,17 +80,17 @@ export function blocksPerGroup(config: NetworkConfig): number {
   return (config.depth - 2) / (config.stem === 'cifar' ? 6 : 8);
 }
 
-/** Largest network that makes sense here: keeps a hostile configuration from asking for terabytes. */
+/** Upper bounds that keep a hostile configuration from allocating terabytes. */
 const MAX_DEPTH = 1202;
 const MAX_CHANNELS = 65536;
 const MAX_IMAGE = 4096;
 export const MAX_CLASSES = 1_000_000;
-/** Values of an image: four channels of the largest height and width. */
+/** Most values per image: four channels at the largest height and width. */
 export const MAX_IMAGE_VALUES = 4 * MAX_IMAGE ** 2;
 
 /**
  * Reads a configuration from untrusted JSON.
- * @throws InputError naming the first field that is missing, unknown or out of range.
+ * @throws InputError that names the first field that is missing, unknown or out of range
  */
 export function readConfig(json: unknown): NetworkConfig {
   const { fail, record, integer, number, oneOf, list } = jsonReader('configuration');

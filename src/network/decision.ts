@@ -1,7 +1,7 @@
 /**
- * The class that logits decide for: index of the largest, of equal ones the first, as numpy's argmax. NaN is smaller than
- * every number; where no logit is a number, the answer is -1, which is no class and so never right.
- * @param from index of the first of `classes` logits
+ * The predicted class: the index of the largest logit, and the first one on a tie, like NumPy's argmax. NaN counts as
+ * smaller than every number. If all logits are NaN, the result is -1, which never equals a label.
+ * @param from index of the first of the `classes` logits
  */
 export function decidedClass(logits: Float32Array, from: number, classes: number): number {
   let [best, largest] = [-1, Number.NaN];

@@ -1,6 +1,6 @@
 /**
- * The project's own model file: safetensors with the configuration as JSON in its metadata. Float tensors are
- * F32 in their shape; bits are U8, one dimension of bytes, whose shape follows from the configuration.
+ * The project's own model file: safetensors with the configuration as JSON in its metadata. Float tensors are F32
+ * and keep their shape. Bits are a one-dimensional U8 tensor; their shape follows from the configuration.
  */
 import { InputError } from '../errors.ts';
 import { jsonReader } from '../formats/json.ts';
@@ -15,12 +15,12 @@ import { modelDigest, WEIGHTS_SHA256 } from './weights-digest.ts';
 const FORMAT = 'model file';
 const VERSION = '1';
 
-/** Whether a safetensors file is one of ours. */
+/** Whether a safetensors file is a model file of this project. */
 export function isModelFile(file: SafetensorsFile): boolean {
   return file.metadata.has('wrn.model_version');
 }
 
-/** Encodes a model; the same model gives the same bytes. */
+/** Encodes a model. The same model always gives the same bytes. */
 export function writeModelFile(model: Model): Uint8Array {
   const metadata = new Map([
     ['wrn.model_version', VERSION],
@@ -36,7 +36,7 @@ export function writeModelFile(model: Model): Uint8Array {
 
 /**
  * Decodes a model file.
- * @throws InputError when it is not one of ours or a parameter is missing, left over or of the wrong shape.
+ * @throws InputError when it is not a model file, or a parameter is missing, left over or of the wrong shape
  */
 export function readModelFile(bytes: Uint8Array): Model {
   return fromSafetensors(readSafetensors(bytes));
@@ -61,7 +61,7 @@ export function fromSafetensors(file: SafetensorsFile): Model {
     throw new InputError(
       FORMAT,
       WEIGHTS_SHA256,
-      `expected weights of this digest, ${stated}, got ${found}. The file was changed or damaged`,
+      `expected weights with the digest ${stated}, got ${found}. The file was changed or damaged: get it again`,
     );
   return checkModel({ config, tensors, about: readProvenance(about, config.classes, reader, (field) => `about.${field}`) }, FORMAT);
 }
@@ -73,7 +73,7 @@ function store(tensor: Tensor): StoredTensor {
 }
 
 function floats(bytes: Uint8Array): Float32Array {
-  const values = new Float32Array(bytes.length / 4); // a copy: tensors of a file need not be aligned
+  const values = new Float32Array(bytes.length / 4); // a copy, because tensors in a file may be unaligned
   new Uint8Array(values.buffer).set(bytes);
   return values;
 }

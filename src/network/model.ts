@@ -1,4 +1,4 @@
-/** The canonical model: what every reader produces and every writer takes. */
+/** The canonical model: every reader returns one and every writer takes one. */
 import { InputError } from '../errors.ts';
 import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from './config.ts';
@@ -12,19 +12,19 @@ export interface Model {
   /** Exactly the parameters of the topology, by name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly about: Provenance;
-  /** What its reader assumed or passed over, one line each, for whoever named the file; not part of any file written. */
+  /** What the reader assumed or ignored, one line each, for the user. Not written to any file. */
   readonly notes?: readonly string[];
   /**
-   * Indices of latent weights that were exactly zero, by name of their kernel. Its bits hold +1 there (sign.ts), where
-   * the framework of the source has sign(0) = 0.
+   * Indices of latent weights that were exactly zero, by kernel name. Their bits are +1 (sign.ts), while the source's
+   * framework computes sign(0) = 0.
    */
   readonly zeros?: ReadonlyMap<string, readonly number[]>;
 }
 
 /**
- * Checks that a conversion is total: every parameter of the topology is there once, with its shape
- * and finite values, and nothing is left over.
- * @throws InputError naming the parameter.
+ * Checks that a conversion is complete: every parameter of the topology is present once, with the right
+ * shape and finite values, and no tensor is left over.
+ * @throws InputError that names the parameter
  */
 export function checkModel(model: Model, format: string): Model {
   const left = new Set(model.tensors.keys());
@@ -41,18 +41,18 @@ export function checkModel(model: Model, format: string): Model {
     const length = tensor.dtype === 'bits' ? packedLength(count) : count;
     if (tensor.data.length !== length) throw new InputError(format, name, `expected ${length} values, got ${tensor.data.length}`);
     if (tensor.dtype === 'bits' && count % 8 !== 0 && (tensor.data.at(-1) ?? 0) & (0xff >> (count % 8)))
-      throw new InputError(format, name, `expected zeros after the last of ${count} bits, got others`);
+      throw new InputError(format, name, `expected zero padding after ${count} bits, got ones`);
     if (tensor.dtype === 'float32') {
       const bad = tensor.data.findIndex((v) => !Number.isFinite(v));
       if (bad >= 0) throw new InputError(format, name, `expected finite values, got ${tensor.data[bad]} at index ${bad}`);
       if (name.endsWith('.variance')) {
         const negative = tensor.data.findIndex((v) => v < 0);
         if (negative >= 0)
-          throw new InputError(format, name, `expected variances of at least 0, got ${tensor.data[negative]} at index ${negative}`);
+          throw new InputError(format, name, `expected non-negative variances, got ${tensor.data[negative]} at index ${negative}`);
       }
     }
   }
   const [extra] = left;
-  if (extra !== undefined) throw new InputError(format, extra, `expected no such parameter in this network, got ${left.size} left over`);
+  if (extra !== undefined) throw new InputError(format, extra, `expected only parameters of this network, got ${left.size} left over`);
   return model;
 }

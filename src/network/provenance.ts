@@ -1,24 +1,24 @@
-/** What is known of a model besides its numbers; goes into the metadata of every file. */
+/** Where a model comes from and how accurate it is. Stored in the metadata of every file. */
 import { printable } from '../errors.ts';
 import type { JsonReader } from '../formats/json.ts';
 
 export interface Provenance {
-  /** Dialect the model was read from, e.g. `keras`; `wrn-onnx` for models trained here. */
+  /** Dialect of the source file, e.g. `keras`; `wrn-onnx` for models that this project trained. */
   readonly dialect: string;
   /** SHA-256 of the source file, hexadecimal. */
   readonly sourceSha256?: string;
   /** Name of the data set, e.g. `cifar-10`. */
   readonly dataset?: string;
   readonly classLabels?: readonly string[];
-  /** Fraction of test images classified right, as stated by the source. */
+  /** Fraction of test images classified correctly, as stated by the source. */
   readonly testAccuracy?: number;
 }
 
 /**
- * Reads it from untrusted JSON, and leaves out what it does not know. Texts lose what would steer a terminal.
- * @param json one value a field
- * @param nameOf the field in the file, for messages
- * @throws InputError naming the first field that is not what it should be.
+ * Reads it from untrusted JSON and ignores unknown fields. Terminal control characters are removed from text.
+ * @param json one value per field
+ * @param nameOf gives the field's name in the file, for errors
+ * @throws InputError that names the first invalid field
  */
 export function readProvenance(
   json: Readonly<Record<string, unknown>>,

@@ -1,34 +1,34 @@
-/** What a network costs, layer by layer: the numbers of `inspect`. */
+/** The cost of a network per layer: the numbers that `inspect` prints. */
 
 import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from './config.ts';
 import { packedLength } from './sign.ts';
 import { type Layer, layers, multiplyAccumulates, type Parameter, parametersOf } from './topology.ts';
 
-/** One row of the table; null where a column does not apply or is not known. */
+/** One row of the table. A column that does not apply or is unknown is null. */
 export interface LayerSummary {
   readonly name: string;
   readonly op: string;
-  /** Height and width of the window. */
+  /** Kernel height and width. */
   readonly kernel: readonly number[] | null;
   readonly stride: readonly number[] | null;
   readonly inputChannels: number | null;
   readonly outputChannels: number | null;
-  /** Height and width of the output. */
+  /** Output height and width. */
   readonly output: readonly number[] | null;
-  /** Weights of a convolution or matrix product; batch norm moments and scales are not weights. */
+  /** Weights of a convolution or matrix product. Batch norm moments and scales do not count. */
   readonly weights: number;
-  /** Bits of a weight. */
+  /** Bits per weight. */
   readonly bits: number | null;
-  /** For one image. */
+  /** Per image. */
   readonly multiplyAccumulates: number | null;
-  /** Stored parameters of the layer. */
+  /** Size of the layer's stored parameters. */
   readonly bytes: number;
-  /** The same parameters as float32. */
+  /** Size of the same parameters in float32. */
   readonly float32Bytes: number;
 }
 
-/** Every layer of a network. `bytesOf` says what a layer's parameters take in a file; by default their canonical size. */
+/** A row for every layer of a network. `bytesOf` gives the size of a layer's parameters in a file (default: their canonical size). */
 export function summarize(config: NetworkConfig, bytesOf?: (layer: string) => number): LayerSummary[] {
   return layers(config).map((layer) => {
     const parameters = parametersOf(layer, config);
@@ -46,7 +46,7 @@ export function summarize(config: NetworkConfig, bytesOf?: (layer: string) => nu
       bits: conv?.bits ?? null,
       multiplyAccumulates: multiplyAccumulates(layer),
       bytes: bytesOf?.(layer.name) ?? sum(storedBytes),
-      // A 1-bit layer's scale has no counterpart in a float32 network.
+      // a float32 network has no scales
       float32Bytes: sum((p) => (p.name.endsWith('.scale') ? 0 : 4 * elements(p.shape))),
     };
   });

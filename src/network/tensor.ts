@@ -7,7 +7,7 @@ export interface FloatTensor {
   readonly data: Float32Array;
 }
 
-/** One bit per element (1 is +1, 0 is -1), packed as `sign.ts` says; `shape` counts elements, not bytes. */
+/** One bit per element (1 is +1, 0 is -1), packed as described in `sign.ts`. `shape` counts elements, not bytes. */
 export interface BitTensor {
   readonly dtype: 'bits';
   readonly shape: readonly number[];

@@ -1,24 +1,24 @@
 /**
- * The one topology: a network as a list of layers in order of execution, each naming the layers it
- * reads. The ONNX lowering, the tfjs lowering, `inspect` and the readers all walk this list.
+ * The topology: a network as a list of layers in order of execution. Each layer names its inputs.
+ * The ONNX lowering, the tfjs lowering, `inspect` and the readers all walk this list.
  *
  *     input -> norm (-> ReLU) -> conv -> groups of n blocks -> norm -> ReLU -> conv 1x1 -> norm -> global average pool -> logits
  *     block: norm -> ReLU -> conv 3x3 -> norm -> ReLU -> conv 3x3, added to the shortcut
  *
- * The shortcut is the identity; where the resolution halves, a 3x3 stride-2 average pool followed by
- * doubling the channels with zeros (McDonnell, ICLR 2018, section 3).
+ * The shortcut is the identity. Where the resolution halves, it is a 3x3 average pool with stride 2,
+ * and zeros double the channels (McDonnell, ICLR 2018, section 3).
  */
 import { InputError } from '../errors.ts';
 import { blocksPerGroup, type NetworkConfig, type Pads } from './config.ts';
 import { heScale } from './sign.ts';
 
-/** Image-shaped output of a layer: channels, height, width. The batch axis is not written. */
+/** Output shape of a layer, without the batch axis. */
 export type Shape = readonly [channels: number, height: number, width: number];
 
 interface Common {
-  /** Unique and stable, e.g. `group2.block1.conv1`; prefix of the layer's parameters. */
+  /** Unique and stable, e.g. `group2.block1.conv1`. Also the prefix of the layer's parameter names. */
   readonly name: string;
-  /** Names of the layers read; `images` is the network's input. */
+  /** Names of the input layers; `images` is the network's input. */
   readonly inputs: readonly string[];
   readonly shape: Shape;
 }
@@ -29,7 +29,7 @@ export interface ConvLayer extends Common {
   readonly pads: Pads;
   readonly inputChannels: number;
   readonly bits: 1 | 32;
-  /** He's scale s of this layer: the standard deviation of the initial weights, and the factor of 1-bit weights. */
+  /** He's scale s for this layer: the standard deviation of the initial weights, and the scale of 1-bit weights. */
   readonly heScale: number;
 }
 export interface NormLayer extends Common {
@@ -37,7 +37,7 @@ export interface NormLayer extends Common {
   readonly affine: boolean;
   readonly epsilon: number;
 }
-/** (x - mean) / std per channel, with constants of the configuration. */
+/** (x - mean) / std per channel, with constants from the configuration. */
 export interface StandardizeLayer extends Common {
   readonly op: 'standardize';
   readonly mean: readonly number[];
@@ -51,12 +51,12 @@ export interface PoolLayer<Op extends PoolOp = PoolOp> extends Common {
   readonly countsPads: boolean;
 }
 export type PoolOp = 'averagePool' | 'maxPool';
-/** relu; shiftedRelu = max(-1, x); widen = append as many zero channels; add; globalPool = mean over height and width. */
+/** shiftedRelu is max(-1, x). widen doubles the channels with zeros. globalPool is the mean over height and width. */
 export type PlainOp = 'relu' | 'shiftedRelu' | 'widen' | 'add' | 'globalPool';
 export interface PlainLayer<Op extends PlainOp = PlainOp> extends Common {
   readonly op: Op;
 }
-/** One member for each value of Op, so that `op` tells the layers of a union apart. */
+/** One union member per value of Op, so that TypeScript can narrow a layer by its `op`. */
 type Each<Op extends PoolOp | PlainOp> = Op extends PoolOp ? PoolLayer<Op> : Op extends PlainOp ? PlainLayer<Op> : never;
 export interface DivideLayer extends Common {
   readonly op: 'divide';
@@ -64,11 +64,11 @@ export interface DivideLayer extends Common {
 }
 export type Layer = ConvLayer | NormLayer | StandardizeLayer | DivideLayer | Each<PoolOp | PlainOp>;
 
-/** Name of the network's input and of its output. */
+/** Names of the network's input and output. */
 export const IMAGES = 'images';
 export const LOGITS = 'logits';
 
-/** A parameter a model must hold: what `inspect` counts and every reader fills. */
+/** A parameter that a model must hold. Readers fill it and `inspect` counts it. */
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
@@ -80,8 +80,8 @@ function convolve(size: number, kernel: number, stride: number, before: number, 
 }
 
 /**
- * Every layer of the network, in order of execution. The output of the last, shape [classes, 1, 1], flattened, is `logits`.
- * @throws InputError when the image is too small for the network, or paddings make the two paths of a block differ
+ * Every layer of the network, in order of execution. `logits` is the flattened output of the last layer, shape [classes, 1, 1].
+ * @throws InputError when the image is too small for the network, or the padding gives the two paths of a block different shapes
  */
 export function layers(config: NetworkConfig): Layer[] {
   const list: Layer[] = [];
@@ -110,7 +110,7 @@ export function layers(config: NetworkConfig): Layer[] {
     const shape: Shape = [channels, convolve(height, 3, 2, top, bottom), convolve(width, 3, 2, left, right)];
     return push({ name, op, inputs: [input], shape, kernel: 3, stride: 2, pads, countsPads } as Layer);
   };
-  /** What stands before a convolution: `prefix.norm<i>` and `prefix.relu<i>`, or only the shifted ReLU. */
+  /** The layers before a convolution: `prefix.norm<i>` and `prefix.relu<i>`, or only the shifted ReLU. */
   const activate = (prefix: string, i: string, input: string) =>
     config.activation === 'shifted-relu'
       ? plain(`${prefix}.relu${i}`, 'shiftedRelu', [input], shapeOf(input))
@@ -164,7 +164,7 @@ export function layers(config: NetworkConfig): Layer[] {
 
 /**
  * Parameters of one layer. A 1-bit convolution has `kernel` (bits, OIHW) and `scale` (shape [] or
- * [outputs, 1, 1, 1]); a float one only `kernel`. A norm has `mean` and `variance`, and `gamma` and `beta` when affine.
+ * [outputs, 1, 1, 1]). A float convolution has only `kernel`. A norm has `mean` and `variance`, and `gamma` and `beta` if affine.
  */
 export function parametersOf(layer: Layer, config: NetworkConfig): Parameter[] {
   const [channels] = layer.shape;
@@ -187,13 +187,13 @@ export function parameters(config: NetworkConfig): Parameter[] {
   return layers(config).flatMap((layer) => parametersOf(layer, config));
 }
 
-/** Weights of all convolutions. */
+/** Number of weights in all convolutions. */
 export function weightCount(config: NetworkConfig): number {
   const counts = layers(config).map((layer) => (layer.op === 'conv' ? layer.shape[0] * layer.inputChannels * layer.kernel ** 2 : 0));
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Multiply-accumulates of one layer for one image; 0 for layers that only move or compare. */
+/** Multiply-accumulates of one layer per image; 0 for all layers except convolutions. */
 export function multiplyAccumulates(layer: Layer): number {
   if (layer.op !== 'conv') return 0;
   const [channels, height, width] = layer.shape;

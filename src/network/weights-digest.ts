@@ -1,15 +1,15 @@
-/** One number for all weights of a network, whatever file they stand in: docs/format.md defines it for other readers. */
+/** One digest for all weights of a network, the same in every file format. docs/format.md specifies it. */
 import { sha256 } from '#builtin';
 import type { Model } from './model.ts';
 import type { Tensor } from './tensor.ts';
 import { layers } from './topology.ts';
 
-/** The key in the metadata of every file that is written. */
+/** Metadata key of the digest in every file that we write. */
 export const WEIGHTS_SHA256 = 'wrn.weights_sha256';
 
 /**
- * SHA-256 of the weights of layers, in order: of each a line `<name> <sizes, joined by x> <bits or float32>`, and the weights
- * behind it, as packed signs or little-endian float32.
+ * SHA-256 over the given layers, in order. Each layer adds the line `<name> <sizes, joined by x> <bits or float32>`, then its
+ * weights as packed signs or little-endian float32.
  */
 export function weightsDigest(weights: Iterable<readonly [name: string, tensor: Tensor]>): string {
   const parts: (Uint8Array | string)[] = [];

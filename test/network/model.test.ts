@@ -23,7 +23,7 @@ describe('refused:', () => {
       'one too many',
       'head.norm.gamma',
       floatTensor([4], new Float32Array(4)),
-      'test head.norm.gamma: expected no such parameter in this network, got 1 left over',
+      'test head.norm.gamma: expected only parameters of this network, got 1 left over',
     ],
     [
       'another shape',
@@ -43,7 +43,7 @@ describe('refused:', () => {
       'bits in the padding',
       'stem.conv.kernel',
       bitTensor([1, 3, 3, 3], Uint8Array.of(0, 0, 0, 1)),
-      'expected zeros after the last of 27 bits, got others',
+      'expected zero padding after 27 bits, got ones',
     ],
     [
       'not a number',
@@ -61,7 +61,7 @@ describe('refused:', () => {
       'a negative variance',
       'head.norm.variance',
       floatTensor([4], Float32Array.of(1, 1, 1, -1)),
-      'expected variances of at least 0, got -1 at index 3',
+      'expected non-negative variances, got -1 at index 3',
     ],
   ])('%s', (_, name, tensor, message) => {
     expect(() => checkModel(changed(name, tensor), 'test')).toThrow(InputError);

@@ -44,7 +44,7 @@ describe('a file that is not what it says', () => {
     [
       'a variance below zero',
       { name: 'head.norm.variance', raw_data: new Uint8Array(Float32Array.of(1, -1, 1, 1).buffer) },
-      'expected variances of at least 0',
+      'expected non-negative variances',
     ],
     ['too few bits', { name: 'stem.conv.bits', dims: [3], raw_data: new Uint8Array(3) }, 'onnx stem.conv.kernel: expected 4 values, got 3'],
     ['bits of another type', { name: 'stem.conv.bits', data_type: 3 }, 'onnx tensor stem.conv.bits: expected uint8, got int8'],

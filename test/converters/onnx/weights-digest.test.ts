@@ -48,7 +48,7 @@ describe.each([
   test('one flipped sign is found', () => {
     expect(inspect(bytes).kind).toBe(form);
     expect(() => inspect(flipped(bytes, tensor, at, bit))).toThrow(
-      /metadata wrn\.weights_sha256: expected weights of this digest, [0-9a-f]{64}, got/,
+      /metadata wrn\.weights_sha256: expected weights with the digest [0-9a-f]{64}, got/,
     );
   });
   test('a file without it is read', () => {
@@ -74,7 +74,7 @@ test('a model file states it, and is refused when a bit is another', () => {
   const kernel = tensors.get('stem.conv.kernel')?.data as Uint8Array;
   const at = Buffer.from(bytes).indexOf(Buffer.from(kernel));
   bytes[at] = (bytes[at] as number) ^ 1;
-  expect(() => readModelFile(bytes)).toThrow('expected weights of this digest');
+  expect(() => readModelFile(bytes)).toThrow('expected weights with the digest');
 });
 
 test('a file of others that pack wrote: names of its tensors, in the order of its nodes; gone when it is unpacked', () => {

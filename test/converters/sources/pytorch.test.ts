@@ -287,7 +287,7 @@ describe('refused:', () => {
     [
       'one too many',
       changed('module.bn.weight', floats(16)),
-      'pytorch bn.weight: expected no such parameter in this network, got 1 left over',
+      'pytorch bn.weight: expected only parameters of this network, got 1 left over',
     ],
     [
       'the same with and without prefix',
