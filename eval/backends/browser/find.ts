@@ -16,7 +16,7 @@ const applications = {
   ],
 };
 const ICD = 'vk_swiftshader_icd.json';
-/** Where distributions keep what their `chromium` command starts. */
+/** Folders of the programs that the `chromium` command of distributions starts. */
 const libraryFolders = ['/usr/lib/chromium', '/usr/lib64/chromium-browser', '/opt/google/chrome', '/opt/microsoft/msedge'];
 
 /** Where a browser may be, the best first: by the names of commands, then where systems install programs. */
@@ -49,7 +49,9 @@ export function requireBrowser(chosen?: string): string {
   const path = findBrowser(chosen);
   if (path !== undefined) return path;
   const problem = chosen === undefined ? 'no browser found' : `no browser at ${chosen}`;
-  throw new DeviceError(`${problem}. Install Chrome, Chromium (Debian: apt-get install chromium) or Edge, or name one with --browser PATH`);
+  throw new DeviceError(
+    `${problem}. Install Chrome, Chromium (Debian: apt-get install chromium) or Edge, or give its path with --browser PATH`,
+  );
 }
 
 /**
@@ -69,7 +71,7 @@ export function swiftShader(
   if (folder === undefined)
     throw new DeviceError(`no software Vulkan driver (${ICD}) found. Install Chromium (Debian: apt-get install chromium)`);
   const path = env['LD_LIBRARY_PATH'];
-  return { VK_DRIVER_FILES: join(folder, ICD), LD_LIBRARY_PATH: path ? `${folder}${delimiter}${path}` : folder }; // the loader, libvulkan, is there too
+  return { VK_DRIVER_FILES: join(folder, ICD), LD_LIBRARY_PATH: path ? `${folder}${delimiter}${path}` : folder }; // the loader, libvulkan, is in the same folder
 }
 
 function isExecutable(path: string): boolean {
