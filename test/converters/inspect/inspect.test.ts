@@ -213,7 +213,7 @@ describe('ONNX files of other makers', () => {
   });
 
   test('what is no model at all', () => {
-    expect(() => inspect(Buffer.from('hello world\n'))).toThrow('expected an ONNX model, a .mat, a checkpoint or a model file');
+    expect(() => inspect(Buffer.from('hello world\n'))).toThrow('expected an ONNX model, or a source that export reads');
   });
 });
 
