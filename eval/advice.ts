@@ -4,8 +4,8 @@
  */
 import type { FormName } from '../converters/onnx/forms/table.ts';
 import type { Indices } from '../converters/onnx/forms/unpack-signs.ts';
-import type { RecordedForm } from '../converters/onnx/metadata.ts';
 import { firstOtherLabel, type ImageSet } from '../src/data/dataset.ts';
+import type { RecordedForm } from '../src/network/file-metadata.ts';
 import type { BackendName } from './backends/table.ts';
 
 export interface Target {

@@ -8,4 +8,4 @@
  */
 export { type Classifier, loadClassifier, type Pixels, toNCHW } from '../eval/runtime/classifier.ts';
 export { type ModelInput, type Output, type Runtime, runBatch, toInput } from '../eval/runtime/runtime.ts';
-export { type Prediction, softmax, topK } from '../eval/runtime/softmax.ts';
+export { type Prediction, softmax, topK } from './network/softmax.ts';

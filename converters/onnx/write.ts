@@ -1,6 +1,7 @@
 /** Model to ONNX: the topology walked once, every layer lowered by one row of a table. */
 import { DataType, encodeModel, type ModelProto, type ValueInfoProto } from '../../proto/onnx.ts';
 import { networkName } from '../../src/network/config.ts';
+import { type InputLayout, type RecordedForm, writeMetadata } from '../../src/network/file-metadata.ts';
 import type { Model } from '../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
 import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.ts';
@@ -8,7 +9,6 @@ import { fixBatch } from './fix-batch.ts';
 import type { Form, Kernel } from './forms/form.ts';
 import { type FormName, forms } from './forms/table.ts';
 import { Float, type FloatType, Graph } from './graph.ts';
-import { type InputLayout, type RecordedForm, writeMetadata } from './metadata.ts';
 import { ownDigest, stateDigest } from './weights-digest.ts';
 
 export interface ExportOptions {

@@ -1,4 +1,5 @@
 /** What every backend looks like to `evaluate`: one row of `table.ts`. */
+import type { Closable } from '../../src/closable.ts';
 import type { RandomTimer } from '../runtime/random-run.ts';
 import type { ModelInput, Output } from '../runtime/runtime.ts';
 
@@ -7,6 +8,8 @@ export interface Backend {
   readonly title: string;
   /** It runs `BackendOptions.source` and not the ONNX file that was exported from it. */
   readonly runsSource?: boolean;
+  /** It runs our files with one-bit weights alone. */
+  readonly oneBitOnly?: boolean;
   /**
    * Loads a model, in a process or a browser of its own: several sessions may be open, and two of WebGPU in one process crash.
    * @param input how it takes images; undefined for a model that takes something else, which `time` runs alone
@@ -28,8 +31,10 @@ export interface BackendOptions {
   readonly source?: Uint8Array | undefined;
 }
 
-/** A loaded model. */
-export interface Session {
+/** A loaded model, to be closed by `close` or by `await using`. */
+export interface Session extends OpenSession, Closable {}
+
+export interface OpenSession {
   /** Seconds from bytes to ready, without the time to start a process or a browser. */
   readonly loadSeconds: number;
   /** What really runs, e.g. `onnxruntime-node 1.30.0` or `WebGPU on SwiftShader`. */

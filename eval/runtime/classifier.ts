@@ -2,9 +2,11 @@
  * Classifies one image with an exported file, in a page or in Node: give it onnxruntime-web or onnxruntime-node.
  * Safe for browsers.
  */
+import { type Closable, closable } from '../../src/closable.ts';
+import { luma } from '../../src/network/luma.ts';
+import { type Prediction, topK } from '../../src/network/softmax.ts';
 import { readClassifier } from './model-input.ts';
 import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
-import { type Prediction, topK } from './softmax.ts';
 
 /** As `ImageData` of a canvas: four bytes a pixel, red, green, blue, alpha. Alpha is not looked at: draw on white, as `predict` does. */
 export interface Pixels {
@@ -13,7 +15,7 @@ export interface Pixels {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-export interface Classifier {
+export interface Classifier extends Closable {
   /** The size that images must have. */
   readonly input: ModelInput;
   readonly labels: readonly string[] | undefined;
@@ -22,7 +24,8 @@ export interface Classifier {
    * @throws RangeError when the image has another size than `input`
    */
   classify(pixels: Pixels, count?: number): Promise<Prediction[]>;
-  release(): Promise<void>;
+  /** Frees the network; `await using` does the same. */
+  close(): Promise<void>;
 }
 
 /**
@@ -34,20 +37,19 @@ export async function loadClassifier<Options>(runtime: Runtime<Options>, file: U
   const { input, output, metadata } = readClassifier(file);
   const session = await runtime.InferenceSession.create(file, options);
   const labels = metadata?.about.classLabels;
-  return {
+  return closable<Omit<Classifier, typeof Symbol.asyncDispose>>({
     input,
     labels,
     async classify(pixels, count = 5) {
       const { outputs } = await runBatch(runtime, session, input, toNCHW(pixels, input), 1);
       return topK(outputs[output]?.data ?? new Float32Array(), count, labels);
     },
-    release: () => session.release(),
-  };
+    close: () => session.release(),
+  });
 }
 
 /**
- * Pixels of a canvas as [channels, height, width]; a network with one channel gets the luma
- * (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B).
+ * Pixels of a canvas as [channels, height, width]; a network with one channel gets the luma.
  */
 export function toNCHW({ width, height, data }: Pixels, input: ModelInput): Uint8Array {
   if (width !== input.width || height !== input.height) {
@@ -56,7 +58,7 @@ export function toNCHW({ width, height, data }: Pixels, input: ModelInput): Uint
   const size = width * height;
   const at = (pixel: number, channel: number) => data[4 * pixel + channel] as number;
   if (input.channels === 1) {
-    return Uint8Array.from({ length: size }, (_, i) => 0.299 * at(i, 0) + 0.587 * at(i, 1) + 0.114 * at(i, 2) + 0.5);
+    return Uint8Array.from({ length: size }, (_, i) => luma(at(i, 0), at(i, 1), at(i, 2)));
   }
   return Uint8Array.from({ length: 3 * size }, (_, i) => at(i % size, Math.floor(i / size)));
 }

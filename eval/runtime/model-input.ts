@@ -3,11 +3,11 @@
 import { describeValue, type Value } from '../../converters/inspect/onnx-summary.ts';
 import { graphInputs } from '../../converters/onnx/graph-inputs.ts';
 import { typeName } from '../../converters/onnx/initializer.ts';
-import { type InputLayout, type Metadata, readMetadata } from '../../converters/onnx/metadata.ts';
 import { DataType, decodeModel, type ModelProto, type TypeProto, toNumber } from '../../proto/onnx.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../../src/network/config.ts';
+import { type InputLayout, type Metadata, readMetadata } from '../../src/network/file-metadata.ts';
 import type { Sizes } from './random-run.ts';
 import type { ModelInput, Output } from './runtime.ts';
 
@@ -50,7 +50,7 @@ function classifierOf(bytes: Uint8Array, proto: ModelProto): ClassifierModel {
   const pixelType = pixelTypes.get(type);
   if (!pixelType) throw new InputError('onnx', `input ${image.name}`, `expected float32, float16 or uint8, got ${typeName(type)}`);
   const [batch, a = 0, b = 0, c = 0] = dims;
-  const metadata = readMetadata(proto);
+  const metadata = readMetadata(proto.metadata_props);
   const layout = metadata ? layouts[metadata.input] : likelyLayout(a, c);
   const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
   const values = elements([batch ?? 1, a, b, c]);
@@ -103,7 +103,7 @@ export function readInputs(bytes: Uint8Array): Inputs {
   const proto = decodeModel(bytes);
   const sizes = graphInputs(proto).map(({ type }) => shapeOf(type)[0]);
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
-  const metadata = readMetadata(proto);
+  const metadata = readMetadata(proto.metadata_props);
   const values = graphInputs(proto).map(describeValue);
   try {
     return { images: classifierOf(bytes, proto).input, values, fixedBatch, metadata };

@@ -2,7 +2,7 @@
 import type { ImageShape } from '../../src/data/dataset.ts';
 import type { JsonReader } from '../../src/formats/json.ts';
 import { decidedClass } from '../../src/network/decision.ts';
-import { softmax } from '../runtime/softmax.ts';
+import { softmax } from '../../src/network/softmax.ts';
 
 export interface Decision {
   /** Index of the most likely class; null when no logit is a number. */

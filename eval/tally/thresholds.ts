@@ -1,5 +1,5 @@
 /** When a backend gives the same answers as the reference. */
-import type { RecordedForm } from '../../converters/onnx/metadata.ts';
+import type { RecordedForm } from '../../src/network/file-metadata.ts';
 
 export interface Thresholds {
   /** Smallest fraction of images whose most likely class is the reference's. */

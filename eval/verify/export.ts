@@ -1,4 +1,5 @@
 /** The proof that an exported file is the model it was made from: read back bit by bit, and run. */
+
 import { type Comparison, compareExport } from '../../converters/onnx/compare.ts';
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';

@@ -1,10 +1,10 @@
 /** What 8-bit activations cost and gain: an int8 file beside the float32 form of the same model, image by image. */
 import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
-import { type InputLayout, readMetadata } from '../../converters/onnx/metadata.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
+import { type InputLayout, readMetadata } from '../../src/network/file-metadata.ts';
 import type { Model } from '../../src/network/model.ts';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 import { quartiles } from '../tally/quartiles.ts';
@@ -51,7 +51,7 @@ export async function verifyInt8(file: Uint8Array, options: Int8Options): Promis
   const bits = compareBits(file, model);
   const total = Math.min(images, data.length);
   const layers = await layerErrors(model, ranges, data, signal);
-  const input = readMetadata(decodeModel(file))?.input as InputLayout;
+  const input = readMetadata(decodeModel(file).metadata_props)?.input as InputLayout;
   const { classes } = model.config;
   const counts = { images: 0, agree: 0, float: 0, int8: 0 };
   const seconds: { float: number[]; int8: number[] } = { float: [], int8: [] };

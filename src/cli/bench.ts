@@ -5,6 +5,7 @@ import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
+import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
 import { machine } from '../../eval/machine.ts';
 import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
 import { printable, UsageError } from '../errors.ts';
@@ -51,7 +52,10 @@ export function command(): Command {
     )
     .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
     .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
-    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the highest speed that was measured')
+    .option(
+      '--profile',
+      'time per layer and operator on the CPU, or on our own kernels where onebit is among the backends, beside the highest speed measured',
+    )
     .option('--chart <name>', 'draw NAME.svg and NAME.png')
     .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
@@ -76,7 +80,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     })),
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
-  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
+  const models = files.map(({ model }) => model);
+  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 }, models);
   const threads = flags.threads ?? [undefined];
   const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('runs');
@@ -97,7 +102,11 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     }
     if (flags.profile) {
       const options = { batch: flags.batch[0] ?? 1, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
-      for (const { name, model } of files) profiles.push({ file: name, profile: await profile(model, options) });
+      const onebit = backends.includes('onebit');
+      for (const { name, model } of files) {
+        const measured = await (onebit ? profileOneBit(model, options) : profile(model, options));
+        profiles.push({ file: name, on: onebit ? 'onebit' : 'the CPU', profile: measured });
+      }
     }
   } finally {
     progress.stop();
@@ -115,12 +124,14 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
 
 interface FileProfile {
   readonly file: string;
+  /** What ran. */
+  readonly on: string;
   readonly profile: Profile;
 }
 
 function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
   if (format === 'json') printJson({ measurements, profiles });
-  else printText([measurementTable(measurements, wide), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n'));
+  else printText([measurementTable(measurements, wide), ...profiles.map(profileTable)].join('\n'));
 }
 
 /** Columns that a narrow terminal goes without, the first to go first. */
@@ -158,7 +169,8 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
 }
 
-function profileTable(file: string, { batch, matmul, peak, layers, ops, microsecondsPerImage }: Profile): string {
+function profileTable({ file, on, profile }: FileProfile): string {
+  const { batch, matmul, peak, layers, ops, microsecondsPerImage } = profile;
   const table = new Table({
     head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'],
     style: { ...plain.style, compact: true },
@@ -177,7 +189,7 @@ function profileTable(file: string, { batch, matmul, peak, layers, ops, microsec
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
   return [
-    `\n${printable(file)} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
+    `\n${printable(file)} on ${on}, batch size ${batch}: ${microsecondsPerImage.toFixed(0)} µs per image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${share(time / microsecondsPerImage)}`).join(', ')}`,
     `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,

@@ -12,7 +12,7 @@ import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { requireWritable } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
-import { printJson, printText } from './shared/results.ts';
+import { printJson, printText, say } from './shared/results.ts';
 
 interface Flags {
   readonly output: string;
@@ -90,8 +90,7 @@ function packOrSayWhy(file: Uint8Array, options: PackOptions): PackedFile {
     return packOnnx(file, options);
   } catch (error) {
     if (error instanceof NothingToPackError && error.kept.length > 3)
-      for (const { layer, op, tensor, reason } of error.kept)
-        process.stderr.write(`${[layer, op, tensor, reason].map(cell).join(' | ')}\n`);
+      for (const { layer, op, tensor, reason } of error.kept) say([layer, op, tensor, reason].map(cell).join(' | '));
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { type Closable, closable } from '../closable.ts';
 import { InputError, UsageError } from '../errors.ts';
 import { catalog, catalogEntry } from './catalog.ts';
 import type { ImageSet, Split } from './dataset.ts';
@@ -32,13 +33,14 @@ export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
  * @param source name of a data set of the catalog (a folder of that name is opened as `./name`); or a folder or tar archive
  *   (plain, gzip, xz) of CIFAR binary batches, MNIST-style idx files, SVHN's .mat files or ImageNet32's .npz files; or one idx file of images whose labels lie beside it;
  *   or a folder with a subfolder of images a class.
+ * @returns the set, to be closed by its `close` or by `await using`
  * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales and crops of what is not image files.
  */
-export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet> {
+export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet & Closable> {
   const set = await open(source, { ...options, split: options.split ?? 'test' });
   try {
     if ((options.shorterSides ?? options.crops) !== undefined) requireImageFiles(set);
-    return set;
+    return closable(set);
   } catch (error) {
     await set.close();
     throw error;
@@ -52,8 +54,8 @@ export async function openImageSet(source: string, options: OpenImageSetOptions 
  */
 export async function openSplits(
   source: string,
-  { shorterSides, crops, ...options }: Omit<OpenImageSetOptions, 'split'>,
-): Promise<{ train: ImageSet; test: ImageSet }> {
+  { shorterSides, crops, ...options }: Omit<OpenImageSetOptions, 'split'> = {},
+): Promise<{ train: ImageSet & Closable; test: ImageSet & Closable }> {
   const train = await openImageSet(source, { ...options, split: 'train' });
   try {
     if (train.unsplit)

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { findBrowser } from '../../eval/backends/browser/find.ts';
+import { shared } from '../shared.ts';
 import { hasStrace, type Traced, trace } from '../strace.ts';
 import { smallData, smallNetwork } from '../train/run.ts';
 import { hasTensorFlow } from '../train/tensorflow.ts';
@@ -68,7 +69,10 @@ const rows: Readonly<Record<string, Row>> = {
   },
   curve: { args: ['curve', join(root, 'models/fashion-mnist-wrn-20-1'), '-o', out('curve')] },
   'data list': { args: ['data', 'list'] },
-  'data get --from': { args: ['data', 'get', 'fashion-mnist', '--from', images] },
+  'data get --from': {
+    args: ['data', 'get', 'mnist', '--from', shared('data/mnist') ?? ''],
+    needs: !shared('data/mnist') && 'shared/data/mnist',
+  },
   'data verify': { args: ['data', 'verify'] },
   'doctor, which tries every runtime': { args: ['doctor', ...(findBrowser() ? ['--software-gpu'] : [])] },
 };

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, vi } from 'vitest';
 import { catchInterrupt } from '../../src/cli/shared/interrupt.ts';
 import { command } from '../../src/cli/train/train.ts';
+import { closable } from '../../src/closable.ts';
 import type { ImageBatch, ImageSet } from '../../src/data/dataset.ts';
 import { InputError, TrainingError } from '../../src/errors.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
@@ -101,7 +102,9 @@ for (const pass of ['steps', 'moments', 'test'] as const) {
     };
     try {
       const onStep: TrainOptions['onStep'] = ({ step }) => note('steps', step);
-      await expect(trainHere(tf, { ...run, test }, folder, { signal: interrupt.signal, onStep, onPass: note })).rejects.toThrow('stopped');
+      await expect(
+        trainHere(tf, { ...run, test: closable(test) }, folder, { signal: interrupt.signal, onStep, onPass: note }),
+      ).rejects.toThrow('stopped');
     } finally {
       interrupt.release();
     }

@@ -1,27 +1,31 @@
 /** The digest of all weights of any file that this project wrote, packed files of others included. */
 import type { ModelProto } from '../../../proto/onnx.ts';
 import { InputError } from '../../../src/errors.ts';
+import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { bitTensor, type Tensor } from '../../../src/network/tensor.ts';
 import { WEIGHTS_SHA256, weightsDigest } from '../../../src/network/weights-digest.ts';
-import { readMetadata } from '../metadata.ts';
+import { externalFiles, type ReadExternal } from '../external-data.ts';
 import { ownDigest } from '../weights-digest.ts';
 import { signBits } from './opposite-values.ts';
 import { replaceWeights } from './replace-weights.ts';
 
-/** The digest of what a file holds now; undefined for a file of others without packed weights. */
-export function digestOf(model: ModelProto): string | undefined {
-  const metadata = readMetadata(model);
-  return metadata ? ownDigest(model, metadata.config) : packedDigest(model);
+/**
+ * The digest of what a file holds now; undefined for a file of others without packed weights.
+ * @param read external data, if the file has any
+ */
+export function digestOf(model: ModelProto, read?: ReadExternal): string | undefined {
+  const metadata = readMetadata(model.metadata_props);
+  return metadata ? ownDigest(model, metadata.config) : packedDigest(model, read);
 }
 
 /**
  * Compares the weights of a file with the digest that it states.
- * @returns the digest; undefined for a file that states none, as those written before
+ * @returns the digest; undefined for a file that states none, as those written before, or whose data is in other files
  * @throws InputError when they differ: the file was changed or damaged
  */
 export function checkDigest(model: ModelProto): string | undefined {
   const stated = model.metadata_props?.find(({ key }) => key === WEIGHTS_SHA256)?.value;
-  if (!stated) return undefined;
+  if (!stated || externalFiles(model).length > 0) return undefined;
   const found = digestOf(model);
   if (found === stated) return found;
   throw new InputError(
@@ -32,9 +36,9 @@ export function checkDigest(model: ModelProto): string | undefined {
 }
 
 /** Of the weights that are made of stored bits, in the order in which layers take them. */
-function packedDigest(model: ModelProto): string | undefined {
+function packedDigest(model: ModelProto, read: ReadExternal | undefined): string | undefined {
   const weights: (readonly [string, Tensor])[] = [];
-  replaceWeights(model, {}, (_, { tensor }, { data, dims, unpacked }) => {
+  replaceWeights(model, { read }, (_, { tensor }, { data, dims, unpacked }) => {
     if (unpacked) weights.push([tensor, bitTensor(dims, signBits(data))]);
     return 'read';
   });

@@ -96,7 +96,7 @@ export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFil
   liftIrVersion(model, isInline ? MIN_IR_VERSION.inline : MIN_IR_VERSION.functions);
   if (!isInline) addFunctions(model, opset);
   restateForm(model, isInline ? 'inline' : 'packed');
-  stateDigest(model, digestOf(model));
+  stateDigest(model, digestOf(model, external?.read));
   const data = relocate(model, external);
   return { model: encodeModel(model), data, packed: rows, kept };
 }

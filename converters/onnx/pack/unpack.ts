@@ -38,7 +38,7 @@ export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'in
   if (unpacked.length === 0) throw new NothingToPackError('weights stored as bits', []);
   removeFunctions(model);
   restateForm(model, 'dense');
-  stateDigest(model, digestOf(model));
+  stateDigest(model, digestOf(model, external?.read));
   const data = relocate(model, external);
   return { model: encodeModel(model), data, unpacked };
 }

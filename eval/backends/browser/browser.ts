@@ -1,7 +1,9 @@
 /** The backends that run in the user's Chrome, Chromium or Edge. */
+import { closable } from '../../../src/closable.ts';
+import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
-import type { Backend, BackendOptions } from '../backend.ts';
+import type { Backend, BackendOptions, OpenSession } from '../backend.ts';
 import { openError, stopError } from '../runtime-error.ts';
 import { requireBrowser } from './find.ts';
 import { launch } from './launch.ts';
@@ -16,6 +18,7 @@ interface BrowserRow {
   readonly title: string;
   readonly provider: Provider;
   readonly advice: string;
+  readonly oneBitOnly?: boolean;
   /** Rewrites a file for a provider that does not take it as it is; says what was done. */
   prepare?(
     model: Uint8Array,
@@ -24,12 +27,15 @@ interface BrowserRow {
   ): { model: Uint8Array; input: ModelInput; done: string };
 }
 
-export function browserBackend({ title, provider, advice, prepare }: BrowserRow): Backend {
+export function browserBackend({ title, provider, advice, oneBitOnly, prepare }: BrowserRow): Backend {
   return {
     title,
+    ...(oneBitOnly ? { oneBitOnly } : {}),
     async open(original, originalInput, options) {
       requirePackage('playwright-core');
-      requirePackage('onnxruntime-web');
+      if (oneBitOnly)
+        readOneBitFile(original); // before the browser is looked for: a wrong file is said first
+      else requirePackage('onnxruntime-web');
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
       const input = prepared?.input ?? originalInput;
@@ -52,7 +58,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
         await page.waitForFunction('globalThis.wrn');
         const openOptions: PageOpen = { provider, input, threads: options.threads, softwareGpu: options.softwareGpu ?? false };
         const { seconds, detail } = await page.evaluate((o) => (globalThis as unknown as { wrn: PageApi }).wrn.open(o), openOptions);
-        return {
+        return closable<OpenSession>({
           loadSeconds: seconds,
           detail: [`Chromium ${browser.version()}`, detail, prepared?.done].filter(Boolean).join(', '),
           async run(imagesNCHW, count) {
@@ -68,7 +74,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
               .catch(stopped),
           peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
           close,
-        };
+        });
       } catch (error) {
         await close();
         throw openError(name, error, advice);
@@ -78,7 +84,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
 }
 
 function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {
-  return provider === 'wasm' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
+  return provider === 'wasm' || provider === 'onebit' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
 }
 
 function decode({ outputs, seconds }: PageResult) {

@@ -1,8 +1,7 @@
 /** Starts the user's browser so that it talks to nobody but our page, and leaves nothing behind. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { Browser } from 'playwright-core';
+import { makeScratch } from '../../../src/data/files/leftovers.ts';
 import { processEnvironment } from '../../../src/environment.ts';
 import { DeviceError } from '../../../src/errors.ts';
 import { loadPackage } from '../../../src/packages.ts';
@@ -25,7 +24,7 @@ const noHandlers = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: fa
  */
 export async function launch(executablePath: string, flags: readonly string[]): Promise<{ browser: Browser; close(): Promise<void> }> {
   const { chromium } = await loadPackage('playwright-core');
-  const scratch = await mkdtemp(join(tmpdir(), 'wrn-onnx-browser-'));
+  const scratch = makeScratch();
   const clean = () => rm(scratch, { recursive: true, force: true, maxRetries: 3 });
   const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   // the profile is in a temporary folder; reports of crashes and the desktop's settings would go into the user's own

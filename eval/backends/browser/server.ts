@@ -1,8 +1,9 @@
 /** The loopback server of the page: its own files, onnxruntime-web's files and the model, nothing else. */
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { basename, dirname, extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { built } from '../built.ts';
 
@@ -21,25 +22,38 @@ export interface PageServer {
   close(): Promise<void>;
 }
 
-/** Serves the page with `model` at /model.onnx, on a free port of 127.0.0.1. */
+/** The page's own files. */
+const pageFiles = new Set(['index.html', 'page.js']);
+/** Those of onnxruntime-web that a page loads. */
+const RUNTIME_FILE = /^ort[\w.-]*\.(mjs|wasm)$/;
+
+/**
+ * Serves the page with `model`, on a free port of 127.0.0.1. Every path begins with a secret, so that other users and other
+ * pages of this machine get nothing; a name that somebody lets point to 127.0.0.1 is no host of this server.
+ */
 export async function servePage(model: Uint8Array): Promise<PageServer> {
   const runtime = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
+  const secret = randomBytes(16).toString('hex');
+  let origin = '';
   const server = createServer((request, response) => {
+    const refuse = (status: number) => response.writeHead(status, { ...isolation, Connection: 'close' }).end(() => request.destroy()); // a body is not read
     const [path = '/'] = (request.url ?? '/').split('?'); // no URL object: it throws at `//`
-    if (path === '/model.onnx') {
-      response.writeHead(200, { 'Content-Type': 'application/octet-stream', ...isolation }).end(model);
-      return;
-    }
-    const name = path === '/' ? 'index.html' : basename(path);
-    readFile(join(path.startsWith('/ort/') ? runtime : built('browser'), name)).then(
-      (bytes) => response.writeHead(200, { 'Content-Type': types[extname(name)] ?? 'application/octet-stream', ...isolation }).end(bytes),
-      () => response.writeHead(404, isolation).end(),
-    );
+    const { host, origin: asking } = request.headers;
+    if (`http://${host}` !== origin || (asking !== undefined && asking !== origin) || !path.startsWith(`/${secret}/`)) return refuse(403);
+    if (request.method !== 'GET') return refuse(405);
+    const name = path.slice(secret.length + 2) || 'index.html';
+    const send = (bytes: Uint8Array) =>
+      response.writeHead(200, { 'Content-Type': types[extname(name)] ?? 'application/octet-stream', ...isolation }).end(bytes);
+    if (name === 'model.onnx') return send(model);
+    const ofRuntime = name.startsWith('ort/') ? name.slice('ort/'.length) : '';
+    if (!pageFiles.has(name) && !RUNTIME_FILE.test(ofRuntime)) return refuse(404);
+    return void readFile(ofRuntime ? join(runtime, ofRuntime) : built(`browser/${name}`)).then(send, () => refuse(404));
   });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
+  origin = `http://127.0.0.1:${port}`;
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `${origin}/${secret}/`,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();

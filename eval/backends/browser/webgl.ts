@@ -4,10 +4,10 @@
  */
 
 import { fixBatch } from '../../../converters/onnx/fix-batch.ts';
-import { readMetadata } from '../../../converters/onnx/metadata.ts';
 import { fromOnnx } from '../../../converters/onnx/read.ts';
 import { toOnnxProto } from '../../../converters/onnx/write.ts';
 import { DataType, decodeModel, encodeModel, type TypeProto } from '../../../proto/onnx.ts';
+import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { requireImages } from '../../runtime/runtime.ts';
 import { browserBackend } from './browser.ts';
 
@@ -20,7 +20,7 @@ export const browserWebgl = browserBackend({
   prepare(bytes, imageInput, { batch }) {
     const input = requireImages(imageInput);
     const original = decodeModel(bytes);
-    const form = readMetadata(original)?.form;
+    const form = readMetadata(original.metadata_props)?.form;
     const rewritten = form !== undefined && (form !== 'dense' || input.type !== 'float32');
     const proto = rewritten ? toOnnxProto(fromOnnx(original), { form: 'dense', input: 'nchw-float' }) : original;
     // the layers that bisect asks for have the same names in every form; onnxruntime-web's WebGL wants a type of each

@@ -1,9 +1,11 @@
-/** The backends that run in a child process: onnxruntime-node's providers, onnxruntime-web's wasm, and tfjs-node. */
+/** The backends that run in a child process: onnxruntime-node's providers, onnxruntime-web's wasm, tfjs-node, and our own runtime. */
 import type { InferenceSession } from 'onnxruntime-web';
+import { closable } from '../../../src/closable.ts';
 import { UsageError } from '../../../src/errors.ts';
+import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
-import type { Backend, BackendOptions, Session } from '../backend.ts';
+import type { Backend, BackendOptions, OpenSession, Session } from '../backend.ts';
 import { swiftShader } from '../browser/find.ts';
 import { openError, stopError } from '../runtime-error.ts';
 import { Child } from './child.ts';
@@ -33,14 +35,14 @@ async function openChild({ name, advice, env, note = '', request }: ChildRow): P
   };
   try {
     const { seconds, version } = await child.ask<'open'>(request);
-    return {
+    return closable<OpenSession>({
       loadSeconds: seconds,
       detail: `${request.runtime} ${version}${note}`,
       run: (imagesNCHW, count) => child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch(stopped),
       time: (batch, sizes) => child.ask<'time'>({ kind: 'time', batch, sizes }).catch(stopped),
       peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' }).catch(stopped)).peakBytes,
       close: () => child.close(),
-    };
+    });
   } catch (error) {
     await child.close();
     throw openError(name, error, advice);
@@ -109,6 +111,19 @@ export const wasm = onnxBackend({
   provider: 'wasm',
   advice: 'Reinstall onnxruntime-web',
 });
+
+export const onebit: Backend = {
+  title: 'kernels of our own for one-bit weights, wasm',
+  oneBitOnly: true,
+  async open(model, _input, { threads }) {
+    readOneBitFile(model); // here, what is wrong with the file is told from what the machine lacks
+    return openChild({
+      name: 'onebit',
+      advice: 'It needs a Node with WebAssembly SIMD',
+      request: { kind: 'open', runtime: 'wrn-onnx/onebit', model, threads },
+    });
+  },
+};
 
 export const tfjs: Backend = {
   title: 'tfjs-node, the training runtime, from a checkpoint or model file',

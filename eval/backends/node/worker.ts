@@ -1,16 +1,17 @@
 /**
- * A child process that holds one session of onnxruntime-node, onnxruntime-web or tfjs-node: its memory can be measured,
+ * A child process that holds one session of onnxruntime-node, onnxruntime-web, tfjs-node or our own runtime: its memory can be measured,
  * a crash of a driver harms nobody, and what a runtime never frees goes with the process.
  */
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
 import { loadPackage } from '../../../src/packages.ts';
+import { version } from '../../../src/version.ts';
 import { randomTimer, type Shapes, type Sizes } from '../../runtime/random-run.ts';
 import { type ModelInput, type Output, requireImages, runBatch } from '../../runtime/runtime.ts';
 import type { Loaded } from '../backend.ts';
 import { peakMemory } from '../peak-memory.ts';
 
-export type OpenRequest = OpenOnnx | OpenTfjs;
+export type OpenRequest = OpenOnnx | OpenTfjs | OpenOneBit;
 
 interface OpenOnnx {
   readonly kind: 'open';
@@ -24,6 +25,12 @@ interface OpenTfjs {
   readonly kind: 'open';
   readonly runtime: 'tfjs-node';
   readonly source: Uint8Array;
+}
+interface OpenOneBit {
+  readonly kind: 'open';
+  readonly runtime: 'wrn-onnx/onebit';
+  readonly model: Uint8Array;
+  readonly threads: number | undefined;
 }
 export interface RunRequest {
   readonly kind: 'run';
@@ -59,10 +66,23 @@ async function answer(request: Request): Promise<Reply> {
 }
 
 async function open(request: OpenRequest): Promise<Reply> {
-  const load = await (request.runtime === 'tfjs-node' ? tfjs(request) : onnxruntime(request));
+  const load = await loaderOf(request);
   const start = performance.now();
   loaded = await load();
   return { kind: 'open', seconds: (performance.now() - start) / 1000, version: loaded.version };
+}
+
+function loaderOf(request: OpenRequest): Promise<() => Promise<Loaded>> {
+  if (request.runtime === 'tfjs-node') return tfjs(request);
+  return request.runtime === 'wrn-onnx/onebit' ? oneBit(request) : onnxruntime(request);
+}
+
+async function oneBit({ model, threads }: OpenOneBit): Promise<() => Promise<Loaded>> {
+  const { openOneBit } = await import('../../runtime/onebit.ts');
+  return async () => {
+    const { detail, run } = await openOneBit(model, threads ?? availableParallelism());
+    return { version: `${version}, ${detail}`, run };
+  };
 }
 
 async function tfjs({ source }: OpenTfjs): Promise<() => Promise<Loaded>> {
@@ -74,11 +94,11 @@ async function onnxruntime({ runtime: name, options, model, input, threads }: Op
   const ort = await loadPackage(name);
   // onnxruntime-web would take half of the cores
   if (name === 'onnxruntime-web') ort.env.wasm.numThreads = threads ?? availableParallelism();
-  const version = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
+  const runtimeVersion = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
   return async () => {
     const session = await ort.InferenceSession.create(model, options);
     return {
-      version,
+      version: runtimeVersion,
       run: (imagesNCHW, count) => runBatch(ort, session, requireImages(input), imagesNCHW, count),
       time: randomTimer(ort, session),
     };

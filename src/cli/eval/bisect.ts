@@ -31,7 +31,7 @@ export async function runBisect(file: Network, flags: BisectFlags): Promise<void
   const { input, classes } = file.model;
   const { threads, browser, softwareGpu } = flags;
   const backendOptions = { threads, browser, softwareGpu };
-  const names = await workingBackends(flags, { ...backendOptions, batch: 1, source: file.source });
+  const names = await workingBackends(flags, { ...backendOptions, batch: 1, source: file.source }, [file.model.bytes]);
   const sides = await chooseSides(file, names, flags.against);
   const data = await openImageSet(flags.data, {
     split: 'test',

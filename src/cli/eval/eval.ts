@@ -156,7 +156,7 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
   const fixedBatch = input.fixedBatch ?? against?.model.input.fixedBatch;
   if (fixedBatch !== undefined && fixedBatch !== (flags.batch ?? fixedBatch))
     throw new UsageError(`${input.fixedBatch ? path : flags.against} takes batches of ${fixedBatch}, got --batch ${flags.batch}`);
-  const backends = backendsNamed(flags, against && !against.source ? undefined : source);
+  const backends = backendsNamed(flags, against && !against.source ? undefined : source, [model.bytes]);
   const rules = outputRules(path, flags);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
   if (flags.report !== undefined) requireWritable(flags.report, rules);

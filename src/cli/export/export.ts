@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { type Comparison, compareExport } from '../../../converters/onnx/compare.ts';
 import { type FormName, forms } from '../../../converters/onnx/forms/table.ts';
-import { type InputLayout, inputLayouts } from '../../../converters/onnx/metadata.ts';
 import { type ExportOptions, toOnnx } from '../../../converters/onnx/write.ts';
 import { type Target, type TargetName, targetNames, targets } from '../../../eval/advice.ts';
 import { methodNames } from '../../../eval/verify/calibrate.ts';
@@ -9,6 +8,7 @@ import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval
 import { type ZerosDifference, zerosDifference } from '../../../eval/verify/zeros.ts';
 import { ParityError, printable, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
+import { type InputLayout, inputLayouts } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
 import { grouped, significant } from '../../numbers.ts';

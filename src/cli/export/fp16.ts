@@ -1,10 +1,10 @@
 /** `export --form fp16`: exports, and measures what float16 costs. */
 import { toFp16Onnx } from '../../../converters/onnx/forms/fp16/to-fp16.ts';
 import { MAX_FLOAT16 } from '../../../converters/onnx/graph.ts';
-import type { InputLayout } from '../../../converters/onnx/metadata.ts';
 import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../../eval/verify/fp16.ts';
 import { openImageSet } from '../../data/open.ts';
 import { ParityError } from '../../errors.ts';
+import type { InputLayout } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { grouped, percent, significant } from '../../numbers.ts';
 import { accuracy } from '../shared/format.ts';

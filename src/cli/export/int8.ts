@@ -1,13 +1,13 @@
 /** `export --form int8`: calibrates, exports, and measures what the 8-bit activations cost. */
 import { planInt8 } from '../../../converters/onnx/forms/int8/plan.ts';
 import { toInt8Onnx } from '../../../converters/onnx/forms/int8/to-int8.ts';
-import type { InputLayout } from '../../../converters/onnx/metadata.ts';
 import { type Target, type TargetName, targets } from '../../../eval/advice.ts';
 import { calibrate, type Method } from '../../../eval/verify/calibrate.ts';
 import { type Int8Verification, verifyInt8 } from '../../../eval/verify/int8.ts';
 import { worstLayer } from '../../../eval/verify/layer-errors.ts';
 import { openSplits } from '../../data/open.ts';
 import { ParityError, UsageError } from '../../errors.ts';
+import type { InputLayout } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { grouped, percent, significant } from '../../numbers.ts';
 import { accuracy } from '../shared/format.ts';

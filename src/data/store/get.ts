@@ -1,11 +1,12 @@
 /** Brings the data sets of the catalog into the data folder: downloaded, or taken from files that are already on this machine. */
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { DownloadError, InputError, UsageError } from '../../errors.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import { decompressed } from '../files/decompress.ts';
 import { fileError, whyNotWritten } from '../files/file-error.ts';
+import { makeScratch, temporaryName } from '../files/leftovers.ts';
 import { listFolder } from '../files/source.ts';
 import { readTar } from '../files/tar.ts';
 import { download } from './download.ts';
@@ -50,7 +51,7 @@ async function bring(entry: CatalogEntry, options: GetOptions): Promise<void> {
   const { dataFolder, from } = options;
   const parts = join(dataFolder, `.${entry.name}.download`);
   await mkdir(dataFolder, { recursive: true });
-  const temporary = await mkdtemp(join(dataFolder, `.${entry.name}.tmp-`));
+  const temporary = makeScratch(dataFolder);
   try {
     const staging = stage(entry, temporary, options);
     if (from === undefined) await fromNetwork(entry, staging, parts, options);
@@ -188,7 +189,7 @@ async function findFiles(folder: string, depth: number): Promise<string[]> {
 
 /** The new folder takes the place of an old, damaged one. */
 async function replaceFolder(from: string, to: string): Promise<void> {
-  const old = `${from}.old`;
+  const old = join(dirname(to), temporaryName());
   await rename(to, old).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   });

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readMetadata } from '../../../converters/onnx/metadata.ts';
 import { decodeModel, toNumber } from '../../../proto/onnx.ts';
+import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { readModelFile, writeModelFile } from '../../../src/network/model-file.ts';
 import { randomModel } from '../../network/random-model.ts';
 import { testWith } from '../../shared.ts';
@@ -18,7 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), 'wrn-int8-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 
-const formOf = (file: string) => readMetadata(decodeModel(readFileSync(file)))?.form;
+const formOf = (file: string) => readMetadata(decodeModel(readFileSync(file)).metadata_props)?.form;
 const batchOf = (file: string) => {
   const dim = decodeModel(readFileSync(file)).graph?.input?.[0]?.type?.tensor_type?.shape?.dim?.[0];
   return dim?.dim_param ?? toNumber(dim?.dim_value);

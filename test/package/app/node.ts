@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { evaluate, type ImageSet, InputError, type Model, openImageSet, type Report, readModel, toOnnx, type WrnError } from 'wrn-onnx';
 import { type ExportOptions, inspect } from 'wrn-onnx/convert';
 import { bench, calibrate, type Measurement } from 'wrn-onnx/eval';
+import { openSplits, type Recipe, trainNetwork } from 'wrn-onnx/train';
 
 export async function convert(path: string, options?: ExportOptions): Promise<Report> {
   const bytes = await readFile(path);
@@ -13,6 +14,11 @@ export async function convert(path: string, options?: ExportOptions): Promise<Re
   await calibrate(model, { data });
   for await (const measurement of bench([{ name: path, model: file }])) print(measurement);
   return evaluate(file, { data, backends: ['cpu', 'wasm'], limit: 500 });
+}
+
+export async function train(recipe: Partial<Recipe>): Promise<Model> {
+  const images = await openSplits('fashion-mnist');
+  return trainNetwork(images, { folder: 'run', network: { width: 1 }, recipe, epochs: 2, onStep: ({ loss }) => loss });
 }
 
 function print({ seconds }: Measurement): string {

@@ -73,5 +73,5 @@ test('a classifier gives the reference’s probabilities for canvas pixels', asy
   expect(got.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
   for (const [i, { probability }] of got.entries()) expect(probability).toBeCloseTo(expected[i]?.probability as number, 5);
   await expect(classifier.classify({ width: 9, height: 8, data: rgba })).rejects.toThrow('expected an image of 8 x 8 pixels, got 9 x 8');
-  await classifier.release();
+  await classifier.close();
 });

@@ -1,0 +1,79 @@
+/** Training as one call: a folder is claimed, a network and a recipe are chosen, and `train` does the rest. */
+import type { ImageSet } from '../data/dataset.ts';
+import { UsageError } from '../errors.ts';
+import { defaultConfig, type NetworkConfig, readConfig } from '../network/config.ts';
+import type { Model } from '../network/model.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { paperRecipe, type Recipe } from './recipe.ts';
+import { RunFolder } from './run-folder.ts';
+import { loadTensorFlow } from './tf/tensorflow.ts';
+import { type TrainOptions, train } from './train.ts';
+
+/** Images to train with, and others to test on; `openSplits` opens both. */
+export interface TrainingImages {
+  readonly train: ImageSet;
+  readonly test: ImageSet;
+}
+
+export interface TrainNetworkOptions extends Pick<TrainOptions, 'onStep' | 'onEntry' | 'onPass'> {
+  /** Where checkpoint, log and curve go; it is made where it does not exist. */
+  readonly folder: string;
+  /** Fields that are not those of the paper's WRN-20-10 with one-bit weights; size and classes follow from the images. */
+  readonly network?: Partial<Omit<NetworkConfig, 'input' | 'classes'>> | undefined;
+  /** Fields that are not those of `paperRecipe`. */
+  readonly recipe?: Partial<Recipe> | undefined;
+  /** Train up to this epoch; 62 by default, the end of a cycle of the paper's schedule. */
+  readonly epochs?: number | undefined;
+  /** Go on from the checkpoint in the folder, with its network and recipe. */
+  readonly resume?: boolean | undefined;
+  /** Stops after the step at hand, with a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const EPOCHS = 62;
+
+/**
+ * Trains a network in tfjs-node. An interrupted run goes on bit for bit with `resume`.
+ * @returns the model, with its test accuracy in `about`
+ * @throws DeviceError without tfjs-node; UsageError when the folder is in use, or holds another run, or nothing to resume;
+ *   `signal.reason` when it is aborted, after a checkpoint; else as `train`
+ * @example
+ * const images = await openSplits('fashion-mnist');
+ * const model = await trainNetwork(images, { folder: 'run', network: { width: 1 }, epochs: 2 });
+ * await writeFile('model.onnx', toOnnx(model));
+ */
+export async function trainNetwork(images: TrainingImages, options: TrainNetworkOptions): Promise<Model> {
+  const { epochs, resume = false, signal, onStep, onEntry, onPass } = options;
+  const tf = loadTensorFlow();
+  const folder = new RunFolder(options.folder);
+  try {
+    const lost = await folder.claim();
+    const checkpoint = resume ? folder.readCheckpoint() : requireUnused(folder);
+    return await train(tf, {
+      ...images,
+      config: checkpoint?.config ?? configOf(images.train, options.network),
+      recipe: checkpoint?.recipe ?? { ...paperRecipe, ...options.recipe },
+      epochs: epochs ?? checkpoint?.plan?.epochs ?? EPOCHS,
+      checkpoint,
+      source: checkpoint?.plan?.source ?? images.train.name,
+      folder,
+      signal: AbortSignal.any([lost, ...(signal ? [signal] : [])]),
+      ...(onStep && { onStep }),
+      ...(onEntry && { onEntry }),
+      ...(onPass && { onPass }),
+    });
+  } finally {
+    folder.release();
+  }
+}
+
+function configOf({ channels, height, width, classes }: ImageSet, network: TrainNetworkOptions['network'] = {}): NetworkConfig {
+  const { bits = defaultConfig.bits } = network;
+  return readConfig({ ...defaultConfig, bits, endBits: bits, ...network, classes, input: { channels, height, width } });
+}
+
+function requireUnused(folder: RunFolder): Checkpoint | undefined {
+  const there = folder.hasCheckpoint ? folder.checkpointPath : folder.result;
+  if (there === undefined) return undefined;
+  throw new UsageError(`${there} exists, of another run. Go on from its checkpoint with resume, or take another folder`);
+}

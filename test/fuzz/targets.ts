@@ -1,0 +1,225 @@
+/** What is fuzzed: every reader, one row each, with files that it accepts. A new reader is a new row. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import sharp from 'sharp';
+import { inspect } from '../../converters/inspect/inspect.ts';
+import { packOnnx } from '../../converters/onnx/pack/pack.ts';
+import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
+import { readOnnxModel } from '../../converters/onnx/read.ts';
+import { toOnnx, toOnnxProto } from '../../converters/onnx/write.ts';
+import { prepareToRead, readModel } from '../../converters/read.ts';
+import { mergeParts, readPart } from '../../eval/merge.ts';
+import { readClassifier } from '../../eval/runtime/model-input.ts';
+import { encodeModel } from '../../proto/onnx.ts';
+import { decodeImage } from '../../src/data/files/decode-image.ts';
+import { decompressed } from '../../src/data/files/decompress.ts';
+import { readTar } from '../../src/data/files/tar.ts';
+import { openImageSet } from '../../src/data/open.ts';
+import { Cursor } from '../../src/formats/cursor.ts';
+import { readNpy, writeNpy } from '../../src/formats/npy.ts';
+import { readPickle } from '../../src/formats/pickle.ts';
+import { readSafetensors } from '../../src/formats/safetensors.ts';
+import { readTorch } from '../../src/formats/torch.ts';
+import { readZip } from '../../src/formats/zip.ts';
+import { defaultConfig } from '../../src/network/config.ts';
+import { readModelFile, writeModelFile } from '../../src/network/model-file.ts';
+import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
+import { readLog } from '../../src/train/log.ts';
+import { paperRecipe } from '../../src/train/recipe.ts';
+import { learned } from '../../src/train/variables.ts';
+import { kerasVariables, matlabVariables, torchState } from '../converters/foreign-files.ts';
+import { cifarRecords, idxImages, idxLabels, noise, readAll, tar } from '../data/crafted.ts';
+import { matFile } from '../formats/mat5-file.ts';
+import { torchLegacy, torchZip } from '../formats/torch-file.ts';
+import { zipFile } from '../formats/zip-file.ts';
+import { randomModel, variants } from '../network/random-model.ts';
+
+export interface Target {
+  /** Files that the reader accepts. */
+  readonly seeds: () => Promise<readonly Uint8Array[]> | readonly Uint8Array[];
+  /** Reads a file to its end. `folder` is for those that are read from a disk. */
+  readonly read: (bytes: Uint8Array, folder: string) => unknown;
+  /** Puts a damaged inside into an undamaged outside, whose checksum would else refuse it at once. */
+  readonly wrap?: (bytes: Uint8Array) => Uint8Array;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const at = (path: string) => readFileSync(join(root, path));
+
+const shape = { channels: 3, height: 32, width: 32 };
+const tiny = (variant = 'keras') => randomModel({ ...variants[variant], input: shape, width: 1 / 16, classes: 3 });
+const onnx = (form: 'packed' | 'inline' | 'dense' | 'qonnx') => toOnnx(tiny(), { form, input: 'nchw-float' });
+
+async function source(bytes: Uint8Array): Promise<void> {
+  await prepareToRead(bytes);
+  readModel(bytes);
+  inspect(bytes);
+}
+
+/** A file of a data set, read through all its images. */
+async function images(path: string): Promise<void> {
+  await readAll(await openImageSet(path, { split: 'test' }));
+}
+
+/** Writes the file beside what belongs to it. */
+function put(folder: string, files: Readonly<Record<string, Uint8Array>>): (name: string) => string {
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
+  return (name) => join(folder, name);
+}
+
+async function drain(content: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of content);
+}
+
+/** Python: `lzma.compress(b'one-bit weights ' * 64)`. */
+const XZ = '/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4AP/ABxdADebiM9ZS4/nAZfLrZ86nWZ+SHo4OqiqnOQpIAAAZMQoLua0G3kAATiACAAAAGDJLl+xxGf7AgAAAAAEWVo=';
+
+const config = { ...defaultConfig, depth: 8, width: 1 / 16, classes: 3, input: shape };
+
+function checkpoint(): Uint8Array {
+  const weights = learned(config).map(({ shape }, i) =>
+    Float32Array.from(
+      noise(
+        shape.reduce((a, b) => a * b, 1),
+        i,
+      ),
+      (v) => v / 255 - 0.5,
+    ),
+  );
+  return writeCheckpoint({
+    config,
+    recipe: paperRecipe,
+    progress: { step: 3, epochLoss: 1.5, epochErrors: 7 },
+    weights,
+    momenta: weights,
+    moments: undefined,
+  });
+}
+
+const report = () => {
+  const { parity } = JSON.parse(at('models/fashion-mnist-wrn-20-1/report.json').toString());
+  return Buffer.from(JSON.stringify(parity));
+};
+
+const image = sharp(noise(20 * 16 * 3, 1), { raw: { width: 20, height: 16, channels: 3 } });
+const pickles = (value: Parameters<typeof torchLegacy>[0]) => torchLegacy(value);
+
+export const targets: Readonly<Record<string, Target>> = {
+  'Keras .mat': { seeds: () => [true, false].map((compressed) => matFile(kerasVariables(tiny()), { compressed })), read: source },
+  'MATLAB .mat': { seeds: () => ['matlab', 'matlab plain'].map((name) => matFile(matlabVariables(tiny(name)))), read: source },
+  'PyTorch, archive': { seeds: () => [torchZip(torchState(tiny('pytorch'), { packed: true }))], read: source },
+  'PyTorch, stream': {
+    seeds: () => [
+      pickles(torchState(tiny('pytorch'), { packed: true })),
+      pickles(new Map([['state_dict', torchState(tiny('pytorch'), { packed: false })]])),
+    ],
+    read: source,
+  },
+  'torch files': {
+    seeds: () =>
+      readdirSync(join(root, 'test/formats/fixtures'))
+        .filter((name) => /^torch.*pt$/.test(name))
+        .map((name) => at(`test/formats/fixtures/${name}`)),
+    read: (bytes) => readTorch(bytes),
+  },
+  pickle: {
+    seeds: () => [
+      Buffer.from('\x80\x02}q\x00(X\x01\x00\x00\x00aK\x01X\x01\x00\x00\x00b]q\x01(K\x02G?\xf0\x00\x00\x00\x00\x00\x00eu.', 'latin1'),
+    ],
+    read: (bytes) => readPickle(new Cursor(bytes, 'pickle'), { globals: new Map(), persistent: () => null }),
+  },
+  safetensors: { seeds: () => [writeModelFile(tiny())], read: (bytes) => readSafetensors(bytes) },
+  'model file': { seeds: () => Object.keys(variants).map((name) => writeModelFile(tiny(name))), read: (bytes) => readModelFile(bytes) },
+  checkpoint: { seeds: () => [checkpoint()], read: (bytes) => readCheckpoint(bytes) },
+  'training log': {
+    seeds: () => [at('models/fashion-mnist-wrn-20-1/log.jsonl')],
+    read: (bytes) => readLog(Buffer.from(bytes).toString(), 'log'),
+  },
+  'report or part': { seeds: () => [report()], read: (bytes) => mergeParts([readPart(bytes, 'part.json')]) },
+  npy: {
+    seeds: () => [Buffer.concat([...writeNpy([3, 4], [new Uint8Array(new Float32Array(12).buffer)])])],
+    read: (bytes) => readNpy(bytes),
+  },
+  zip: {
+    seeds: () =>
+      [true, false].map((zip64) =>
+        zipFile(
+          [
+            { name: 'a', data: noise(99, 1), deflated: true },
+            { name: 'b/c', data: noise(9, 2) },
+          ],
+          { zip64 },
+        ),
+      ),
+    read: (bytes) => {
+      const archive = readZip(bytes);
+      for (const name of archive.names) archive.read(name);
+    },
+  },
+  'ONNX, inspected': { seeds: () => [onnx('packed'), onnx('qonnx')], read: (bytes) => inspect(bytes) },
+  'ONNX, as a model': { seeds: () => [onnx('packed'), onnx('inline')], read: (bytes) => readOnnxModel(bytes) },
+  'ONNX, as a classifier': { seeds: () => [onnx('packed'), onnx('dense')], read: (bytes) => readClassifier(bytes) },
+  'ONNX, packed': { seeds: () => [onnx('dense'), onnx('qonnx')], read: (bytes) => packOnnx(bytes) },
+  'ONNX, unpacked': { seeds: () => [onnx('packed'), onnx('inline')], read: (bytes) => unpackOnnx(bytes) },
+  'ONNX metadata': {
+    seeds: () => [Buffer.from(JSON.stringify(toOnnxProto(tiny()).metadata_props))],
+    wrap: (bytes) => encodeModel({ ...toOnnxProto(tiny()), metadata_props: texts(bytes) }),
+    read: (bytes) => readClassifier(bytes),
+  },
+  gzip: { seeds: () => [gzipSync(noise(999, 1))], read: (bytes, folder) => drain(decompressed(put(folder, { 'a.gz': bytes })('a.gz'))) },
+  xz: { seeds: () => [Buffer.from(XZ, 'base64')], read: (bytes, folder) => drain(decompressed(put(folder, { 'a.xz': bytes })('a.xz'))) },
+  tar: {
+    seeds: async () => [
+      await tar([
+        ['a/b', noise(999, 1)],
+        ['c', noise(9, 2)],
+      ]),
+    ],
+    read: (bytes, folder) => readTar(put(folder, { 'a.tar': bytes })('a.tar'), async (_name, content) => drain(content)),
+  },
+  'tar in gzip': {
+    seeds: async () => [await tar([['x/test_batch.bin', cifarRecords([[4], [2]], 1)]])],
+    wrap: (bytes) => gzipSync(bytes),
+    read: (bytes, folder) => images(put(folder, { 'a.tar.gz': bytes })('a.tar.gz')),
+  },
+  'CIFAR archive': {
+    seeds: async () => [await tar([['x/test_batch.bin', cifarRecords([[4], [2]], 1)]])],
+    read: (bytes, folder) => images(put(folder, { 'a.tar': bytes })('a.tar')),
+  },
+  'idx images': {
+    seeds: () => [idxImages(3, 5, 5)],
+    read: (bytes, folder) =>
+      images(put(folder, { 'images-idx3-ubyte': bytes, 'labels-idx1-ubyte': idxLabels([1, 2, 3]) })('images-idx3-ubyte')),
+  },
+  'idx labels': {
+    seeds: () => [idxLabels([1, 2, 3])],
+    read: (bytes, folder) =>
+      images(put(folder, { 'images-idx3-ubyte': idxImages(3, 5, 5), 'labels-idx1-ubyte': bytes })('images-idx3-ubyte')),
+  },
+  'image files': {
+    seeds: async () => [await image.clone().png().toBuffer(), await image.clone().jpeg().toBuffer(), await image.clone().webp().toBuffer()],
+    read: (bytes) => decodeImage(bytes, { channels: 3, height: 8, width: 8 }, 'image'),
+  },
+  SVHN: {
+    seeds: () => [at('test/data/fixtures/svhn/test_32x32.mat')],
+    read: (bytes, folder) => images(put(folder, { 'train_32x32.mat': bytes, 'test_32x32.mat': bytes })('')),
+  },
+  ImageNet32: {
+    seeds: () => [at('test/data/fixtures/imagenet32/val_data.npz')],
+    read: (bytes, folder) => images(put(folder, { 'val_data.npz': bytes })('')),
+  },
+};
+
+/** Metadata that a damaged text still gives. */
+function texts(bytes: Uint8Array): { key: string; value: string }[] {
+  return [
+    ...Buffer.from(bytes)
+      .toString('latin1')
+      .matchAll(/"key":"(.*?)","value":"(.*?)"\}/gs),
+  ].map(([, key = '', value = '']) => ({
+    key,
+    value: value.replaceAll('\\"', '"').replaceAll('\\\\', '\\'),
+  }));
+}
