@@ -18,23 +18,24 @@ import { nearest } from './nearest-name.ts';
 import { requireImageFiles } from './scale.ts';
 import { defaultDataFolder } from './store/data-folder.ts';
 
-/** Every format that is read, one row each. The image folder is last: its layout is the least particular. */
+/** Every supported format, one row each. The image folder is last because its layout is the least specific. */
 const formats: readonly DatasetFormat[] = [cifar10, cifar100, idx, svhn, imagenet32, imageFolder];
 
 export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
   /** `test` by default. */
   readonly split?: Split | undefined;
-  /** Where sets that are opened by their name lie; by default where `data get` puts them. */
+  /** Folder of the named data sets. Default: the folder that `data get` uses. */
   readonly dataFolder?: string;
 }
 
 /**
- * Opens labelled images, recognised by content and layout.
- * @param source name of a data set of the catalog (a folder of that name is opened as `./name`); or a folder or tar archive
- *   (plain, gzip, xz) of CIFAR binary batches, MNIST-style idx files, SVHN's .mat files or ImageNet32's .npz files; or one idx file of images whose labels lie beside it;
- *   or a folder with a subfolder of images a class.
- * @returns the set, to be closed by its `close` or by `await using`
- * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales and crops of what is not image files.
+ * Opens labelled images. The format is detected from content and layout.
+ * @param source one of: the name of a data set in the catalog (open a folder of that name as `./name`); a folder or tar archive
+ *   (plain, gzip, xz) with CIFAR binary batches, MNIST-style idx files, SVHN's .mat files or ImageNet32's .npz files; an idx file
+ *   of images with its labels file in the same folder; a folder with one subfolder of images per class
+ * @returns the set; close it with `close` or `await using`
+ * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales or crops when the
+ *   source does not consist of image files
  */
 export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet & Closable> {
   const set = await open(source, { ...options, split: options.split ?? 'test' });
@@ -48,9 +49,9 @@ export async function openImageSet(source: string, options: OpenImageSetOptions 
 }
 
 /**
- * Opens both splits of a source: what one trains or calibrates with, and what shows the result. Their classes are as many.
- * @param options scales and crops are for the images to test on
- * @throws UsageError when the source does not tell splits apart; InputError as `openImageSet`.
+ * Opens both splits of a source: `train` to train or calibrate, `test` to measure. Both have the same number of classes.
+ * @param options scales and crops apply to the test images only
+ * @throws UsageError when the source has only one split; InputError as in `openImageSet`
  */
 export async function openSplits(
   source: string,
@@ -60,7 +61,7 @@ export async function openSplits(
   try {
     if (train.unsplit)
       throw new UsageError(
-        `data ${source}: expected images to train with and others to test on, got one set. Give a folder with train and test (or val) above the classes, or with the idx files of both`,
+        `data ${source}: expected a training and a test split, got one set. Use a folder with subfolders train and test (or val) that hold the class folders, or a folder with the idx files of both splits`,
       );
     const test = await openImageSet(source, { classes: train.classes, ...options, shorterSides, crops, split: 'test' });
     return { train, test };
@@ -77,7 +78,8 @@ async function open(source: string, options: OpenAnywhere): Promise<ImageSet> {
   const about = await stat(source).catch((error: unknown) => {
     const names = catalog.map(({ name }) => name);
     const advice = nearest(source, names);
-    if (advice) throw new InputError('data', source, `expected a data set, folder or file, got no such thing${advice}`, { cause: error });
+    if (advice)
+      throw new InputError('data', source, `expected a data set, folder or file, got none of this name${advice}`, { cause: error });
     throw fileError(source, error);
   });
   if (about.isDirectory()) return openSource(await folderSource(source), options);
@@ -90,7 +92,7 @@ async function open(source: string, options: OpenAnywhere): Promise<ImageSet> {
   const labels = labelsFileOf(basename(source));
   if (start.length >= 4 && start.readUInt32BE(0) === IMAGES_MAGIC && labels)
     return openIdxPair(source, join(dirname(source), labels), options);
-  throw new InputError('data', source, 'expected a folder, a tar archive or an idx file named ...images..., got another file');
+  throw new InputError('data', source, 'expected a folder, a tar archive or an idx file with "images" in its name, got another file');
 }
 
 async function openByName(name: string, options: OpenAnywhere): Promise<ImageSet> {

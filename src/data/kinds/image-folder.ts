@@ -1,4 +1,4 @@
-/** A folder with one subfolder of images a class. */
+/** A folder with one subfolder of images per class. */
 import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../../errors.ts';
 import { range, readAhead } from '../batches.ts';
@@ -10,13 +10,13 @@ import { requireCover } from '../scale.ts';
 import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'image folder';
-/** What file managers leave behind. */
+/** Files that file managers create. */
 const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini)$/i;
 
-/** Names the random stream of the crops. */
+/** Key of the random stream for crop positions. */
 const CROPS = 25;
 
-/** Folders that may stand above the class folders, one a split. */
+/** Optional folders above the class folders, by split. */
 const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
 
 export const imageFolder: DatasetFormat = {
@@ -34,17 +34,18 @@ interface ClassFolder {
 }
 
 /**
- * Opens a folder of class folders; `train` and `test` (or `val`) above them choose the split. Classes are in the order of their
- * names, images too: by code unit, but classes that are all named by whole numbers by number. Names are kept for one class at a time: memory depends on the largest class only.
- * @throws InputError when a class has no image or something that is not an image; UsageError without a shape.
+ * Opens a folder of class folders. If there are folders `train` and `test` (or `val`) above them, the split selects one.
+ * Classes and images are sorted by name, by code unit; classes whose names are all whole numbers are sorted by number.
+ * File names are held for one class at a time, so memory depends only on the largest class.
+ * @throws InputError when a class is empty or holds a file that is not an image; UsageError without a shape
  */
 export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
-  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to (train --image-size), got none`);
+  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected an image size, got none. Set it, e.g. train --image-size 64x64`);
   const { channels, height, width } = options.shape;
   const { shorterSides = [], crops } = options;
   for (const shorterSide of shorterSides) requireCover(shorterSide, options.shape);
   if (crops !== undefined && shorterSides.length === 0)
-    throw new UsageError('crops: expected the shorter side to scale images to, got none');
+    throw new UsageError('crops: expected a shorter side to scale images to, got none. Set --shorter-side');
   const cropsPerImage = Math.max(1, shorterSides.length * (crops ?? 1));
   const shape = { channels, height, width };
   const { root, classLabels } = await findClasses(path, options.split);
@@ -76,7 +77,8 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
       const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
         if (listed?.folder !== folder) listed = { folder, images: await listImages(folder.path) };
         const { length } = listed.images;
-        if (length !== folder.count) throw new InputError(FORMAT, folder.path, `expected ${folder.count} images, as before, got ${length}`);
+        if (length !== folder.count)
+          throw new InputError(FORMAT, folder.path, `expected ${folder.count} images as when it was opened, got ${length}`);
         return listed.images;
       };
       const load = async (offset: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => {
@@ -104,7 +106,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   };
 }
 
-/** The crops of an image; one that is undefined covers the shape. Random positions depend on the image's index alone: shards cut alike. */
+/** The crops of an image; undefined scales it to cover the shape. Random positions depend only on the image's index, so all shards agree. */
 function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | undefined)[] {
   if (!shorterSides) return [undefined];
   if (crops === undefined) return shorterSides.map((shorterSide) => ({ shorterSide, top: 0.5, left: 0.5 }));
@@ -114,20 +116,20 @@ function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | u
   );
 }
 
-/** What the crops add to a set's name: results of other crops are results of other data. */
+/** Suffix for the set's name, so that results from different crops are not mixed up. */
 function cropsName({ shorterSides, crops }: OpenOptions): string {
   if (!shorterSides) return '';
   const sides = `shorter side ${shorterSides.join(', ')}`;
   return crops === undefined ? ` (${sides})` : ` (${sides}, ${crops} random crops)`;
 }
 
-/** Path of a file on this machine. */
+/** Full path of an image file. */
 export function pathOf({ folder, names, ends }: ImageFiles, index: number): string {
   return join(folder, Buffer.from(names.subarray(ends[index - 1] ?? 0, ends[index])).toString());
 }
 
 async function listFiles(folder: string, classLabels: readonly string[]): Promise<ImageFiles> {
-  const names: Buffer[] = []; // of one class each
+  const names: Buffer[] = []; // one buffer per class
   const ends: number[] = [];
   const labels: number[] = [];
   let end = 0;
@@ -152,7 +154,7 @@ async function listFiles(folder: string, classLabels: readonly string[]): Promis
   return files;
 }
 
-/** The folder that holds the class folders of a split, and their names. */
+/** The folder above the class folders of a split, and the class names. */
 async function findClasses(path: string, split: Split): Promise<{ root: string; classLabels: string[] }> {
   const foldersOf = async (root: string) => inOrder((await listFolder(root)).folders.filter((name) => !CLUTTER.test(name)));
   const folders = await foldersOf(path);
@@ -165,7 +167,7 @@ async function findClasses(path: string, split: Split): Promise<{ root: string; 
   return { root, classLabels: await foldersOf(root) };
 }
 
-/** Names of classes, sorted: 2 comes before 10 where all are whole numbers, for those are the class indices. */
+/** Sorted class names. If all are whole numbers they are class indices, and 2 comes before 10. */
 function inOrder(names: readonly string[]): string[] {
   return areNumbers(names) ? names.toSorted((a, b) => Number(BigInt(a) - BigInt(b))) : [...names];
 }

@@ -1,5 +1,5 @@
 /**
- * ImageNet32: npz files with data, uint8 [images, 3072], channels first, row by row, and labels, 1 to 1000.
+ * ImageNet32: npz files with `data`, uint8 [images, 3072], channels first, row-major, and `labels`, 1 to 1000.
  * Source of the format: Chrabaszcz, Loshchilov and Hutter 2017, https://patrykchrabaszcz.github.io/Imagenet32/
  */
 
@@ -17,7 +17,7 @@ const FORMAT = 'ImageNet32';
 const shape: ImageShape = { channels: 3, height: 32, width: 32 };
 const PIXELS = 3 * 32 * 32;
 const CLASSES = 1000;
-/** The whole training set in one file; bounds what labels take. */
+/** The whole training set in one file. Bounds the memory for labels. */
 const MAX_IMAGES = 1_281_167;
 
 const fileNames: Readonly<Record<Split, readonly string[]>> = {
@@ -31,7 +31,7 @@ export const imagenet32: DatasetFormat = {
   recognises: (source) => Object.values(fileNames).some((names) => names.some((name) => source.files.has(name))),
   async open(source, options) {
     checkFits(FORMAT, source.path, { ...shape, classes: CLASSES }, options);
-    // its classes have an order of their own, for which the files hold no names
+    // its classes have their own order, and the files hold no names for them
     const about = { ...shape, name: 'imagenet32', split: options.split, classes: CLASSES, classLabels: undefined };
     return openParts(about, source, fileNames[options.split], readPart);
   },
@@ -39,7 +39,7 @@ export const imagenet32: DatasetFormat = {
 
 /** An array of an npz file. */
 interface StoredArray extends NpyHeader {
-  /** Of the header and the elements. */
+  /** Size of header and elements. */
   readonly bytes: number;
   content(): AsyncIterable<Uint8Array>;
 }
@@ -57,7 +57,7 @@ async function readPart(file: RandomAccess): Promise<ImagePart> {
   };
 }
 
-/** How labels may be stored: bytes each, and how to read one. */
+/** Possible label types: bytes per label, and a function that reads one. */
 const integers: Readonly<Record<string, readonly [bytes: number, read: (view: DataView, at: number) => number]>> = {
   '|u1': [1, (view, at) => view.getUint8(at)],
   '<u2': [2, (view, at) => view.getUint16(at, true)],
@@ -70,7 +70,7 @@ async function readLabels(file: RandomAccess, length: number): Promise<Int32Arra
   const labels = await findArray(file, 'labels');
   const integer = integers[labels.descr];
   if (!integer || labels.shape.length !== 1 || labels.shape[0] !== length)
-    throw new InputError(FORMAT, `${file.path} labels`, `expected ${length} integers, one an image, got ${describe(labels)}`);
+    throw new InputError(FORMAT, `${file.path} labels`, `expected ${length} integers, one per image, got ${describe(labels)}`);
   const [size, read] = integer;
   checkBytes(file, 'labels', labels, length * size);
   const bytes = await firstBytes(labels.content(), labels.bytes);
