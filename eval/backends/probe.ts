@@ -1,5 +1,5 @@
 /** Whether this machine can run a backend, found out by running a model of one convolution, or the smallest network, on it. */
-import { Float, Graph } from '../../converters/onnx/graph.ts';
+import { Float, Graph, valueInfo } from '../../converters/onnx/graph.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { DeviceError } from '../../src/errors.ts';
@@ -44,15 +44,8 @@ function probeModel(): Uint8Array {
   const kernel = graph.floats('kernel', [1, 1, 3, 3], new Float32Array(9).fill(1));
   graph.node('Conv', ['images', kernel], 'sum', { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
   graph.node('LeakyRelu', ['sum'], 'logits', { alpha: new Float(0.5) });
-  const value = (name: string) => ({
-    name,
-    type: { tensor_type: { elem_type: DataType.FLOAT, shape: { dim: [1, 1, 4, 4].map((size) => ({ dim_value: size })) } } },
-  });
-  return encodeModel({
-    ir_version: 8,
-    opset_import: [{ domain: '', version: 17 }],
-    graph: { name: 'probe', node: graph.nodes, initializer: graph.initializers, input: [value('images')], output: [value('logits')] },
-  });
+  const value = (name: string) => valueInfo(name, DataType.FLOAT, [1, 1, 4, 4]);
+  return encodeModel(graph.toModel('probe', [value('images')], [value('logits')]));
 }
 
 /** The smallest network of the topology, with one-bit weights, as an ONNX file. */

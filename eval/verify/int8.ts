@@ -6,10 +6,9 @@ import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { type InputLayout, readMetadata } from '../../src/network/file-metadata.ts';
 import type { Model } from '../../src/network/model.ts';
-import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 import { quartiles } from '../tally/quartiles.ts';
 import { type LayerError, layerErrors } from './layer-errors.ts';
-import { type Accuracy, accuracyOf, compareBits, type LoadedForm, withLoaded } from './rounded-form.ts';
+import { type Accuracy, compareBits, FormComparison, type LoadedForm, withLoaded } from './rounded-form.ts';
 
 export interface Int8Options {
   /** The model that the file was made from, and its ranges. */
@@ -52,35 +51,26 @@ export async function verifyInt8(file: Uint8Array, options: Int8Options): Promis
   const total = Math.min(images, data.length);
   const layers = await layerErrors(model, ranges, data, signal);
   const input = readMetadata(decodeModel(file).metadata_props)?.input as InputLayout;
-  const { classes } = model.config;
-  const counts = { images: 0, agree: 0, float: 0, int8: 0 };
+  const comparison = new FormComparison(model.config.classes);
   const seconds: { float: number[]; int8: number[] } = { float: [], int8: [] };
-  let difference = noDifference;
   const compare = async (floatForm: LoadedForm, int8Form: LoadedForm) => {
     for await (const { imagesNCHW, labels, count } of spread(data, BATCH, total)) {
       signal?.throwIfAborted();
       const [float, int8] = [await floatForm.run(imagesNCHW, count), await int8Form.run(imagesNCHW, count)];
-      difference = addDifference(difference, int8.logits, float.logits);
-      const expected = top1(float.logits, classes);
-      counts.images += count;
-      counts.agree += top1(int8.logits, classes).filter((c, i) => c === expected[i]).length;
-      counts.float += countTopK(float.logits, labels, classes, 1);
-      counts.int8 += countTopK(int8.logits, labels, classes, 1);
+      comparison.add(float.logits, int8.logits, labels);
       if (count === BATCH || total < BATCH) {
         seconds.float.push(float.seconds / count);
         seconds.int8.push(int8.seconds / count);
       }
-      onProgress?.(counts.images, total);
+      onProgress?.(comparison.images, total);
     }
   };
   await withLoaded(toOnnx(model, { form: 'packed', input }), (float) => withLoaded(file, (int8) => compare(float, int8)));
   return {
     bits,
-    images: counts.images,
-    agreement: counts.agree / counts.images,
-    relError: relativeError(difference),
-    float: accuracyOf(counts.float, counts.images),
-    int8: accuracyOf(counts.int8, counts.images),
+    ...comparison.result,
+    float: comparison.accuracy('float'),
+    int8: comparison.accuracy('rounded'),
     layers,
     milliseconds: { float: quartiles(seconds.float).median * 1000, int8: quartiles(seconds.int8).median * 1000 },
   };

@@ -37,27 +37,29 @@ interface Flags {
 
 export function command(): Command {
   return new Command('bench')
-    .argument('<files...>', 'ONNX files; each is compared with the first. What takes no images gets random values')
-    .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
+    .argument('<files...>', 'ONNX files; each is compared with the first. Models that take no images get random input')
+    .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(
-      new Option('--batch <sizes>', 'images at once, or first size of other inputs; comma-separated')
+      new Option('--batch <sizes>', 'batch sizes, separated by commas; for models without images: the first size of their inputs')
         .argParser(naturalNumbers)
         .default([8], '8'),
     )
     .addOption(
       new Option(
         '--shape <name=sizes>',
-        'random values of this shape: NAME=SIZExSIZE... of an input, NAME=SIZE of a dimension; repeatable',
+        'shape of random input: NAME=SIZExSIZE... for an input, NAME=SIZE for a dimension; repeatable',
       ).argParser(namedSizes),
     )
-    .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
-    .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
+    .addOption(
+      new Option('--threads <counts>', 'numbers of threads for CPU and wasm kernels, separated by commas').argParser(naturalNumbers),
+    )
+    .addOption(new Option('--runs <n>', 'timed runs per file and setting').argParser(naturalNumber).default(10))
     .option(
       '--profile',
-      'time per layer and operator on the CPU, or on our own kernels where onebit is among the backends, beside the highest speed measured',
+      'show time per layer and operator on the CPU (with the backend onebit: on our own kernels) and the share of the peak speed',
     )
-    .option('--chart <name>', 'draw NAME.svg and NAME.png')
-    .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
+    .option('--chart <name>', 'draw the result as NAME.svg and NAME.png')
+    .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .option('--force', 'replace an existing chart', false)
     .addOption(formatOption())
@@ -72,7 +74,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   for (const path of charts) requireWritable(path, rules);
   const names = paths.map((path) => basename(path));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
+  if (twice !== undefined) throw new UsageError(`expected files with different names, got ${twice} twice`);
   const files = await Promise.all(
     paths.map(async (path) => ({
       name: basename(path),
@@ -111,7 +113,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   } finally {
     progress.stop();
     interrupt.release();
-    if (measurements.length > 0) print(measurements, profiles, flags); // before an error that ended the rest
+    if (measurements.length > 0) print(measurements, profiles, flags); // also when an error ended the rest
   }
   if (charts.length > 0) {
     const [{ benchChart }, { toPng }] = await Promise.all([import('../../eval/bench/chart.ts'), import('../chart/png.ts')]);
@@ -134,7 +136,7 @@ function print(measurements: readonly Measurement[], profiles: readonly FileProf
   else printText([measurementTable(measurements, wide), ...profiles.map(profileTable)].join('\n'));
 }
 
-/** Columns that a narrow terminal goes without, the first to go first. */
+/** Columns left out on a narrow terminal, in this order. */
 const OPTIONAL = ['first', 'size', 'quartiles', 'memory', 'load', 'threads', 'images/s'];
 
 function measurementTable(measurements: readonly Measurement[], wide: boolean): string {
@@ -164,9 +166,9 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   const ran = [...details].map(([backend, detail]) => `  ${backend}: ${detail}\n`).join('');
   const shapes = (inputs: Shapes) => Object.entries(inputs).map(([name, dims]) => `${name} [${dims.join(', ')}]`);
   const random = measurements.map(({ file, inputs }) =>
-    inputs ? `  ${printable(file)}: random values for ${shapes(inputs).join(', ')}\n` : '',
+    inputs ? `  ${printable(file)}: random input ${shapes(inputs).join(', ')}\n` : '',
   );
-  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
+  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: relative to the first file in the same setting. In parentheses: load time and memory relative to the first file\n`;
 }
 
 function profileTable({ file, on, profile }: FileProfile): string {
@@ -192,8 +194,8 @@ function profileTable({ file, on, profile }: FileProfile): string {
     `\n${printable(file)} on ${on}, batch size ${batch}: ${microsecondsPerImage.toFixed(0)} µs per image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${share(time / microsecondsPerImage)}`).join(', ')}`,
-    `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
-    `  that product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    `  peak, the fastest layer or product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
+    `  the matrix product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
     '  conv + norm + relu: the runtime fused these layers into the convolution',
     '',
   ].join('\n');

@@ -21,6 +21,10 @@ export type PickleValue =
 export interface PickleOptions {
   /** The allow-list: `module.name`, and a function that returns the value of a call. */
   readonly globals: ReadonlyMap<string, (args: readonly PickleValue[]) => PickleValue>;
+  /** Fills an object with its state. Without it, state is dropped: PyTorch stores module versions there. */
+  build?(object: PickleValue, state: PickleValue): void;
+  /** Return Python 2 strings, which can hold any bytes, as views into the file, without a length limit. */
+  readonly rawStrings?: boolean;
   /** What to save instead of a pickle that cannot be read. */
   readonly advice?: string;
   /** Returns the object of a persistent id. */
@@ -198,8 +202,8 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   X: (m) => m.push(m.text(m.cursor.uint32())),
   '\x8c': (m) => m.push(m.text(m.cursor.uint8())),
   '\x8d': (m) => m.push(m.text(m.cursor.uint64())),
-  T: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint32()))),
-  U: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint8()))),
+  T: (m) => pushString(m, m.cursor.uint32()),
+  U: (m) => pushString(m, m.cursor.uint8()),
   B: (m) => m.push(m.cursor.take(m.cursor.uint32(), 'bytes')),
   C: (m) => m.push(m.cursor.take(m.cursor.uint8(), 'bytes')),
   '\x8e': (m) => m.push(m.cursor.take(m.cursor.uint64(), 'bytes')),
@@ -258,7 +262,10 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
     const [callable = null, ...args] = m.popMark();
     m.call(callable, args);
   },
-  b: (m) => void m.pop(), // drop the attributes of an object: PyTorch stores module versions there
+  b: (m) => {
+    const state = m.pop();
+    m.options.build?.(m.top(), state);
+  },
   Q: (m) => m.push(m.options.persistent(m.pop())),
   q: (m) => m.remember(m.cursor.uint8()),
   r: (m) => m.remember(m.cursor.uint32()),
@@ -272,6 +279,11 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
 
 function pushTuple(m: Machine, length: number): void {
   m.push(Array.from({ length }, () => m.pop()).reverse());
+}
+
+/** A Python 2 string. */
+function pushString(m: Machine, length: number): void {
+  m.push(m.options.rawStrings ? m.cursor.take(length, 'a string') : latin1(m.bytesOfText(length)));
 }
 
 /** A class instance made without a call. Classes on the allow-list are plain values, which pickle never builds this way. */

@@ -64,7 +64,7 @@ describe.skipIf(!reachable)(`installed in an empty folder${reachable ? '' : ' [n
   test('a network of the package is converted, and what was not done is said', () => {
     const { status, stdout } = wrn('export', 'cifar-10-wrn-20-1', '-o', 'network.onnx');
     expect(status).toBe(0);
-    expect(stdout).toContain('not run: that needs onnxruntime-node. Install it: npm install onnxruntime-node');
+    expect(stdout).toContain('not run: onnxruntime-node is missing. Install it: npm install onnxruntime-node');
     const source = readFileSync(join(root, 'models/cifar-10-wrn-20-1/model.safetensors'));
     expect(readFileSync(join(app, 'network.onnx')).equals(toOnnx(readModel(source)))).toBe(true);
   });

@@ -23,7 +23,7 @@ export interface Fp16Export {
   readonly verification: Fp16Verification;
 }
 
-/** @throws ParityError when the forms decide too many images of the data set differently; random ones may be near ties, whose logits are compared */
+/** @throws ParityError when the forms decide too many images of the data set differently; on random images, often near ties, only logits are compared */
 export async function exportFp16(model: Model, { input, float16Io, data: source, minAgreement }: Fp16Flags): Promise<Fp16Export> {
   const file = toFp16Onnx(model, { input, float16Io });
   const { input: shape, classes } = model.config;
@@ -55,7 +55,7 @@ export function describeFp16({ bits, random, data, peak }: Fp16Verification): st
     compared('random images', random),
     ...(data
       ? [compared('test images', data), `  accuracy, 95 % interval: ${accuracy(data.fp16)}, float32 ${accuracy(data.float)}`]
-      : ['  agreement and accuracy on real images: --data DATA']),
-    `  largest value: ${significant(peak.value)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below float16's limit`,
+      : ['  to measure agreement and accuracy on real images, add --data DATA']),
+    `  largest value: ${significant(peak.value)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below the float16 limit`,
   ];
 }

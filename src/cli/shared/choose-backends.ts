@@ -8,7 +8,7 @@ import { say } from './results.ts';
 
 /** What `--backend` and `--reference` ask for. */
 export interface BackendFlags {
-  /** Names with commas between them, or `all`. */
+  /** Names separated by commas, or `all`. */
   readonly backend: string;
   readonly reference?: BackendName;
 }
@@ -17,7 +17,7 @@ export interface BackendFlags {
  * The backends that the user named; with `all` every one that runs this kind of file.
  * @param source the checkpoint or model file behind the ONNX file, if any
  * @param models the files that will run
- * @throws UsageError for an unknown one, or one that runs another kind of file
+ * @throws UsageError for an unknown backend, or one that runs another kind of file
  */
 export function backendsNamed(
   { backend, reference }: BackendFlags,
@@ -37,8 +37,8 @@ export function backendsNamed(
 }
 
 /**
- * The same, each found to work where there are several; `all` leaves out those that this machine does not have.
- * @throws DeviceError when one that was named is not available
+ * The same, each tried first when there are several; `all` leaves out those that do not work on this machine.
+ * @throws DeviceError when a backend that was named is not available
  */
 export async function workingBackends(flags: BackendFlags, options: BackendOptions, models: readonly Uint8Array[]): Promise<BackendName[]> {
   const names = backendsNamed(flags, options.source, models);

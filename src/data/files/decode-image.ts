@@ -54,6 +54,22 @@ export async function decodeImage(
   }
 }
 
+/**
+ * Stored size of an image file. A grey image has 1 channel, all others have 3.
+ * @throws InputError when it is not an image
+ */
+export async function imageShape(image: Uint8Array, name: string): Promise<ImageShape> {
+  const { default: sharp } = await loadPackage('sharp');
+  try {
+    const { width, height, channels } = await sharp(image).metadata();
+    return { channels: channels < 3 ? 1 : 3, height, width };
+  } catch (error) {
+    throw new InputError('image', name, `expected an image (${IMAGE_FORMATS}), got: ${(error as Error).message.split('\n')[0]}`, {
+      cause: error,
+    });
+  }
+}
+
 async function scaleAndCut(pipeline: Sharp, { shorterSide, top, left }: Crop, height: number, width: number): Promise<Sharp> {
   const { autoOrient: original } = await pipeline.metadata();
   const scale = shorterSide / Math.min(original.width, original.height);

@@ -11,6 +11,8 @@ export interface OpenOptions {
   readonly shorterSides?: readonly number[] | undefined;
   /** With shorterSides: number of random crops per scale instead of the centre crop. Their positions are the same every time. */
   readonly crops?: number | undefined;
+  /** Skip files that cannot be decoded or are not images, and call this for each. Default: such a file is an error. */
+  readonly skipBroken?: ((path: string, reason: string) => void) | undefined;
   /** The network's number of classes. A set must have the same number. */
   readonly classes?: number;
 }

@@ -94,7 +94,6 @@ test.each([
   { title: 'a backend named as a method of every object', args: ['--backend', 'toString'], status: 2, message: 'unknown backend toString' },
   { title: 'a limit of zero', args: ['--limit', '0'], status: 2, message: 'whole number of at least 1' },
   { title: 'a shard beyond the last', args: ['--shard', '3/2'], status: 2, message: 'expected I/N with I from 1 to N' },
-  { title: '--wide without --bisect', args: ['--wide'], status: 2, message: '--wide goes with --bisect' },
   { title: '--against a file for other images', args: ['--against', at('colour.onnx')], status: 3, message: 'images of 3 x 32 x 32' },
   { title: '--crops without --shorter-side', args: ['--crops', '5'], status: 2, message: 'expected image files to scale' },
   { title: 'a scale for images of one size', args: ['--shorter-side', '32'], status: 2, message: 'expected image files to scale' },
@@ -102,7 +101,7 @@ test.each([
     title: '--bisect of several crops',
     args: ['--bisect', '--shorter-side', '32,40'],
     status: 2,
-    message: '--bisect compares layers on one crop of an image',
+    message: '--bisect compares layers on one crop per image',
   },
   ...[
     ['--shard', '1/2'],
@@ -112,7 +111,7 @@ test.each([
     title: `--bisect with ${args[0]}`,
     args: ['--bisect', '--backend', 'cpu,wasm', ...args],
     status: 2,
-    message: 'are of an evaluation, which --bisect makes with --report only',
+    message: 'need an evaluation: with --bisect, add --report',
   })),
   {
     title: 'logits in a folder that is not there',
@@ -126,7 +125,7 @@ test.each([
     status: 2,
     message: 'cannot be written, part of its path is a file, not a folder',
   },
-  { title: '--compare without --report', args: ['--compare', 'x.json'], status: 2, message: '--compare goes with --report' },
+  { title: '--compare without --report', args: ['--compare', 'x.json'], status: 2, message: '--compare needs --report' },
   { title: 'no such data', args: ['--data', '/nowhere'], status: 3, message: '/nowhere' },
   {
     title: 'a browser that is not there',
@@ -420,7 +419,7 @@ test('--bisect of a file with a wrong pad names the layer and exits 1', async ()
   writeFileSync(at('wrong-pad.onnx'), encodeModel(proto));
   const result = await run(['eval', at('model.onnx'), '--against', at('wrong-pad.onnx'), '--data', images, '--bisect']);
   expect(result.status).toBe(1);
-  expect(result.stdout).toContain('They part at group1.block0.conv0 (Conv).');
+  expect(result.stdout).toContain('First difference: group1.block0.conv0 (Conv).');
   const rowsOf = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('│')).length;
   expect(rowsOf(result.stdout)).toBe(1 + 11); // the head, five layers before and after
   const wide = await run(['eval', at('model.onnx'), '--against', at('wrong-pad.onnx'), '--data', images, '--bisect', '--wide']);
@@ -437,9 +436,9 @@ test('a file of a fixed batch: --bisect takes its number of images, against a mo
   expect(JSON.parse(stdout)).toMatchObject({ b: 'fixed.onnx on cpu', images: 1, first: null });
   expect(status).toBe(0);
   const refused = await run(['eval', at('fixed.onnx'), '--data', images, '--batch', '8']);
-  expect(refused).toMatchObject({ status: 2, stderr: `wrn-onnx: ${at('fixed.onnx')} takes batches of 1, got --batch 8\n` });
+  expect(refused).toMatchObject({ status: 2, stderr: `wrn-onnx: ${at('fixed.onnx')}: expected --batch 1, as fixed in the file, got 8\n` });
   const tfjs = await run(['eval', source, '--data', images, '--bisect', '--against', source, '--backend', 'tfjs']);
-  expect(tfjs).toMatchObject({ status: 2, stderr: expect.stringContaining('tfjs shows the logits alone') });
+  expect(tfjs).toMatchObject({ status: 2, stderr: expect.stringContaining('tfjs gives only logits') });
 });
 
 test('an evaluation is printed, and its logits and page are written, though the bisection behind it fails', async () => {

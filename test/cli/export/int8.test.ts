@@ -57,7 +57,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
   const undecided = randomModel({ input: { channels: 1, height: 28, width: 28 } });
   writeFileSync(at('undecided.safetensors'), writeModelFile(undecided));
   test.each([
-    { why: 'no calibration data', source: shipped, args: [], status: 2, message: 'needs images to calibrate with: --calibrate DATA' },
+    { why: 'no calibration data', source: shipped, args: [], status: 2, message: 'needs calibration images: add --calibrate DATA' },
     {
       why: 'images without a split to verify on',
       source: shipped,
@@ -142,7 +142,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
   test('options of int8 with another form', async () => {
     const result = await run(['export', shipped, '--form', 'packed', '--method', 'mse', '-o', at('never.onnx')]);
     expect(result).toMatchObject({ status: 2, stdout: '' });
-    expect(result.stderr).toContain('--method goes with --form int8');
+    expect(result.stderr).toContain('--method needs --form int8');
   });
 });
 
@@ -170,7 +170,7 @@ describe('--for', () => {
     expect(result.stderr).toBe('');
     expect(formOf(file)).toBe(form);
     expect(batchOf(file)).toBe(batch);
-    expect(result.stdout.includes('8-bit activations are faster there: --calibrate DATA')).toBe(target === 'cpu');
+    expect(result.stdout.includes('8-bit activations are faster there: add --calibrate DATA')).toBe(target === 'cpu');
     const evaluated = await run(['eval', file, '--data', images, '--limit', '20', '--format', 'json']);
     expect(JSON.parse(evaluated.stdout).images).toBe(20);
   });

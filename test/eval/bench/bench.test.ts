@@ -202,7 +202,7 @@ describe('a model that takes no images', () => {
   test('the command names the shapes', async () => {
     writeFileSync(join(folder, 'text.onnx'), text('sentences'));
     const { status, stdout } = await run(['bench', join(folder, 'text.onnx'), '--batch', '4', '--runs', '1']);
-    expect(stdout).toContain('\n  text.onnx: random values for tokens [4, 32], mask [4, 32]\n');
+    expect(stdout).toContain('\n  text.onnx: random input tokens [4, 32], mask [4, 32]\n');
     expect(status).toBe(0);
   });
 });
