@@ -1,4 +1,4 @@
-/** Whether this machine can run a backend, found out by running a model of one convolution, or the smallest network, on it. */
+/** Finds out whether a backend works on this machine by running a one-convolution model, or the smallest network, on it. */
 import { Float, Graph, valueInfo } from '../../converters/onnx/graph.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';

@@ -3,7 +3,7 @@ import { Graph, valueInfo } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { loadPackage } from '../../src/packages.ts';
 
-/** Multiply-accumulates a second. */
+/** Multiply-accumulates per second. */
 export interface MatmulSpeed {
   readonly float32: number;
   readonly int8: number;
@@ -13,7 +13,7 @@ export interface MatmulSpeed {
 const SIZE = 1024;
 const RUNS = 8;
 
-/** The best of a few runs of a product of two matrices of 1024 x 1024. */
+/** The best of several runs of a product of two 1024 x 1024 matrices. */
 export async function matmulSpeed(threads: number | undefined): Promise<MatmulSpeed> {
   return { float32: await float32(threads), int8: await int8(threads) };
 }

@@ -8,7 +8,7 @@ import { type Prediction, topK } from '../../src/network/softmax.ts';
 import { readClassifier } from './model-input.ts';
 import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
 
-/** As `ImageData` of a canvas: four bytes a pixel, red, green, blue, alpha. Alpha is not looked at: draw on white, as `predict` does. */
+/** As `ImageData` of a canvas: four bytes per pixel: red, green, blue, alpha. Alpha is ignored: draw on white, as `predict` does. */
 export interface Pixels {
   readonly width: number;
   readonly height: number;
@@ -31,7 +31,7 @@ export interface Classifier extends Closable {
 /**
  * Loads an exported file.
  * @param runtime the module onnxruntime-web or onnxruntime-node
- * @throws InputError when the file is no image classifier
+ * @throws InputError when the file is not an image classifier
  */
 export async function loadClassifier<Options>(runtime: Runtime<Options>, file: Uint8Array, options?: Options): Promise<Classifier> {
   const { input, output, metadata } = readClassifier(file);

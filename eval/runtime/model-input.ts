@@ -1,4 +1,4 @@
-/** What an ONNX file takes and gives, read from the file itself. */
+/** The inputs and outputs of an ONNX file, read from the file itself. */
 
 import { describeValue, type Value } from '../../converters/inspect/onnx-summary.ts';
 import { graphInputs } from '../../converters/onnx/graph-inputs.ts';
@@ -12,7 +12,7 @@ import type { Sizes } from './random-run.ts';
 import type { ModelInput, Output } from './runtime.ts';
 
 export interface ClassifierModel {
-  /** Of the file. */
+  /** Bytes of the file. */
   readonly bytes: Uint8Array;
   readonly proto: ModelProto;
   readonly input: ModelInput;
@@ -26,7 +26,7 @@ export interface ClassifierModel {
 /**
  * Reads an image classifier: one image input [batch, C, H, W] (float32 or float16) or [batch, H, W, C] (uint8), raw pixels
  * 0..255, and one output [batch, classes].
- * @throws InputError when the file is no ONNX model or takes something else
+ * @throws InputError when the file is not an ONNX model, or not such a classifier
  */
 export function readClassifier(bytes: Uint8Array): ClassifierModel {
   return classifierOf(bytes, decodeModel(bytes));
@@ -75,7 +75,7 @@ function classifierOf(bytes: Uint8Array, proto: ModelProto): ClassifierModel {
 
 /**
  * The logits of `count` images among the outputs of a run.
- * @throws InputError when there are not as many as the file's classes ask for
+ * @throws InputError when their number does not fit the file's classes
  */
 export function logitsOf(
   outputs: Readonly<Record<string, Output>>,
@@ -87,18 +87,18 @@ export function logitsOf(
   throw new InputError('onnx', `output ${output}`, `expected ${count * classes} float logits, got ${logits?.length ?? 'none'}`);
 }
 
-/** How a model of any kind is run: `images` is undefined when it is no image classifier. */
+/** How a model of any kind is run: `images` is undefined when it is not an image classifier. */
 export interface Inputs {
   readonly images: ModelInput | undefined;
-  /** All that a caller feeds. */
+  /** All inputs that the caller feeds. */
   readonly values: readonly Value[];
-  /** First size of its inputs, when no input leaves it to the caller. */
+  /** First size of its inputs, when fixed for every input. */
   readonly fixedBatch: number | undefined;
   /** What the file says of itself when this project wrote it. */
   readonly metadata: Metadata | undefined;
 }
 
-/** @throws InputError when the file is no ONNX model, or one of ours that is damaged */
+/** @throws InputError when the file is not an ONNX model, or a damaged one of ours */
 export function readInputs(bytes: Uint8Array): Inputs {
   const proto = decodeModel(bytes);
   const sizes = graphInputs(proto).map(({ type }) => shapeOf(type)[0]);
@@ -115,7 +115,7 @@ export function readInputs(bytes: Uint8Array): Inputs {
 
 const layouts: Readonly<Record<InputLayout, ModelInput['layout']>> = { 'nchw-float': 'nchw', 'nhwc-uint8': 'nhwc' };
 
-/** Files of others do not say: channels are four at most, sides are longer. */
+/** Files of other projects do not say: assume at most four channels and longer sides. */
 function likelyLayout(first: number, last: number): ModelInput['layout'] {
   return last <= 4 && first > 4 ? 'nhwc' : 'nchw';
 }
@@ -126,7 +126,7 @@ const pixelTypes = new Map<number | null | undefined, ModelInput['type']>([
   [DataType.UINT8, 'uint8'],
 ]);
 
-/** Sizes of a tensor type; undefined where a size is not fixed: some exporters write -1 there. */
+/** Sizes of a tensor type; undefined for a size that is not fixed; some exporters write -1 there. */
 function shapeOf(type: TypeProto | null | undefined): (number | undefined)[] {
   return (type?.tensor_type?.shape?.dim ?? []).map(({ dim_value }) => {
     const size = toNumber(dim_value, 'dim_value');
@@ -134,14 +134,13 @@ function shapeOf(type: TypeProto | null | undefined): (number | undefined)[] {
   });
 }
 
-/** @throws InputError when an input takes what cannot be drawn at random */
+/** @throws InputError when an input cannot be filled with random values */
 export function requireFeedable(values: readonly Value[]): void {
   const stranger = values.find(({ kind }) => kind !== 'tensor');
-  if (stranger)
-    throw new InputError('onnx', `input ${stranger.name}`, `expected a tensor, got ${stranger.type}: random values are tensors`);
+  if (stranger) throw new InputError('onnx', `input ${stranger.name}`, `expected a tensor, got ${stranger.type}, which cannot be random`);
 }
 
-/** @throws UsageError when a size is of neither an input nor a dimension */
+/** @throws UsageError when a size belongs to neither an input nor a dimension */
 export function requireSizes(values: readonly Value[], sizes: Sizes): void {
   const known = values.flatMap(({ name, shape }) => [name, ...(shape ?? []).filter((size) => typeof size === 'string')]);
   for (const [name, given] of Object.entries(sizes)) {

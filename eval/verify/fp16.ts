@@ -1,4 +1,4 @@
-/** What float16 costs: an fp16 file beside the float32 form of the same model, with every value rounded as a GPU rounds it. */
+/** Measures the cost of float16: compares an fp16 file with the float32 form of its model, rounding every value as a GPU does. */
 import { MAX_FLOAT16 } from '../../converters/onnx/graph.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { decodeModel } from '../../proto/onnx.ts';
@@ -15,15 +15,15 @@ import { type Accuracy, compareBits, FormComparison, type LoadedForm, withLoaded
 export interface VerifyFp16Options {
   /** The model that the file was made from. */
   readonly model: Model;
-  /** Labelled images to compare on, besides random ones. */
+  /** Labelled images to compare on, in addition to random ones. */
   readonly data?: ImageSet | undefined;
-  /** Images from all over the data set, 500 by default; all when there are fewer. */
+  /** Number of images, taken evenly from the data set; 500 by default, or all when there are fewer. */
   readonly images?: number | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Both forms over the same images. */
+/** Comparison of both forms on the same images. */
 export interface Fp16Comparison {
   readonly images: number;
   /** Fraction of images whose most likely class is the float form's. */
@@ -34,7 +34,7 @@ export interface Fp16Comparison {
 export interface Fp16Verification {
   /** One-bit weights found equal to the source's. */
   readonly bits: number;
-  /** On pixels that are noise. */
+  /** On random pixels. */
   readonly random: Fp16Comparison;
   readonly data: (Fp16Comparison & { readonly float: Accuracy; readonly fp16: Accuracy }) | null;
   /** The largest magnitude of any layer's output, on all images run. */
@@ -46,8 +46,8 @@ const RANDOM_IMAGES = 16;
 const IMAGES = 500;
 
 /**
- * Runs both forms on the CPU, the fp16 file as `roundFloat16` has it, and loads the file as it is.
- * @throws ParityError when the file's bits are not the model's, a value overflows, or logits of random images differ
+ * Runs both forms on the CPU, the fp16 file as rewritten by `roundFloat16`; also runs the unchanged file once.
+ * @throws ParityError when the bits differ from the model, a value overflows, or logits of random images differ
  *   by more than the form's threshold; `signal.reason` when it is aborted
  */
 export async function verifyFp16(file: Uint8Array, options: VerifyFp16Options): Promise<Fp16Verification> {
@@ -113,8 +113,8 @@ async function compareData(
   return { ...comparison.result, float: comparison.accuracy('float'), fp16: comparison.accuracy('rounded') };
 }
 
-/** That a stock runtime takes the file itself. */
+/** Checks that a stock runtime runs the unchanged file. */
 async function loads(file: Uint8Array, image: Uint8Array): Promise<void> {
   const { logits } = await withLoaded(file, (loaded) => loaded.run(image, 1));
-  if (!logits?.every(Number.isFinite)) throw new ParityError('onnxruntime gives logits that are no finite numbers');
+  if (!logits?.every(Number.isFinite)) throw new ParityError('expected finite logits from onnxruntime, got NaN or infinity');
 }

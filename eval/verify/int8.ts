@@ -1,4 +1,4 @@
-/** What 8-bit activations cost and gain: an int8 file beside the float32 form of the same model, image by image. */
+/** Measures what 8-bit activations cost and gain: compares an int8 file with the float32 form of its model, image by image. */
 import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { decodeModel } from '../../proto/onnx.ts';
@@ -14,9 +14,9 @@ export interface Int8Options {
   /** The model that the file was made from, and its ranges. */
   readonly model: Model;
   readonly ranges: Ranges;
-  /** Labelled images that were not calibrated with. */
+  /** Labelled images that were not used for calibration. */
   readonly data: ImageSet;
-  /** So many are taken from all over the data set, 500 by default; all when there are fewer. */
+  /** Number of images, taken evenly from the data set; 500 by default, or all when there are fewer. */
   readonly images?: number | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
@@ -28,13 +28,13 @@ export interface Int8Verification {
   readonly images: number;
   /** Fraction of images whose most likely class is the float form's. */
   readonly agreement: number;
-  /** Of the logits. */
+  /** Relative error of the logits. */
   readonly relError: number;
   readonly float: Accuracy;
   readonly int8: Accuracy;
   /** Every 8-bit tensor in order of execution. */
   readonly layers: readonly LayerError[];
-  /** Milliseconds an image on this machine's CPU, batches of both forms in turn. */
+  /** Milliseconds per image on this machine's CPU; batches of both forms alternate. */
   readonly milliseconds: { readonly float: number; readonly int8: number };
 }
 
@@ -42,8 +42,8 @@ const BATCH = 16;
 const IMAGES = 500;
 
 /**
- * Runs both forms over the same images in turn on the CPU.
- * @throws ParityError when the file's bits are not the model's; `signal.reason` when it is aborted
+ * Runs both forms alternately over the same images on the CPU.
+ * @throws ParityError when the file's bits differ from the model; `signal.reason` when it is aborted
  */
 export async function verifyInt8(file: Uint8Array, options: Int8Options): Promise<Int8Verification> {
   const { model, ranges, data, images = IMAGES, onProgress, signal } = options;

@@ -1,4 +1,4 @@
-/** What the checks of the forms that round, int8 and fp16, share: each stands beside the float32 form of the same model. */
+/** Shared checks of the rounding forms, int8 and fp16: each is compared with the float32 form of the same model. */
 import { bytesOf } from '../../converters/onnx/initializer.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { ParityError } from '../../src/errors.ts';
@@ -11,7 +11,7 @@ import { type Output, runBatch } from '../runtime/runtime.ts';
 import { wilsonInterval } from '../tally/interval.ts';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 
-/** A fraction of the images, with its 95 % confidence interval. */
+/** Top-1 accuracy with its 95 % confidence interval. */
 export interface Accuracy {
   readonly top1: number;
   readonly interval: readonly [low: number, high: number];
@@ -54,7 +54,7 @@ export class FormComparison {
   }
 }
 
-/** A file that is loaded. */
+/** A loaded file. */
 export interface LoadedForm {
   /** @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width] */
   run(
@@ -63,7 +63,7 @@ export interface LoadedForm {
   ): Promise<{ readonly outputs: Readonly<Record<string, Output>>; readonly logits: Float32Array; readonly seconds: number }>;
 }
 
-/** Loads a file into onnxruntime's CPU provider, in this process, for as long as `use` takes. */
+/** Loads a file into onnxruntime's CPU provider, in this process, while `use` runs. */
 export async function withLoaded<Result>(file: Uint8Array, use: (loaded: LoadedForm) => Promise<Result>): Promise<Result> {
   const { input } = readClassifier(file);
   const runtime = await loadPackage('onnxruntime-node');

@@ -19,7 +19,7 @@ interface BrowserRow {
   readonly provider: Provider;
   readonly advice: string;
   readonly oneBitOnly?: boolean;
-  /** Rewrites a file for a provider that does not take it as it is; says what was done. */
+  /** Rewrites a file for a provider that does not take it unchanged; says what was done. */
   prepare?(
     model: Uint8Array,
     input: ModelInput | undefined,

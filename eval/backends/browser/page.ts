@@ -1,4 +1,4 @@
-/** What runs inside the page that `eval` opens: loads a model with onnxruntime-web or our own runtime and runs the batches it is handed. */
+/** Runs inside the page that `eval` opens: loads a model with onnxruntime-web or our own runtime and runs batches. */
 import { openOneBit } from '../../runtime/onebit.ts';
 import { type RandomTimer, randomTimer } from '../../runtime/random-run.ts';
 import { type ModelInput, type Output, type Runtime, type RuntimeSession, requireImages, runBatch } from '../../runtime/runtime.ts';
@@ -10,7 +10,7 @@ export interface PageOpen {
   readonly provider: Provider;
   readonly input: ModelInput | undefined;
   readonly threads?: number | undefined;
-  /** Whether a software renderer is what the user asked for. */
+  /** Whether the user asked for software rendering. */
   readonly softwareGpu: boolean;
 }
 
@@ -31,7 +31,7 @@ interface WebRuntime extends Runtime {
 }
 
 const SOFTWARE = /swiftshader|llvmpipe|software/i;
-/** As in the backends of Node: a node that would run on the CPU instead is an error. */
+/** As in the Node backends: a node that would fall back to the CPU is an error. */
 const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
 
 /** A loaded model. */
@@ -80,7 +80,7 @@ function oneBit({ threads }: PageOpen): Load {
 async function onnxruntime(options: PageOpen & { readonly provider: Exclude<Provider, 'onebit'> }): Promise<Load> {
   const { provider, input, threads, softwareGpu } = options;
   const device = await describeDevice(provider);
-  if (provider !== 'wasm' && SOFTWARE.test(device) && !softwareGpu) throw new Error(`only software rendering (${device}) is there`);
+  if (provider !== 'wasm' && SOFTWARE.test(device) && !softwareGpu) throw new Error(`only software rendering (${device}) is available`);
   const runtime = new URL('ort/', document.baseURI).href;
   const ort: WebRuntime = await import(/* @vite-ignore */ `${runtime}ort.${provider}.min.mjs`);
   ort.env.wasm.wasmPaths = runtime;
@@ -98,7 +98,7 @@ async function onnxruntime(options: PageOpen & { readonly provider: Exclude<Prov
   };
 }
 
-/** Calls come while one runs, but a session of onnxruntime-web runs one batch at a time. */
+/** Calls may overlap, but a session of onnxruntime-web runs one batch at a time. */
 let last: Promise<unknown> = Promise.resolve();
 let done = 0;
 

@@ -12,18 +12,18 @@ import { Child } from './child.ts';
 import type { OpenRequest } from './worker.ts';
 
 /**
- * With this entry a session is refused when a node would run on the CPU instead of the chosen provider
+ * With this entry, a session is refused if a node would fall back to the CPU from the chosen provider
  * (onnxruntime, onnxruntime_session_options_config_keys.h).
  */
 const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
 
 interface ChildRow {
-  /** What error messages call it. */
+  /** Its name in error messages. */
   readonly name: string;
-  /** What to install when it cannot be opened, where the error itself does not say it. */
+  /** What to install when it does not open, if the error itself does not say so. */
   readonly advice?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** What stands behind the runtime's name and version, if anything. */
+  /** Text after the runtime's name and version, if any. */
   readonly note?: string;
   readonly request: OpenRequest;
 }

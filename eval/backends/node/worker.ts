@@ -1,6 +1,6 @@
 /**
  * A child process that holds one session of onnxruntime-node, onnxruntime-web, tfjs-node or our own runtime: its memory can be measured,
- * a crash of a driver harms nobody, and what a runtime never frees goes with the process.
+ * a driver crash stays in the child, and memory that a runtime never frees ends with the process.
  */
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
@@ -44,7 +44,7 @@ export interface TimeRequest {
 }
 export type Request = OpenRequest | RunRequest | TimeRequest | { readonly kind: 'memory' };
 
-/** One reply a request, in order. */
+/** One reply per request, in order. */
 export type Reply =
   | { readonly kind: 'open'; readonly seconds: number; readonly version: string }
   | { readonly kind: 'run'; readonly outputs: Readonly<Record<string, Output>>; readonly seconds: number }
@@ -59,7 +59,7 @@ async function answer(request: Request): Promise<Reply> {
   if (request.kind === 'open') return open(request);
   if (!loaded) throw new Error('no model is open');
   if (request.kind === 'time') {
-    if (!loaded.time) throw new Error('this runtime takes images alone');
+    if (!loaded.time) throw new Error('this runtime takes images only');
     return { kind: 'time', ...(await loaded.time(request.batch, request.sizes)) };
   }
   return { kind: 'run', ...(await loaded.run(request.imagesNCHW, request.count)) };
@@ -92,7 +92,7 @@ async function tfjs({ source }: OpenTfjs): Promise<() => Promise<Loaded>> {
 
 async function onnxruntime({ runtime: name, options, model, input, threads }: OpenOnnx): Promise<() => Promise<Loaded>> {
   const ort = await loadPackage(name);
-  // onnxruntime-web would take half of the cores
+  // by default, onnxruntime-web uses half of the cores
   if (name === 'onnxruntime-web') ort.env.wasm.numThreads = threads ?? availableParallelism();
   const runtimeVersion = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
   return async () => {
@@ -109,7 +109,7 @@ let last: Promise<unknown> = Promise.resolve();
 process.on('message', (request: Request) => {
   last = last.then(() => answer(request)).then(reply, (error: Error) => reply({ kind: 'error', message: error.message }));
 });
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {}); // reach the whole group; the parent decides when to end
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {}); // signals reach the whole process group; the parent decides when to end
 process.on('disconnect', () => process.exit());
 
 function reply(message: Reply): void {

@@ -18,6 +18,7 @@ const writing: Readonly<Record<string, string>> = {
   ERR_FS_EISDIR: 'a folder of this name exists',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
+  EBUSY: 'another program has it open',
   EROFS: 'its file system is read-only',
   ENOSPC: 'the disk is full',
   ENAMETOOLONG: 'its name is too long for the file system',

@@ -40,7 +40,7 @@ test('class names in another order than those of the data are pointed out', asyn
     await grey.png().toFile(at(`letters/${label}/image.png`));
   }
   const { status, stderr } = await run(['eval', at('reversed.onnx'), '--data', at('letters')]);
-  expect(stderr).toBe('class 0 is j in the file and a in the data: is their order the same?\n');
+  expect(stderr).toBe('class 0 is j in the file and a in the data. Check that both have the same order\n');
   expect(status).toBe(0);
 });
 
@@ -66,7 +66,7 @@ test('the JSON report has every field, null where it does not apply', async () =
     'top1',
     'top5',
     'agreement',
-    'flips',
+    'disagree',
     'maxAbsDiff',
     'meanAbsDiff',
     'relError',
@@ -203,7 +203,7 @@ test('shards merge to the report of the whole; a merged breach of parity exits 1
   const cut = await run(['merge', files[0] as string, at('cut.json')]);
   expect(cut).toMatchObject({ status: 3, stdout: '' });
   expect(cut.stderr).toBe(
-    `wrn-onnx: report ${at('cut.json')}: expected the JSON of eval --format json, got something else or the start of it\n`,
+    `wrn-onnx: report ${at('cut.json')}: expected the JSON of eval --format json, got something else or a truncated file\n`,
   );
 });
 
@@ -241,7 +241,7 @@ test.each(['cpu', 'wasm'])('an operator that nobody knows is the fault of the fi
   });
   writeFileSync(at('unknown.onnx'), file);
   const { status, stderr } = await run(['eval', at('unknown.onnx'), '--data', images, '--backend', backend, '--limit', '8']);
-  expect(stderr).toMatch(/^wrn-onnx: onnx graph: expected a model that onnxruntime knows, got: .*Abracadabra.*\n$/);
+  expect(stderr).toMatch(/^wrn-onnx: onnx graph: expected a model that onnxruntime accepts, got: .*Abracadabra.*\n$/);
   expect(status).toBe(3);
 });
 
@@ -297,7 +297,7 @@ test('--against compares two files: accuracy of both, agreement and the images d
   for (const text of [
     'model.onnx and model.safetensors',
     'the first 200 of 1,000 images',
-    'Caution: 200 images say little',
+    'Caution: 200 images are few',
     date.slice(0, 10),
     machine,
   ])

@@ -189,7 +189,7 @@ describe('a model that takes no images', () => {
 
   test('whose first sizes are fixed is refused in other ones', async () => {
     const attempt = bench([{ name: 'fixed', model: text(2) }], { ...options, backends: ['cpu'], batches: [8] });
-    await expect(attempt.next()).rejects.toThrow(/fixed: expected any batch size, got a file for 2 images. Use --batch 2/);
+    await expect(attempt.next()).rejects.toThrow(/fixed: expected any batch size, got the fixed batch size 2. Use --batch 2/);
   });
 
   test('that asks for terabytes is refused', async () => {
