@@ -84,7 +84,7 @@ test('a checkpoint with a command in it is refused, and the command does not run
   copyFileSync(evil, join(folder, 'evil.pt'));
   const { status, stderr } = await run(['import', join(folder, 'evil.pt'), '-o', join(folder, 'never.safetensors')]);
   expect(status).toBe(3);
-  expect(stderr).toContain('got a call of posix.system: Python would run this code. Do not load the file there');
+  expect(stderr).toContain('got a call of posix.system. Python would run this code: do not load the file in Python');
   expect(existsSync('executed-by-a-pickle')).toBe(false);
 });
 
