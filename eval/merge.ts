@@ -93,7 +93,8 @@ export function readPart(bytes: Uint8Array, file: string): Part {
 
 function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8'; // as `>` of Windows PowerShell 5 writes
+    return JSON.parse(new TextDecoder(encoding).decode(bytes));
   } catch {
     return undefined;
   }

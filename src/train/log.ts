@@ -42,7 +42,7 @@ const fields: Readonly<Record<LogEntry['kind'], readonly string[]>> = {
  */
 export function readLog(text: string, name: string): LogEntry[] {
   return text
-    .split('\n')
+    .split(/\r?\n/)
     .filter(Boolean)
     .map((line, i) => {
       const entry = parse(line) as Record<string, unknown> | null;

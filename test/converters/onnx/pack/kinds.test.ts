@@ -395,10 +395,10 @@ describe('operator sets before 10', () => {
     ['TopK', node('TopK', ['y'], 'z', { k: 1 })],
     ['Slice', node('Slice', ['y'], 'z', { starts: [0], ends: [1] })],
     ['Upsample', node('Upsample', ['y'], 'z')],
-  ])('%s is another there', (op, changed) => {
+  ])('%s has changed since', (op, changed) => {
     const old = file({ ...parts, nodes: [...conv, changed], opset: 9 });
     expect(() => packOnnx(old)).toThrow(
-      `expected operator set 10 or newer, got 9 with ${op}, which is another there. Convert it with onnx.version_converter`,
+      `expected operator set 10 or newer, got 9 with ${op}, which has changed since. Convert it with onnx.version_converter`,
     );
   });
   test('activations of one bit below operator set 12', async () => {

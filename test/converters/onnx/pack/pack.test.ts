@@ -230,7 +230,7 @@ test('stored tensors among the inputs: constants before IR version 4, defaults s
   expect(decodeModel(old.model).graph?.input?.map(({ name }) => name)).toEqual(['x']);
   const new4 = await packed(file(parts));
   expect(decodeModel(new4.model).graph?.input?.map(({ name }) => name)).toEqual(['x', 'b']);
-  expect(() => packOnnx(file(parts), { keepDefaults: true })).toThrow(/y: an input of the graph, which callers may replace/);
+  expect(() => packOnnx(file(parts), { keepDefaults: true })).toThrow(/y: an input of the graph, which callers may override/);
 });
 
 test('a tensor that two layers share, and that the graph gives out, keeps its name', async () => {
