@@ -231,8 +231,12 @@ test('what is no lock is refused', async () => {
   );
   const file = await folderWith();
   writeFileSync(join(file, 'lock'), '1 host\n');
-  await expect(new RunFolder(file).claim()).rejects.toThrow(`${join(file, 'lock')}: cannot be used, a file is in the place of a folder`);
+  await expect(new RunFolder(file).claim()).rejects.toThrow(
+    `${join(file, 'lock')}: cannot be used, part of its path is a file, not a folder`,
+  );
   const link = await folderWith();
   symlinkSync(join(link, 'nowhere'), join(link, 'lock'));
-  await expect(new RunFolder(link).claim()).rejects.toThrow(`${join(link, 'lock')}: cannot be used, a file is in the place of a folder`);
+  await expect(new RunFolder(link).claim()).rejects.toThrow(
+    `${join(link, 'lock')}: cannot be used, part of its path is a file, not a folder`,
+  );
 });

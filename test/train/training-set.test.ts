@@ -157,7 +157,7 @@ test('what is too large for memory is read from its files, or refused', async ()
 
 test.each([
   ['a format without files', [32, 40], /^data cifar-10: expected image files to scale \(shorter side\), got another format/],
-  ['a scale below the network', [31, 40], /^shorter side: expected at least the 32 x 32 that the network takes, got 31/],
+  ['a scale below the network', [31, 40], /^shorter side: expected at least the network's 32 x 32 pixels, got 31/],
 ] as const)('scaling %s is refused', async (_, shorterSide, message) => {
   const set = await openImageSet(await folderWith({ 'test_batch.bin': cifarRecords([[1]], 1) }), { split: 'test' });
   const loading = trainingSet(set, { ...noAugmentation, shorterSide });

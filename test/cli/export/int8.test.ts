@@ -63,7 +63,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
       source: shipped,
       args: ['--calibrate', `${images}/train-images-idx3-ubyte.gz`],
       status: 2,
-      message: 'expected images to train with and others to test on, got one set',
+      message: 'expected a training and a test split, got one set',
     },
     {
       why: 'another shape',

@@ -310,7 +310,7 @@ testWithTensorFlow('a temporary folder that is not there is one line', (tf) => {
   vi.stubEnv('TMPDIR', join(tmpdir(), 'no-such'));
   try {
     expect(() => graph(x)).toThrow(UsageError);
-    expect(() => graph(x)).toThrow(/^graph: cannot be written into .*no-such, there is no such folder\. /);
+    expect(() => graph(x)).toThrow(/^graph: cannot be written into .*no-such, the folder does not exist\. /);
   } finally {
     vi.unstubAllEnvs();
     x.dispose();
