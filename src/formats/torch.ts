@@ -114,13 +114,13 @@ function readArchive(bytes: Uint8Array): PickleValue {
     throw new InputError(
       FORMAT,
       'archive',
-      'expected a state dict, got TorchScript. Save its parameters alone: torch.save(torch.jit.load(path).state_dict(), "weights.pt")',
+      'expected a state dict, got TorchScript. Save only its parameters: torch.save(torch.jit.load(path).state_dict(), "weights.pt")',
     );
   if (zip.names.some((name) => /(^|\/)(archive_format|serialized_exported_program\.json)$/.test(name)))
     throw new InputError(
       FORMAT,
       'archive',
-      'expected a state dict, got an exported program. Save its parameters alone: torch.save(torch.export.load(path).state_dict, "weights.pt")',
+      'expected a state dict, got an exported program. Save only its parameters: torch.save(torch.export.load(path).state_dict, "weights.pt")',
     );
   const pickle = zip.names.find((name) => name.endsWith('/data.pkl'));
   if (pickle === undefined) throw new InputError(FORMAT, 'archive', 'expected a member data.pkl, got none');

@@ -43,7 +43,7 @@ test('--format json, --force, and the same bytes each time', async () => {
   const { stdout } = await run(['import', source, '-o', output, '--force', '--format', 'json']);
   await run(['import', source, '-o', again]);
   const bytes = readFileSync(output);
-  const notes = ['the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise'];
+  const notes = ['the file does not contain the image size: assumed 32x32. Use --image-size HEIGHTxWIDTH to change it'];
   expect(JSON.parse(stdout)).toEqual({
     ...{ source, output, network: 'WRN-8-0.25', dialect: 'keras', weights: 4876, bytes: bytes.length },
     notes,

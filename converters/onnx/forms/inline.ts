@@ -18,7 +18,7 @@ export const inline: Form = {
   read: packed.read,
 };
 
-/** `inline` without a Cast, for kernels so small that it does not matter how large their signs are on the way. */
+/** `inline` without a Cast, for small kernels, where the temporary size of the signs does not matter. */
 export const castless: Form = {
   ...inline,
   kernel(graph, name, bits, scale) {
@@ -32,14 +32,14 @@ function scaled(graph: Graph, name: string, scale: FloatTensor): Kernel {
   return { weights: graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.kernel`) };
 }
 
-/** Adds the bits of the convolution `name` and what unpacks them; returns the name of the kernel of int8 +-1. */
+/** Adds the bits of the convolution `name` and the nodes that unpack them; returns the name of the int8 +-1 kernel. */
 export function int8Signs(graph: Graph, name: string, bits: BitTensor, indices: Indices): string {
   return unpack(graph, name, bits, { indices, table: ['sign_table', signTable], output: `${name}.int8` });
 }
 
 interface Unpacking {
   readonly indices: Indices;
-  /** Name of the table whose row b holds the signs of byte b, and what makes it. */
+  /** Name of the table whose row b holds the signs of byte b, and the function that makes it. */
   readonly table: readonly [string, () => TensorProto];
   /** Name of the kernel of +-1. */
   readonly output: string;

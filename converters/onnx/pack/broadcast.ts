@@ -8,7 +8,7 @@ export interface Values {
 
 /**
  * Shape of the result: that of one of the operands, with ones in front where they are missing.
- * Undefined when operands do not fit, or would grow to something larger than each of them: weights are not made like that,
+ * Undefined when operands do not fit, or the result would be larger than each of them: weights are not made like that,
  * and a damaged file could ask for any amount of memory.
  */
 export function commonShape(operands: readonly Values[]): readonly number[] | undefined {
@@ -17,7 +17,7 @@ export function commonShape(operands: readonly Values[]): readonly number[] | un
   return fits ? largest : undefined;
 }
 
-/** Of equal sizes, the shape of the higher rank holds the others. */
+/** With equal sizes, the shape of the higher rank is the result. */
 function size(dims: readonly number[]): number {
   return elements(dims) + dims.length / 1024;
 }

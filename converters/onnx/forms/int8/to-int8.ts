@@ -20,11 +20,11 @@ import { type Quantization, quantizationOf, type Range } from './quantization.ts
 export type Ranges = ReadonlyMap<string, Range>;
 
 export interface Int8ExportOptions {
-  /** From `calibrate`. */
+  /** The result of `calibrate`. */
   readonly ranges: Ranges;
   /** How the file takes images; `nchw-float` by default. */
   readonly input?: InputLayout | undefined;
-  /** How the bits are unpacked; by default as every runtime reads it. */
+  /** How the bits are unpacked; by default in the way that every runtime reads. */
   readonly indices?: Indices | undefined;
 }
 
@@ -65,7 +65,7 @@ function lowerConv(
 ): void {
   const { name, kernel, stride, pads } = layer;
   const of = (tensor: string) => quantizations.get(tensor) as Quantization;
-  // An activation that a convolution took in is 8-bit already.
+  // An activation absorbed by a convolution is 8-bit already.
   const x = allFolded.has(input) ? input : quantize(graph, input, input, of(input), `${input}.dq`);
   const inputScale = of(input).scale;
   const { scale, bias } = scaleAndBias(model, folded?.norm, layer, inputScale);
@@ -78,16 +78,16 @@ function lowerConv(
   quantize(graph, made, output, of(output), output);
 }
 
-/** Largest bias: any sum of 8-bit products comes on top of it in 32 bits (9 * 2^22 weights a channel would fill the rest). */
+/** Largest bias: sums of 8-bit products are added to it in 32 bits (9 * 2^22 weights per channel would fill the rest). */
 const MAX_BIAS = 2 ** 30;
 /** Smallest normal float32. */
 const MIN_NORMAL = 2 ** -126;
 
 /**
- * What turns the convolution of +-1 weights into the output: one scale for all channels or one a channel, and a bias a
- * channel where a norm is taken in: factor * (s * acc) + offset.
- * Of a norm that is almost constant, factor is so small that the offset is beyond int32 in units of s * factor. A larger
- * factor stands in for it: the sum then still counts for less than about half a level of an output that covers the offset.
+ * Scale and bias that turn the convolution with +-1 weights into the output: one scale in all or per channel, and a bias
+ * per channel when a norm is absorbed: factor * (s * acc) + offset.
+ * For an almost constant norm, factor is so small that the offset exceeds int32 in units of s * factor. A larger factor
+ * replaces it: the sum then still counts for less than about half a level of an output that covers the offset.
  */
 function scaleAndBias(model: Model, norm: NonNullable<IntegerConv['folded']>['norm'], { name }: IntegerConv['layer'], inputScale: number) {
   const scale = (model.tensors.get(`${name}.scale`) as FloatTensor).data;
@@ -108,7 +108,7 @@ export function quantize(graph: Graph, x: string, stored: string, { scale, zeroP
   return graph.node('DequantizeLinear', [`${stored}.q`, ...parameters], output);
 }
 
-/** int32, in units of what the accumulator counts: scale of the input times scale of the kernel. */
+/** int32, in units of the accumulator: scale of the input times scale of the kernel. */
 function integerBias(graph: Graph, name: string, bias: Float64Array, scale: Float32Array, inputScale: number): string {
   const units = Float32Array.from(scale, (s) => s * inputScale);
   const values = Int32Array.from(bias, (b, c) => Math.round(b / (units[c] as number)));
@@ -116,7 +116,7 @@ function integerBias(graph: Graph, name: string, bias: Float64Array, scale: Floa
   return dequantize(graph, `${name}.bias_int32`, `${name}.bias`, `${name}.bias_scale`, units, DataType.INT32);
 }
 
-/** DequantizeLinear of a constant, by one scale or one a channel, with zero points 0. */
+/** DequantizeLinear of a constant, with one scale in all or per channel, and zero points 0. */
 function dequantize(graph: Graph, x: string, output: string, scaleName: string, scale: Float32Array, type: number): string {
   const channels = scale.length;
   const dims = channels === 1 ? [] : [channels];
