@@ -110,6 +110,7 @@ const pickles = (value: Parameters<typeof torchLegacy>[0]) => torchLegacy(value)
 export const targets: Readonly<Record<string, Target>> = {
   'Keras .mat': { seeds: () => [true, false].map((compressed) => matFile(kerasVariables(tiny()), { compressed })), read: source },
   'MATLAB .mat': { seeds: () => ['matlab', 'matlab plain'].map((name) => matFile(matlabVariables(tiny(name)))), read: source },
+  'Keras HDF5': { seeds: () => [at('test/converters/sources/fixtures/keras-2.15-weights.h5')], read: source },
   'PyTorch, archive': { seeds: () => [torchZip(torchState(tiny('pytorch'), { packed: true }))], read: source },
   'PyTorch, stream': {
     seeds: () => [
