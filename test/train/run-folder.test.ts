@@ -59,7 +59,7 @@ test('a file in the place of the folder is refused', async () => {
   await expect(new RunFolder(join(path, 'file', 'run')).claim()).rejects.toThrow(UsageError);
   await expect(new RunFolder(join(path, 'file')).claim()).rejects.toThrow('file: cannot be used, a file of this name exists');
   writeFileSync(join(path, 'log.jsonl'), '{"kind":"epoch","epoch":1}\n');
-  expect(() => new RunFolder(path).readLog()).toThrow('log.jsonl line 1: expected an epoch or a test');
+  expect(() => new RunFolder(path).readLog()).toThrow('log.jsonl line 1: expected a log entry (kind epoch or test)');
 });
 
 test.skipIf(!existsSync('/proc'))('a folder that the system will not make is refused at once (needs /proc)', async () => {

@@ -148,7 +148,7 @@ test('what is too large for memory is read from its files, or refused', async ()
   expect(length).toBe(1e9);
   const { listFiles: _, ...noFiles } = huge;
   await expect(trainingSet(noFiles, noAugmentation)).rejects.toThrow(
-    `expected at most ${MAX_BYTES} bytes of pixels, which are kept in memory, got 192000000000`,
+    `expected at most ${MAX_BYTES} bytes of pixels to keep in memory, got 192000000000`,
   );
   // a set of that size can be had, as ImageNet32's 3.9 GB must; memory is taken only where it is written
   expect(MAX_BYTES).toBeGreaterThan(1_281_167 * 3072);

@@ -288,7 +288,7 @@ testWithTensorFlow('an image that cannot be read stops the run; put in order, it
     .catch((reason: unknown) => reason);
   const { step } = readCheckpoint(readFileSync(checkpointOf(folder))).progress;
   expect(error).toBeInstanceOf(InputError);
-  expect(String(error)).toMatch(new RegExp(`7\\.jpg: .*The ${step} steps until then are kept: go on with --resume`));
+  expect(String(error)).toMatch(new RegExp(`7\\.jpg: .*Repair or remove the file, then continue with --resume: ${step} steps are saved`));
   writeFileSync(image, good);
   await command().parseAsync(['--resume', '-o', folder], { from: 'user' });
   expect(readCheckpoint(readFileSync(checkpointOf(folder))).progress.step).toBe(8);
