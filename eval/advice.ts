@@ -26,7 +26,12 @@ export interface Target {
 export const targets = {
   cpu: { title: 'onnxruntime on CPUs', form: 'packed', int8: true },
   'cpu-amx': { title: 'onnxruntime on CPUs with AMX (wrn-onnx doctor names them)', form: 'packed', int8: true, signs: { zeroPoint: 1 } },
-  wasm: { title: 'onnxruntime-web, WebAssembly', form: 'packed', int8: true, signs: { indices: 'product' } },
+  wasm: {
+    title: 'onnxruntime-web, WebAssembly; wrn-onnx/onebit runs these files without onnxruntime, and faster',
+    form: 'packed',
+    int8: true,
+    signs: { indices: 'product' },
+  },
   webgpu: { title: 'onnxruntime and onnxruntime-web, WebGPU (with shader-f16, try --form fp16)', form: 'packed', int8: false },
   webgl: { title: 'onnxruntime-web, WebGL', form: 'dense', int8: false, floatsOnly: true, batch: 1 },
   fpga: { title: 'qonnx, FINN, hls4ml', form: 'qonnx', int8: false, batch: 1 },
