@@ -55,6 +55,7 @@ test.skipIf(process.platform !== 'linux')('doctor: instruction sets are those th
   for await (const finding of examine({ dataFolder: '/nowhere' })) {
     if (finding.name !== 'cpu') continue;
     const flags = execFileSync('lscpu', { encoding: 'utf8' });
+    expect(finding.detail.endsWith('export 8-bit files --for cpu-amx here')).toBe(/\bamx_int8\b/.test(flags));
     expect(finding.detail.includes('AVX2')).toBe(/\bavx2\b/.test(flags));
     expect(finding.detail.includes('AVX-512')).toBe(/\bavx512f\b/.test(flags));
     expect(finding.detail.includes('VNNI')).toBe(/\bavx512_vnni\b|\bavx_vnni\b/.test(flags));
