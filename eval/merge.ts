@@ -117,7 +117,7 @@ const common: Readonly<Record<string, (part: Part) => string>> = {
 /**
  * Adds up the parts of an evaluation, each shard once, in any order. All but times and memory is exactly what an
  * evaluation without shards finds on the same kind of machine. Of times, the images per second are those of all images
- * in the sum of all seconds; load time and memory are the largest of a shard.
+ * in the sum of all seconds; load time and memory are the largest of any shard.
  * @throws InputError when a part is missing, there twice, or of another evaluation
  */
 export function mergeParts(parts: readonly Part[]): Report {

@@ -113,7 +113,7 @@ export function externalFiles(model: ModelProto): string[] {
 
 /**
  * A model file with the values of its external tensors inside, for runtimes that take bytes; the file itself when no tensor is external.
- * @throws InputError when it is no ONNX model, the values cannot be read, or the result exceeds the size of a protobuf message
+ * @throws InputError when it is not an ONNX model, the values cannot be read, or the result exceeds the size of a protobuf message
  */
 export function withExternalData(file: Uint8Array, read: ReadExternal): Uint8Array {
   const model = decodeModel(file);

@@ -69,7 +69,7 @@ export class Graph {
   }
 }
 
-/** An input or output. A text in place of a size names one that may vary. */
+/** An input or output. A string instead of a size names a size that may vary. */
 export function valueInfo(name: string, type: number, dims: readonly (number | string)[]): ValueInfoProto {
   const dim = dims.map((size) => (typeof size === 'string' ? { dim_param: size } : { dim_value: size }));
   return { name, type: { tensor_type: { elem_type: type, shape: { dim } } } };

@@ -72,7 +72,7 @@ export function fromKerasLayers(file: KerasFile, about: Provenance, asked: Asked
     throw new InputError(
       format,
       'file',
-      'expected batch-norm moments beside the weights, got weights only. Such a file cannot be converted: use the *_allparams.mat file of the same network',
+      'expected weights and batch-norm moments, got weights only. Use the *_allparams.mat file of the same network',
     );
   }
   const notes = [...file.notes];

@@ -94,11 +94,7 @@ function read(file: MatFile, variables: Dialect, origin: Omit<Provenance, 'diale
   const { imageSize, notes: passed } = passOver(new Map([...file].filter(([name]) => !known.has(name))), FORMAT);
   const notes = [...passed];
   if (!file.has(variables.moments)) {
-    throw new InputError(
-      FORMAT,
-      'file',
-      'expected batch-norm moments beside the weights, got weights only. Such a file cannot be converted',
-    );
+    throw new InputError(FORMAT, 'file', 'expected weights and batch-norm moments, got weights only. Such a file cannot be converted');
   }
   const kernels = cells(file, kernelsName);
   const moments = cells(file, momentsName);

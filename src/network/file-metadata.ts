@@ -9,8 +9,8 @@ import { type Provenance, readProvenance } from './provenance.ts';
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
 export type InputLayout = (typeof inputLayouts)[number];
 
-/** Forms that a file may state: those of converters/onnx/forms/table.ts, and the two that also round activations. */
-export const recordedForms = ['packed', 'inline', 'dense', 'qonnx', 'int8', 'fp16'] as const;
+/** Forms that a file may state: those of converters/onnx/forms/table.ts, and those that also round activations. */
+export const recordedForms = ['packed', 'inline', 'dense', 'qonnx', 'int8', 'int8-amx', 'fp16'] as const;
 export type RecordedForm = (typeof recordedForms)[number];
 
 export interface Metadata {

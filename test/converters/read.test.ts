@@ -94,7 +94,7 @@ describe('refused:', () => {
 
   test('another dialect of the same container', () => {
     expect(() => readModel(keras, { dialect: 'matlab' })).toThrow(
-      'matlab .mat file: expected batch-norm moments beside the weights, got weights only',
+      'matlab .mat file: expected weights and batch-norm moments, got weights only',
     );
   });
 });

@@ -13,7 +13,12 @@ export function signTable(): TensorProto {
   return { dims: [256, 8], data_type: DataType.INT8, raw_data: new Uint8Array(Int8Array.from(everySign()).buffer) };
 }
 
-/** The same as float32, for kernels so small that memory does not matter. */
+/** The same with 2 for +1 and 0 for -1: the signs behind a zero point of 1. */
+export function shiftedSignTable(): TensorProto {
+  return { dims: [256, 8], data_type: DataType.INT8, raw_data: Uint8Array.from(everySign(), (sign) => sign + 1) };
+}
+
+/** The signs as float32, for kernels so small that memory does not matter. */
 export function floatSignTable(): TensorProto {
   return floats([256, 8], everySign());
 }

@@ -46,7 +46,7 @@ export function forEachBroadcast(
   }
 }
 
-/** Steps in an operand of `dims` for a step along each axis of `shape`; 0 where it is repeated. */
+/** Steps in an operand of `dims` per step along each axis of `shape`; 0 when it is repeated. */
 function stridesIn(shape: readonly number[], dims: readonly number[]): number[] {
   const padded = [...new Array<number>(shape.length - dims.length).fill(1), ...dims];
   let stride = 1;

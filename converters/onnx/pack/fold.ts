@@ -408,7 +408,7 @@ function cast(x: Folded, to: number): Folded | undefined {
   return typed(to, x.dims, whole ? Float64Array.from(x.data, Math.trunc) : x.data);
 }
 
-/** Of the table of signs, and by integers that are no signs themselves, or each of a chain would be 8 times its index. */
+/** Only for the table of signs, and indices that are not signs themselves, or each of a chain would be 8 times its index. */
 function lookUpSigns(table: Folded, index: Folded, node: NodeProto): Folded | undefined {
   if (index.unpacked || intOf(node, 'axis', 0) !== 0 || table.type !== DataType.INT8 || table.dims.join() !== '256,8') return undefined;
   const signs = new Int8Array((signTable().raw_data as Uint8Array).buffer);

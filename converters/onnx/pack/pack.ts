@@ -103,7 +103,7 @@ export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFil
 
 /** Adds the nodes that make the weights, in their type and shape; the last node computes the result. */
 function addKernel(graph: Graph, form: Form, name: string, { bits, scale }: OneBitWeights, { type, dims }: Constant): void {
-  if (type === DataType.INT8) return void int8Signs(graph, name, bits, 'cast');
+  if (type === DataType.INT8) return void int8Signs(graph, name, bits);
   const isDouble = type === DataType.DOUBLE; // float32 cannot hold its scales: they multiply after the cast
   const scales = isDouble ? Float32Array.of(1) : Float32Array.from(scale.data);
   let { weights } = form.kernel(graph, name, bits, floatTensor(isDouble ? [] : scale.shape, scales));

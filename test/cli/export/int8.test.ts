@@ -161,6 +161,7 @@ describe('--for', () => {
   test.each([
     { target: 'cpu', args: [], form: 'packed', batch: 'batch' },
     { target: 'wasm', args: ['--calibrate', images, '--calibration-images', '32'], form: 'int8', batch: 'batch' },
+    { target: 'cpu-amx', args: ['--calibrate', images, '--calibration-images', '32'], form: 'int8-amx', batch: 'batch' },
     { target: 'webgpu', args: [], form: 'packed', batch: 'batch' },
     { target: 'webgl', args: [], form: 'dense', batch: 1 },
     { target: 'fpga', args: [], form: 'qonnx', batch: 1 },

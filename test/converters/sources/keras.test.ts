@@ -99,7 +99,7 @@ describe('refused:', () => {
     [
       'weights only',
       without('batch'),
-      'keras .mat file: expected batch-norm moments beside the weights, got weights only. Such a file cannot be converted: use the *_allparams.mat file of the same network',
+      'keras .mat file: expected weights and batch-norm moments, got weights only. Use the *_allparams.mat file of the same network',
     ],
     ['a convolution too few', without('conv2d_7'), 'keras .mat file: expected 6n + 2 convolutions, got 7'],
     ['a batch norm too few', without('batch_normalization_v1_92'), 'keras .mat head.norm1: expected 9 variables of this kind, got 8'],

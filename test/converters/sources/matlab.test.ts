@@ -66,7 +66,7 @@ describe('refused:', () => {
   const row = (...values: number[]) => numeric([1, values.length], Float64Array.from(values));
 
   test.each<[string, Record<string, Value>, string]>([
-    ['weights only', without('Moments'), 'matlab .mat file: expected batch-norm moments beside the weights, got weights only'],
+    ['weights only', without('Moments'), 'matlab .mat file: expected weights and batch-norm moments, got weights only'],
     ['no scales', without('LayerWeights'), 'matlab .mat variable LayerWeights: expected numbers, got nothing'],
     ['no learned scales', without('BNG'), 'matlab .mat variable BNG: expected a cell array, got nothing'],
     [

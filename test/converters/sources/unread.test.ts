@@ -59,7 +59,7 @@ test('export says what was named', async () => {
   mkdirSync(join(folder, 'saved', 'variables'), { recursive: true });
   for (const [name, message] of [
     ['saved', 'expected a file, got a folder'],
-    ['m.onnx.data', 'got the external data of an ONNX model. Name the .onnx file beside it'],
+    ['m.onnx.data', 'got the external data of an ONNX model. Give the .onnx file beside it'],
   ] as const) {
     const { status, stderr } = await run(['export', join(folder, name), '-o', join(folder, 'never.onnx')]);
     expect(status).toBe(3);

@@ -46,7 +46,7 @@ export function toFp16Proto(model: Model, { input = 'nchw-float', float16Io }: F
 const bitsToHalf: Lowering['form'] = {
   functions: [],
   kernel(graph, name, bits, scale) {
-    graph.nodes.push(toFloat(int8Signs(graph, name, bits, 'cast'), `${name}.sign`));
+    graph.nodes.push(toFloat(int8Signs(graph, name, bits), `${name}.sign`));
     graph.constant(`${name}.scale`, () => floats(scale.shape, scale.data));
     graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.float`);
     return { weights: graph.node('Cast', [`${name}.float`], `${name}.kernel`, { to: DataType.FLOAT16 }) };
