@@ -57,7 +57,7 @@ function arrayOf(root: HdfGroup, where: string, node: HdfNode, budget: { arrays:
   return { kind: 'unsupported', dims, className: className || 'unknown' };
 }
 
-/** MATLAB's dimensions, of which there are at least two. */
+/** MATLAB's dimensions, at least two. */
 function dimensions(shape: readonly number[]): number[] {
   const dims = [...shape].reverse();
   while (dims.length < 2) dims.push(1);

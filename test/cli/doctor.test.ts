@@ -45,7 +45,13 @@ test('doctor: a browser that is not there is said in every row that needs it; th
   const { status, stdout } = await run(['doctor', '--browser', '/nowhere/chrome'], { env: { WRN_ONNX_DATA: await folderWith() } });
   expect(status).toBe(0);
   const rows = stdout.split('\n').filter((row) => row.includes('no browser at /nowhere/chrome'));
-  expect(rows.map((row) => row.trim().split(/\s+/)[1])).toEqual(['browser', 'browser-wasm', 'browser-webgpu', 'browser-webgl', 'browser-onebit']);
+  expect(rows.map((row) => row.trim().split(/\s+/)[1])).toEqual([
+    'browser',
+    'browser-wasm',
+    'browser-webgpu',
+    'browser-webgl',
+    'browser-onebit',
+  ]);
   for (const row of rows) expect(row).toContain('Install Chrome, Chromium');
   expect(stdout).toMatch(/yes {2}cpu +onnxruntime-node/);
 });
