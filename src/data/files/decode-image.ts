@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Sharp } from 'sharp';
 import { InputError, UsageError } from '../../errors.ts';
+import { luma } from '../../network/luma.ts';
 import { loadPackage } from '../../packages.ts';
 import type { ImageShape } from '../dataset.ts';
 
@@ -46,7 +47,7 @@ export async function decodeImage(
     const pipeline = sharp(bytes, { limitInputPixels: MAX_PIXELS }).autoOrient().flatten({ background: BACKGROUND }).toColourspace('srgb');
     const sized = crop ? await scaleAndCut(pipeline, crop, height, width) : pipeline.resize(width, height, { fit: 'cover' });
     const rgb = await sized.raw().toBuffer();
-    return channels === 3 ? planes(rgb) : luma(rgb);
+    return channels === 3 ? planes(rgb) : grey(rgb);
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     throw new InputError('image', name, `expected an image (${IMAGE_FORMATS}), got: ${reason}`, { cause: error });
@@ -71,12 +72,9 @@ function planes(rgb: Uint8Array): Uint8Array {
   return out;
 }
 
-/** [height, width, 3] to [1, height, width]; the weights are whole 65536ths that sum to one, so grey stays as it is. */
-function luma(rgb: Uint8Array): Uint8Array {
-  const out = new Uint8Array(rgb.length / 3);
-  for (let i = 0; i < out.length; i++) {
-    const [r, g, b] = [rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]] as [number, number, number];
-    out[i] = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16;
-  }
-  return out;
+/** [height, width, 3] to [1, height, width]. */
+function grey(rgb: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: rgb.length / 3 }, (_, i) =>
+    luma(rgb[3 * i] as number, rgb[3 * i + 1] as number, rgb[3 * i + 2] as number),
+  );
 }
