@@ -1,27 +1,27 @@
 /**
- * What a user should know before a file runs: which form suits which backend, as measured (bench/matrix.txt; `node
- * bench/matrix.mjs` measures again), and whether file and data name their classes alike.
+ * Warnings before a file runs: which form suits which backend, as measured (bench/matrix.txt; `node bench/matrix.mjs`
+ * measures again), and whether file and data name their classes alike.
  */
 import type { FormName } from '../converters/onnx/forms/table.ts';
 import type { Indices } from '../converters/onnx/forms/unpack-signs.ts';
-import type { RecordedForm } from '../converters/onnx/metadata.ts';
 import { firstOtherLabel, type ImageSet } from '../src/data/dataset.ts';
+import type { RecordedForm } from '../src/network/file-metadata.ts';
 import type { BackendName } from './backends/table.ts';
 
 export interface Target {
   readonly title: string;
   readonly form: FormName;
-  /** Whether 8-bit activations, where there are images to calibrate them with, are faster than `form`. */
+  /** Whether 8-bit activations are faster than `form`, when there are calibration images. */
   readonly int8: boolean;
-  /** How 8-bit files unpack their bits, where another way than the one that every runtime reads loads faster. */
+  /** How 8-bit files unpack their bits, when something loads faster than the way that every runtime reads. */
   readonly indices?: Indices;
-  /** Whether the runtime takes floats alone. */
+  /** Whether the runtime takes floats only. */
   readonly floatsOnly?: boolean;
-  /** Images a run, where the runtime takes no dynamic size. */
+  /** Batch size, for runtimes without dynamic sizes. */
   readonly batch?: number;
 }
 
-/** What a file is exported for. */
+/** Targets of `export --for`. */
 export const targets = {
   cpu: { title: 'onnxruntime on CPUs', form: 'packed', int8: true },
   wasm: { title: 'onnxruntime-web, WebAssembly', form: 'packed', int8: true, indices: 'product' },
@@ -33,53 +33,53 @@ export const targets = {
 export type TargetName = keyof typeof targets;
 export const targetNames = Object.keys(targets) as TargetName[];
 
-const noInt8OnGpu = 'onnxruntime has no 8-bit convolutions there, so that an app falls back to the CPU: export --for webgpu';
+const noInt8OnGpu = 'onnxruntime has no 8-bit convolutions there and falls back to the CPU. Use export --for webgpu';
 
-const noFp16OnCpu = (target: TargetName) => `onnxruntime computes it in float32 there, with casts between: export --for ${target}`;
+const noFp16OnCpu = (target: TargetName) => `onnxruntime computes it in float32 there, with casts in between. Use export --for ${target}`;
 
 /** Form -> backend -> why another form is better there. */
 const misfits: Readonly<Partial<Record<RecordedForm, Partial<Record<BackendName, string>>>>> = {
   int8: {
-    cuda: 'onnxruntime computes it there in float32, with the rounding on top: export --form packed',
+    cuda: 'onnxruntime computes it in float32 there and rounds on top. Use export --form packed',
     webgpu: noInt8OnGpu,
     'browser-webgpu': noInt8OnGpu,
-    'browser-webgl': 'WebGL takes no integers: export --for webgl',
+    'browser-webgl': 'WebGL takes no integers. Use export --for webgl',
   },
   fp16: {
     cpu: noFp16OnCpu('cpu'),
     wasm: noFp16OnCpu('wasm'),
     'browser-wasm': noFp16OnCpu('wasm'),
-    'browser-webgl': 'WebGL takes no float16: export --for webgl',
+    'browser-webgl': 'WebGL takes no float16. Use export --for webgl',
   },
 };
 
-/** Says in a line why a file of this form is a bad choice for this backend; undefined when it is not. */
+/** One line on why this form is a bad choice for this backend; undefined when it is not. */
 export function misfit(form: RecordedForm, backend: BackendName): string | undefined {
   const why = misfits[form]?.[backend];
   return why === undefined ? undefined : `${form} on ${backend}: ${why}`;
 }
 
 /**
- * Says in a line which class the file and the data name differently; undefined when they agree or one has no names. Their order
- * may differ then, and the accuracy means nothing; or they use two vocabularies, as ImageNet's folders and its labels do.
+ * One line on the first class that the file and the data name differently; undefined when they agree or one has no names. Their
+ * order may differ, and then the accuracy means nothing; or they use two vocabularies, as ImageNet's folders and labels do.
  */
 export function otherLabel(file: readonly string[] | undefined, data: readonly string[] | undefined): string | undefined {
   const index = firstOtherLabel(file, data);
   if (index === undefined) return undefined;
-  return `class ${index} is ${file?.[index]} in the file and ${data?.[index]} in the data: is their order the same?`;
+  return `class ${index} is ${file?.[index]} in the file and ${data?.[index]} in the data. Check that both have the same order`;
 }
 
 const FEW = 12;
 
-/** Says in a line in which order the classes of the data were taken, where the file cannot confirm it; undefined where it can, or the data are numbered. */
+/** One line on the class order assumed for the data when the file cannot confirm it; undefined when it can, or the data are numbered. */
 export function assumedOrder(
   file: readonly string[] | undefined,
   { classes, classLabels, classOrder }: Pick<ImageSet, 'classes' | 'classLabels' | 'classOrder'>,
 ): string | undefined {
   if (file) return undefined;
   if (!classLabels)
-    return `neither the file nor the data name their classes: labels 0 to ${classes - 1} of the data are taken as outputs in this order`;
+    return `neither the file nor the data name their classes: labels 0 to ${classes - 1} of the data are assumed to be the outputs in this order`;
   if (!classOrder) return undefined;
   const shown = classLabels.length > FEW ? [...classLabels.slice(0, FEW - 1), '...', ...classLabels.slice(-1)] : classLabels;
-  return `the file does not name its classes: folders are taken by ${classOrder}: ${shown.join(', ')}`;
+  return `the file does not name its classes: folders are assumed in order of ${classOrder}: ${shown.join(', ')}`;
 }

@@ -1,10 +1,10 @@
-/** What a report says in words and columns, on the terminal as on the page. */
+/** The words and columns of a report, for the terminal and the page. */
 
 import { grouped, percent, significant } from '../src/numbers.ts';
 import { type BackendResult, notCompared, type Report, rowName, rowsOf } from './report.ts';
 import { wilsonInterval } from './tally/interval.ts';
 
-/** A row with the name that tells it from the others: the backend, or file and backend. */
+/** A row with a name of its own: the backend, or file and backend. */
 export interface NamedResult extends Omit<BackendResult, 'backend'> {
   readonly backend: string;
 }
@@ -13,9 +13,9 @@ export interface NamedResult extends Omit<BackendResult, 'backend'> {
 export interface NamedReport extends Omit<Report, 'reference' | 'results'> {
   readonly reference: string;
   readonly results: readonly NamedResult[];
-  /** Whether there is to be more than one row. */
+  /** Whether the report is to have more than one row. */
   readonly isComparison: boolean;
-  /** Names of the rows that were to be compared with the reference on every image and were not. */
+  /** Names of the rows that were not compared with the reference on every image. */
   readonly uncompared: readonly string[];
 }
 
@@ -43,16 +43,16 @@ export function scopeOf({
   return `${done}${planned} images of ${data}${count > 1 ? `, shard ${index} of ${count}` : ''}`;
 }
 
-/** Width of the 95 % interval of an accuracy from which on it is uncertain: about 400 images of 90 %. */
+/** An accuracy is uncertain from this width of its 95 % interval: about 400 images at 90 %. */
 const UNCERTAIN = 0.06;
 
-/** A line of caution where there are too few images to rely on the accuracy; undefined where there are enough, or none. */
+/** A warning when there are too few images to rely on the accuracy; undefined when there are enough, or none. */
 export function cautionOf({ results }: Pick<NamedReport, 'results'>): string | undefined {
   const intervals = results.flatMap(({ images, tally }) => (images > 0 ? [{ images, interval: wilsonInterval(tally.top1, images) }] : []));
   const widest = intervals.reduce((a, b) => (b.interval[1] - b.interval[0] > a.interval[1] - a.interval[0] ? b : a), intervals[0] as never);
   if (!widest || widest.interval[1] - widest.interval[0] < UNCERTAIN) return undefined;
   const [low, high] = widest.interval.map((bound) => (bound * 100).toFixed(1));
-  return `Caution: ${grouped(widest.images)} images say little: the 95 % interval of the accuracy is ${low} to ${high} %.`;
+  return `Caution: ${grouped(widest.images)} images are few: the 95 % interval of the accuracy is ${low} to ${high} %.`;
 }
 
 export interface Column {
@@ -63,7 +63,7 @@ export interface Column {
   holds?(result: NamedResult): boolean;
 }
 
-/** Without the comparison when there is one backend. */
+/** Columns without the comparison when there is only one backend. */
 export function resultColumns({ results, thresholds }: Pick<NamedReport, 'results' | 'thresholds'>): Column[] {
   const optional = (value: number | null, text: (value: number) => string) => (value === null ? null : text(value));
   const percentage = (value: number | null) => optional(value, (fraction) => percent(fraction));
@@ -75,7 +75,7 @@ export function resultColumns({ results, thresholds }: Pick<NamedReport, 'result
       text: ({ agreement }) => percentage(agreement),
       holds: ({ agreement }) => holds(agreement, (fraction) => fraction >= thresholds.agreement),
     },
-    { name: 'flips', text: ({ flips }) => optional(flips, grouped) },
+    { name: 'disagree', text: ({ flips }) => optional(flips, grouped) },
     { name: 'max diff', text: ({ maxAbsDiff }) => measured(maxAbsDiff) },
     { name: 'mean diff', text: ({ meanAbsDiff }) => measured(meanAbsDiff) },
     {

@@ -1,9 +1,9 @@
-/** Several crops of an image, one answer: their probabilities are averaged (Krizhevsky et al., NIPS 2012, section 4.1). */
+/** Averages the probabilities of several crops of an image (Krizhevsky et al., NIPS 2012, section 4.1). */
 import type { ImageShape } from '../src/data/dataset.ts';
 import type { Session } from './backends/backend.ts';
 import { type ClassifierModel, logitsOf } from './runtime/model-input.ts';
 
-/** Images whose crops fill a batch of a runtime; at least one. */
+/** Number of images whose crops fill a batch; at least one. */
 export function imagesPerBatch(batch: number, crops = 1): number {
   return Math.max(1, Math.floor(batch / crops));
 }
@@ -11,11 +11,11 @@ export function imagesPerBatch(batch: number, crops = 1): number {
 interface Crops {
   /** Crops of each image. */
   readonly perImage: number;
-  /** Of one crop. */
+  /** Shape of one crop. */
   readonly shape: ImageShape;
 }
 
-/** The first crop of each image, to show: shape [images * perImage, channels, height, width] to [images, channels, height, width]. */
+/** The first crop of each image, for display: shape [images * perImage, channels, height, width] to [images, channels, height, width]. */
 export function firstCrops(crops: Uint8Array, { perImage, shape: { channels, height, width } }: Crops): Uint8Array {
   if (perImage === 1) return crops;
   const size = channels * height * width;
@@ -25,10 +25,10 @@ export function firstCrops(crops: Uint8Array, { perImage, shape: { channels, hei
 }
 
 /**
- * Runs all crops of some images, at most `batch` at once.
+ * Runs all crops of some images, at most `batch` crops at once.
  * @param crops raw pixels, shape [images * perImage, channels, height, width]
- * @returns logits of the images, shape [images, classes]: the runtime's for one crop, else the logarithm of the mean probability
- * @throws InputError when the file does not give the logits that it should
+ * @returns logits of the images, shape [images, classes]: those of the runtime for one crop, else the logarithm of the mean probability
+ * @throws InputError when the file does not return the expected number of logits
  */
 export async function runCrops(
   session: Session,
@@ -66,13 +66,13 @@ export function averageCrops(logits: Float32Array, crops: number, classes: numbe
     for (let crop = 0; crop < crops; crop++) {
       const start = (image * crops + crop) * classes;
       const own = logits.subarray(start, start + classes);
-      const largest = own.reduce((a, b) => Math.max(a, b)); // taken off, or exp overflows
+      const largest = own.reduce((a, b) => Math.max(a, b)); // subtracted, so that exp does not overflow
       const exponentials = Float64Array.from(own, (logit) => Math.exp(logit - largest));
       const sum = exponentials.reduce((a, b) => a + b);
       for (let c = 0; c < classes; c++) (mean[c] as number) += (exponentials[c] as number) / sum / crops;
     }
     averaged.set(
-      mean.map((p) => Math.log(Math.max(p, Number.MIN_VALUE))), // of no probability the logarithm is not finite
+      mean.map((p) => Math.log(Math.max(p, Number.MIN_VALUE))), // the logarithm of 0 is not finite
       image * classes,
     );
   }

@@ -1,4 +1,4 @@
-/** What this machine has for the project, found by trying it, and what each missing piece needs. */
+/** Finds out by trying what works on this machine, and says what each missing piece needs. */
 import { totalmem } from 'node:os';
 import { catalog } from '../src/data/catalog.ts';
 import { dataSetPath, isPresent } from '../src/data/store/stored.ts';
@@ -13,7 +13,7 @@ export interface Finding {
   readonly area: 'machine' | 'backend' | 'training' | 'data';
   readonly name: string;
   readonly ok: boolean;
-  /** What is here; or what is missing and what to do, in one line. */
+  /** What is there, or what is missing and what to do; one line. */
   readonly detail: string;
 }
 
@@ -21,7 +21,7 @@ export interface DoctorOptions extends Pick<BackendOptions, 'browser' | 'softwar
   readonly dataFolder: string;
 }
 
-/** Examines the machine, one finding after the other. A backend is tried: what is reported as working has worked. */
+/** Examines the machine, one finding after the other. Every backend is run: one reported as working has worked. */
 export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, void, undefined> {
   yield node();
   yield { area: 'machine', name: 'cpu', ok: true, detail: processor() };
@@ -35,7 +35,7 @@ export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, 
       area: 'data',
       name: entry.name,
       ok,
-      detail: ok ? dataSetPath(entry, options.dataFolder) : `not here. Get it with: wrn-onnx data get ${entry.name}`,
+      detail: ok ? dataSetPath(entry, options.dataFolder) : `not on this machine. Get it with: wrn-onnx data get ${entry.name}`,
     };
   }
 }

@@ -1,4 +1,4 @@
-/** Runs a classifier over a labelled data set on several backends and compares them with one of them. */
+/** Runs a classifier over a labelled data set on several backends and compares them with a reference backend. */
 import { checkDigest } from '../converters/onnx/pack/digest.ts';
 import { DeviceError } from '../src/errors.ts';
 import type { Session } from './backends/backend.ts';
@@ -13,28 +13,28 @@ import { Tally } from './tally/tally.ts';
 
 /** How an evaluation is followed and stopped. */
 export interface Watch {
-  /** Called for each file on each backend that takes it. */
+  /** Called for each file that a backend has opened. */
   readonly onOpen?: (backend: BackendName, model: ClassifierModel) => void;
-  /** @param row its backend, with the file where two are compared */
+  /** @param row name of the backend, with the file name when two files are compared */
   readonly onProgress?: (row: string, done: number, total: number) => void;
   /** Logits of a batch as they come, shape [count, classes]. */
   readonly onLogits?: (row: string, offset: number, logits: Float32Array) => void;
-  /** Ends the evaluation after the batches under way. */
+  /** Stops the evaluation after the batches in flight. */
   readonly signal?: AbortSignal | undefined;
-  /** Gets what was found until an error or an abort, before that is thrown. */
+  /** Gets the partial report before an error or an abort is thrown. */
   readonly onPartial?: (report: Report) => void;
-  /** Given, a backend other than the reference that this machine does not have is left out and named here. */
+  /** If given, a backend that does not work on this machine is skipped and reported here, unless it is the reference. */
   readonly onMissing?: ((backend: BackendName, reason: string) => void) | undefined;
 }
 
 export interface EvaluateOptions extends Watch, Omit<PlanOptions, 'model'> {}
 
-/** Batches that a backend has at once: one runs while the next is read and copied. */
+/** Batches in flight per backend: one runs while the next is read and copied. */
 const IN_FLIGHT = 2;
 
 /**
- * Opens every backend, so that one that is not there is known before any runs; then evaluates one after the other, so
- * that none disturbs the speed of another. Images are streamed; the logits of the reference lie in a temporary file,
+ * Opens every backend first, so that a missing one is known before any runs; then evaluates one after the other, so that
+ * none disturbs the speed of another. Images are streamed, and the logits of the reference are kept in a temporary file,
  * 4 bytes per class and image: memory does not depend on the number of images.
  * @param file bytes of the ONNX file
  * @throws InputError when the file is no classifier or does not fit the data
@@ -81,12 +81,12 @@ export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
       runs.set(row, await runRow(row, session, plan, referenceLogits, watch));
       signal?.throwIfAborted();
       sessions.delete(row);
-      await session.close(); // its memory is free for the next
+      await session.close(); // frees its memory for the next
     }
     return report();
   } catch (error) {
     if (signal?.aborted || runs.size > 0) watch.onPartial?.(report());
-    if (signal?.aborted) throw signal.reason; // Ctrl-C reaches the runtime's process, too, which dies of it
+    if (signal?.aborted) throw signal.reason; // Ctrl-C also kills the runtime's process
     throw error;
   } finally {
     await Promise.all([...sessions.values()].map((session) => session.close()));
@@ -94,7 +94,7 @@ export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
   }
 }
 
-/** Undefined when the backend is left out. That a working backend refuses the model is an error all the same. */
+/** Undefined when the backend is skipped. A working backend that refuses the model is still an error. */
 async function openSession(row: PlannedRow, { subject }: Plan, { onMissing }: Watch): Promise<Session | undefined> {
   const { backend, file, options } = row;
   try {
@@ -136,8 +136,8 @@ async function runRow(
   const inFlight: Promise<void>[] = [];
   for await (const images of data.batches(subject.batch, range.from, range.to)) {
     if (signal?.aborted) break;
-    const done = finish(images.offset, new Uint8Array(images.imagesNCHW), images.labels.slice()); // the set uses its buffers again
-    done.catch(() => {}); // a failure is thrown where it is awaited, below, even when that is not yet
+    const done = finish(images.offset, new Uint8Array(images.imagesNCHW), images.labels.slice()); // the data set reuses its buffers
+    done.catch(() => {}); // the failure is thrown below, where it is awaited
     inFlight.push(done);
     if (inFlight.length >= IN_FLIGHT) await inFlight.shift();
   }

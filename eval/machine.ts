@@ -1,8 +1,8 @@
-/** What numbers are measured on. */
+/** Describes the machine that numbers are measured on. */
 import { cpus } from 'node:os';
 import { cpuFlags } from '../src/train/cpu-flags.ts';
 
-/** Linux's names of the instruction sets that decide the speed of the kernels, and the usual ones. */
+/** Linux flags of the instruction sets that decide the speed of kernels, and their usual names. */
 const instructionSets: Readonly<Record<string, string>> = {
   avx2: 'AVX2',
   avx512f: 'AVX-512',
@@ -14,7 +14,7 @@ const instructionSets: Readonly<Record<string, string>> = {
   i8mm: 'NEON int8 matrix',
 };
 
-/** Model of the processor, number of cores, and instruction sets where the system tells. */
+/** Model of the processor, number of cores, and instruction sets if the system tells. */
 export function processor(): string {
   const flags = cpuFlags();
   const found = Object.entries(instructionSets).flatMap(([flag, name]) => (flags.has(flag) ? [name] : []));

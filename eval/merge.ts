@@ -9,11 +9,11 @@ import { Tally } from './tally/tally.ts';
 
 const FORMAT = 'report';
 
-/** The report of a shard, without what follows from it. */
+/** The report of a shard, without what is derived from it. */
 export interface Part {
   /** For messages. */
   readonly file: string;
-  /** That measured it; undefined in reports of earlier versions. */
+  /** The machine that it was measured on; undefined in reports of earlier versions. */
   readonly machine: string | undefined;
   readonly subject: Subject;
   readonly runs: readonly BackendRun[];
@@ -22,7 +22,7 @@ export interface Part {
 /**
  * Reads a report as `eval --format json` prints it.
  * @param file for messages
- * @throws InputError when it is none, of another version of this package, or of an evaluation that was interrupted
+ * @throws InputError when it is not a report, of another version of this package, or of an interrupted evaluation
  */
 export function readPart(bytes: Uint8Array, file: string): Part {
   const read = jsonReader(FORMAT, file);
@@ -30,9 +30,9 @@ export function readPart(bytes: Uint8Array, file: string): Part {
   const refuse = (problem: string): never => {
     throw new InputError(FORMAT, file, problem);
   };
-  const root = record(parse(bytes) ?? refuse('expected the JSON of eval --format json, got something else or the start of it'), 'root');
+  const root = record(parse(bytes) ?? refuse('expected the JSON of eval --format json, got something else or a truncated file'), 'root');
   if (root['version'] !== version) read.fail('version', `${version}, the one that merges`, root['version']);
-  if (root['complete'] !== true) refuse('expected a complete evaluation, got one that was interrupted. Run it again');
+  if (root['complete'] !== true) refuse('expected a complete evaluation, got an interrupted one. Run it again');
   const shard = record(root['shard'], 'shard');
   const count = integer(shard['count'], 'shard.count', 1, 1e9);
   const thresholds = record(root['thresholds'], 'thresholds');
@@ -105,7 +105,7 @@ const common: Readonly<Record<string, (part: Part) => string>> = {
   'another file of SHA-256': ({ subject }) => subject.against?.sha256 ?? 'none',
   'the data set': ({ subject }) => subject.data,
   'images in all': ({ subject }) => String(subject.total),
-  'images a batch': ({ subject }) => String(subject.batch),
+  'batch size': ({ subject }) => String(subject.batch),
   'shards in all': ({ subject }) => String(subject.shard.count),
   backends: ({ runs }) => runs.map(({ backend, detail }) => `${backend} (${detail})`).join(', '),
   'the reference': ({ subject }) => subject.reference,
@@ -133,7 +133,7 @@ export function mergeParts(parts: readonly Part[]): Report {
   return toReport({ ...first.subject, shard: whole }, runs);
 }
 
-/** Missing shards that a message names. */
+/** Largest number of missing shards that a message names. */
 const MAX_NAMED = 10;
 
 function requireEveryShard(sorted: readonly Part[], count: number): void {

@@ -1,4 +1,4 @@
-/** What an evaluation does, worked out before anything runs: which files on which backends, and which images. */
+/** Plans an evaluation before anything runs: which files on which backends, and which images. */
 import { createHash } from 'node:crypto';
 import type { ImageSet, ImageShape } from '../src/data/dataset.ts';
 import { checkFits } from '../src/data/kinds/dataset-format.ts';
@@ -13,11 +13,11 @@ import type { ClassifierModel } from './runtime/model-input.ts';
 import { type ImageRange, type Shard, shardRange, whole } from './shard.ts';
 import { thresholdsBetween, thresholdsOf } from './tally/thresholds.ts';
 
-/** A file that is decoded. */
+/** A decoded file. */
 export interface Candidate {
   readonly name: string;
   readonly model: ClassifierModel;
-  /** The checkpoint or model file that it was exported from, for backends that run that. */
+  /** The checkpoint or model file that it was exported from, for backends that run those. */
   readonly source?: Uint8Array | undefined;
 }
 
@@ -36,19 +36,19 @@ export interface PlanOptions {
   readonly limit?: number | undefined;
   /** The part of these images to evaluate; all by default. */
   readonly shard?: Shard | undefined;
-  /** By default batches of 64 images, of images larger than 32x32 16; a file of a fixed batch is run in batches of that. */
+  /** Batch size: by default 64, or 16 for images larger than 32x32; a batch size fixed in the file comes first. */
   readonly backendOptions?: (Omit<BackendOptions, 'batch'> & { readonly batch?: number | undefined }) | undefined;
 }
 
-/** What runs: a file on a backend. */
+/** A file to run on a backend. */
 export interface PlannedRow extends Row {
   readonly file: ClassifierModel;
-  /** With the batch that the file takes. */
+  /** With the batch size that the file takes. */
   readonly options: BackendOptions;
 }
 
 export interface Plan {
-  /** What the report says of the evaluation itself. */
+  /** The description of the evaluation for the report. */
   readonly subject: Subject;
   /** In the order of the report. */
   readonly rows: readonly PlannedRow[];
@@ -100,12 +100,12 @@ function factsOf(name: string, { bytes, metadata }: ClassifierModel): FileFacts 
   };
 }
 
-/** Each batch costs about a millisecond besides inference; large images would take a lot of memory in a large one. */
+/** Each batch costs about a millisecond besides inference; large images take a lot of memory in large batches. */
 function defaultBatch({ height, width }: ImageShape): number {
   return height * width <= 32 * 32 ? 64 : 16;
 }
 
-/** As reports name it. */
+/** The name of a data set in reports. */
 export function dataName({ name, split }: ImageSet): string {
   return `${name} ${split}`;
 }

@@ -1,10 +1,10 @@
-/** When, where and how a result came about: what a report needs to be found and made again. */
+/** When, where and how a result was measured, to find and reproduce it. */
 
 export interface RunRecord {
   /** ISO 8601, UTC. */
   readonly date: string;
-  /** Processor, system and version of Node; of merged parts each that differs. */
+  /** Processor, system and version of Node; for merged parts, each different one. */
   readonly machine: string;
-  /** For a POSIX shell. */
+  /** The command line, quoted for a POSIX shell. */
   readonly command: string;
 }

@@ -1,4 +1,4 @@
-/** The result of an evaluation, from what the runs of its backends counted. */
+/** The result of an evaluation, from the counts of its runs. */
 import type { BackendName } from './backends/table.ts';
 import { type Shard, shardRange } from './shard.ts';
 import { relativeError } from './tally/metrics.ts';
@@ -8,14 +8,14 @@ import { judge, type Thresholds, type Verdict } from './tally/thresholds.ts';
 /** A backend's run over the images. */
 export interface BackendRun {
   readonly backend: BackendName;
-  /** Name of the file where it is the one that the first is compared with. */
+  /** Name of the second file, for its rows when two files are compared. */
   readonly model?: string | undefined;
-  /** What really ran: runtime, version, device. */
+  /** What actually ran: runtime, version, device. */
   readonly detail: string;
   readonly tally: Tally;
   /** From the first batch to the last result, reading and copying included. */
   readonly seconds: number;
-  /** Of these, the seconds of the runtime itself. */
+  /** Part of `seconds` spent in the runtime itself. */
   readonly runtimeSeconds: number;
   readonly loadSeconds: number;
   readonly peakMemoryBytes: number | null;
@@ -29,22 +29,22 @@ export interface BackendResult extends BackendRun {
   readonly top5: number | null;
   /** Fraction of images whose most likely class is the reference's. */
   readonly agreement: number | null;
-  /** Images decided differently than the reference. */
+  /** Images decided differently from the reference. */
   readonly flips: number | null;
   readonly maxAbsDiff: number | null;
   readonly meanAbsDiff: number | null;
   readonly relError: number | null;
   readonly imagesPerSecond: number | null;
-  /** Null when there were no images to judge by. */
+  /** Null when there were no images. */
   readonly verdict: Verdict | null;
 }
 
-/** What is known of a file. */
+/** Facts about a file. */
 export interface FileFacts {
   /** Its name. */
   readonly model: string;
   readonly sha256: string;
-  /** Of the file. */
+  /** Size of the file. */
   readonly bytes: number;
   /** E.g. `WRN-20-10`; this and the next two are null for a file that this project did not write. */
   readonly network: string | null;
@@ -55,9 +55,9 @@ export interface FileFacts {
 
 /** What is evaluated, and how. */
 export interface Subject extends FileFacts {
-  /** Of this package. */
+  /** Version of this package. */
   readonly version: string;
-  /** The other file, where two are compared. */
+  /** The other file, when two are compared. */
   readonly against?: FileFacts | undefined;
   /** One per class, in order; null when neither the file nor the data set has any. */
   readonly classLabels: readonly string[] | null;
@@ -65,7 +65,7 @@ export interface Subject extends FileFacts {
   readonly data: string;
   /** Images of all shards. */
   readonly total: number;
-  /** Images that the data set has; unknown of reports of earlier versions. */
+  /** Images in the data set; not in reports of earlier versions. */
   readonly dataImages?: number | undefined;
   /** Images per batch. */
   readonly batch: number;
@@ -77,17 +77,17 @@ export interface Subject extends FileFacts {
 }
 
 export interface Report extends Subject {
-  /** Images that every backend that ran has seen. */
+  /** Images that every backend that ran has evaluated. */
   readonly images: number;
-  /** Whether every backend has seen every image of the shard: an evaluation that was interrupted is not complete. */
+  /** Whether every backend has evaluated every image of the shard; false after an interruption. */
   readonly complete: boolean;
-  /** One a backend that ran. */
+  /** One per backend that ran. */
   readonly results: readonly BackendResult[];
   /** Null when not every backend was compared with the reference on every image: there is one, no image, or an interruption. */
   readonly verdict: Exclude<Verdict, 'reference'> | null;
 }
 
-/** @param runs in the order of the rows; those that an interruption left out are missing */
+/** @param runs in the order of the rows; rows that an interruption prevented are missing */
 export function toReport(subject: Subject, runs: readonly BackendRun[]): Report {
   const results = runs.map((run) => toResult(run, isReference(subject, run), subject.thresholds));
   const { from, to } = shardRange(subject.total, subject.batch, subject.shard);
@@ -99,7 +99,7 @@ export function toReport(subject: Subject, runs: readonly BackendRun[]): Report 
 /** A network on a backend: a row of the report. */
 export type Row = Pick<BackendRun, 'backend' | 'model'>;
 
-/** Every row that a report is to have, in its order. */
+/** All rows that a complete report has, in order. */
 export function rowsOf({ backends, against }: Pick<Subject, 'backends' | 'against'>): Row[] {
   const own = backends.map((backend): Row => ({ backend }));
   return against ? [...own, ...backends.map((backend) => ({ backend, model: against.model }))] : own;
@@ -109,14 +109,14 @@ export function isReference({ reference }: Pick<Subject, 'reference'>, { backend
   return backend === reference && model === undefined;
 }
 
-/** What tells a row from the others: the backend, with the file where there are two. */
+/** A unique name of a row: the backend, with the file when there are two. */
 export function rowName({ model: own, against }: Pick<Subject, 'model' | 'against'>, { backend, model }: Row): string {
   return against ? `${model ?? own} on ${backend}` : backend;
 }
 
 type Compared = Subject & Pick<Report, 'results'>;
 
-/** Names of the rows that were to be compared with the reference on every image and were not. */
+/** Names of the rows that were not compared with the reference on every image. */
 export function notCompared(report: Compared): string[] {
   const { from, to } = shardRange(report.total, report.batch, report.shard);
   const name = (row: Row) => rowName(report, row);

@@ -1,4 +1,4 @@
-/** Parts of an evaluation that run apart, on other machines for example. */
+/** Parts of an evaluation that run separately, for example on several machines. */
 
 /** Part `index` of `count`, from 1 on. */
 export interface Shard {
@@ -12,14 +12,14 @@ export interface ImageRange {
   readonly to: number;
 }
 
-/** All of it. */
+/** The whole evaluation as one shard. */
 export const whole: Shard = { index: 1, count: 1 };
 
 /**
- * The images of a shard: whole batches, because a kernel may round otherwise in a batch of another size, and the shards
- * together must give what one run gives. Where there are fewer batches than shards some have no images.
+ * The images of a shard: whole batches, because a kernel may round differently in a batch of another size, and the shards
+ * together must give the result of one run. With fewer batches than shards, some shards have no images.
  * @param total images of all shards
- * @param batch images a batch
+ * @param batch batch size
  */
 export function shardRange(total: number, batch: number, { index, count }: Shard = whole): ImageRange {
   const batches = Math.ceil(total / batch);

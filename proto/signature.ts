@@ -1,7 +1,5 @@
-/**
- * What an ONNX file takes and gives, and what it says of itself, without the codec: pages load a kilobyte instead of it.
- * The field numbers are those of onnx.proto.
- */
+/** What an ONNX file takes and gives, without the codec. The field numbers are those of onnx.proto. */
+import { messages } from './fields.ts';
 import { readFields } from './wire.ts';
 
 /** An input or output. */
@@ -17,13 +15,10 @@ export interface Signature {
   /** The inputs that a caller gives; before IR version 4 the stored tensors stand among the inputs, too. */
   readonly inputs: readonly SignatureValue[];
   readonly outputs: readonly SignatureValue[];
-  /** Pairs of `metadata_props`, in the order of the file. */
-  readonly metadata: readonly { readonly key: string; readonly value: string }[];
 }
 
 /** Fields of each message that are read. */
-const MODEL = { graph: 7, metadata: 14 };
-const ENTRY = { key: 1, value: 2 };
+const MODEL = { graph: 7 };
 const GRAPH = { initializer: 5, input: 11, output: 12 };
 const VALUE = { name: 1, type: 2 };
 const TYPE = { tensor: 1 };
@@ -37,48 +32,38 @@ const TENSOR = { name: 8 };
  * @throws InputError when the bytes are no protobuf message
  */
 export function readSignature(file: Uint8Array): Signature {
-  const graph = parts(file, 'model', MODEL.graph).at(-1) ?? new Uint8Array();
-  const stored = new Set(parts(graph, 'graph', GRAPH.initializer).map((tensor) => textOf(tensor, 'tensor', TENSOR.name)));
-  return {
-    inputs: parts(graph, 'graph', GRAPH.input)
-      .map(readValue)
-      .filter(({ name }) => !stored.has(name)),
-    outputs: parts(graph, 'graph', GRAPH.output).map(readValue),
-    metadata: parts(file, 'model', MODEL.metadata).map((entry) => ({
-      key: textOf(entry, 'metadata', ENTRY.key),
-      value: textOf(entry, 'metadata', ENTRY.value),
-    })),
-  };
+  const graph = inner(file, 'model', MODEL.graph);
+  const stored = new Set([...messages(graph, 'graph', GRAPH.initializer)].map((tensor) => textOf(tensor, 'tensor', TENSOR.name)));
+  const values = (number: number) => [...messages(graph, 'graph', number)].map(readValue);
+  return { inputs: values(GRAPH.input).filter(({ name }) => !stored.has(name)), outputs: values(GRAPH.output) };
 }
 
 function readValue(message: Uint8Array): SignatureValue {
-  const inner = (outer: Uint8Array, number: number) => parts(outer, 'value', number).at(-1) ?? new Uint8Array();
-  const tensor = inner(inner(message, VALUE.type), TYPE.tensor);
+  const tensor = inner(inner(message, 'value', VALUE.type), 'type', TYPE.tensor);
   return {
     name: textOf(message, 'value', VALUE.name),
-    type: integerOf(tensor, TENSOR_TYPE.element) ?? 0,
-    dims: parts(inner(tensor, TENSOR_TYPE.shape), 'value', SHAPE.dim).map((dim) => {
-      const size = integerOf(dim, DIM.size) ?? 0;
+    type: integerOf(tensor, 'type', TENSOR_TYPE.element),
+    dims: [...messages(inner(tensor, 'type', TENSOR_TYPE.shape), 'shape', SHAPE.dim)].map((dim) => {
+      const size = integerOf(dim, 'shape', DIM.size);
       return size > 0 && Number.isFinite(size) ? size : undefined;
     }),
   };
 }
 
-/** The fields of one number that are messages or texts. */
-function parts(message: Uint8Array, where: string, number: number): Uint8Array[] {
-  const found: Uint8Array[] = [];
-  for (const field of readFields(message, where)) if (field.number === number && field.kind === 'bytes') found.push(field.bytes);
-  return found;
+/** The message in a field; an empty one where it is absent. Of several the last holds, as in any protobuf message. */
+function inner(message: Uint8Array, where: string, number: number): Uint8Array {
+  return [...messages(message, where, number)].at(-1) ?? new Uint8Array();
 }
 
 const text = new TextDecoder();
 
 function textOf(message: Uint8Array, where: string, number: number): string {
-  return text.decode(parts(message, where, number).at(-1) ?? new Uint8Array());
+  return text.decode(inner(message, where, number));
 }
 
-function integerOf(message: Uint8Array, number: number): number | undefined {
-  let value: number | undefined;
-  for (const field of readFields(message, 'value')) if (field.number === number && field.kind === 'integer') value = field.value;
+/** An integer field; 0 where it is absent. */
+function integerOf(message: Uint8Array, where: string, number: number): number {
+  let value = 0;
+  for (const field of readFields(message, where)) if (field.number === number && field.kind === 'integer') value = field.value;
   return value;
 }

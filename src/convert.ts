@@ -13,7 +13,6 @@ export { type Fp16Options, toFp16Onnx } from '../converters/onnx/forms/fp16/to-f
 export type { Range } from '../converters/onnx/forms/int8/quantization.ts';
 export { type Int8ExportOptions, type Ranges, toInt8Onnx } from '../converters/onnx/forms/int8/to-int8.ts';
 export { type FormName, forms } from '../converters/onnx/forms/table.ts';
-export type { InputLayout, Metadata } from '../converters/onnx/metadata.ts';
 export { type ModelFile, type Packed, type PackedFile, type PackOptions, packOnnx } from '../converters/onnx/pack/pack.ts';
 export type { Kept } from '../converters/onnx/pack/replace-weights.ts';
 export { type Unpacked, type UnpackedFile, unpackOnnx } from '../converters/onnx/pack/unpack.ts';
@@ -22,6 +21,7 @@ export { type ExportOptions, toOnnx } from '../converters/onnx/write.ts';
 export { dialectNames, openModel, prepareToRead, type ReadOptions, readModel } from '../converters/read.ts';
 export * from './errors.ts';
 export { defaultConfig, type NetworkConfig, networkName, readConfig } from './network/config.ts';
+export type { InputLayout, Metadata } from './network/file-metadata.ts';
 export type { Model } from './network/model.ts';
 export { readModelFile, writeModelFile } from './network/model-file.ts';
 export type { Provenance } from './network/provenance.ts';

@@ -2,9 +2,9 @@
 import { decodeModel } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { type NetworkConfig, networkName } from '../../src/network/config.ts';
+import { readMetadata } from '../../src/network/file-metadata.ts';
 import type { Provenance } from '../../src/network/provenance.ts';
 import { type LayerSummary, summarize } from '../../src/network/summary.ts';
-import { readMetadata } from '../onnx/metadata.ts';
 import { checkDigest } from '../onnx/pack/digest.ts';
 import { describeSource, isSource } from '../read.ts';
 import { describeUnread } from '../sources/unread.ts';
@@ -53,7 +53,7 @@ export function inspect(bytes: Uint8Array): Inspection {
     return { ...describe(bytes.length, kind, config, about, summarize(config), null), notes };
   }
   const proto = decodeOnnx(bytes);
-  const metadata = readMetadata(proto);
+  const metadata = readMetadata(proto.metadata_props);
   checkDigest(proto);
   const onnx = summarizeOnnx(proto);
   if (!metadata) return describe(bytes.length, null, null, null, weightedNodes(proto), onnx);

@@ -1,6 +1,14 @@
 /** Collects the nodes and constants of an ONNX graph in order. */
 import { Float16Array } from '@petamoriken/float16';
-import { type AttributeProto, AttributeType, DataType, type NodeProto, type TensorProto } from '../../proto/onnx.ts';
+import {
+  type AttributeProto,
+  AttributeType,
+  DataType,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 
@@ -14,6 +22,9 @@ export class Float {
 
 /** How a graph stores and computes its float numbers: `FLOAT` or `FLOAT16` of ONNX. */
 export type FloatType = typeof DataType.FLOAT | typeof DataType.FLOAT16;
+
+/** Versions that most runtimes read: local functions need IR 8. */
+export const [IR_VERSION, OPSET] = [8, 17];
 
 export class Graph {
   readonly nodes: NodeProto[] = [];
@@ -47,6 +58,21 @@ export class Graph {
   bytes(name: string, data: Uint8Array): string {
     return this.constant(name, () => ({ dims: [data.length], data_type: DataType.UINT8, raw_data: data }));
   }
+
+  /** A model of these nodes and constants, in standard ops. */
+  toModel(name: string, input: ValueInfoProto[], output: ValueInfoProto[]): ModelProto {
+    return {
+      ir_version: IR_VERSION,
+      opset_import: [{ domain: '', version: OPSET }],
+      graph: { name, node: this.nodes, initializer: this.initializers, input, output },
+    };
+  }
+}
+
+/** An input or output. A text in place of a size names one that may vary. */
+export function valueInfo(name: string, type: number, dims: readonly (number | string)[]): ValueInfoProto {
+  const dim = dims.map((size) => (typeof size === 'string' ? { dim_param: size } : { dim_value: size }));
+  return { name, type: { tensor_type: { elem_type: type, shape: { dim } } } };
 }
 
 export function node(opType: string, inputs: readonly string[], output: string, attributes: Attributes = {}, domain = ''): NodeProto {

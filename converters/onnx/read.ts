@@ -1,12 +1,12 @@
 /** An exported file back to the model: how an export proves itself, and how other commands know a file's topology. */
 import { decodeModel, type ModelProto, type TensorProto } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
+import { readMetadata } from '../../src/network/file-metadata.ts';
 import { checkModel, type Model } from '../../src/network/model.ts';
 import { bitTensor, floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { layers, parametersOf } from '../../src/network/topology.ts';
 import { forms } from './forms/table.ts';
 import { checkShape, dimsOf, floatsOf } from './initializer.ts';
-import { readMetadata } from './metadata.ts';
 
 /**
  * Reads a file of any of our forms.
@@ -17,7 +17,7 @@ export function readOnnxModel(bytes: Uint8Array): Model {
 }
 
 export function fromOnnx(proto: ModelProto): Model {
-  const metadata = readMetadata(proto);
+  const metadata = readMetadata(proto.metadata_props);
   if (!metadata) throw new InputError('onnx', 'metadata', 'expected a file exported by wrn-onnx, got none of its metadata');
   const { config, about, form } = metadata;
   if (!Object.hasOwn(forms, form)) {

@@ -1,14 +1,14 @@
 /** Model to ONNX: the topology walked once, every layer lowered by one row of a table. */
-import { DataType, encodeModel, type ModelProto, type ValueInfoProto } from '../../proto/onnx.ts';
+import { DataType, encodeModel, type ModelProto } from '../../proto/onnx.ts';
 import { networkName } from '../../src/network/config.ts';
+import { type InputLayout, type RecordedForm, writeMetadata } from '../../src/network/file-metadata.ts';
 import type { Model } from '../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
 import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.ts';
 import { fixBatch } from './fix-batch.ts';
 import type { Form, Kernel } from './forms/form.ts';
 import { type FormName, forms } from './forms/table.ts';
-import { Float, type FloatType, Graph } from './graph.ts';
-import { type InputLayout, type RecordedForm, writeMetadata } from './metadata.ts';
+import { Float, type FloatType, Graph, valueInfo } from './graph.ts';
 import { ownDigest, stateDigest } from './weights-digest.ts';
 
 export interface ExportOptions {
@@ -19,10 +19,6 @@ export interface ExportOptions {
   /** Fixes the number of images of a run; the caller's choice when absent. */
   readonly batch?: number | undefined;
 }
-
-/** Old enough for every runtime at hand, new enough for local functions. */
-const OPSET = 17;
-const IR_VERSION = 8;
 
 /**
  * Encodes a model as an ONNX file. The same model and options give the same bytes on any machine.
@@ -63,27 +59,20 @@ export function toProto(
   const imageShape = input === 'nchw-float' ? [channels, height, width] : [height, width, channels];
   const domains = new Set(form.functions.map((f) => f.domain as string));
   const called = new Set(graph.nodes.map((n) => n.op_type));
+  const base = graph.toModel(
+    networkName(model.config),
+    [valueInfo(IMAGES, input === 'nchw-float' ? io : DataType.UINT8, ['batch', ...imageShape])],
+    [valueInfo(LOGITS, io, ['batch', model.config.classes])],
+  );
   const proto: ModelProto = {
-    ir_version: IR_VERSION,
+    ...base,
     producer_name: 'wrn-onnx',
-    graph: {
-      name: networkName(model.config),
-      node: graph.nodes,
-      initializer: graph.initializers,
-      input: [value(IMAGES, input === 'nchw-float' ? io : DataType.UINT8, imageShape)],
-      output: [value(LOGITS, io, [model.config.classes])],
-    },
-    opset_import: [{ domain: '', version: OPSET }, ...[...domains].map((domain) => ({ domain, version: 1 }))],
+    opset_import: [...(base.opset_import ?? []), ...[...domains].map((domain) => ({ domain, version: 1 }))],
     functions: form.functions.filter((f) => called.has(f.name as string)),
     metadata_props: writeMetadata(model, formName, input),
   };
   stateDigest(proto, ownDigest(proto, model.config));
   return proto;
-}
-
-function value(name: string, elemType: number, shape: readonly number[]): ValueInfoProto {
-  const dim = [{ dim_param: 'batch' }, ...shape.map((size) => ({ dim_value: size }))];
-  return { name, type: { tensor_type: { elem_type: elemType, shape: { dim } } } };
 }
 
 /** Casts and transposes the images where the file takes them otherwise; returns the name of the NCHW images in the graph's floats. */

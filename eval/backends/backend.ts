@@ -1,4 +1,4 @@
-/** What every backend looks like to `evaluate`: one row of `table.ts`. */
+/** The interface of a backend; each is one row of `table.ts`. */
 import type { Closable } from '../../src/closable.ts';
 import type { RandomTimer } from '../runtime/random-run.ts';
 import type { ModelInput, Output } from '../runtime/runtime.ts';
@@ -6,11 +6,13 @@ import type { ModelInput, Output } from '../runtime/runtime.ts';
 export interface Backend {
   /** One line for help and tables. */
   readonly title: string;
-  /** It runs `BackendOptions.source` and not the ONNX file that was exported from it. */
+  /** Runs `BackendOptions.source` instead of the ONNX file exported from it. */
   readonly runsSource?: boolean;
+  /** It runs our files with one-bit weights alone. */
+  readonly oneBitOnly?: boolean;
   /**
-   * Loads a model, in a process or a browser of its own: several sessions may be open, and two of WebGPU in one process crash.
-   * @param input how it takes images; undefined for a model that takes something else, which `time` runs alone
+   * Loads a model in its own process or browser: several sessions may be open, and two WebGPU sessions in one process crash.
+   * @param input how it takes images; undefined for other models, which only `time` runs
    * @throws DeviceError when the device is absent or the provider does not run the nodes: never a silent fallback
    */
   open(model: Uint8Array, input: ModelInput | undefined, options: BackendOptions): Promise<Session>;
@@ -23,9 +25,9 @@ export interface BackendOptions {
   readonly browser?: string | undefined;
   /** Render WebGPU and WebGL in software (SwiftShader, which Chromium ships) instead of on a GPU. */
   readonly softwareGpu?: boolean | undefined;
-  /** Images a batch, for backends that fix it when they load. */
+  /** Batch size, for backends that fix it when they load. */
   readonly batch: number;
-  /** The checkpoint or model file that the ONNX file was exported from, for backends that run that. */
+  /** The checkpoint or model file that the ONNX file was exported from, for backends that run those. */
   readonly source?: Uint8Array | undefined;
 }
 
@@ -35,16 +37,16 @@ export interface Session extends OpenSession, Closable {}
 export interface OpenSession {
   /** Seconds from bytes to ready, without the time to start a process or a browser. */
   readonly loadSeconds: number;
-  /** What really runs, e.g. `onnxruntime-node 1.30.0` or `WebGPU on SwiftShader`. */
+  /** What actually runs, e.g. `onnxruntime-node 1.30.0` or `WebGPU on SwiftShader`. */
   readonly detail: string;
-  /** Largest resident memory so far of the process that runs the model, in bytes; undefined when it cannot be known. */
+  /** Largest resident memory so far of the process that runs the model, in bytes; undefined when unknown. */
   peakMemoryBytes(): Promise<number | undefined>;
   /**
    * Runs one batch. Calls may overlap; they run in order.
    * @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width]; converted to what the file takes
    */
   run(imagesNCHW: Uint8Array, count: number): Promise<BatchResult>;
-  /** Runs the model on random values of whatever it takes. */
+  /** Runs the model on random input. */
   readonly time: RandomTimer;
   /** Frees the model and the process or page that held it. */
   close(): Promise<void>;
@@ -62,6 +64,6 @@ export interface Loaded {
   readonly version: string;
   /** @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width] */
   run(imagesNCHW: Uint8Array, count: number): Promise<BatchResult>;
-  /** Absent where a runtime takes images alone. */
+  /** Absent when a runtime takes images only. */
   readonly time?: RandomTimer;
 }

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 
 /**
- * Path of a built file of this folder: child processes and pages run from dist, also when this code itself
- * runs from its TypeScript sources, as in the tests.
+ * Path of a built file of this folder: child processes and pages run from dist, even when this code runs
+ * from its TypeScript sources, as in the tests.
  */
 export function built(path: string): string {
   const fromSources = import.meta.url.endsWith('.ts');

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * In bytes, of the program that a process runs now: unlike getrusage, without the memory of the parent that it was forked
- * from. Undefined where the operating system does not tell.
+ * Bytes used by the program that a process runs now: unlike getrusage, without the memory of the parent that it was forked
+ * from. Undefined if the operating system does not tell.
  */
 export function peakMemory(pid: number): number | undefined {
   try {

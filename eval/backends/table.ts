@@ -2,7 +2,7 @@
 import type { Backend } from './backend.ts';
 import { browserBackend } from './browser/browser.ts';
 import { browserWebgl } from './browser/webgl.ts';
-import { cpu, cuda, tfjs, wasm, webgpu } from './node/node.ts';
+import { cpu, cuda, onebit, tfjs, wasm, webgpu } from './node/node.ts';
 
 export const backends = {
   cpu,
@@ -20,6 +20,13 @@ export const backends = {
     advice: 'It needs a GPU that the browser supports; or use --software-gpu',
   }),
   'browser-webgl': browserWebgl,
+  onebit,
+  'browser-onebit': browserBackend({
+    title: 'kernels of our own for one-bit weights, in a browser',
+    provider: 'onebit',
+    oneBitOnly: true,
+    advice: 'It needs a browser with WebAssembly SIMD',
+  }),
   tfjs,
 } satisfies Record<string, Backend>;
 

@@ -1,4 +1,4 @@
-/** How fast files load and run, side by side: all files of a setting run in turn, so that a busy machine is fair to each. */
+/** Measures how fast files load and run. All files of a setting run in turn, so that a busy machine slows each equally. */
 import { setTimeout } from 'node:timers/promises';
 import { InputError } from '../../src/errors.ts';
 import type { BackendOptions, Session } from '../backends/backend.ts';
@@ -17,11 +17,11 @@ export interface BenchFile {
 export interface BenchOptions {
   /** `cpu` alone by default. */
   readonly backends?: readonly BackendName[] | undefined;
-  /** Images at once, or first size of whatever a file takes; 8 by default. */
+  /** Batch sizes, or first size of other inputs; 8 by default. */
   readonly batches?: readonly number[] | undefined;
-  /** Sizes that the files leave to the caller: models that take images get random values of these shapes, too. */
+  /** Sizes that the files leave to the caller; with these, models that take images get random values, too. */
   readonly sizes?: Sizes | undefined;
-  /** Threads of CPU and wasm kernels; undefined, as by default: the runtime's own choice. */
+  /** Threads for CPU and wasm kernels; undefined, the default: the runtime's own choice. */
   readonly threads?: readonly (number | undefined)[] | undefined;
   /** Timed runs of each file in each setting; 10 by default. */
   readonly runs?: number | undefined;
@@ -36,27 +36,27 @@ export interface Measurement {
   readonly batch: number;
   readonly threads: number | null;
   readonly detail: string;
-  /** Shapes of the random inputs of a model that takes no images; null for one that does. */
+  /** Shapes of the random input for models that take no images; null for those that do. */
   readonly inputs: Shapes | null;
   readonly fileBytes: number;
   /** From bytes to ready, without the time to start a process or a browser. */
   readonly loadSeconds: number;
   readonly firstSeconds: number;
-  /** Of one run. */
+  /** Per run. */
   readonly seconds: Quartiles;
   readonly imagesPerSecond: number;
-  /** Null where it cannot be known. */
+  /** Null when unknown. */
   readonly peakMemoryBytes: number | null;
-  /** Against the first file in the same setting: above 1 is faster. */
+  /** Relative to the first file in the same setting: above 1 is faster. */
   readonly speedup: number;
-  /** Load time and memory as parts of the first file's. */
+  /** Load time and memory relative to the first file. */
   readonly loadRatio: number;
   readonly memoryRatio: number | null;
 }
 
-/** After a run, the threads of a runtime spin for a while in wait of the next, and would take a core from another file's. */
+/** After a run, the runtime's threads spin for a while waiting for the next one and would take a core from another file's. */
 const SETTLE_MS = 100;
-/** After a file is loaded, a JavaScript engine goes on optimizing what loading made hot, and would slow the load of the next file. */
+/** After a load, the JavaScript engine goes on optimizing hot code and would slow the load of the next file. */
 const COMPILE_MS = 1500;
 const BATCH = 8;
 const RUNS = 10;
@@ -65,8 +65,8 @@ const WARM_UP = 1;
 
 /**
  * Measures every file in every setting (backend, threads, batch).
- * @param files the first is what the others are compared with
- * @throws InputError when a file does not take a batch of that size, or values that can be drawn; UsageError for a size of nothing;
+ * @param files the others are compared with the first
+ * @throws InputError when a file does not take that batch size or random input; UsageError for a size that belongs to nothing;
  * DeviceError when a backend is not available; `signal.reason` when it is aborted
  */
 export async function* bench(files: readonly BenchFile[], options: BenchOptions = {}): AsyncGenerator<Measurement, void, undefined> {
@@ -81,7 +81,7 @@ export async function* bench(files: readonly BenchFile[], options: BenchOptions 
     const fixedBatch = chosen === undefined ? inputs.fixedBatch : undefined;
     for (const batch of batches)
       if (fixedBatch !== undefined && fixedBatch !== batch)
-        throw new InputError('onnx', name, `expected any batch size, got a file for ${fixedBatch} images. Use --batch ${fixedBatch}`);
+        throw new InputError('onnx', name, `expected any batch size, got the fixed batch size ${fixedBatch}. Use --batch ${fixedBatch}`);
   }
   for (const backend of backends)
     for (const count of threads) for (const batch of batches) yield* benchSetting(files, options, backend, count, batch);
@@ -124,7 +124,7 @@ async function* benchSetting(
     for (let round = -WARM_UP; round < runs; round++) {
       for (const [i] of runners.entries()) {
         signal?.throwIfAborted();
-        // another file begins each round: none always follows the same one
+        // each round begins with another file, so that none always follows the same one
         const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
         const { seconds } = await runner.runOnce();
         await setTimeout(SETTLE_MS);
@@ -144,7 +144,7 @@ async function* benchSetting(
       };
     }
   } catch (error) {
-    // Ctrl-C reaches the runtime's process, too, which dies of it while it loads
+    // Ctrl-C also kills the runtime's process while it loads
     signal?.throwIfAborted();
     throw error;
   } finally {
@@ -152,7 +152,7 @@ async function* benchSetting(
   }
 }
 
-/** Classifiers get pixels, which every backend converts to what it runs; other models what their inputs ask for. */
+/** Classifiers get pixels, which every backend converts to its own input; other models get random input. */
 function runsOf(session: Session, images: ModelInput | undefined, batch: number, sizes: Sizes | undefined) {
   if (!images) return () => session.time(batch, sizes);
   const pixels = noise(batch * images.channels * images.height * images.width);

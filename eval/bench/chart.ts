@@ -1,4 +1,4 @@
-/** Measurements as a chart: a bar per file, in groups of one setting. */
+/** Draws measurements as a chart: one bar per file, one group per setting. */
 import { scaleLinear } from 'd3-scale';
 import { chart, colourOf, heading, headingHeight, horizontalAxis, legend } from '../../src/chart/chart.ts';
 import { onPaper as look } from '../../src/chart/look.ts';
@@ -7,19 +7,19 @@ import { significant } from '../../src/numbers.ts';
 import { countOfThreads, type Measurement } from './bench.ts';
 
 const WIDTH = 860;
-/** Pixels of a bar with the space to the next, and of the space above a group with its name. */
+/** Pixels: a bar with the space to the next, the bar itself, and the space above a group for its name. */
 const [BAR, THICKNESS, GROUP] = [30, 20, 36];
 /** Room on the right for the value of the longest bar. */
 const VALUE = 130;
 
 /**
  * Images per second as an SVG file: bars for the median of the runs, with a line from the lower to the upper quartile.
- * @param about machine, date and whatever else a reader needs to judge the numbers by; a line each
+ * @param about lines below the title: machine, date and what else a reader needs to judge the numbers
  */
 export function benchChart(measurements: readonly Measurement[], about: readonly string[]): string {
   const settings = [...new Set(measurements.map(settingOf))];
   const files = [...new Set(measurements.map(({ file }) => file))];
-  const lines = ['median of the runs, line: quartiles; longer is better; in parentheses the speed against the first file', ...about];
+  const lines = ['median of the runs, line: quartiles; longer is better; in parentheses: speed relative to the first file', ...about];
   const plot = { left: 16, right: WIDTH - VALUE, top: headingHeight(lines.length) + 16 };
   const most = Math.max(...measurements.map((one) => quartiles(one)[1]));
   const x = scaleLinear([0, most], [plot.left, plot.right]).nice(6);

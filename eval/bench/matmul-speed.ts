@@ -1,9 +1,9 @@
 /** How fast onnxruntime multiplies large matrices on this CPU, in float32 and in 8-bit integers: a convolution may be a little faster. */
-import { Graph } from '../../converters/onnx/graph.ts';
+import { Graph, valueInfo } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
 import { loadPackage } from '../../src/packages.ts';
 
-/** Multiply-accumulates a second. */
+/** Multiply-accumulates per second. */
 export interface MatmulSpeed {
   readonly float32: number;
   readonly int8: number;
@@ -13,7 +13,7 @@ export interface MatmulSpeed {
 const SIZE = 1024;
 const RUNS = 8;
 
-/** The best of a few runs of a product of two matrices of 1024 x 1024. */
+/** The best of several runs of a product of two 1024 x 1024 matrices. */
 export async function matmulSpeed(threads: number | undefined): Promise<MatmulSpeed> {
   return { float32: await float32(threads), int8: await int8(threads) };
 }
@@ -36,15 +36,8 @@ function int8(threads: number | undefined): Promise<number> {
 }
 
 async function best(graph: Graph, type: number, values: Float32Array | Uint8Array, threads: number | undefined): Promise<number> {
-  const value = (name: string) => ({
-    name,
-    type: { tensor_type: { elem_type: type, shape: { dim: [{ dim_value: SIZE }, { dim_value: SIZE }] } } },
-  });
-  const bytes = encodeModel({
-    ir_version: 8,
-    opset_import: [{ domain: '', version: 17 }],
-    graph: { name: 'matmul', node: graph.nodes, initializer: graph.initializers, input: [value('x')], output: [value('y')] },
-  });
+  const value = (name: string) => valueInfo(name, type, [SIZE, SIZE]);
+  const bytes = encodeModel(graph.toModel('matmul', [value('x')], [value('y')]));
   const { InferenceSession, Tensor } = await loadPackage('onnxruntime-node');
   const x = new Tensor(values, [SIZE, SIZE]);
   const session = await InferenceSession.create(bytes, threads ? { intraOpNumThreads: threads } : {});

@@ -1,4 +1,4 @@
-/** Where the time of a file goes on the CPU, by layer and by operator, from onnxruntime's own profiler. */
+/** Time per layer and operator on the CPU, from onnxruntime's own profiler. */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,11 +30,11 @@ export interface ProfileRow {
   /** Operators that ran for it, in order, as onnxruntime's optimizer left them. */
   readonly ops: readonly string[];
   readonly microsecondsPerImage: number;
-  /** Of one image; 0 where none are known. */
+  /** Per image; 0 when unknown. */
   readonly multiplyAccumulates: number;
-  /** Multiply-accumulates a second as a part of what a large matrix product of the same type reaches; null without any. */
+  /** Multiply-accumulates per second as a fraction of what a large matrix product of the same type reaches; null without any. */
   readonly ofMatmul: number | null;
-  /** The same as a part of `Profile.peak`, which is never exceeded. */
+  /** The same as a fraction of `Profile.peak`, which is never exceeded. */
   readonly ofPeak: number | null;
 }
 
@@ -44,7 +44,7 @@ export interface Profile {
   /** The run of median length, the runtime's own work between nodes included. */
   readonly microsecondsPerImage: number;
   readonly matmul: MatmulSpeed;
-  /** The highest rate that was measured, by the product or by a layer: kernels of convolutions may be faster than those of products. */
+  /** The highest rate measured, by the product or by a layer: convolution kernels may be faster than matrix products. */
   readonly peak: MatmulSpeed;
   readonly layers: readonly ProfileRow[];
   /** Time by operator, longest first. */
@@ -62,7 +62,7 @@ interface Event {
 
 /**
  * Profiles a file on onnxruntime-node's CPU provider.
- * @throws InputError when the file takes another batch; UsageError when the temporary folder cannot be written; `signal.reason` when it is aborted
+ * @throws InputError when the file fixes another batch size; UsageError when the temporary folder cannot be written; `signal.reason` when it is aborted
  */
 export async function profile(file: Uint8Array, { batch = 8, threads, runs = 10, sizes, signal }: ProfileOptions = {}): Promise<Profile> {
   const inputs = readInputs(file);
@@ -87,7 +87,7 @@ export async function profile(file: Uint8Array, { batch = 8, threads, runs = 10,
   const ops = new Map<string, number>();
   for (const { layer, dur, op } of ran) {
     const found = op.endsWith('Conv') ? convOf(layer, byName) : undefined;
-    // a norm that stands alone runs as a convolution of each channel, too; then the convolution before it has a row of its own
+    // a norm that is not fused also runs as a depthwise convolution; then the convolution before it has its own row
     const conv = found && (found.conv.name === layer || !named.has(found.conv.name)) ? found : undefined;
     const key = conv?.conv.name ?? layer;
     const row = rows.get(key) ?? { ops: new Set(), microseconds: 0, integer: false, conv: conv?.conv, fused: conv?.fused ?? [] };
@@ -133,12 +133,12 @@ export async function profile(file: Uint8Array, { batch = 8, threads, runs = 10,
 
 const SUFFIX = '_kernel_time';
 
-/** The run of median length with the events in it: times add up, and a moment in which the machine did something else is left out. */
+/** The run of median length with its events, so that times add up and disturbed runs are left out. */
 function medianRun(events: readonly Event[]): { microseconds: number; events: readonly Event[] } {
   const runs: { microseconds: number; events: readonly Event[] }[] = [];
   let start = 0;
   for (const [i, { name, dur }] of events.entries()) {
-    if (name !== 'model_run') continue; // stands behind the events that it holds
+    if (name !== 'model_run') continue; // follows the events that it contains
     runs.push({ microseconds: dur, events: events.slice(start, i) });
     start = i + 1;
   }
@@ -183,14 +183,14 @@ async function record(
     signal?.throwIfAborted();
     const [trace] = await readdir(folder);
     const events = JSON.parse(await readFile(join(folder, trace as string), 'utf8')) as Event[];
-    const warmUp = events.findIndex(({ name }) => name === 'model_run'); // an event stands behind those that it holds
+    const warmUp = events.findIndex(({ name }) => name === 'model_run'); // an event follows those that it contains
     return events.slice(warmUp + 1);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** The layer that a node belongs to: onnxruntime appends to names what it did to a node (`_nchwc`, `_token_12`). */
+/** The layer that a node belongs to: onnxruntime appends suffixes to the names of nodes that it rewrote (`_nchwc`, `_token_12`). */
 function layerOf(node: string, byName: ReadonlyMap<string, Layer>): string {
   let name = node;
   while (!byName.has(name)) {
@@ -201,7 +201,7 @@ function layerOf(node: string, byName: ReadonlyMap<string, Layer>): string {
   return name;
 }
 
-/** The convolution that ran under a layer's name: its own, or that which the norm and activation up to this layer were fused into. */
+/** The convolution that ran under a layer's name: the layer itself, or the convolution that it was fused into. */
 function convOf(name: string, byName: ReadonlyMap<string, Layer>): { conv: ConvLayer; fused: string[] } | undefined {
   const fused: string[] = [];
   let layer = byName.get(name);

@@ -1,4 +1,4 @@
-/** Which classes are taken for which. */
+/** The confusion matrix. */
 
 import { grouped } from '../../src/numbers.ts';
 import type { NamedReport } from '../columns.ts';
@@ -6,7 +6,7 @@ import type { Confusion, ConfusionCell } from '../tally/confusion.ts';
 import { classLabel, percent } from './format.ts';
 import { Html, html } from './html.ts';
 
-/** More classes are drawn as a picture, a square a cell. */
+/** With more classes the matrix is drawn as a picture, one square per cell. */
 const MOST_IN_TABLE = 20;
 /** Rows of the lists below. */
 const LONGEST_LIST = 10;
@@ -17,20 +17,20 @@ export function confusionSection({ results, reference, classLabels }: NamedRepor
   const others = results.filter(({ backend }) => backend !== reference);
   const same = others.filter(({ tally }) => differences(own, tally.confusion).length === 0).map(({ backend }) => backend);
   return html`<section>
-<h2>Which classes are taken for which</h2>
-<p>Decisions of ${reference}: the true class down, the decision across, in images. Shades grow with the square root of the share of the class.</p>
+<h2>Confusion matrix</h2>
+<p>Number of images by true class (rows) and predicted class (columns), on ${reference}. Shades grow with the square root of the share of the class.</p>
 ${own.classes <= MOST_IN_TABLE ? table(own, classLabels) : picture(own)}
 <div class="lists">
 ${mostConfused(own, classLabels)}
 ${others.map(({ backend, tally }) => comparison(own, tally.confusion, { backend, reference }, classLabels))}
 </div>
-${same.length > 0 && html`<p>Each count is the same on ${same.join(', ')}.</p>`}
+${same.length > 0 && html`<p>All counts are the same on ${same.join(', ')}.</p>`}
 </section>`;
 }
 
 type Labels = NamedReport['classLabels'];
 
-/** Images of each class that has any. */
+/** Number of images per class, for classes that have any. */
 function classSizes(confusion: Confusion): Map<number, number> {
   const sizes = new Map<number, number>();
   for (const [label, , images] of confusion.cells()) sizes.set(label, (sizes.get(label) ?? 0) + images);
@@ -39,7 +39,7 @@ function classSizes(confusion: Confusion): Map<number, number> {
 
 /** Strength of a cell's shade, 0 to 1. */
 const shade = (share: number) => Math.sqrt(share);
-/** Opacity of a full shade under numbers: they must be read. */
+/** Opacity of a full shade, low enough to read the numbers on it. */
 const MOST_UNDER_TEXT = 0.5;
 
 function table(confusion: Confusion, labels: Labels): Html {
@@ -64,10 +64,10 @@ ${classes.map(
 </table>`;
 }
 
-/** Shades that the picture has. */
+/** Number of shades in the picture. */
 const LEVELS = 8;
 
-/** Squares in the colours of the style sheet; a path a shade, since there may be a hundred thousand cells. */
+/** Squares in the colours of the style sheet; one path per shade, since there may be a hundred thousand cells. */
 function picture(confusion: Confusion): Html {
   const { classes } = confusion;
   const sizes = classSizes(confusion);
@@ -95,7 +95,7 @@ function mostConfused(confusion: Confusion, labels: Labels): Html | undefined {
   return list('Most frequent mistakes', ['images', 'of the class'], rows, labels);
 }
 
-/** Cells whose counts differ, those that differ most first: a pair of counts a cell. */
+/** Cells whose counts differ, with both counts; largest difference first. */
 function differences(a: Confusion, b: Confusion): (readonly [label: number, decision: number, a: number, b: number])[] {
   const pairs = (cells: readonly ConfusionCell[]) =>
     cells.map(([label, decision]) => [label, decision, a.images(label, decision), b.images(label, decision)] as const);
@@ -114,7 +114,7 @@ function comparison(
   if (found.length === 0) return undefined;
   const rows = found.slice(0, LONGEST_LIST).map(([label, decision, a, b]) => ({ label, decision, counts: [grouped(a), grouped(b)] }));
   const rest = found.length > rows.length ? `; the ${rows.length} largest of ${found.length} differences` : '';
-  return list(`Counted otherwise on ${backend}${rest}`, [reference, backend], rows, labels);
+  return list(`Different counts on ${backend}${rest}`, [reference, backend], rows, labels);
 }
 
 function list(
@@ -125,7 +125,7 @@ function list(
 ): Html {
   return html`<table>
 <caption>${caption}</caption>
-<thead><tr><th scope="col" class="text">true class</th><th scope="col" class="text">taken for</th>${counted.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<thead><tr><th scope="col" class="text">true class</th><th scope="col" class="text">predicted</th>${counted.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>
 ${rows.map(
   ({

@@ -1,4 +1,4 @@
-/** The images that backends decide differently, drawn. */
+/** Shows the images that backends decide differently. */
 
 import { grouped } from '../../src/numbers.ts';
 import { loadPackage } from '../../src/packages.ts';
@@ -24,7 +24,7 @@ export async function disagreementSection(report: NamedReport): Promise<Html | u
   const drawn = await Promise.all(cards.map(({ image }) => png(image)));
   return html`<section>
 <h2>Images decided differently</h2>
-<p>Of ${grouped(images)} images, otherwise than on ${reference}: ${counts}. ${cards.length === MOST_DISAGREEMENTS && `The first ${MOST_DISAGREEMENTS} are drawn.`}</p>
+<p>Of ${grouped(images)} images, decided differently from ${reference}: ${counts}. ${cards.length === MOST_DISAGREEMENTS && `The first ${MOST_DISAGREEMENTS} are shown.`}</p>
 <ul class="images">
 ${cards.map(({ image, decisions }, i) => {
   const truth = classLabel(classLabels, image.label);
@@ -42,17 +42,17 @@ ${decisions.map(({ backends, decision }) => {
 </li>
 `;
 })}</ul>
-<p class="note">Under the true class and the number of the image: what each backend decides, and its confidence, the softmax of the logits. Of
-backends that decide as ${reference} does it is ${reference}'s.</p>
+<p class="note">Each image has its true class and index, then what each backend decides and its confidence, the softmax of the logits.
+Backends that agree with ${reference} are shown with the confidence of ${reference}.</p>
 </section>`;
 }
 
-/** Pixels of the page that an image is about as wide as. */
+/** Approximate width of an image on the page, in pixels. */
 const DRAWN = 128;
 
 /**
- * The first images of all backends' disagreements. A list that is full ends behind the last of these, so that a backend without the
- * image in its list decides it as the reference does.
+ * The first images of all backends' disagreements. A full list ends after the last of these, so a backend whose list lacks
+ * an image decides it as the reference does.
  */
 function cardsOf({ results, reference }: NamedReport): Card[] {
   const all = results.flatMap(({ backend, tally }) => tally.firstDisagreements.map((disagreement) => ({ backend, disagreement })));
@@ -75,7 +75,7 @@ function cardsOf({ results, reference }: NamedReport): Card[] {
     });
 }
 
-/** As a PNG of the very pixels, base64; of channels that are no colours the first is drawn. */
+/** The exact pixels as PNG, base64; the first channel only when there are not three. */
 async function png({ pixels, ...shape }: Disagreement): Promise<string> {
   const { height, width } = shape;
   const bytes = Buffer.from(pixels, 'base64');

@@ -14,7 +14,7 @@ export interface Drawing {
 export const WIDE = 920;
 export const NARROW = 326;
 
-/** @param label what a reader who does not see the chart is told */
+/** @param label text for readers who cannot see the chart */
 export function figure(draw: (width: number) => Drawing, label: string, caption: string): Html {
   const svg = (width: number) => {
     const { marks, height } = draw(width);

@@ -1,4 +1,4 @@
-/** Numbers for people, with spaces that no line breaks at. */
+/** Numbers for people, with non-breaking spaces. */
 
 import * as words from '../../src/numbers.ts';
 

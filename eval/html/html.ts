@@ -1,11 +1,11 @@
-/** HTML in which all that is interpolated is escaped: class labels, file names and device names are anybody's text. */
+/** HTML templates that escape every interpolated value: class labels, file names and device names may hold any text. */
 
-/** Markup that may stand in a page as it is. */
+/** Markup that goes into a page unescaped. */
 export class Html {
   constructor(readonly text: string) {}
 }
 
-/** An array is its values in a row; null, undefined and false are nothing. */
+/** An array is written as its values in sequence; null, undefined and false write nothing. */
 export type Value = Html | string | number | null | undefined | false | readonly Value[];
 
 /** Tag of a template: html`<p title="${title}">${text}</p>`. Attribute values must stand in double quotes. */

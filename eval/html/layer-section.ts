@@ -1,4 +1,4 @@
-/** Where two runs part: the error of every layer. */
+/** The first difference of two runs, and the error of every layer. */
 import { scaleLog, scalePoint } from 'd3-scale';
 import { colourOf, verticalAxis } from '../../src/chart/chart.ts';
 import { inPage as look } from '../../src/chart/look.ts';
@@ -10,9 +10,9 @@ import { type Html, html } from './html.ts';
 
 export function layerSection({ a, b, images, tolerance, layers, first }: Bisection): Html {
   const finding = first
-    ? html`<p><strong class="fail">✗ They part at ${first.layer} (${first.op})</strong>, the first layer beyond the tolerance.</p>`
+    ? html`<p><strong class="fail">✗ First difference: ${first.layer} (${first.op})</strong>, the first layer beyond the tolerance.</p>`
     : html`<p><strong class="pass">✓ No layer differs</strong> by more than the tolerance.</p>`;
-  const label = first ? `They part at ${first.layer}.` : 'No layer differs.';
+  const label = first ? `First difference: ${first.layer}.` : 'No layer differs.';
   return html`<section>
 <h2>Layer by layer</h2>
 <p>A: ${a}<br>B: ${b}</p>
@@ -26,7 +26,7 @@ ${table(layers, first)}
 </section>`;
 }
 
-/** Errors of zero stand on the floor of the logarithmic axis, this many times below the measuredest other. */
+/** Errors of zero are drawn at the floor of the logarithmic axis, this factor below the smallest other error. */
 const BELOW = 10;
 
 const HEIGHT = 300;
@@ -64,7 +64,7 @@ function chart(layers: readonly LayerDifference[], tolerance: number, width: num
   return { marks, height: HEIGHT };
 }
 
-/** Groups with fewer layers are not named below the chart. */
+/** Smallest number of layers for a group to be named below the chart. */
 const FEWEST = 6;
 
 /** The name of each run of equal names in its middle, and nothing elsewhere. */

@@ -1,4 +1,4 @@
-/** A report as one page that needs nothing else: no scripts, no requests, no second file. */
+/** A report as one self-contained page: no scripts, no requests, no second file. */
 
 import { grouped } from '../../src/numbers.ts';
 import { cautionOf, type NamedReport, scopeOf, withNames } from '../columns.ts';
@@ -16,12 +16,12 @@ import { style } from './style.ts';
 import { tradeOffSection } from './trade-off-section.ts';
 
 export interface PageOptions extends RunRecord {
-  /** Reports of other files on the same data, drawn beside this one. */
+  /** Reports of other files on the same data, to show beside this one. */
   readonly others?: readonly Report[] | undefined;
   readonly bisection?: Bisection | undefined;
 }
 
-/** Whatever the file and the data set hold, the browser runs nothing and asks nobody. */
+/** Whatever text the file and the data set hold, the browser runs no script and sends no request. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /** The same report and record give the same page, byte for byte. */
@@ -55,7 +55,7 @@ ${subjectSection(named, options)}
 }
 
 const titleOf = ({ model, against }: Pick<Report, 'model' | 'against'>) => (against ? `${model} and ${against.model}` : model);
-/** To the minute; whoever reads the page need not be in the same time zone. */
+/** To the minute, in UTC: readers may be in another time zone. */
 const minute = (date: string) => `${date.slice(0, 10)} ${date.slice(11, 16)} UTC`;
 
 function header(report: NamedReport): Html {
@@ -83,7 +83,7 @@ function verdict({ isComparison, results, reference, verdict, uncompared }: Name
     : html`<p class="verdict fail">✗ Parity with ${reference} fails: ${failed.join(', ')}</p>`;
 }
 
-/** The numbers that a reader looks for first. */
+/** The numbers that readers look for first. */
 function tiles({ results, reference, bytes, bitsPerWeight, thresholds }: NamedReport): [value: string, what: string][] {
   const own = results.find(({ backend }) => backend === reference);
   const others = results.filter((result) => result !== own && result.images > 0);
@@ -114,7 +114,7 @@ function subjectSection(report: NamedReport, { command, machine, date }: PageOpt
     ...file(report),
     ...(against ? file(against) : []),
     ['data', `${scopeOf(report)}${complete ? '' : '; interrupted'}`],
-    ['batch', `${batch} images`],
+    ['batch size', String(batch)],
     ['software', `wrn-onnx ${version}`],
     ['machine', machine],
     ['date', minute(date)],

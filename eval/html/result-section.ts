@@ -1,4 +1,4 @@
-/** The parity table: every backend against the reference. */
+/** The parity table: every backend compared with the reference. */
 
 import { type Column, type NamedReport, type NamedResult, resultColumns } from '../columns.ts';
 import { percent } from './format.ts';
@@ -14,7 +14,7 @@ export function resultSection(report: NamedReport): Html {
 <h2>${compared ? 'Parity' : 'Result'}</h2>
 ${cardTable(
   compared
-    ? `Each backend against ${reference}. Thresholds: ${limits}.`
+    ? `Each backend compared with ${reference}. Thresholds: ${limits}.`
     : `${results.length === 0 ? 'No' : 'One'} backend ran: nothing to compare with.`,
   ['backend', ...columns.map(({ name }) => name)],
   results.map((result) => [result.backend, ...columns.map((column) => cell(column, result))]),
@@ -26,9 +26,9 @@ ${results.map(
 )}</dl>
 <p class="note">${
     compared &&
-    `Agreement: images whose most likely class is ${reference}'s; flips: the others. Differences are of logits; the relative error is the
-norm of all differences over the norm of ${reference}'s logits. `
-  }Speed counts from the first batch to the last result, reading and copying included; memory is the largest that the runtime's process took.</p>
+    `Agreement: fraction of images with the same most likely class as on ${reference}; disagree: number of the others. Differences are
+between logits; the relative error is the norm of all differences over the norm of the logits of ${reference}. `
+  }Speed is measured from the first batch to the last result, including reading and copying; memory is the peak of the runtime's process.</p>
 </section>`;
 }
 

@@ -1,4 +1,4 @@
-/** Style of the page: one column of at most 60 rem, light or dark as the reader's system is, always light in print. */
+/** Style of the page: one column of at most 60 rem, light or dark as on the reader's system, always light in print. */
 import { light } from '../../src/chart/look.ts';
 
 export const style = `

@@ -2,7 +2,7 @@
 import { type Html, html, type Value } from './html.ts';
 
 /**
- * Roles are written out: a browser forgets them when rows are laid out as cards.
+ * Roles are explicit: browsers drop them when rows are laid out as cards.
  * @param rows the first cell of each is its heading
  */
 export function cardTable(caption: Value, head: readonly string[], rows: readonly (readonly Value[])[]): Html {

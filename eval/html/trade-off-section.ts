@@ -1,4 +1,4 @@
-/** Accuracy against speed against size. */
+/** Accuracy, speed and size. */
 import { type ScaleLinear, scaleLinear } from 'd3-scale';
 import { colourOf, horizontalAxis } from '../../src/chart/chart.ts';
 import { inPage as look } from '../../src/chart/look.ts';
@@ -14,7 +14,7 @@ import { cardTable } from './table.ts';
 /** A file on a backend. */
 interface Row {
   readonly file: string;
-  /** Of the report: two may be of files of the same name. */
+  /** Index of the file: two files may have the same name. */
   readonly index: number;
   readonly form: string | null;
   readonly bytes: number;
@@ -26,28 +26,28 @@ interface Row {
   readonly interval: readonly [low: number, high: number];
 }
 
-/** @param reports of different files on the same data, the first of which gives the order of the backends */
+/** @param reports of different files on the same data; the first one sets the order of the backends */
 export function tradeOffSection(reports: readonly Report[]): Html | undefined {
   const files = reports.flatMap(filesOf);
   const all = files.flatMap(rowsOf);
   const rows = [...new Set(all.map(({ backend }) => backend))].flatMap((name) => all.filter(({ backend }) => backend === name));
   if (rows.length === 0) return undefined;
   const several = files.length > 1;
-  const told = rows.map((r) => `${r.file} on ${r.backend}: ${percent(r.top1)}, ${speed(r)} images a second, ${fileSize(r.bytes)}`);
+  const told = rows.map((r) => `${r.file} on ${r.backend}: ${percent(r.top1)}, ${speed(r)} images per second, ${fileSize(r.bytes)}`);
   const caption = [
-    'Beside the accuracy its 95 % interval: where intervals overlap much, so many images do not tell which is better.',
+    'Lines show the 95 % interval of the accuracy: when intervals overlap a lot, there are too few images to tell which is better.',
     several
-      ? 'Speeds are of the machine that measured them.'
-      : 'Results of other files, in other forms for example, can be drawn beside this one: eval --report with --compare.',
+      ? 'Speeds depend on the machine that each file was measured on.'
+      : 'To show results of other files or forms here, use eval --report with --compare.',
   ].join(' ');
   return html`<section>
-<h2>Accuracy against speed${several && ' against size'}</h2>
+<h2>Accuracy and speed${several && ', and file size'}</h2>
 ${figure((width) => chart(rows, several, width), told.join('; '), caption)}
 ${several && table(rows)}
 </section>`;
 }
 
-/** A report of two files is drawn as two. */
+/** A report on two files is drawn as two. */
 function filesOf({ against, results, ...facts }: Report): (FileFacts & Pick<Report, 'results'>)[] {
   const own = { ...facts, results: results.filter(({ model }) => model === undefined) };
   return against ? [own, { ...against, results: results.filter(({ model }) => model !== undefined) }] : [own];
@@ -71,7 +71,7 @@ const [TITLE, TICKS] = [40, 28];
 const GAP = 56;
 const THICKNESS = 16;
 
-/** A quantity: where its axis may begin and end, and what is drawn of a row. */
+/** A quantity: the domain of its axis, and how to draw a row. */
 interface Panel {
   readonly title: string;
   readonly domain: [number, number];
@@ -139,7 +139,7 @@ function bars(rows: readonly Row[], quantity: { title: string; value: (row: Row)
   };
 }
 
-/** Names of forms of one network differ at their end. */
+/** File names of one network's forms differ at the end. */
 const ending = (name: string, length: number) => (name.length > length ? `…${name.slice(1 - length)}` : name);
 
 function table(rows: readonly Row[]): Html {

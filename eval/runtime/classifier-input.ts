@@ -1,9 +1,10 @@
 /** How a file takes images and where it gives classes. Safe for browsers, and small: it needs no codec. */
-import { type InputLayout, type Metadata, readMetadata } from '../../converters/onnx/metadata.ts';
+import { readMetadataPairs } from '../../proto/fields.ts';
 import { readSignature } from '../../proto/signature.ts';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../../src/network/config.ts';
+import { type InputLayout, type Metadata, readMetadata } from '../../src/network/file-metadata.ts';
 import type { ModelInput } from './runtime.ts';
 
 export interface ClassifierInput {
@@ -21,8 +22,7 @@ export interface ClassifierInput {
  * @throws InputError when the file is no ONNX model or takes something else
  */
 export function readClassifierInput(bytes: Uint8Array): ClassifierInput {
-  const signature = readSignature(bytes);
-  const { inputs, outputs } = signature;
+  const { inputs, outputs } = readSignature(bytes);
   const [image] = inputs;
   const [output] = outputs;
   if (inputs.length !== 1 || !image || !output)
@@ -35,7 +35,7 @@ export function readClassifierInput(bytes: Uint8Array): ClassifierInput {
   const pixelType = pixelTypes[type];
   if (!pixelType) throw new InputError('onnx', `input ${name}`, `expected float32, float16 or uint8, got data type ${type}`);
   const [batch, a = 0, b = 0, c = 0] = dims;
-  const metadata = readMetadata({ metadata_props: [...signature.metadata] });
+  const metadata = readMetadata(readMetadataPairs(bytes));
   const layout = metadata ? layouts[metadata.input] : likelyLayout(a, c);
   const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
   const values = elements([batch ?? 1, a, b, c]);

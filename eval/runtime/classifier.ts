@@ -3,10 +3,10 @@
  * Safe for browsers.
  */
 import { type Closable, closable } from '../../src/closable.ts';
+import { type Prediction, topK } from '../../src/network/softmax.ts';
 import { fromPicture, type Picture } from '../../src/onebit/picture.ts';
 import { readClassifierInput } from './classifier-input.ts';
 import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
-import { type Prediction, topK } from './softmax.ts';
 
 export interface Classifier extends Closable {
   /** How the file takes images. */
@@ -26,7 +26,7 @@ export interface Classifier extends Closable {
 /**
  * Loads an exported file.
  * @param runtime the module onnxruntime-web or onnxruntime-node
- * @throws InputError when the file is no image classifier
+ * @throws InputError when the file is not an image classifier
  */
 export async function loadClassifier<Options>(runtime: Runtime<Options>, file: Uint8Array, options?: Options): Promise<Classifier> {
   const { input, output, metadata } = readClassifierInput(file);

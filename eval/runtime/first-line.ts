@@ -1,4 +1,4 @@
-/** The first line of an error, without the place in onnxruntime's source and what the browser's driver puts in front. */
+/** The first line of an error, without onnxruntime's source location and the browser driver's prefix. */
 export function firstLine(error: unknown): string {
   const [line = ''] = (error instanceof Error ? error.message : String(error)).trim().split('\n');
   return line.replace(/^page\.evaluate: (\w*Error: )?/, '').replace(/^.* was false\. /, '');

@@ -1,10 +1,10 @@
-/** What an ONNX file takes and gives, read from the file itself. */
+/** The inputs and outputs of an ONNX file, read from the file itself. */
 
 import { describeValue, type Value } from '../../converters/inspect/onnx-summary.ts';
 import { graphInputs } from '../../converters/onnx/graph-inputs.ts';
-import { type Metadata, readMetadata } from '../../converters/onnx/metadata.ts';
 import { decodeModel, type ModelProto, type TypeProto, toNumber } from '../../proto/onnx.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
+import { type Metadata, readMetadata } from '../../src/network/file-metadata.ts';
 import { type ClassifierInput, readClassifierInput } from './classifier-input.ts';
 import type { Sizes } from './random-run.ts';
 import type { ModelInput, Output } from './runtime.ts';
@@ -25,7 +25,7 @@ export function readClassifier(bytes: Uint8Array): ClassifierModel {
 
 /**
  * The logits of `count` images among the outputs of a run.
- * @throws InputError when there are not as many as the file's classes ask for
+ * @throws InputError when their number does not fit the file's classes
  */
 export function logitsOf(
   outputs: Readonly<Record<string, Output>>,
@@ -37,23 +37,23 @@ export function logitsOf(
   throw new InputError('onnx', `output ${output}`, `expected ${count * classes} float logits, got ${logits?.length ?? 'none'}`);
 }
 
-/** How a model of any kind is run: `images` is undefined when it is no image classifier. */
+/** How a model of any kind is run: `images` is undefined when it is not an image classifier. */
 export interface Inputs {
   readonly images: ModelInput | undefined;
-  /** All that a caller feeds. */
+  /** All inputs that the caller feeds. */
   readonly values: readonly Value[];
-  /** First size of its inputs, when no input leaves it to the caller. */
+  /** First size of its inputs, when fixed for every input. */
   readonly fixedBatch: number | undefined;
   /** What the file says of itself when this project wrote it. */
   readonly metadata: Metadata | undefined;
 }
 
-/** @throws InputError when the file is no ONNX model, or one of ours that is damaged */
+/** @throws InputError when the file is not an ONNX model, or a damaged one of ours */
 export function readInputs(bytes: Uint8Array): Inputs {
   const proto = decodeModel(bytes);
   const sizes = graphInputs(proto).map(({ type }) => shapeOf(type)[0]);
   const fixedBatch = sizes.includes(undefined) ? undefined : sizes[0];
-  const metadata = readMetadata(proto);
+  const metadata = readMetadata(proto.metadata_props);
   const values = graphInputs(proto).map(describeValue);
   try {
     return { images: readClassifierInput(bytes).input, values, fixedBatch, metadata };
@@ -71,14 +71,13 @@ function shapeOf(type: TypeProto | null | undefined): (number | undefined)[] {
   });
 }
 
-/** @throws InputError when an input takes what cannot be drawn at random */
+/** @throws InputError when an input cannot be filled with random values */
 export function requireFeedable(values: readonly Value[]): void {
   const stranger = values.find(({ kind }) => kind !== 'tensor');
-  if (stranger)
-    throw new InputError('onnx', `input ${stranger.name}`, `expected a tensor, got ${stranger.type}: random values are tensors`);
+  if (stranger) throw new InputError('onnx', `input ${stranger.name}`, `expected a tensor, got ${stranger.type}, which cannot be random`);
 }
 
-/** @throws UsageError when a size is of neither an input nor a dimension */
+/** @throws UsageError when a size belongs to neither an input nor a dimension */
 export function requireSizes(values: readonly Value[], sizes: Sizes): void {
   const known = values.flatMap(({ name, shape }) => [name, ...(shape ?? []).filter((size) => typeof size === 'string')]);
   for (const [name, given] of Object.entries(sizes)) {

@@ -7,7 +7,7 @@ export function generator(): () => number {
   };
 }
 
-/** Pixels 0..255 of no picture, the same on every machine. */
+/** Random pixels 0..255, the same on every machine. */
 export function noise(count: number): Uint8Array {
   const next = generator();
   return Uint8Array.from({ length: count }, () => 256 * next());

@@ -1,4 +1,4 @@
-/** Runs a model of any inputs on random values. Safe for browsers. */
+/** Runs a model with any inputs on random values. Safe for browsers. */
 import { Float16Array } from '@petamoriken/float16';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
@@ -10,23 +10,23 @@ import type { Runtime, RuntimeSession, RuntimeTensor } from './runtime.ts';
 export type Shapes = Readonly<Record<string, readonly number[]>>;
 
 export interface RandomRun {
-  /** Of the random inputs. */
+  /** Shapes of the random inputs. */
   readonly shapes: Shapes;
   readonly feeds: Readonly<Record<string, RuntimeTensor>>;
   readonly outputs: Readonly<Record<string, RuntimeTensor>>;
   readonly seconds: number;
 }
 
-/** Sizes that the user chose: all of an input, by its name, or one size, by the name of a dimension. */
+/** Sizes that the user chose: all sizes of an input, by its name, or one size, by the name of a dimension. */
 export type Sizes = Readonly<Record<string, readonly number[]>>;
 
-/** Sizes tried, in this order, for those that a file leaves to the caller, other than the first of an input. */
+/** Sizes tried, in this order, for dimensions that a file leaves open, other than the first of an input. */
 const FREE_SIZES = [32, 224, 64, 128, 16, 8, 4, 1, 256, 512];
 
 /**
- * Runs a model on random inputs: -1 to 1 for floats, 0 and 1 for integers of 16 bits and more (indices that every table has).
- * @param batch first size of inputs that leave it to the caller
- * @throws InputError when it takes none of the sizes tried
+ * Runs a model on random inputs: -1 to 1 for floats, 0 and 1 for integers of 16 bits and more (indices valid in every table).
+ * @param batch first size of inputs that leave it open
+ * @throws InputError when no tried size works
  */
 export async function randomRun(runtime: Runtime, session: RuntimeSession, batch: number, sizes: Sizes = {}): Promise<RandomRun> {
   let refused: InputError | undefined;
@@ -69,7 +69,7 @@ async function timed(session: RuntimeSession, feeds: Readonly<Record<string, Run
   return { outputs, seconds: (performance.now() - start) / 1000 };
 }
 
-/** A dimension whose size the file states; others are the caller's to choose, be they named, unnamed or negative. */
+/** Whether the file fixes the size; named, unnamed and negative sizes are the caller's to choose. */
 function isFixed(size: number | string): size is number {
   return typeof size === 'number' && size >= 0;
 }
@@ -82,7 +82,7 @@ function statedShapes(session: RuntimeSession): (readonly [name: string, dims: r
   });
 }
 
-/** A name means one size everywhere: those given for dimensions, and those that given inputs have there. */
+/** A name means one size everywhere: sizes given for dimensions, and sizes from the given shapes of inputs. */
 function namedSizes(session: RuntimeSession, sizes: Sizes): Map<string, number> {
   const named = new Map<string, number>();
   for (const [name, dims] of statedShapes(session)) {
@@ -101,7 +101,7 @@ function namedSizes(session: RuntimeSession, sizes: Sizes): Map<string, number> 
   return named;
 }
 
-/** What is tried at several sizes: names of dimensions, or inputs where they have none. */
+/** What to try several sizes for: names of dimensions, or of inputs whose dimensions have none. */
 function freeNames(session: RuntimeSession, sizes: Sizes): string[] {
   const named = namedSizes(session, sizes);
   const leading = leadingNames(session);
@@ -113,12 +113,12 @@ function freeNames(session: RuntimeSession, sizes: Sizes): string[] {
   return [...new Set(names)].filter((name) => !leading.has(name));
 }
 
-/** Names that stand first in an input: they count images, rows, sequences. */
+/** Names of first dimensions: they count images, rows or sequences. */
 function leadingNames(session: RuntimeSession): ReadonlySet<string> {
   return new Set(statedShapes(session).flatMap(([, [first]]) => (typeof first === 'string' && first ? [first] : [])));
 }
 
-/** Shapes of all inputs, with `batch` for the first size of an input and `free` for others where a file leaves them to the caller. */
+/** Shapes of all inputs, with `batch` for an open first size and `free` for other open sizes. */
 function inputShapes(session: RuntimeSession, batch: number, free: number, sizes: Sizes): Record<string, number[]> {
   const named = namedSizes(session, sizes);
   const leading = leadingNames(session);
@@ -153,7 +153,7 @@ const signed = (next: Next) => () => 2 * next() - 1;
 const coin = (next: Next) => () => Number(next() < 0.5);
 const bigCoin = (next: Next) => () => BigInt(next() < 0.5 ? 1 : 0);
 
-/** Random values of each type that a runtime takes. float16 is fed as its bits. */
+/** Random values for each type that a runtime takes. float16 is passed as bits. */
 const fillers: Readonly<Record<string, (length: { length: number }, next: Next) => ArrayLike<unknown>>> = {
   float32: (length, next) => Float32Array.from(length, signed(next)),
   float64: (length, next) => Float64Array.from(length, signed(next)),

@@ -6,7 +6,7 @@ import { Float16Array } from '@petamoriken/float16';
 import { UsageError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 
-/** The part of onnxruntime-node and onnxruntime-web that is used here, without their types: neither need be installed. */
+/** The part of onnxruntime-node and onnxruntime-web used here, without their types, so that neither must be installed. */
 export interface Runtime<Options = unknown> {
   readonly InferenceSession: { create(model: Uint8Array, options?: Options): Promise<RuntimeSession> };
   readonly Tensor: new (type: TensorType, data: TensorData, dims: readonly number[]) => RuntimeTensor;
@@ -42,13 +42,13 @@ export interface ModelInput {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  /** Images that the file takes at once, when it does not take any number. */
+  /** The batch size, when the file fixes it. */
   readonly fixedBatch?: number | undefined;
 }
 
-/** @throws UsageError when nobody said how the model takes images */
+/** @throws UsageError for a model that takes no images */
 export function requireImages(input: ModelInput | undefined): ModelInput {
-  if (!input) throw new UsageError('this model takes something else than images');
+  if (!input) throw new UsageError('expected a model that takes images, got one with other inputs');
   return input;
 }
 
@@ -62,7 +62,7 @@ export interface Output {
 const HALF_BITS = new Uint16Array(Float16Array.from({ length: 256 }, (_, pixel) => pixel).buffer);
 
 /**
- * Raw pixels 0..255 as the values that the file takes, in its type and layout; a fixed batch is filled up with zeros.
+ * Raw pixels 0..255 as the values that the file takes, in its type and layout; a fixed batch is padded with zeros.
  * @param imagesNCHW shape [count, channels, height, width]
  * @returns float16 as the bits of each value
  */
@@ -87,8 +87,8 @@ export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput
 }
 
 /**
- * Runs one batch and returns every float output for its `count` images as float32, with the seconds that the runtime took.
- * @throws UsageError when the file takes fewer images at once
+ * Runs one batch and returns every float output for its `count` images as float32, with the seconds spent in the runtime.
+ * @throws UsageError when the file fixes a smaller batch size
  */
 export async function runBatch(
   runtime: Runtime,
@@ -98,7 +98,7 @@ export async function runBatch(
   count: number,
 ): Promise<{ outputs: Record<string, Output>; seconds: number }> {
   const batch = input.fixedBatch ?? count;
-  if (count > batch) throw new UsageError(`expected at most ${batch} images at once, as the file takes, got ${count}`);
+  if (count > batch) throw new UsageError(`expected at most ${batch} images at once, the batch size fixed in the file, got ${count}`);
   const { channels, height, width } = input;
   const dims = input.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
   const values = toInput(imagesNCHW, count, input);
@@ -118,7 +118,7 @@ export async function runBatch(
   return { outputs, seconds };
 }
 
-/** A runtime hands out float16 as its bits where JavaScript has no array of them, as a Float16Array elsewhere. */
+/** Runtimes return float16 as bits when JavaScript has no Float16Array, else as a Float16Array. */
 function floatsOf(data: Float32Array | Uint16Array): Float32Array {
   if (data instanceof Float32Array) return data;
   const bits = new Uint16Array(data.buffer, data.byteOffset, data.length);

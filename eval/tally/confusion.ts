@@ -1,10 +1,10 @@
-/** Counts of which class is taken for which. */
+/** Confusion matrix: counts by true and decided class. */
 import type { JsonReader } from '../../src/formats/json.ts';
 
 /** A cell of a confusion matrix: how many images of class `label` are decided as class `decision`. */
 export type ConfusionCell = readonly [label: number, decision: number, images: number];
 
-/** A confusion matrix whose empty cells take no memory: of a thousand classes nearly all are. */
+/** A sparse confusion matrix: with a thousand classes, nearly all cells are empty. */
 export class Confusion {
   readonly #cells = new Map<number, number>();
 
@@ -32,8 +32,8 @@ export class Confusion {
 
 /**
  * Reads a cell from JSON.
- * @param field where it stands in the file
- * @param limits of its numbers
+ * @param field its place in the file, for messages
+ * @param limits upper bounds of its numbers
  * @throws InputError
  */
 export function readCell(

@@ -1,8 +1,8 @@
-/** Images that a backend decides differently than the reference, kept to be drawn. */
+/** Images that a backend decides differently from the reference, kept for the report. */
 import type { ImageShape } from '../../src/data/dataset.ts';
 import type { JsonReader } from '../../src/formats/json.ts';
 import { decidedClass } from '../../src/network/decision.ts';
-import { softmax } from '../runtime/softmax.ts';
+import { softmax } from '../../src/network/softmax.ts';
 
 export interface Decision {
   /** Index of the most likely class; null when no logit is a number. */
@@ -12,7 +12,7 @@ export interface Decision {
 }
 
 export interface Disagreement extends ImageShape {
-  /** Of the image in the data set. */
+  /** Index of the image in the data set. */
   readonly index: number;
   /** Index of the true class. */
   readonly label: number;
@@ -22,14 +22,14 @@ export interface Disagreement extends ImageShape {
   readonly pixels: string;
 }
 
-/** As many are kept of each backend, the first of the data set. */
+/** Number of images kept per backend: the first of the data set. */
 export const MOST_DISAGREEMENTS = 24;
-/** Larger images are kept reduced. */
+/** Larger images are downscaled. */
 const LARGEST_SIDE = 112;
-/** As a network's configuration allows; bounds what is read. */
+/** The limit of a network's configuration; bounds what is read. */
 const MAX_CHANNELS = 1024;
 
-/** Adds disagreements to those found before; in whatever order they come, the first of the data set remain. */
+/** Adds disagreements to those found before; in any order, the first of the data set remain. */
 export function firstDisagreements(before: readonly Disagreement[], more: readonly Disagreement[]): readonly Disagreement[] {
   return more.length === 0 ? before : [...before, ...more].sort((a, b) => a.index - b.index).slice(0, MOST_DISAGREEMENTS);
 }
@@ -42,7 +42,7 @@ export function decide(logits: Float32Array): Decision {
   return { class: decided, confidence: Number.isFinite(probability) ? probability : null };
 }
 
-/** Pixels of one image: as they are, or, of a large one, means of squares. */
+/** Pixels of one image: unchanged, or means of squares for a large image. */
 export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & Pick<Disagreement, 'pixels'> {
   const { channels } = shape;
   const side = Math.ceil(Math.max(shape.height, shape.width) / LARGEST_SIDE);
@@ -63,7 +63,7 @@ export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & P
 
 /**
  * Reads a disagreement from JSON.
- * @param field where it stands in the file
+ * @param field its place in the file, for messages
  * @throws InputError
  */
 export function readDisagreement(json: unknown, field: string, { classes }: { readonly classes: number }, read: JsonReader): Disagreement {

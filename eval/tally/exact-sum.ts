@@ -1,12 +1,12 @@
 /**
- * A sum of float64 numbers that is exact, and so the same bits in whatever order or grouping its summands come: partial
- * results of shards add up to what one run finds. It is kept as an expansion, numbers that do not overlap and whose
- * exact sum is the sum (Shewchuk, Adaptive Precision Floating-Point Arithmetic, 1997): two or three numbers in practice.
+ * An exact sum of float64 numbers, with the same bits for any order or grouping of its summands: partial results of
+ * shards add up to the result of one run. It is kept as an expansion: numbers that do not overlap and add up exactly
+ * to the sum (Shewchuk, Adaptive Precision Floating-Point Arithmetic, 1997): two or three numbers in practice.
  */
 export class ExactSum {
   /** From small to large; no rounding is lost between them. */
   #parts: number[];
-  /** What is not finite follows IEEE's rules, which do not depend on the order of an infinity and NaNs. */
+  /** Sum of non-finite numbers by IEEE rules, which do not depend on order. */
   #notFinite = 0;
 
   constructor(summands: Iterable<number> = []) {
@@ -36,19 +36,19 @@ export class ExactSum {
     for (const part of other.#parts) this.add(part);
   }
 
-  /** The float64 nearest to the exact sum; of two equally near ones the even one. */
+  /** The float64 nearest to the exact sum, ties to even. */
   get value(): number {
     if (this.#notFinite !== 0) return this.#notFinite;
     let at = this.#parts.length - 1;
     let [sum, rest] = [this.#parts[at] ?? 0, 0];
     while (rest === 0 && --at >= 0) [sum, rest] = twoSum(sum, this.#parts[at] as number);
-    // half-way between two numbers: the even one was taken, but smaller parts may lie beyond
+    // half-way between two numbers: ties went to even, but smaller parts may decide
     const beyond = this.#parts[at - 1] ?? 0;
     const other = sum + 2 * rest;
     return other - sum === 2 * rest && Math.sign(beyond) === Math.sign(rest) && rest !== 0 ? other : sum;
   }
 
-  /** The sum as the numbers that give it back: each the nearest to what the ones before leave, so that equal sums are equal lists. */
+  /** Numbers that add up to the sum: each is nearest to the remainder of those before, so that equal sums give equal lists. */
   summands(): number[] {
     if (this.#notFinite !== 0) return [this.#notFinite];
     const rest = new ExactSum(this.#parts);
@@ -61,7 +61,7 @@ export class ExactSum {
   }
 }
 
-/** The rounded sum of two numbers and, exactly, what the rounding lost (Knuth). */
+/** The rounded sum of two numbers and its exact rounding error (Knuth). */
 function twoSum(a: number, b: number): [sum: number, lost: number] {
   const sum = a + b;
   const ofB = sum - a;

@@ -1,4 +1,4 @@
-/** Uncertainty of a fraction that was counted. */
+/** Uncertainty of a counted fraction. */
 
 /** 97.5th percentile of the standard normal distribution. */
 const Z = 1.959964;

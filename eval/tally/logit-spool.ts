@@ -2,12 +2,12 @@ import { readSync, writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { openTemporary, temporaryFileError } from '../../src/data/files/temporary-file.ts';
 
-/** Of a piece that is copied at once. */
+/** Bytes copied at once. */
 const PIECE_BYTES = 1 << 20;
 
 /**
- * Logits kept in a temporary file: memory does not grow with the number of images. Reads and writes are of one batch
- * and meet the system's cache, where a call that blocks takes microseconds and one that does not takes a thread.
+ * Logits kept in a temporary file: memory does not grow with the number of images. Reads and writes hold one batch
+ * and hit the system's cache, where a blocking call takes microseconds and an asynchronous one takes a thread.
  */
 export class LogitSpool {
   readonly #file: FileHandle;
@@ -21,7 +21,7 @@ export class LogitSpool {
   }
 
   /**
-   * @param from index of the first image that will be kept
+   * @param from index of the first image to keep
    * @throws UsageError when the temporary folder cannot be written
    */
   static async open(classes: number, from: number): Promise<LogitSpool> {
@@ -46,14 +46,14 @@ export class LogitSpool {
     }
   }
 
-  /** The logits of images that were written, shape [images, classes]. */
+  /** The logits written for some images, shape [images, classes]. */
   read(offset: number, images: number): Float32Array {
     const logits = new Float32Array(images * this.#classes);
     this.#fill(new Uint8Array(logits.buffer), this.#position(offset));
     return logits;
   }
 
-  /** The logits of the first images, as they lie in memory, in pieces. */
+  /** The logits of the first images, as raw bytes in pieces. */
   *pieces(images: number): Generator<Uint8Array, void, undefined> {
     const end = images * this.#classes * Float32Array.BYTES_PER_ELEMENT;
     for (let position = 0; position < end; position += PIECE_BYTES) {

@@ -2,14 +2,14 @@
 
 import { decidedClass } from '../../src/network/decision.ts';
 
-/** The class that each row decides for; -1 where it holds no number. */
+/** The class decided by each row; -1 when all its logits are NaN. */
 export function top1(logits: Float32Array, classes: number): Int32Array {
   return Int32Array.from({ length: logits.length / classes }, (_, row) => decidedClass(logits, row * classes, classes));
 }
 
 /**
- * Images whose label is among the `k` largest logits, of equal ones the first. A label whose logit is NaN is never right; for
- * k = 1 these are the images whose `top1` is their label.
+ * Counts images whose label is among the `k` largest logits; on ties the lower index wins. A label whose logit is NaN is never right; for
+ * k = 1 these are the images with `top1` equal to the label.
  */
 export function countTopK(logits: Float32Array, labels: Int32Array, classes: number, k: number): number {
   let right = 0;
@@ -25,7 +25,7 @@ export function countTopK(logits: Float32Array, labels: Int32Array, classes: num
   return right;
 }
 
-/** Sums over all values, from which the errors of any number of batches follow. */
+/** Sums over all values, from which the errors over any number of batches are computed. */
 export interface Difference {
   readonly count: number;
   /** Sum and largest of the absolute differences. */

@@ -1,4 +1,4 @@
-/** The middle of some values, and how far they spread around it. */
+/** Median and quartiles of some values. */
 export interface Quartiles {
   readonly median: number;
   readonly low: number;

@@ -1,4 +1,4 @@
-/** What the run of a backend over images counts. */
+/** Counts of a backend's run over images. */
 import type { ImageShape } from '../../src/data/dataset.ts';
 import type { JsonReader } from '../../src/formats/json.ts';
 import { MAX_CLASSES } from '../../src/network/config.ts';
@@ -7,11 +7,11 @@ import { type Disagreement, decide, firstDisagreements, keepImage, MOST_DISAGREE
 import { ExactSum } from './exact-sum.ts';
 import { addDifference, countTopK, noDifference, top1 } from './metrics.ts';
 
-/** One batch, as a backend answered it. */
+/** One batch with the answers of a backend. */
 export interface Answers {
   /** Index of the first image in the data set. */
   readonly offset: number;
-  /** Of one image. */
+  /** Shape of one image. */
   readonly shape: ImageShape;
   /** Raw pixels, shape [images, channels, height, width]; only those of images decided differently are kept. */
   readonly imagesNCHW: Uint8Array;
@@ -19,14 +19,14 @@ export interface Answers {
   readonly labels: Int32Array;
   /** Shape [images, classes]. */
   readonly logits: Float32Array;
-  /** What the reference answered for the same images, the same shape; undefined when this is the reference. */
+  /** Logits of the reference for the same images, same shape; undefined when this is the reference. */
   readonly reference: Float32Array | undefined;
 }
 
 /**
  * Counts of any number of batches, in any order. Tallies of parts of a data set merge to exactly the tally of the whole:
- * whole numbers and largest values do by nature, and a sum of floats because it is exact. Within an image the sums are
- * rounded, in the order of the classes, which no shard changes; between images nothing is.
+ * integers and maxima do by nature, and float sums because they are exact. Within an image, sums are rounded in the order
+ * of the classes, which sharding does not change; between images nothing is rounded.
  */
 export class Tally {
   images = 0;
@@ -35,9 +35,9 @@ export class Tally {
   top5 = 0;
   /** Images whose most likely class is not the reference's. */
   disagreements = 0;
-  /** The first of them. */
+  /** The first of those images. */
   firstDisagreements: readonly Disagreement[] = [];
-  /** Of the logits against the reference's: NaN stays NaN. */
+  /** Largest absolute difference of the logits from the reference; NaN stays NaN. */
   maxAbsDiff = 0;
   readonly absDiff = new ExactSum();
   readonly squaredDifference = new ExactSum();
@@ -87,7 +87,7 @@ export class Tally {
     this.squaredReference.merge(other.squaredReference);
   }
 
-  /** As JSON; a sum as the numbers that add up to it, so that nothing is lost. */
+  /** As JSON, without loss: a sum is written as the numbers that add up to it. */
   toJSON() {
     const { classes, images, top1, top5 } = this;
     const sum = (exact: ExactSum) => exact.summands().map(toJson);
@@ -146,10 +146,10 @@ function disagreement(
   return { index: offset + i, label: labels[i] as number, reference: of(reference), decision: of(logits), ...kept };
 }
 
-/** More than the squares of any number of float32 values, and far from where float64 ends. */
+/** Larger than any sum of squared float32 values, and far below the largest float64. */
 const MAX_SUM = 1e100;
 
-/** JSON has no word for what is not finite. */
+/** JSON has no non-finite numbers: they are written as strings. */
 function toJson(value: number): number | string {
   return Number.isFinite(value) ? value : String(value);
 }

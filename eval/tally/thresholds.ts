@@ -1,5 +1,5 @@
-/** When a backend gives the same answers as the reference. */
-import type { RecordedForm } from '../../converters/onnx/metadata.ts';
+/** Thresholds for a backend to count as equal to the reference. */
+import type { RecordedForm } from '../../src/network/file-metadata.ts';
 
 export interface Thresholds {
   /** Smallest fraction of images whose most likely class is the reference's. */
@@ -12,8 +12,8 @@ export interface Thresholds {
 export const defaultThresholds: Thresholds = { agreement: 1, relError: 1e-4 };
 
 /**
- * Forms whose numbers are rounded between operators, where runtimes differ: which sums are float16, where a tie falls. A
- * difference of 1e-7 in front of a quantizer can become one of its steps: the author's network in 8 bits differs by 3e-4
+ * Forms that round between operators, where runtimes differ: in which sums are float16, and in how ties are rounded. A
+ * difference of 1e-7 before a quantizer can become a whole step after it: the author's network in 8 bits differs by 3e-4
  * between onnxruntime on the CPU and in wasm.
  */
 const roundedThresholds: Readonly<Partial<Record<RecordedForm, Thresholds>>> = {
@@ -26,7 +26,7 @@ export function thresholdsOf(form: RecordedForm | undefined): Thresholds {
   return (form && roundedThresholds[form]) ?? defaultThresholds;
 }
 
-/** Two files, one of which rounds: decisions count, as with `export --min-agreement`; int8's logits differ by about 1 % (bench/matrix.txt). */
+/** For two files when one of them rounds: decisions count, as with `export --min-agreement`; int8's logits differ by about 1 % (bench/matrix.txt). */
 const acrossForms: Thresholds = { agreement: 0.98, relError: 0.05 };
 
 /** Thresholds for two files of these forms. */

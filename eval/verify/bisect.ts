@@ -1,4 +1,4 @@
-/** Where two runs of a network part: every layer's output of both, compared in order of execution. */
+/** Finds where two runs of a network differ first: compares the output of every layer in order of execution. */
 import { UsageError } from '../../src/errors.ts';
 import { layers } from '../../src/network/topology.ts';
 import type { BackendOptions } from '../backends/backend.ts';
@@ -24,10 +24,10 @@ export interface LayerDifference {
   /** Name of the layer's output; in files of this project the name of the layer. */
   readonly layer: string;
   readonly op: string;
-  /** Null where `problem` says why there is none. */
+  /** Null when `problem` says why. */
   readonly relError: number | null;
   readonly maxAbsDiff: number | null;
-  /** A difference that is not finite comes from a NaN or an infinity, a relative one also from a layer of zeros. */
+  /** `not finite`: from a NaN or an infinity, or from a layer that is all zeros in A. */
   readonly problem: 'other shape' | 'not finite' | null;
 }
 
@@ -36,7 +36,7 @@ export interface Bisection {
   readonly b: string;
   readonly images: number;
   readonly tolerance: number;
-  /** Every output that both sides have, in order of execution. */
+  /** Every layer that both sides have, in order of execution. */
   readonly layers: readonly LayerDifference[];
   /** The first layer beyond the tolerance; null when there is none. */
   readonly first: LayerDifference | null;
@@ -46,15 +46,15 @@ export interface BisectOptions {
   /** Raw pixels 0..255, shape [count, channels, height, width]. */
   readonly imagesNCHW: Uint8Array;
   readonly count: number;
-  /** Largest relative error of a layer's output; by default that of the less exact of the two files' forms. */
+  /** Largest relative error of a layer's output; by default the threshold of the less exact form of the two files. */
   readonly tolerance?: number | undefined;
   readonly backendOptions?: Omit<BackendOptions, 'batch'> | undefined;
 }
 
 /**
- * Compares two sides layer by layer. The outputs of all layers are made outputs of the files, so that a runtime
- * cannot fuse across them: what only a fusion does wrong is not seen.
- * @throws UsageError when the sides share no layer, take images of different shapes, or fewer at once than `count`
+ * Compares two sides layer by layer. All layers become outputs of the files, so that a runtime cannot fuse across them:
+ * an error that only fusion causes is not found.
+ * @throws UsageError when the sides share no layer, take images of different shapes, or fix a smaller batch size than `count`
  * @throws DeviceError when a backend is not available
  */
 export function bisect([a, b]: readonly [Side, Side], options: BisectOptions): Promise<Bisection> {
@@ -62,13 +62,13 @@ export function bisect([a, b]: readonly [Side, Side], options: BisectOptions): P
   return bisectDecoded(decoded(a), decoded(b), options);
 }
 
-/** The same of files that are already decoded. */
+/** The same for decoded files. */
 export async function bisectDecoded(a: DecodedSide, b: DecodedSide, options: BisectOptions): Promise<Bisection> {
   const [modelA, modelB] = [a.model, b.model];
   if (imageShape(modelA) !== imageShape(modelB))
     throw new UsageError(`${a.name} takes images of ${imageShape(modelA)}, ${b.name} of ${imageShape(modelB)}: expected the same`);
   const most = Math.min(...[modelA, modelB].map(({ input }) => input.fixedBatch ?? options.count));
-  if (options.count > most) throw new UsageError(`expected at most ${most} images, as a file takes at once, got ${options.count}`);
+  if (options.count > most) throw new UsageError(`expected at most ${most} images, the batch size fixed in a file, got ${options.count}`);
   const tolerance = options.tolerance ?? Math.max(...[modelA, modelB].map(({ metadata }) => thresholdsOf(metadata?.form).relError));
   const namesB = new Set(outputsOf(modelB).map(({ name }) => name));
   const shared = outputsOf(modelA).filter(({ name }) => namesB.has(name));
@@ -78,9 +78,9 @@ export async function bisectDecoded(a: DecodedSide, b: DecodedSide, options: Bis
   const outputsB = await run(b, names, options);
   const compared = shared.flatMap(({ name, op }) => {
     const [x, y] = [outputsA, outputsB].map((outputs) => (Object.hasOwn(outputs, name) ? outputs[name] : undefined));
-    return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // an output of integers is not compared
+    return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // integer outputs are not compared
   });
-  if (compared.length === 0) throw new UsageError(`${a.backend} and ${b.backend} show no layer of ${a.name} and ${b.name}`);
+  if (compared.length === 0) throw new UsageError(`${a.backend} and ${b.backend} return no common layer of ${a.name} and ${b.name}`);
   const first = compared.find(({ relError }) => relError === null || relError > tolerance) ?? null;
   return {
     a: `${a.name} on ${a.backend}`,

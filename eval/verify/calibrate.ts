@@ -1,4 +1,4 @@
-/** Ranges of a network's activations, seen on real images: what 8-bit activations are scaled by. */
+/** Ranges of a network's activations on real images, which set the scales of 8-bit activations. */
 import { planInt8, type QuantizedTensor } from '../../converters/onnx/forms/int8/plan.ts';
 import { quantizationOf, type Range, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
 import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
@@ -14,33 +14,33 @@ import { withOutputs } from './with-outputs.ts';
 
 export interface CalibrateOptions {
   readonly data: ImageSet;
-  /** So many are taken from all over the data set; 256 by default. */
+  /** Number of images, taken evenly from the data set; 256 by default. */
   readonly images?: number | undefined;
-  /** How a range follows from the values seen; `percentile` by default. */
+  /** How a range is chosen from the observed values; `percentile` by default. */
   readonly method?: Method | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Images run at once: the activations of all layers are held, 10 MB an image for WRN-20-10. */
+/** Batch size: the activations of all layers are held, 10 MB per image for WRN-20-10. */
 const BATCH = 8;
 const IMAGES_SEEN = 256;
-/** Fewer images show too little of what a network can meet. */
+/** Fewer images are not representative. */
 const MIN_IMAGES = 16;
 
 export const methodNames = ['percentile', 'mse', 'minmax'] as const;
 export type Method = (typeof methodNames)[number];
 
-/** How a range follows from the values seen. */
+/** How a range is chosen from the observed values. */
 export const methods: Readonly<Record<Method, (seen: Histogram, tensor: QuantizedTensor) => Range>> = {
-  /** Clips 0.01 % of the values on each side that has any. */
+  /** Clips 0.01 % of the values on each side. */
   percentile: (seen, tensor) => {
     const [low, high] = [seen.quantile(1e-4), seen.quantile(1 - 1e-4)];
-    return low < high ? { low, high } : methods.minmax(seen, tensor); // nearly all are the same: the few others are what there is
+    return low < high ? { low, high } : methods.minmax(seen, tensor); // nearly all values are equal: keep the few others
   },
-  /** The smallest squared error of rounding and clipping together. */
+  /** Minimizes the squared error of rounding and clipping together. */
   mse: leastSquaredError,
-  /** All values seen. */
+  /** Covers all observed values. */
   minmax: (seen) => ({ low: seen.min, high: seen.max }),
 };
 
@@ -81,7 +81,7 @@ export async function calibrate(
 
 function finite(name: string, values: Float32Array): Float32Array {
   if (values.every(Number.isFinite)) return values;
-  throw new InputError('calibration', name, 'expected finite activations, got others');
+  throw new InputError('calibration', name, 'expected finite activations, got NaN or infinity');
 }
 
 /** Clips both sides in the same proportion. */

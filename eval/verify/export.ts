@@ -1,4 +1,5 @@
-/** The proof that an exported file is the model it was made from: read back bit by bit, and run. */
+/** Verifies that an exported file equals its model: reads it back bit by bit, and runs it. */
+
 import { type Comparison, compareExport } from '../../converters/onnx/compare.ts';
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
@@ -15,7 +16,7 @@ import { referenceLogits } from './reference.ts';
 export const EXPORT_TOLERANCE = 1e-4;
 
 export interface Verification extends Comparison {
-  /** Images run. */
+  /** Number of images run. */
   readonly images: number;
   readonly relError: number;
 }
@@ -40,8 +41,8 @@ export async function verifyExport(file: Uint8Array, { model }: { readonly model
 }
 
 /**
- * Runs the images through onnxruntime's CPU provider and frees the session. Without graph optimization the weights
- * are unpacked as the layers run, which halves the memory of a network that is run once.
+ * Runs the images through onnxruntime's CPU provider and frees the session. Without graph optimization, weights are
+ * unpacked while the layers run, which halves the memory of a network that runs once.
  */
 async function logits(file: Uint8Array, images: Uint8Array): Promise<Float32Array> {
   const { input } = readClassifier(file);

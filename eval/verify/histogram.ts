@@ -1,6 +1,6 @@
-/** The distribution of values that come in batches, in bounded memory. */
+/** Distribution of values from many batches, in bounded memory. */
 
-/** Even: doubling the limit merges the bins in pairs around 0. */
+/** Number of bins; even, because doubling the limit merges pairs of bins around 0. */
 const BINS = 8192;
 
 export class Histogram {
@@ -34,7 +34,7 @@ export class Histogram {
     this.#count += values.length;
   }
 
-  /** Value below which a fraction of all values lie, to the width of a bin; the smallest and the largest value for 0 and 1. */
+  /** Value below which a fraction of all values lies, exact to a bin width; 0 and 1 give the smallest and largest value. */
   quantile(fraction: number): number {
     if (fraction <= 0) return this.#min;
     const target = fraction * this.#count;

@@ -1,23 +1,22 @@
-/** What 8-bit activations cost and gain: an int8 file beside the float32 form of the same model, image by image. */
+/** Measures what 8-bit activations cost and gain: compares an int8 file with the float32 form of its model, image by image. */
 import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
-import { type InputLayout, readMetadata } from '../../converters/onnx/metadata.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
+import { type InputLayout, readMetadata } from '../../src/network/file-metadata.ts';
 import type { Model } from '../../src/network/model.ts';
-import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 import { quartiles } from '../tally/quartiles.ts';
 import { type LayerError, layerErrors } from './layer-errors.ts';
-import { type Accuracy, accuracyOf, compareBits, type LoadedForm, withLoaded } from './rounded-form.ts';
+import { type Accuracy, compareBits, FormComparison, type LoadedForm, withLoaded } from './rounded-form.ts';
 
 export interface Int8Options {
   /** The model that the file was made from, and its ranges. */
   readonly model: Model;
   readonly ranges: Ranges;
-  /** Labelled images that were not calibrated with. */
+  /** Labelled images that were not used for calibration. */
   readonly data: ImageSet;
-  /** So many are taken from all over the data set, 500 by default; all when there are fewer. */
+  /** Number of images, taken evenly from the data set; 500 by default, or all when there are fewer. */
   readonly images?: number | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
@@ -29,13 +28,13 @@ export interface Int8Verification {
   readonly images: number;
   /** Fraction of images whose most likely class is the float form's. */
   readonly agreement: number;
-  /** Of the logits. */
+  /** Relative error of the logits. */
   readonly relError: number;
   readonly float: Accuracy;
   readonly int8: Accuracy;
   /** Every 8-bit tensor in order of execution. */
   readonly layers: readonly LayerError[];
-  /** Milliseconds an image on this machine's CPU, batches of both forms in turn. */
+  /** Milliseconds per image on this machine's CPU; batches of both forms alternate. */
   readonly milliseconds: { readonly float: number; readonly int8: number };
 }
 
@@ -43,44 +42,35 @@ const BATCH = 16;
 const IMAGES = 500;
 
 /**
- * Runs both forms over the same images in turn on the CPU.
- * @throws ParityError when the file's bits are not the model's; `signal.reason` when it is aborted
+ * Runs both forms alternately over the same images on the CPU.
+ * @throws ParityError when the file's bits differ from the model; `signal.reason` when it is aborted
  */
 export async function verifyInt8(file: Uint8Array, options: Int8Options): Promise<Int8Verification> {
   const { model, ranges, data, images = IMAGES, onProgress, signal } = options;
   const bits = compareBits(file, model);
   const total = Math.min(images, data.length);
   const layers = await layerErrors(model, ranges, data, signal);
-  const input = readMetadata(decodeModel(file))?.input as InputLayout;
-  const { classes } = model.config;
-  const counts = { images: 0, agree: 0, float: 0, int8: 0 };
+  const input = readMetadata(decodeModel(file).metadata_props)?.input as InputLayout;
+  const comparison = new FormComparison(model.config.classes);
   const seconds: { float: number[]; int8: number[] } = { float: [], int8: [] };
-  let difference = noDifference;
   const compare = async (floatForm: LoadedForm, int8Form: LoadedForm) => {
     for await (const { imagesNCHW, labels, count } of spread(data, BATCH, total)) {
       signal?.throwIfAborted();
       const [float, int8] = [await floatForm.run(imagesNCHW, count), await int8Form.run(imagesNCHW, count)];
-      difference = addDifference(difference, int8.logits, float.logits);
-      const expected = top1(float.logits, classes);
-      counts.images += count;
-      counts.agree += top1(int8.logits, classes).filter((c, i) => c === expected[i]).length;
-      counts.float += countTopK(float.logits, labels, classes, 1);
-      counts.int8 += countTopK(int8.logits, labels, classes, 1);
+      comparison.add(float.logits, int8.logits, labels);
       if (count === BATCH || total < BATCH) {
         seconds.float.push(float.seconds / count);
         seconds.int8.push(int8.seconds / count);
       }
-      onProgress?.(counts.images, total);
+      onProgress?.(comparison.images, total);
     }
   };
   await withLoaded(toOnnx(model, { form: 'packed', input }), (float) => withLoaded(file, (int8) => compare(float, int8)));
   return {
     bits,
-    images: counts.images,
-    agreement: counts.agree / counts.images,
-    relError: relativeError(difference),
-    float: accuracyOf(counts.float, counts.images),
-    int8: accuracyOf(counts.int8, counts.images),
+    ...comparison.result,
+    float: comparison.accuracy('float'),
+    int8: comparison.accuracy('rounded'),
     layers,
     milliseconds: { float: quartiles(seconds.float).median * 1000, int8: quartiles(seconds.int8).median * 1000 },
   };

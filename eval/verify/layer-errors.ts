@@ -1,4 +1,4 @@
-/** What each 8-bit tensor of an int8 file costs: its own values, the logits, and what has gathered up to it. */
+/** Errors caused by each 8-bit tensor of an int8 file: in its own values, in the logits, and accumulated up to it. */
 import type { Tensor } from 'onnxruntime-node';
 import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
 import { type Quantization, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
@@ -17,15 +17,15 @@ import { withOutputs } from './with-outputs.ts';
 /** Relative errors against the float network. */
 export interface LayerError {
   readonly layer: string;
-  /** Of this layer's values, stored in 8 bits; nothing else is rounded. */
+  /** Of this layer's values when only they are rounded to 8 bits. */
   readonly own: number;
   /** Of the logits, when only this layer is stored in 8 bits. */
   readonly logits: number;
-  /** Of this layer's values in the int8 file, with all that went before. */
+  /** Of this layer's values in the int8 file, including the errors of earlier layers. */
   readonly total: number;
 }
 
-/** Few images: the network runs once more for every 8-bit tensor. */
+/** Few images, because the network runs once per 8-bit tensor. */
 const COUNT = 8;
 const LAYOUT = 'nchw-float';
 
@@ -38,7 +38,7 @@ export async function layerErrors(model: Model, ranges: Ranges, data: ImageSet, 
   const names = [...quantizations.keys()];
   const ort = await loadPackage('onnxruntime-node');
   const images = await sample(ort, data);
-  /** Values of all gates; only that of one tensor is open, or none. */
+  /** Values of all gates: open for one tensor, or for none. */
   const gates = (open?: string) => Object.fromEntries(names.map((name) => [gate(name), new ort.Tensor('bool', [name === open], [])]));
   const [int8] = await run(ort, withOutputs(toInt8Proto(model, { ranges }), names), images, [{}], signal);
   const settings = [gates(), ...names.map(gates)];
@@ -59,15 +59,15 @@ function error(got: Float32Array | undefined, expected: Float32Array | undefined
   return relativeError(addDifference(noDifference, got as Float32Array, expected as Float32Array));
 }
 
-/** The layer whose 8 bits change the logits most. */
+/** The layer whose rounding to 8 bits changes the logits most. */
 export function worstLayer(layers: readonly LayerError[]): LayerError {
   return layers.reduce((worst, layer) => (layer.logits > worst.logits ? layer : worst));
 }
 
-/** Name of the input that says whether a tensor goes through 8 bits. */
+/** Name of the input that decides whether a tensor is rounded to 8 bits. */
 const gate = (tensor: string) => `${tensor}.gate`;
 
-/** The float network, in which each tensor can be sent through 8 bits. */
+/** The float network, with a gate for each tensor to round it to 8 bits. */
 function gated(model: Model, quantizations: ReadonlyMap<string, Quantization>): ModelProto {
   const proto = toOnnxProto(model, { form: 'packed', input: LAYOUT });
   const graph = new Graph();
@@ -104,7 +104,7 @@ async function sample(ort: OnnxRuntime, data: ImageSet): Promise<Tensor> {
   return new ort.Tensor('float32', images, [count, channels, height, width]);
 }
 
-/** Every output of a file with the first setting of its gates, and the logits with the others: the rest is large. */
+/** All outputs for the first setting of the gates; for the others only the logits, to save memory. */
 async function run(
   ort: OnnxRuntime,
   file: Uint8Array,

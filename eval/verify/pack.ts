@@ -1,4 +1,4 @@
-/** The proof that two ONNX files compute the same: both run in onnxruntime on the same inputs. */
+/** Verifies that two ONNX files compute the same: runs both in onnxruntime on the same inputs. */
 import { readFile } from 'node:fs/promises';
 import { Float16Array } from '@petamoriken/float16';
 import type { Value } from '../../converters/inspect/onnx-summary.ts';
@@ -23,16 +23,16 @@ import { defaultThresholds } from '../tally/thresholds.ts';
 type Outputs = Readonly<Record<string, RuntimeTensor>>;
 
 export interface PackVerification {
-  /** Every weight that was packed, as onnxruntime computes it from both files: each sign is the same. */
+  /** Every packed weight, as onnxruntime computes it from both files; all signs are equal. */
   readonly weights: WeightComparison;
-  /** Of all outputs on random inputs; null where they say nothing: see `unproven`. */
+  /** Largest error of the outputs on random inputs; null when they were not compared, see `unproven`. */
   readonly relError: number | null;
   readonly maxAbsDiff: number | null;
   /** Shapes of the random inputs. */
   readonly inputs: Shapes;
-  /** True where outputs agree only as the files are written: onnxruntime's optimizer runs the original in fewer bits (8-bit products). */
+  /** True when outputs agree only with onnxruntime's optimizer off, because it runs the original in fewer bits (8-bit products). */
   readonly asWritten?: boolean;
-  /** Why outputs could not be compared: the model draws random numbers, or takes what cannot be drawn. */
+  /** Why outputs were not compared: the model is random, or takes inputs that cannot be random. */
   readonly unproven?: string;
   /** On images of a data set; null without one. */
   readonly data: { readonly images: number; readonly agreement: number; readonly relError: number; readonly maxAbsDiff: number } | null;
@@ -40,7 +40,7 @@ export interface PackVerification {
 
 export interface WeightComparison {
   readonly count: number;
-  /** Largest difference of a weight, as a part of its size: 0 is bit for bit. */
+  /** Largest relative difference of a weight; 0 is bit for bit. */
   readonly difference: number;
 }
 
@@ -54,24 +54,24 @@ export interface PackData {
 
 const BATCH = 16;
 
-/** A file by its path, as external data needs, or its bytes. */
+/** A file: its path, needed for external data, or its bytes. */
 export type PackFile = string | Uint8Array;
 
 export interface VerifyPackOptions {
-  /** The file that `packOnnx` or `unpackOnnx` was given. */
+  /** The input file of `packOnnx` or `unpackOnnx`. */
   readonly original: PackFile;
-  /** What `packOnnx` says it packed: these weights are compared one by one. */
+  /** The weights that `packOnnx` packed; they are compared one by one. */
   readonly packed?: readonly Pick<Packed, 'tensor' | 'layer' | 'error'>[] | undefined;
-  /** Reads what stands beside the original. */
+  /** Reads the external data of the original. */
   readonly read?: ReadExternal | undefined;
-  /** Sizes of inputs that the model leaves to the caller. */
+  /** Sizes of inputs that the model leaves open. */
   readonly sizes?: Sizes | undefined;
   readonly data?: PackData | undefined;
 }
 
 /**
  * Compares the weights of a packed or unpacked file with those of its original, one by one, then runs both on onnxruntime's CPU provider.
- * @throws ParityError when a sign is another, or a weight or an output differs by more than the tolerance and the threshold of `eval`
+ * @throws ParityError when a sign differs, or a weight or an output differs by more than the tolerance and the threshold of `eval`
  * @throws InputError when the original cannot be run
  */
 export async function verifyPack(
@@ -86,7 +86,7 @@ export async function verifyPack(
       new InputError(
         'onnx',
         typeof original === 'string' ? original : 'file',
-        `expected a model that onnxruntime runs, so that parity can be proved, got ${reason}`,
+        `expected a model that onnxruntime runs, to verify parity, got ${reason}`,
       ),
   );
   try {
@@ -109,7 +109,7 @@ export async function verifyPack(
   }
 }
 
-/** How far a runtime's scale may be from ours where the file computes it: a mean is summed in an order of its own. */
+/** Allowed difference of a scale that the file computes: runtimes sum a mean in different orders. */
 const ROUNDING = new Map<number, number>([
   [DataType.FLOAT16, 2 ** -9],
   [DataType.BFLOAT16, 2 ** -6],
@@ -128,7 +128,7 @@ async function compareWeights(
   for (const one of weightModels(before, new Set(about.keys()), read)) {
     const row = about.get(one.tensor);
     const other = news.next().value;
-    if (!row || other?.tensor !== one.tensor) throw new ParityError(`${one.tensor}: the new file does not hold these weights`);
+    if (!row || other?.tensor !== one.tensor) throw new ParityError(`${one.tensor}: expected these weights in the new file, got none`);
     const [expected, got] = [await weightsOf(one.model), await weightsOf(other.model)];
     if (got.length !== expected.length) throw new ParityError(`weights of ${row.layer}: expected ${expected.length}, got ${got.length}`);
     const negative = (w: number) => w < 0 || Object.is(w, -0);
@@ -140,7 +140,7 @@ async function compareWeights(
       if (a !== b) largest = Math.max(largest, Math.abs(a - b) / Math.abs(a));
     }
     if (flipped > 0)
-      throw new ParityError(`weights of ${row.layer}: expected every sign of the original, got ${flipped} of ${got.length} others`);
+      throw new ParityError(`weights of ${row.layer}: expected the signs of the original, got ${flipped} of ${got.length} different`);
     const allowed = row.error * 1.001 + (ROUNDING.get(one.type) ?? FLOAT_ROUNDING);
     if (!(largest <= allowed))
       throw new ParityError(`weights of ${row.layer}: expected a difference of at most ${allowed}, got ${largest}`);
@@ -174,7 +174,7 @@ async function open(file: PackFile, refuse: (reason: string) => Error): Promise<
   }
 }
 
-/** A file of the FPGA flows calls BipolarQuant, which a stock runtime does not know: it runs with a function of that name. */
+/** A file for FPGA flows calls BipolarQuant, unknown to stock runtimes: a local function of that name makes it run. */
 async function create(source: PackFile, more: PlainOptions = {}): Promise<RuntimeSession> {
   const { InferenceSession } = await loadPackage('onnxruntime-node');
   const sessionOptions = { ...options, ...more };
@@ -207,7 +207,7 @@ const olderBipolarQuant: FunctionProto = {
   ],
 };
 
-/** The model with the functions that it lacks; undefined when it lacks none. */
+/** The model with its missing functions added; undefined when none is missing. */
 function withBipolarQuant(model: ModelProto): ModelProto | undefined {
   const nodes = (model.graph ? allGraphs(model.graph) : []).flatMap(({ node }) => node ?? []);
   const isCalled = (name: string) => nodes.some(({ op_type, domain }) => op_type === 'BipolarQuant' && domain === name);
@@ -237,7 +237,7 @@ async function compareRandom(
 ): Promise<Omit<PackVerification, 'data' | 'weights'>> {
   const unproven = (why: string, inputs: Shapes = {}) => ({ relError: null, maxAbsDiff: null, inputs, unproven: why });
   const stranger = values.find(({ kind }) => kind !== 'tensor');
-  if (stranger) return unproven(`input ${stranger.name} is ${stranger.type}, which is not drawn at random`);
+  if (stranger) return unproven(`input ${stranger.name} is ${stranger.type}, which cannot be random`);
   requireSizes(values, sizes ?? {});
   const { shapes, feeds, outputs } = await randomRun(await loadPackage('onnxruntime-node'), before, 1, sizes);
   const got = await runNew(after, feeds);
@@ -247,7 +247,7 @@ async function compareRandom(
     if (!isAlike(outputs, await before.run(feeds)))
       return unproven('the model is not deterministic: two runs of the original on the same inputs differ', shapes);
     const [plain, plainNew] = [await runAsWritten(original, feeds), await runAsWritten(file, feeds)];
-    if (isAlike(plain, outputs)) throw error; // the optimizer is not what makes the difference
+    if (isAlike(plain, outputs)) throw error; // the optimizer does not cause the difference
     return { ...difference(plain, plainNew, threshold), inputs: shapes, asWritten: true };
   }
 }
@@ -281,7 +281,7 @@ async function runNew(session: RuntimeSession, feeds: RandomRun['feeds']): Promi
 
 const cannotRun = (reason: string) => new ParityError(`onnxruntime cannot run the new file: ${reason}`);
 
-/** Largest relative error of an output, each compared for itself. */
+/** Largest relative error of any output, each compared separately. */
 function difference(expected: Outputs, got: Outputs, threshold: number): { relError: number; maxAbsDiff: number } {
   let [relError, maxAbsDiff] = [0, 0];
   for (const [name, value] of Object.entries(expected)) {
@@ -296,12 +296,12 @@ function difference(expected: Outputs, got: Outputs, threshold: number): { relEr
   return { relError, maxAbsDiff };
 }
 
-/** Sequences and maps, which outputs may be too, have no type. */
+/** Outputs may also be sequences and maps, which have no type. */
 function isTensor(value: unknown): value is RuntimeTensor {
   return typeof value === 'object' && value !== null && 'dims' in value;
 }
 
-/** Values as floats; where both hold the same one, e.g. an infinity, 0 stands for an equal pair that has no finite distance. */
+/** Values as floats; 0 replaces equal pairs that have no finite distance, such as two infinities. */
 function comparable(got: RuntimeTensor, expected: RuntimeTensor): [Float32Array, Float32Array] {
   const values = ({ type, data }: RuntimeTensor): ArrayLike<unknown> =>
     type === 'float16' ? halves(data as Uint16Array) : (data as Float32Array);
@@ -314,7 +314,7 @@ function comparable(got: RuntimeTensor, expected: RuntimeTensor): [Float32Array,
   return [Float32Array.from(a, (v, i) => number(v, b[i])), Float32Array.from(b, (v, i) => (typeof v === 'string' ? 0 : number(v, a[i])))];
 }
 
-/** A runtime hands out float16 as its bits where JavaScript has no array of them. */
+/** Runtimes return float16 as bits when JavaScript has no Float16Array. */
 function halves(data: Uint16Array): ArrayLike<number> {
   return data instanceof Uint16Array ? new Float16Array(data.slice().buffer) : data;
 }

@@ -1,7 +1,7 @@
 /**
  * The reference of every export: the topology interpreted layer by layer in this file, from the model's own
- * tensors. Only the convolution itself is borrowed from onnxruntime, one layer at a time, with float32 weights
- * +-s; so a mistake in the lowering, in the unpacking or in a runtime's graph optimizer shows as a difference.
+ * tensors. Only the convolution itself runs in onnxruntime, one layer at a time, with float32 weights +-s.
+ * So a mistake in the lowering, in the unpacking or in a runtime's graph optimizer shows as a difference.
  */
 import { Graph } from '../../converters/onnx/graph.ts';
 import { DataType, encodeModel } from '../../proto/onnx.ts';
@@ -79,7 +79,7 @@ function compute(model: Model, layer: Exclude<Layer, ConvLayer>, inputs: readonl
   }
 }
 
-/** factor * x + offset, both of the channel. */
+/** factor * x + offset, per channel. */
 function affine(
   x: Float32Array,
   [channels, height, width]: Shape,

@@ -1,19 +1,19 @@
 /**
- * A float16 file as a GPU computes it, on the CPU: onnxruntime has no float16 kernels there and would compute the file
- * in float32 throughout, so that neither rounding nor overflow showed. Here the operators are float32, and what each
- * of them makes is rounded to float16; sums inside an operator stay float32, as on tensor cores.
+ * Rewrites a float16 file so that the CPU computes it as a GPU does. onnxruntime has no float16 kernels for the CPU and
+ * would compute the file in float32 throughout, which hides rounding and overflow. Here the operators are float32 and
+ * every result is rounded to float16; sums inside an operator stay float32, as on tensor cores.
  */
 import { Float16Array } from '@petamoriken/float16';
 import { floats, node } from '../../converters/onnx/graph.ts';
 import { dimsOf } from '../../converters/onnx/initializer.ts';
 import { DataType, encodeModel, type ModelProto, type NodeProto, type TensorProto, type ValueInfoProto } from '../../proto/onnx.ts';
 
-/** Operators that make new numbers; the others move or choose among those that are there. */
+/** Operators that compute new numbers; the others move or select existing ones. */
 const COMPUTES = new Set(['Conv', 'BatchNormalization', 'Add', 'Sub', 'Mul', 'Div', 'AveragePool', 'GlobalAveragePool']);
 
 export interface Rounded {
   readonly model: Uint8Array;
-  /** Outputs added: the largest magnitude that an operator made, before rounding; beyond 65504 it is infinite in float16. */
+  /** Added outputs: the largest magnitude of each operator's result before rounding; above 65504 it is infinite in float16. */
   readonly peaks: readonly { readonly layer: string; readonly output: string }[];
 }
 

@@ -1,4 +1,4 @@
-/** What the checks of the forms that round, int8 and fp16, share: each stands beside the float32 form of the same model. */
+/** Shared checks of the rounding forms, int8 and fp16: each is compared with the float32 form of the same model. */
 import { bytesOf } from '../../converters/onnx/initializer.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { ParityError } from '../../src/errors.ts';
@@ -9,18 +9,52 @@ import { loadPackage } from '../../src/packages.ts';
 import { readClassifier } from '../runtime/model-input.ts';
 import { type Output, runBatch } from '../runtime/runtime.ts';
 import { wilsonInterval } from '../tally/interval.ts';
+import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 
-/** A fraction of the images, with its 95 % confidence interval. */
+/** Top-1 accuracy with its 95 % confidence interval. */
 export interface Accuracy {
   readonly top1: number;
   readonly interval: readonly [low: number, high: number];
 }
 
-export function accuracyOf(right: number, images: number): Accuracy {
-  return { top1: right / images, interval: wilsonInterval(right, images) };
+/** Logits of two forms for the same images, batch by batch. */
+export class FormComparison {
+  readonly #classes: number;
+  #images = 0;
+  #agree = 0;
+  #right = { float: 0, rounded: 0 };
+  #difference = noDifference;
+
+  constructor(classes: number) {
+    this.#classes = classes;
+  }
+
+  /** @param float logits of shape [count, classes], as `rounded`; `labels` of [count] where they are known */
+  add(float: Float32Array, rounded: Float32Array, labels?: Int32Array): void {
+    const decided = top1(float, this.#classes);
+    this.#images += decided.length;
+    this.#agree += top1(rounded, this.#classes).filter((c, i) => c === decided[i]).length;
+    this.#difference = addDifference(this.#difference, rounded, float);
+    if (!labels) return;
+    this.#right.float += countTopK(float, labels, this.#classes, 1);
+    this.#right.rounded += countTopK(rounded, labels, this.#classes, 1);
+  }
+
+  get images(): number {
+    return this.#images;
+  }
+
+  /** Fraction of images whose most likely class is the same, and relative error of the logits. */
+  get result(): { readonly images: number; readonly agreement: number; readonly relError: number } {
+    return { images: this.#images, agreement: this.#agree / this.#images, relError: relativeError(this.#difference) };
+  }
+
+  accuracy(form: 'float' | 'rounded'): Accuracy {
+    return { top1: this.#right[form] / this.#images, interval: wilsonInterval(this.#right[form], this.#images) };
+  }
 }
 
-/** A file that is loaded. */
+/** A loaded file. */
 export interface LoadedForm {
   /** @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width] */
   run(
@@ -29,7 +63,7 @@ export interface LoadedForm {
   ): Promise<{ readonly outputs: Readonly<Record<string, Output>>; readonly logits: Float32Array; readonly seconds: number }>;
 }
 
-/** Loads a file into onnxruntime's CPU provider, in this process, for as long as `use` takes. */
+/** Loads a file into onnxruntime's CPU provider, in this process, while `use` runs. */
 export async function withLoaded<Result>(file: Uint8Array, use: (loaded: LoadedForm) => Promise<Result>): Promise<Result> {
   const { input } = readClassifier(file);
   const runtime = await loadPackage('onnxruntime-node');

@@ -1,4 +1,4 @@
-/** Inner tensors of a file made visible. */
+/** Makes inner tensors of a file visible as outputs. */
 import { encodeModel, type ModelProto } from '../../proto/onnx.ts';
 
 /** The file with these tensors among its outputs; a runtime cannot fuse across them. */

@@ -1,4 +1,4 @@
-/** What it changes that bits hold +1 where the latent weights of a source were exactly zero. */
+/** Measures the effect of storing +1 for latent weights that are exactly zero in the source. */
 import { elements } from '../../src/formats/shape.ts';
 import { decidedClass } from '../../src/network/decision.ts';
 import type { Model } from '../../src/network/model.ts';
@@ -11,9 +11,9 @@ import { referenceLogits } from './reference.ts';
 export interface ZerosDifference {
   /** Latent weights that were exactly zero. */
   readonly weights: number;
-  /** Images of noise that both networks were run on. */
+  /** Random images that both networks were run on. */
   readonly images: number;
-  /** Images that they decide alike. */
+  /** Images on which they agree. */
   readonly agreed: number;
   /** Norm of the difference of the logits over the norm of those with sign(0) = 0. */
   readonly relError: number;
@@ -22,7 +22,7 @@ export interface ZerosDifference {
 const IMAGES = 4;
 
 /**
- * Runs the model, and the network that has 0 where its latent weights were 0, as in the framework of its training.
+ * Runs the model, and the network with weights 0 where its latent weights were 0, as in the training framework.
  * @returns undefined when no weight was zero
  */
 export async function zerosDifference(model: Model): Promise<ZerosDifference | undefined> {

@@ -5,6 +5,7 @@ import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
 import { type Profile, profile } from '../../eval/bench/profile.ts';
+import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
 import { machine } from '../../eval/machine.ts';
 import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
 import { printable, UsageError } from '../errors.ts';
@@ -36,24 +37,29 @@ interface Flags {
 
 export function command(): Command {
   return new Command('bench')
-    .argument('<files...>', 'ONNX files; each is compared with the first. What takes no images gets random values')
-    .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
+    .argument('<files...>', 'ONNX files; each is compared with the first. Models that take no images get random input')
+    .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(
-      new Option('--batch <sizes>', 'images at once, or first size of other inputs; comma-separated')
+      new Option('--batch <sizes>', 'batch sizes, separated by commas; for models without images: the first size of their inputs')
         .argParser(naturalNumbers)
         .default([8], '8'),
     )
     .addOption(
       new Option(
         '--shape <name=sizes>',
-        'random values of this shape: NAME=SIZExSIZE... of an input, NAME=SIZE of a dimension; repeatable',
+        'shape of random input: NAME=SIZExSIZE... for an input, NAME=SIZE for a dimension; repeatable',
       ).argParser(namedSizes),
     )
-    .addOption(new Option('--threads <counts>', 'threads of CPU and wasm kernels, comma-separated').argParser(naturalNumbers))
-    .addOption(new Option('--runs <n>', 'timed runs of each file in each setting').argParser(naturalNumber).default(10))
-    .option('--profile', 'time by layer and operator on the CPU, beside the multiply-accumulates and the highest speed that was measured')
-    .option('--chart <name>', 'draw NAME.svg and NAME.png')
-    .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
+    .addOption(
+      new Option('--threads <counts>', 'numbers of threads for CPU and wasm kernels, separated by commas').argParser(naturalNumbers),
+    )
+    .addOption(new Option('--runs <n>', 'timed runs per file and setting').argParser(naturalNumber).default(10))
+    .option(
+      '--profile',
+      'show time per layer and operator on the CPU (with the backend onebit: on our own kernels) and the share of the peak speed',
+    )
+    .option('--chart <name>', 'draw the result as NAME.svg and NAME.png')
+    .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .option('--force', 'replace an existing chart', false)
     .addOption(formatOption())
@@ -68,7 +74,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   for (const path of charts) requireWritable(path, rules);
   const names = paths.map((path) => basename(path));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new UsageError(`expected files of different names, got ${twice} twice`);
+  if (twice !== undefined) throw new UsageError(`expected files with different names, got ${twice} twice`);
   const files = await Promise.all(
     paths.map(async (path) => ({
       name: basename(path),
@@ -76,7 +82,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     })),
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
-  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 });
+  const models = files.map(({ model }) => model);
+  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 }, models);
   const threads = flags.threads ?? [undefined];
   const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('runs');
@@ -97,12 +104,16 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     }
     if (flags.profile) {
       const options = { batch: flags.batch[0] ?? 1, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
-      for (const { name, model } of files) profiles.push({ file: name, profile: await profile(model, options) });
+      const onebit = backends.includes('onebit');
+      for (const { name, model } of files) {
+        const measured = await (onebit ? profileOneBit(model, options) : profile(model, options));
+        profiles.push({ file: name, on: onebit ? 'onebit' : 'the CPU', profile: measured });
+      }
     }
   } finally {
     progress.stop();
     interrupt.release();
-    if (measurements.length > 0) print(measurements, profiles, flags); // before an error that ended the rest
+    if (measurements.length > 0) print(measurements, profiles, flags); // also when an error ended the rest
   }
   if (charts.length > 0) {
     const [{ benchChart }, { toPng }] = await Promise.all([import('../../eval/bench/chart.ts'), import('../chart/png.ts')]);
@@ -115,15 +126,17 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
 
 interface FileProfile {
   readonly file: string;
+  /** What ran. */
+  readonly on: string;
   readonly profile: Profile;
 }
 
 function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
   if (format === 'json') printJson({ measurements, profiles });
-  else printText([measurementTable(measurements, wide), ...profiles.map(({ file, profile }) => profileTable(file, profile))].join('\n'));
+  else printText([measurementTable(measurements, wide), ...profiles.map(profileTable)].join('\n'));
 }
 
-/** Columns that a narrow terminal goes without, the first to go first. */
+/** Columns left out on a narrow terminal, in this order. */
 const OPTIONAL = ['first', 'size', 'quartiles', 'memory', 'load', 'threads', 'images/s'];
 
 function measurementTable(measurements: readonly Measurement[], wide: boolean): string {
@@ -153,12 +166,13 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   const ran = [...details].map(([backend, detail]) => `  ${backend}: ${detail}\n`).join('');
   const shapes = (inputs: Shapes) => Object.entries(inputs).map(([name, dims]) => `${name} [${dims.join(', ')}]`);
   const random = measurements.map(({ file, inputs }) =>
-    inputs ? `  ${printable(file)}: random values for ${shapes(inputs).join(', ')}\n` : '',
+    inputs ? `  ${printable(file)}: random input ${shapes(inputs).join(', ')}\n` : '',
   );
-  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: against the first file in the same setting. In parentheses: parts of the first file's load time and memory\n`;
+  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: relative to the first file in the same setting. In parentheses: load time and memory relative to the first file\n`;
 }
 
-function profileTable(file: string, { batch, matmul, peak, layers, ops, microsecondsPerImage }: Profile): string {
+function profileTable({ file, on, profile }: FileProfile): string {
+  const { batch, matmul, peak, layers, ops, microsecondsPerImage } = profile;
   const table = new Table({
     head: ['layer', 'operators', 'µs/image', 'share', 'M MACs', 'of peak'],
     style: { ...plain.style, compact: true },
@@ -177,11 +191,11 @@ function profileTable(file: string, { batch, matmul, peak, layers, ops, microsec
   }
   const giga = (rate: number) => `${(rate / 1e9).toFixed(0)} G MACs/s`;
   return [
-    `\n${printable(file)} on the CPU, batch ${batch}: ${microsecondsPerImage.toFixed(0)} µs an image`,
+    `\n${printable(file)} on ${on}, batch size ${batch}: ${microsecondsPerImage.toFixed(0)} µs per image`,
     table.toString(),
     `  by operator: ${ops.map(({ op, microsecondsPerImage: time }) => `${op} ${share(time / microsecondsPerImage)}`).join(', ')}`,
-    `  peak, the fastest of the layers and of a product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
-    `  that product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
+    `  peak, the fastest layer or product of 1024 x 1024 matrices: float32 ${giga(peak.float32)}, int8 ${giga(peak.int8)}`,
+    `  the matrix product alone: float32 ${giga(matmul.float32)}, int8 ${giga(matmul.int8)}`,
     '  conv + norm + relu: the runtime fused these layers into the convolution',
     '',
   ].join('\n');

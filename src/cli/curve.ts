@@ -18,8 +18,8 @@ interface Flags {
 export function command(): Command {
   return new Command('curve')
     .argument('<runs...>', 'folders of training runs, or their log.jsonl')
-    .requiredOption('-o, --output <name>', 'draw NAME.svg and NAME.png')
-    .option('--force', 'replace existing pictures', false)
+    .requiredOption('-o, --output <name>', 'write the plot as NAME.svg and NAME.png')
+    .option('--force', 'replace existing plots', false)
     .addHelpText('after', '\nExample:\n  $ wrn-onnx curve runs/1-bit runs/full-precision -o gap')
     .action(run);
 }
@@ -42,7 +42,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   printText(`${printable(outputs.svg)}\n${printable(outputs.png)}\n`);
 }
 
-/** Network, bits and data of each run, from the model or checkpoint beside its log; the folder's name where that is missing or says too little. */
+/** Network, bits and data of each run, from the model or checkpoint beside its log; or the folder's name when neither is there or names are equal. */
 async function namesOf(logs: readonly string[]): Promise<string[]> {
   const folders = runNames(logs);
   const found = await Promise.all(

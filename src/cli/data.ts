@@ -23,21 +23,21 @@ export function command(): Command {
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data get fashion-mnist\n  $ wrn-onnx eval model.onnx --data fashion-mnist');
   data
     .command('list')
-    .description('the data sets that have a name, and whether they are here')
+    .description('list the data sets known by name and whether they are on this machine')
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data list')
     .action(list);
   data
     .command('get')
-    .description('bring data sets into the data folder, verified; a partial download is resumed')
+    .description('download data sets to the data folder and verify them; a partial download is resumed')
     .addArgument(new Argument('<names...>').choices(names))
-    .option('--from <path>', 'take the files from a folder or archive on this machine, in place of the network')
+    .option('--from <path>', 'take the files from a local folder or archive instead of the network')
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data get mnist\n  $ wrn-onnx data get cifar-10 --from ~/Downloads')
     .action(get);
   data
     .command('verify')
-    .description('hash the files of data sets again (default: of all that are here)')
+    .description('check the checksums of data sets (default: all that are on this machine)')
     .addArgument(new Argument('[names...]').choices(catalog.filter(isPinned).map(({ name }) => name)))
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx data verify')
@@ -98,7 +98,7 @@ async function get(names: string[], { format, from }: Output & { from?: string }
     const fetched = await withProgress(entry, (options) => getDataSet(entry, { dataFolder: folder, from, ...options }));
     const path = dataSetPath(entry, folder);
     results.push({ name: entry.name, path, fetched });
-    if (format === 'human') print(`${entry.name}: ${fetched ? 'verified' : 'here already, verified'}, in ${path}`);
+    if (format === 'human') print(`${entry.name}: ${fetched ? 'verified' : 'already here, verified'}, in ${path}`);
   }
   if (format === 'json') printJson(results, 2);
 }
@@ -111,12 +111,12 @@ async function verify(names: string[], { format }: Output): Promise<void> {
     : catalog.filter((each) => isPinned(each) && existsSync(dataSetPath(each, folder)))) {
     const problem = await checkDataSet(entry, folder);
     results.push({ name: entry.name, path: dataSetPath(entry, folder), problem: problem ?? null });
-    if (format === 'human') print(`${entry.name}: ${problem ?? 'all files are as pinned'}`);
+    if (format === 'human') print(`${entry.name}: ${problem ?? 'all checksums match'}`);
   }
   if (format === 'json') printJson(results, 2);
   const damaged = results.filter(({ problem }) => problem !== null).map(({ name }) => name);
   if (damaged.length > 0)
-    throw new DownloadError(`${damaged.join(', ')}: not as pinned. Replace with: wrn-onnx data get ${damaged.join(' ')}`);
+    throw new DownloadError(`${damaged.join(', ')}: expected other checksums. Download again with: wrn-onnx data get ${damaged.join(' ')}`);
 }
 
 async function path(name: string): Promise<void> {
@@ -129,7 +129,7 @@ async function path(name: string): Promise<void> {
   }
 }
 
-/** What is got by hand has no checksums here. */
+/** Data sets that users download by hand have no checksums here. */
 function isPinned({ byHand }: CatalogEntry): boolean {
   return byHand === undefined;
 }
@@ -138,7 +138,7 @@ function entries(names: readonly string[]): CatalogEntry[] {
   return names.flatMap((name) => catalogEntry(name) ?? []);
 }
 
-/** A bar on a terminal; Ctrl-C stops the work where it can be resumed. */
+/** A bar on a terminal; Ctrl-C stops at a point from which the work can be resumed. */
 async function withProgress<T>(entry: CatalogEntry, work: (options: Pick<GetOptions, 'signal' | 'onProgress'>) => Promise<T>): Promise<T> {
   const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('MB');

@@ -13,8 +13,8 @@ interface Options {
 
 export function command(): Command {
   return new Command('doctor')
-    .option('--browser <path>', 'Chrome, Chromium or Edge; found by name when not given')
-    .option('--software-gpu', 'try WebGPU and WebGL with software rendering')
+    .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
+    .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .action(doctor);
@@ -29,7 +29,7 @@ async function doctor({ format, ...options }: Options): Promise<void> {
   if (format === 'json') printJson(findings, 2);
 }
 
-/** A line a finding, below a heading where a new area begins. */
+/** One line per finding, with a heading where a new area begins. */
 function line({ area, name, ok, detail }: Finding, before: Finding | undefined): string {
   const heading = area === before?.area ? '' : `${before ? '\n' : ''}${area}\n`;
   return `${heading}  ${ok ? 'yes' : 'no '}  ${name.padEnd(15)} ${printable(detail)}`;

@@ -13,7 +13,7 @@ import { networkPath } from './shared/shipped-models.ts';
 
 export function command(): Command {
   return new Command('inspect')
-    .argument('<file>', 'source of any kind that export reads, or ONNX file, recognised by its content')
+    .argument('<file>', 'ONNX file, or any source that export reads; recognised by content')
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx inspect wrn-20-10.onnx')
     .action(async (file: string, { format }: { format: 'human' | 'json' }) => {
@@ -54,7 +54,7 @@ function section(title: string, lines: readonly string[] | null): string {
 const plain = { head: [], border: [] };
 const right = 'right' as const;
 
-/** Layers without parameters and without a window (ReLU, add...) cost next to nothing and stand in the JSON only. */
+/** Layers without parameters and without a window (ReLU, add...) cost almost nothing and appear in the JSON only. */
 function layerTable(layers: readonly LayerSummary[], totals: Inspection['totals']): string {
   const head = [
     'layer',
@@ -88,7 +88,7 @@ function layerTable(layers: readonly LayerSummary[], totals: Inspection['totals'
 
 function totalsTable(fileBytes: number, totals: Inspection['totals']): string {
   const { weights, oneBitWeights, multiplyAccumulates, oneBitMultiplyAccumulates, float32Bytes, bitsPerWeight, compression } = totals;
-  if (bitsPerWeight === null || compression === null) return ''; // of other files the last row of the layers says it
+  if (bitsPerWeight === null || compression === null) return ''; // for other files the total row of the layers says it
   const table = new Table({
     head: ['', 'this file', 'float32', 'ratio'],
     colAligns: ['left', right, right, right],
@@ -101,8 +101,8 @@ function totalsTable(fileBytes: number, totals: Inspection['totals']): string {
   const products =
     multiplyAccumulates !== null &&
     [
-      `${grouped(oneBitWeights)} of ${grouped(weights)} weights and ${grouped(oneBitMultiplyAccumulates)} of ${grouped(multiplyAccumulates)} multiply-adds an image`,
-      'are one bit: a kernel made for it adds or subtracts, where float32 multiplies.',
+      `${grouped(oneBitWeights)} of ${grouped(weights)} weights and ${grouped(oneBitMultiplyAccumulates)} of ${grouped(multiplyAccumulates)} multiply-adds per image`,
+      'are one bit: a dedicated kernel adds or subtracts where float32 multiplies.',
     ].join(' ');
   return [table.toString(), ...(products ? [products] : [])].join('\n');
 }
@@ -117,22 +117,22 @@ function describeOnnx(onnx: OnnxSummary): string[] {
     ...onnx.outputs.map((value) => `output ${describeValue(value)}`),
     `${grouped(onnx.nodes)} nodes: ${entries(onnx.ops).join(', ')}`,
     ...onnx.functions.map((f) => `function ${f.name}: ${f.nodes} nodes, called ${f.calls} times`),
-    `${grouped(count)} stored tensors, ${grouped(bytes)} bytes${elsewhere}${sparse > 0 ? `; ${sparse} sparse ones` : ''}`,
+    `${grouped(count)} stored tensors, ${grouped(bytes)} bytes${elsewhere}${sparse > 0 ? `; ${sparse} sparse` : ''}`,
     onnx.unknownDomains.length > 0
-      ? `needs operators that ONNX does not define, of ${onnx.unknownDomains.join(', ')}`
+      ? `needs operators that ONNX does not define, from ${onnx.unknownDomains.join(', ')}`
       : 'every operator is defined by ONNX or by a function in the file',
     ...Object.entries(onnx.metadata).map(([key, value]) => `metadata ${key}: ${shortened(value)}`),
   ];
 }
 
-/** Long enough for class labels of a few words; some makers put whole programs there. */
+/** Long enough for class labels of a few words; some producers store whole programs there. */
 const MAX_METADATA = 200;
 
 /** The beginning of a long text, on one line; the JSON has all of it. */
 function shortened(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
   if (line.length <= MAX_METADATA && !text.trim().includes('\n')) return text;
-  return `${line.slice(0, MAX_METADATA)}${line.length > MAX_METADATA ? '...' : ''} (${grouped(text.length)} characters: --format json has all)`;
+  return `${line.slice(0, MAX_METADATA)}${line.length > MAX_METADATA ? '...' : ''} (${grouped(text.length)} characters: --format json shows all)`;
 }
 
 function describeValue({ name, type, shape }: Value): string {

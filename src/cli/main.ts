@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: one thin file a command; errors become one line and an exit code here and nowhere else. */
+/** The command line: one thin file per command; errors become one line and an exit code here and nowhere else. */
 import { Command, CommanderError } from 'commander';
 import { whyNotWritten } from '../data/files/file-error.ts';
 import { WrnError } from '../errors.ts';
@@ -10,31 +10,34 @@ import { outliveStdout, say } from './shared/results.ts';
 
 interface Row {
   readonly summary: string;
-  /** Loads the command's file only when the command is asked for: help does not load a runtime. */
+  /** Loads the command's file only when that command runs, so that help loads no runtime. */
   load(): Promise<{ command(): Command }>;
 }
 
-/** One row a command, in the order of a user's work. */
+/** One row per command, in the order of a user's work. */
 const commands: Readonly<Record<string, Row>> = {
-  export: { summary: 'convert a trained network to ONNX, verified bit by bit and by running it', load: () => import('./export/export.ts') },
+  export: {
+    summary: 'convert a trained network to ONNX and verify it: every bit, then by running it',
+    load: () => import('./export/export.ts'),
+  },
   import: { summary: "convert a published network to the project's model file", load: () => import('./import.ts') },
-  inspect: { summary: 'show layers, sizes, configuration and metadata of any of these files', load: () => import('./inspect.ts') },
+  inspect: { summary: 'show layers, sizes, configuration and metadata of a network file', load: () => import('./inspect.ts') },
   pack: { summary: 'store the one-bit weights of any ONNX model as bits', load: () => import('./pack.ts') },
-  unpack: { summary: 'store packed weights as float32 again', load: () => import('./unpack.ts') },
-  eval: { summary: 'accuracy and parity of an ONNX file on real images, on every runtime', load: () => import('./eval/eval.ts') },
-  merge: { summary: 'the result of a whole data set from those of its shards', load: () => import('./eval/merge.ts') },
-  bench: { summary: 'speed, load time and memory of ONNX files side by side', load: () => import('./bench.ts') },
-  predict: { summary: 'top classes of image files', load: () => import('./predict.ts') },
-  train: { summary: 'train a network in tfjs-node', load: () => import('./train/train.ts') },
-  curve: { summary: 'draw the errors of training runs over the epochs', load: () => import('./curve.ts') },
+  unpack: { summary: 'turn packed weights back into float32', load: () => import('./unpack.ts') },
+  eval: { summary: 'measure accuracy and parity of an ONNX file on real images, on every runtime', load: () => import('./eval/eval.ts') },
+  merge: { summary: 'combine the results of all shards into one for the whole data set', load: () => import('./eval/merge.ts') },
+  bench: { summary: 'compare speed, load time and memory of ONNX files', load: () => import('./bench.ts') },
+  predict: { summary: 'print the most likely classes of image files', load: () => import('./predict.ts') },
+  train: { summary: 'train a network with tfjs-node', load: () => import('./train/train.ts') },
+  curve: { summary: 'plot the error of training runs per epoch', load: () => import('./curve.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
-  doctor: { summary: 'show what this machine has, and what each missing piece needs', load: () => import('./doctor.ts') },
+  doctor: { summary: 'show what works on this machine and how to add what is missing', load: () => import('./doctor.ts') },
 };
 
 const ENVIRONMENT = `
 Environment:
-  WRN_ONNX_DATA         folder of the data sets (default: the platform's cache folder)
-  COLUMNS               width of tables where stdout is no terminal (default: all columns)
+  WRN_ONNX_DATA         folder for data sets (default: the platform's cache folder)
+  COLUMNS               width of tables when stdout is not a terminal (default: all columns)
   TF_ENABLE_ONEDNN_OPTS training: 0 turns oneDNN's kernels off (default: 1)
   TF_CPP_MIN_LOG_LEVEL  training: 0 shows TensorFlow's own log (default: 1)`;
 
@@ -43,7 +46,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .description('1-bit wide residual networks: convert them to ONNX at about one bit per weight, prove parity on every runtime')
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: (text) => say(text.trimEnd()) }) // it quotes what is wrong
+    .configureOutput({ outputError: (text) => say(text.trimEnd()) }) // the message quotes the user's text
     .addHelpText('after', ENVIRONMENT)
     .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .showHelpAfterError('(run with --help for the options and an example)');

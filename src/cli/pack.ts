@@ -30,21 +30,21 @@ export function command(): Command {
   return new Command('pack')
     .argument('<model>', 'ONNX file of any network with weights of two opposite values')
     .requiredOption('-o, --output <file>', 'ONNX file to write')
-    .option('--inline', 'unpack by standard operators: for tools without local functions', false)
+    .option('--inline', 'unpack with standard operators, for tools without model-local functions', false)
     .addOption(
-      new Option('--tolerance <fraction>', 'pack weights that are as near to two opposite values: 1e-6 is rounding')
+      new Option('--tolerance <fraction>', 'pack weights within this relative distance of two opposite values; 1e-6 allows for rounding')
         .argParser(fraction)
         .default(0),
     )
-    .option('--keep-inputs', "leave weights that are among the model's inputs too: callers may feed others", false)
+    .option('--keep-inputs', 'do not pack weights that are also model inputs: callers may override them', false)
     .addOption(
       new Option(
         '--shape <name=sizes>',
-        'compare on inputs of this shape: NAME=SIZExSIZE... of an input, NAME=SIZE of a dimension; repeatable',
+        'shape of the random inputs to compare on: NAME=SIZExSIZE... for an input, NAME=SIZE for a dimension; repeatable',
       ).argParser(namedSizes),
     )
-    .option('--data <source>', 'compare with the original on these images too: a data set by name, or a folder or archive of one')
-    .addOption(new Option('--limit <n>', 'compare the first n images').argParser(naturalNumber))
+    .option('--data <source>', 'compare with the original on images, too: name, folder or archive of a data set')
+    .addOption(new Option('--limit <n>', 'compare on the first n images only').argParser(naturalNumber))
     .option('--force', 'replace an existing file', false)
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx pack dense.onnx -o packed.onnx --data cifar-10 --limit 500')
@@ -53,7 +53,7 @@ export function command(): Command {
 
 async function run(source: string, flags: Flags): Promise<void> {
   const { output, force, inline, format, tolerance, keepInputs: keepDefaults } = flags;
-  if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit goes with --data');
+  if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit needs --data');
   const rules = { force, sources: [source] };
   requireWritable(output, rules);
   const file = await readInput(source);
@@ -84,7 +84,7 @@ async function run(source: string, flags: Flags): Promise<void> {
   else printText(describe(report));
 }
 
-/** Where nothing is packed, says of every layer why. */
+/** When nothing can be packed, says why for every layer. */
 function packOrSayWhy(file: Uint8Array, options: PackOptions): PackedFile {
   try {
     return packOnnx(file, options);
@@ -146,7 +146,7 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
     const numbers = [row.weights, row.scales, row.bytesBefore, row.bytesAfter].map(grouped);
     table.push([cell(row.layer), row.op, row.shape.join('x'), ...numbers]);
   }
-  const others = new Table({ ...plain, head: ['layer left as it is', 'op', 'tensor', 'why'] });
+  const others = new Table({ ...plain, head: ['layer not packed', 'op', 'tensor', 'why'] });
   for (const { layer, op, tensor, reason } of kept) others.push([layer, op, tensor, reason].map(cell));
   const { weights, relError = 0, asWritten, unproven, data } = verification ?? {};
   const difference = weights?.difference ? `within ${significant(weights.difference)} of` : 'bit for bit';
@@ -156,16 +156,18 @@ function describe({ output, packed, kept, bytesBefore, bytesAfter, verification 
     '',
     `${printable(output)}: ${packed.length} of ${packed.length + kept.length} layers packed`,
     `  ${grouped(bytesAfter)} bytes instead of ${grouped(bytesBefore)}, ${saved(bytesBefore, bytesAfter)}`,
-    ...(weights ? [`  verified: ${grouped(weights.count)} weights, each sign the same, ${difference} the original's in onnxruntime`] : []),
+    ...(weights
+      ? [`  verified: ${grouped(weights.count)} weights, every sign equal, values ${difference} the original's in onnxruntime`]
+      : []),
     unproven === undefined
-      ? `  verified: outputs on random inputs within ${significant(relError ?? 0)} of the original's in onnxruntime${asWritten ? ', without its optimizer, which runs the original in fewer bits' : ''}`
+      ? `  verified: outputs on random inputs within ${significant(relError ?? 0)} of the original's in onnxruntime${asWritten ? ' with its optimizer off, because that runs the original in fewer bits' : ''}`
       : `  outputs were not compared: ${unproven}`,
-    ...(data ? [`  ${grouped(data.images)} images: every decision the same, logits within ${significant(data.relError)}`] : []),
+    ...(data ? [`  ${grouped(data.images)} images: every prediction equal, logits within ${significant(data.relError)}`] : []),
     '',
   ].join('\n');
 }
 
-/** The functions that unpack take 2 kB of a file, more than bits save in a very small one. */
+/** The unpack functions take 2 kB, more than packing saves in a very small file. */
 function saved(before: number, after: number): string {
   return after < before ? `${(before / after).toFixed(2)}x smaller` : 'not smaller: there is too little to pack';
 }

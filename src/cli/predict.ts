@@ -2,8 +2,8 @@ import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
 import { logitsOf } from '../../eval/runtime/model-input.ts';
-import { type Prediction, topK } from '../../eval/runtime/softmax.ts';
 import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-image.ts';
+import { type Prediction, topK } from '../network/softmax.ts';
 import { formatOption, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { expandPaths } from './shared/paths.ts';
@@ -23,16 +23,16 @@ export function command(): Command {
   return new Command('predict')
     .argument(
       '<file>',
-      'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory; or a network of the package, such as cifar-10-wrn-20-1',
+      'ONNX file that takes raw pixels 0..255, or any source that export reads (it is exported in memory), or a network shipped with the package, such as cifar-10-wrn-20-1',
     )
     .argument(
       '<image...>',
-      `images (${IMAGE_FORMATS}), folders of them, or patterns such as 'photos/*.jpg'; scaled to cover the network's input and cropped at their centre`,
+      `images (${IMAGE_FORMATS}), folders of them, or patterns such as 'photos/*.jpg'; scaled to cover the network's input, then cropped to its centre`,
     )
-    .addOption(new Option('--backend <name>', 'where to run').choices(backendNames).default('cpu'))
-    .addOption(new Option('--top <k>', 'classes to print').argParser(naturalNumber).default(5))
-    .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
-    .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
+    .addOption(new Option('--backend <name>', 'backend to run on').choices(backendNames).default('cpu'))
+    .addOption(new Option('--top <k>', 'number of classes to print').argParser(naturalNumber).default(5))
+    .addOption(new Option('--threads <n>', 'number of threads for CPU and wasm kernels').argParser(naturalNumber))
+    .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx predict wrn-20-10.onnx photo.jpg --top 3')
@@ -48,15 +48,15 @@ async function run(file: string, images: readonly string[], flags: Flags): Promi
   const results: Result[] = [];
   try {
     for (const image of await expandPaths(images, IMAGE_FILE)) {
-      const pixels = await decodeImage(await readInput(image), input, image); // here: there may be more than fit into memory
+      const pixels = await decodeImage(await readInput(image), input, image); // one by one: together they may not fit into memory
       const { outputs } = await session.run(pixels, 1);
       results.push({ image, classes: topK(logitsOf(outputs, model, 1), flags.top, metadata?.about.classLabels) });
     }
   } finally {
     await session.close();
-    if (results.length > 0) print(file, flags, results); // before an error that ended the rest
+    if (results.length > 0) print(file, flags, results); // also when an error ended the rest
   }
-  if (!metadata?.about.classLabels) say(`${file} names no classes. Export it with --dataset NAME, and they are named`);
+  if (!metadata?.about.classLabels) say(`${file} has no class labels. Export it with --dataset NAME to add them`);
 }
 
 interface Result {

@@ -48,7 +48,7 @@ async function run(source: string, { output, force, format }: Flags): Promise<vo
   }
   const lines = [
     `${printable(output)}: ${grouped(weights)} weights of ${unpacked.length} layers as float32, ${grouped(bytesAfter)} bytes`,
-    `  verified: every weight the same; ${verification?.unproven ?? `outputs on random inputs within ${significant(verification?.relError ?? 0)} of the original's in onnxruntime`}`,
+    `  verified: every weight equal; ${verification?.unproven ?? `outputs on random inputs within ${significant(verification?.relError ?? 0)} of the original's in onnxruntime`}`,
   ];
   printText(`${lines.join('\n')}\n`);
 }

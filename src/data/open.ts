@@ -1,25 +1,40 @@
 import { stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Closable, closable } from '../closable.ts';
 import { InputError, UsageError } from '../errors.ts';
 import { catalog, catalogEntry } from './catalog.ts';
 import type { ImageSet, Split } from './dataset.ts';
+import { IMAGE_FILE } from './files/decode-image.ts';
 import { decompressed } from './files/decompress.ts';
 import { fileError } from './files/file-error.ts';
 import { firstBytes } from './files/forward-access.ts';
 import { archiveSource, type DataSource, folderSource } from './files/source.ts';
 import { cifar10, cifar100 } from './kinds/cifar.ts';
+import { cifar10Python, cifar100Python } from './kinds/cifar-python.ts';
 import type { DatasetFormat, OpenOptions } from './kinds/dataset-format.ts';
 import { IMAGES_MAGIC, idx, labelsFileOf, openIdxPair } from './kinds/idx.ts';
-import { imageFolder } from './kinds/image-folder.ts';
+import { CLUTTER, imageFolder } from './kinds/image-folder.ts';
 import { imagenet32 } from './kinds/imagenet32.ts';
+import { kerasNpz } from './kinds/keras-npz.ts';
+import { parquet } from './kinds/parquet.ts';
 import { svhn } from './kinds/svhn.ts';
 import { nearest } from './nearest-name.ts';
 import { requireImageFiles } from './scale.ts';
 import { defaultDataFolder } from './store/data-folder.ts';
 
 /** Every format that is read, one row each. The image folder is last: its layout is the least particular. */
-const formats: readonly DatasetFormat[] = [cifar10, cifar100, idx, svhn, imagenet32, imageFolder];
+const formats: readonly DatasetFormat[] = [
+  cifar10,
+  cifar100,
+  cifar10Python,
+  cifar100Python,
+  idx,
+  kerasNpz,
+  svhn,
+  imagenet32,
+  parquet,
+  imageFolder,
+];
 
 export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
   /** `test` by default. */
@@ -31,7 +46,8 @@ export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
 /**
  * Opens labelled images, recognised by content and layout.
  * @param source name of a data set of the catalog (a folder of that name is opened as `./name`); or a folder or tar archive
- *   (plain, gzip, xz) of CIFAR binary batches, MNIST-style idx files, SVHN's .mat files or ImageNet32's .npz files; or one idx file of images whose labels lie beside it;
+ *   (plain, gzip, xz) of CIFAR's binary or Python batches, MNIST-style idx files, Keras's mnist.npz, SVHN's .mat files, ImageNet32's .npz files
+ *   or Hugging Face's parquet files, or the folder above one of these; or one idx file of images whose labels lie beside it, or one npz or parquet file;
  *   or a folder with a subfolder of images a class.
  * @returns the set, to be closed by its `close` or by `await using`
  * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales and crops of what is not image files.
@@ -80,7 +96,7 @@ async function open(source: string, options: OpenAnywhere): Promise<ImageSet> {
     if (advice) throw new InputError('data', source, `expected a data set, folder or file, got no such thing${advice}`, { cause: error });
     throw fileError(source, error);
   });
-  if (about.isDirectory()) return openSource(await folderSource(source), options);
+  if (about.isDirectory()) return openSource(await enclosing(await folderSource(source)), options);
 
   const start = await firstBytes(decompressed(source), 512);
   // POSIX.1-2017, pax, ustar interchange format: the magic field
@@ -90,6 +106,11 @@ async function open(source: string, options: OpenAnywhere): Promise<ImageSet> {
   const labels = labelsFileOf(basename(source));
   if (start.length >= 4 && start.readUInt32BE(0) === IMAGES_MAGIC && labels)
     return openIdxPair(source, join(dirname(source), labels), options);
+  const name = basename(source);
+  const folder = await folderSource(dirname(source));
+  const file: DataSource = { ...folder, path: source, files: new Set([name]) };
+  const alone = [kerasNpz, parquet].find((format) => format.recognises(file));
+  if (alone) return { ...(await alone.open(file, options)), ...(alone === parquet ? { unsplit: true } : {}) };
   throw new InputError('data', source, 'expected a folder, a tar archive or an idx file named ...images..., got another file');
 }
 
@@ -101,10 +122,55 @@ async function openByName(name: string, options: OpenAnywhere): Promise<ImageSet
   return openSource(await folderSource(path), options);
 }
 
+/** Formats that are known by the names of their files. */
+const named = formats.filter((format) => format !== imageFolder);
+const isNamed = (source: DataSource) => named.some((format) => format.recognises(source));
+/** Folders that torchvision, Hugging Face and the official archives make inside the folder that one gives them. */
+const KNOWN_FOLDERS = /^(cifar-10-batches-(py|bin)|cifar-100-(python|binary)|raw|(fashion-?|[kq])?mnist|data|plain_text|cifar100?)$/i;
+
+/** The folder itself, or the one of known name inside it that holds a data set: the folder above is what some tools are given. */
+async function enclosing(source: DataSource, depth = 2): Promise<DataSource> {
+  const found = isNamed(source) ? [] : await inside(source, depth);
+  if (found.length > 1)
+    throw new InputError(
+      'data',
+      source.path,
+      `expected one data set, got ${found.map(({ path }) => relative(source.path, path)).join(', ')}. Name one of these folders`,
+    );
+  return found[0] ?? source;
+}
+
+async function inside({ path, folders }: DataSource, depth: number): Promise<DataSource[]> {
+  const children = await Promise.all(folders.filter((name) => KNOWN_FOLDERS.test(name)).map((name) => folderSource(join(path, name))));
+  const found = await Promise.all(children.map(async (child) => (isNamed(child) ? [child] : depth > 1 ? inside(child, depth - 1) : [])));
+  return found.flat();
+}
+
+/** Most folders that are looked into for advice. */
+const MAX_LOOKED_INTO = 20;
+
+/** The error of a folder that is no data set: what it looks like, and where one is. */
+async function unknownFolder({ path, files, folders }: DataSource): Promise<InputError> {
+  const expected = `expected ${formats.map(({ name }) => name).join(', ')}`;
+  const sourceOf = (folder: string) => folderSource(folder).catch(() => undefined);
+  const inner = await Promise.all(folders.slice(0, MAX_LOOKED_INTO).map((name) => sourceOf(join(path, name))));
+  const below = inner.find((child) => child && isNamed(child));
+  const above = await sourceOf(dirname(resolve(path)));
+  const images = [...files].filter((name) => IMAGE_FILE.test(name)).length;
+  const looks = [
+    images > 0 && `${images} images without folders of their classes. Put those of each class in a folder of its name`,
+    below && `none of these here. Look in ${basename(below.path)}/`,
+    above && isNamed(above) && `none of these here. Give the folder above, ${above.path}`,
+    files.size === 0 && folders.every((name) => CLUTTER.test(name)) && 'an empty folder',
+    `none of these, but ${[...files, ...folders].slice(0, 3).join(', ')}`,
+  ].find((line) => typeof line === 'string');
+  return new InputError('data', path, `${expected}, got ${looks}`);
+}
+
 async function openSource(source: DataSource, options: OpenOptions): Promise<ImageSet> {
   try {
     const [format, another] = formats.filter((candidate) => candidate.recognises(source));
-    if (!format) throw new InputError('data', source.path, `expected ${formats.map(({ name }) => name).join(', ')}, got none of these`);
+    if (!format) throw await unknownFolder(source);
     if (another && another !== imageFolder)
       throw new InputError('data', source.path, `expected one data set, got ${format.name} and ${another.name}`);
     return await format.open(source, options);

@@ -21,6 +21,10 @@ export type PickleValue =
 export interface PickleOptions {
   /** What `module.name` stands for, and what calling it with arguments gives. */
   readonly globals: ReadonlyMap<string, (args: readonly PickleValue[]) => PickleValue>;
+  /** Fills an object with its state; without it, state is dropped: PyTorch keeps versions of its modules there. */
+  build?(object: PickleValue, state: PickleValue): void;
+  /** Gives strings of Python 2, which hold any bytes, as bytes: of any length, and where they lie in the file. */
+  readonly rawStrings?: boolean;
   /** What to save instead of a pickle that cannot be read. */
   readonly advice?: string;
   /** Gives the object of a persistent id. */
@@ -198,8 +202,8 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   X: (m) => m.push(m.text(m.cursor.uint32())),
   '\x8c': (m) => m.push(m.text(m.cursor.uint8())),
   '\x8d': (m) => m.push(m.text(m.cursor.uint64())),
-  T: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint32()))),
-  U: (m) => m.push(latin1(m.bytesOfText(m.cursor.uint8()))),
+  T: (m) => pushString(m, m.cursor.uint32()),
+  U: (m) => pushString(m, m.cursor.uint8()),
   B: (m) => m.push(m.cursor.take(m.cursor.uint32(), 'bytes')),
   C: (m) => m.push(m.cursor.take(m.cursor.uint8(), 'bytes')),
   '\x8e': (m) => m.push(m.cursor.take(m.cursor.uint64(), 'bytes')),
@@ -258,7 +262,10 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
     const [callable = null, ...args] = m.popMark();
     m.call(callable, args);
   },
-  b: (m) => void m.pop(), // attributes of an object: PyTorch keeps versions of its modules there
+  b: (m) => {
+    const state = m.pop();
+    m.options.build?.(m.top(), state);
+  },
   Q: (m) => m.push(m.options.persistent(m.pop())),
   q: (m) => m.remember(m.cursor.uint8()),
   r: (m) => m.remember(m.cursor.uint32()),
@@ -272,6 +279,11 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
 
 function pushTuple(m: Machine, length: number): void {
   m.push(Array.from({ length }, () => m.pop()).reverse());
+}
+
+/** A string of Python 2. */
+function pushString(m: Machine, length: number): void {
+  m.push(m.options.rawStrings ? m.cursor.take(length, 'a string') : latin1(m.bytesOfText(length)));
 }
 
 /** An instance of a class, made without a call: those of the list are plain values, which are made otherwise. */

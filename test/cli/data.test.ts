@@ -50,7 +50,7 @@ testWith('data/mnist/t10k-labels-idx1-ubyte.gz', 'get --from, list, path and ver
     expect.objectContaining({ name: 'mnist', present: true }),
   );
   expect(await data(folder, 'path', 'mnist')).toEqual({ status: 0, stderr: '', stdout: `${path}\n` });
-  expect(await data(folder, 'verify')).toEqual({ status: 0, stderr: '', stdout: 'mnist: all files are as pinned\n' });
+  expect(await data(folder, 'verify')).toEqual({ status: 0, stderr: '', stdout: 'mnist: all checksums match\n' });
 
   await writeFile(join(path, 't10k-labels-idx1-ubyte'), Buffer.alloc(10_008));
   const damaged = await data(folder, 'verify', 'mnist', '--format', 'json');
@@ -58,7 +58,7 @@ testWith('data/mnist/t10k-labels-idx1-ubyte.gz', 'get --from, list, path and ver
   expect(JSON.parse(damaged.stdout)).toEqual([
     { name: 'mnist', path, problem: expect.stringMatching(/t10k-labels-idx1-ubyte: expected SHA-256/) },
   ]);
-  expect(damaged.stderr).toBe('wrn-onnx: mnist: not as pinned. Replace with: wrn-onnx data get mnist\n');
+  expect(damaged.stderr).toBe('wrn-onnx: mnist: expected other checksums. Download again with: wrn-onnx data get mnist\n');
 });
 
 test.each([

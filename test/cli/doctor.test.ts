@@ -34,7 +34,7 @@ test('doctor: what is reported as working has worked, and each missing piece say
   );
   expect(detail('tfjs-node')).toMatchObject({ area: 'training', ok: hasTensorFlow });
   expect(detail('mnist')).toEqual({ area: 'data', name: 'mnist', ok: true, detail: join(folder, 'mnist') });
-  expect(detail('cifar-10')).toMatchObject({ ok: false, detail: 'not here. Get it with: wrn-onnx data get cifar-10' });
+  expect(detail('cifar-10')).toMatchObject({ ok: false, detail: 'not on this machine. Get it with: wrn-onnx data get cifar-10' });
   for (const { ok, detail: words } of findings) {
     expect(words).not.toContain('\n');
     if (!ok) expect(words).toMatch(/[Ii]nstall|needs|Get it with/);

@@ -66,7 +66,7 @@ test.each(['int8', 'fp16'] as const)('a warning for %s stands where it did not r
 
 test('a bad choice is named with a better one', () => {
   expect(misfit('int8', 'browser-webgpu')).toBe(
-    'int8 on browser-webgpu: onnxruntime has no 8-bit convolutions there, so that an app falls back to the CPU: export --for webgpu',
+    'int8 on browser-webgpu: onnxruntime has no 8-bit convolutions there and falls back to the CPU. Use export --for webgpu',
   );
 });
 
@@ -77,7 +77,7 @@ test('float16 belongs on GPUs', () => {
 
 test('class names: the first that differs is named', () => {
   expect(otherLabel(['cat', 'dog', 'owl'], ['cat', 'owl', 'dog'])).toBe(
-    'class 1 is dog in the file and owl in the data: is their order the same?',
+    'class 1 is dog in the file and owl in the data. Check that both have the same order',
   );
 });
 
@@ -90,9 +90,13 @@ test('class names: nothing is said of the same names, or where one has none', ()
 test.each([
   [['cat', 'dog'], { classes: 2, classLabels: ['0', '1'], classOrder: 'number' as const }, undefined],
   [undefined, { classes: 2, classLabels: ['cat', 'dog'] }, undefined], // a set that numbers its classes itself
-  [undefined, { classes: 3, classLabels: ['0', '2', '10'], classOrder: 'number' as const }, 'folders are taken by number: 0, 2, 10'],
-  [undefined, { classes: 2, classLabels: ['cat', 'dog'], classOrder: 'name' as const }, 'folders are taken by name: cat, dog'],
-  [undefined, { classes: 3, classLabels: undefined }, 'labels 0 to 2 of the data are taken as outputs in this order'],
+  [
+    undefined,
+    { classes: 3, classLabels: ['0', '2', '10'], classOrder: 'number' as const },
+    'folders are assumed in order of number: 0, 2, 10',
+  ],
+  [undefined, { classes: 2, classLabels: ['cat', 'dog'], classOrder: 'name' as const }, 'folders are assumed in order of name: cat, dog'],
+  [undefined, { classes: 3, classLabels: undefined }, 'labels 0 to 2 of the data are assumed to be the outputs in this order'],
   [undefined, { classes: 99, classLabels: Array.from({ length: 99 }, (_, i) => `${i}`), classOrder: 'number' as const }, '9, 10, ..., 98'],
 ])('classes %j in the file, %j in the data', (file, data, said) => {
   const line = assumedOrder(file, data);

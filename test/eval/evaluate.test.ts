@@ -285,7 +285,7 @@ test('bisect asks no file for more images than it takes', async () => {
   const file = toOnnx(model, { form: 'dense', input: 'nhwc-uint8', batch: 1 });
   const [a, b] = [packed(), file].map((model) => ({ name: 'x', model, backend: 'cpu' as const })) as [Side, Side];
   const attempt = bisect([a, b], { imagesNCHW: new Uint8Array(2 * 28 * 28), count: 2, backendOptions: {} });
-  await expect(attempt).rejects.toThrow(new UsageError('expected at most 1 images, as a file takes at once, got 2'));
+  await expect(attempt).rejects.toThrow(new UsageError('expected at most 1 images, the batch size fixed in a file, got 2'));
 });
 
 test('bisect tells a layer that is not finite from one of another shape', async () => {

@@ -125,7 +125,7 @@ test.each<{ title: string; parts: () => unknown[]; message: string }>([
   {
     title: 'an interrupted evaluation',
     parts: () => changed(() => ({ complete: false })),
-    message: 'report part-2: expected a complete evaluation, got one that was interrupted. Run it again',
+    message: 'report part-2: expected a complete evaluation, got an interrupted one. Run it again',
   },
   {
     title: 'more images than the shard has',
@@ -158,7 +158,7 @@ test('a part that ends early is refused, wherever it ends', () => {
   const bytes = encode(thirds[0]);
   for (let length = 0; length < bytes.length; length += 7) {
     expect(() => readPart(bytes.subarray(0, length), 'part')).toThrow(
-      'report part: expected the JSON of eval --format json, got something else or the start of it',
+      'report part: expected the JSON of eval --format json, got something else or a truncated file',
     );
   }
 });

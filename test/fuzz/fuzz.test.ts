@@ -2,7 +2,7 @@
  * Every reader on damaged files: a result or an error of ours, in bounded time and memory. `npm run fuzz -- --minutes 30` does
  * it for longer; what it finds is found again by the seed, target and number that the failure names.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -47,6 +47,19 @@ afterAll(() => {
   if (WRN_FUZZ_MINUTES !== undefined) console.log(`fuzz: ${rounds.toLocaleString('en-US')} inputs, seed ${WRN_FUZZ_SEED}`);
 });
 
+/** Files that this process has open in the fuzzed folder or under no name; undefined where the system does not list them. */
+function openFiles(): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const handles = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return []; // the handle of this listing
+    }
+  });
+  return handles.filter((path) => path.startsWith(root) || path.includes('(deleted)')).length;
+}
+
 const prototype = Object.getOwnPropertyNames(Object.prototype);
 
 describe.each(chosen)('%s', (name, { seeds, read, wrap = (bytes) => bytes }) => {
@@ -62,6 +75,7 @@ describe.each(chosen)('%s', (name, { seeds, read, wrap = (bytes) => bytes }) => 
       const whole = await seeds();
       const index = Object.keys(targets).indexOf(name);
       const before = process.memoryUsage().rss;
+      const open = openFiles();
       const end = performance.now() + milliseconds;
       let peak = before;
       const first = Number(WRN_FUZZ_INPUT ?? 0);
@@ -89,6 +103,8 @@ describe.each(chosen)('%s', (name, { seeds, read, wrap = (bytes) => bytes }) => 
         peak = Math.max(peak, process.memoryUsage.rss());
       }
       Atomics.store(beat, 0, 0n);
+      await new Promise((resolve) => setTimeout(resolve, 50)); // streams close after they have failed
+      expect(openFiles()).toBe(open);
       expect(peak - before).toBeLessThan(MAX_GROWTH_BYTES);
       expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(prototype);
     },

@@ -54,3 +54,9 @@ test('the bin prints the version of package.json', () => {
   const { version, bin } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
   expect(node(bin['wrn-onnx'], '--version').trim()).toBe(version);
 });
+
+test('the list of licences is current, and names the library under the LGPL', () => {
+  node('scripts/licences.mjs', '--check');
+  const page = readFileSync(`${root}docs/licences.md`, 'utf8');
+  expect(page.split('\n').find((line) => line.startsWith('| LGPL-3.0-or-later |'))).toContain('@img/sharp-libvips-linux-x64');
+});

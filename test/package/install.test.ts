@@ -57,14 +57,14 @@ describe.skipIf(!reachable)(`installed in an empty folder${reachable ? '' : ' [n
   });
 
   test('every entry is importable with nothing else installed', async () => {
-    const script = "for (const part of ['', '/convert', '/eval', '/train', '/web']) await import('wrn-onnx' + part)";
+    const script = "for (const part of ['', '/convert', '/eval', '/onebit', '/train', '/web']) await import('wrn-onnx' + part)";
     await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { cwd: app });
   });
 
   test('a network of the package is converted, and what was not done is said', () => {
     const { status, stdout } = wrn('export', 'cifar-10-wrn-20-1', '-o', 'network.onnx');
     expect(status).toBe(0);
-    expect(stdout).toContain('not run: that needs onnxruntime-node. Install it: npm install onnxruntime-node');
+    expect(stdout).toContain('not run: onnxruntime-node is missing. Install it: npm install onnxruntime-node');
     const source = readFileSync(join(root, 'models/cifar-10-wrn-20-1/model.safetensors'));
     expect(readFileSync(join(app, 'network.onnx')).equals(toOnnx(readModel(source)))).toBe(true);
   });

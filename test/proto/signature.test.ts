@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { toFp16Onnx } from '../../converters/onnx/forms/fp16/to-fp16.ts';
 import { forms } from '../../converters/onnx/forms/table.ts';
 import { toOnnx } from '../../converters/onnx/write.ts';
+import { readMetadataPairs } from '../../proto/fields.ts';
 import { decodeModel, encodeModel, toNumber, type ValueInfoProto } from '../../proto/onnx.ts';
 import { readSignature } from '../../proto/signature.ts';
 import { InputError } from '../../src/errors.ts';
@@ -43,7 +44,7 @@ test.each(Object.entries(files))('%s: inputs, outputs and metadata', async (_, m
   expect(signature.inputs).toEqual(graph?.input?.filter(({ name }) => !stored.has(name)).map(described));
   expect(signature.inputs).toHaveLength(1);
   expect(signature.outputs).toEqual(graph?.output?.map(described));
-  expect(signature.metadata).toEqual(metadata_props?.map(({ key, value }) => ({ key, value })) ?? []);
+  expect(readMetadataPairs(bytes)).toEqual(metadata_props?.map(({ key, value }) => ({ key, value })) ?? []);
 });
 
 test('what is no message is refused', () => {

@@ -283,9 +283,9 @@ testWithTensorFlow('--resume asks for the data that it cannot find', async (tf) 
   await trainHere(tf, { ...(await smallRun(20, 1)), source: 'no-such-folder' }, folder);
   const resume = () => command().parseAsync(['--resume', '-o', folder.path('')], { from: 'user' });
   await expect(resume()).rejects.toThrow(InputError);
-  await expect(resume()).rejects.toThrow(`no-such-folder: expected it in ${process.cwd()}, got nothing. Say with --data where it is`);
+  await expect(resume()).rejects.toThrow(`no-such-folder: expected it in ${process.cwd()}, got nothing. Use --data to say where it is`);
   folder.saveCheckpoint({ ...folder.readCheckpoint(), plan: undefined });
-  await expect(resume()).rejects.toThrow('the checkpoint does not say what it was trained on: give --data too');
+  await expect(resume()).rejects.toThrow('the checkpoint does not name its training data: add --data');
 });
 
 testWithTensorFlow(

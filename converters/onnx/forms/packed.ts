@@ -4,13 +4,12 @@
  * the one-bit layers in every viewer and let a compiler with a one-bit kernel match them.
  */
 import type { FunctionProto } from '../../../proto/onnx.ts';
-import { int64s, node } from '../graph.ts';
+import { int64s, node, OPSET } from '../graph.ts';
 import { bytesOf, checkShape, floatsOf, int64sOf } from '../initializer.ts';
 import type { Form } from './form.ts';
 import { lookUp, signTable, toFloat, toShape } from './unpack-signs.ts';
 
 export const DOMAIN = 'wrn.onebit';
-const OPSET = 17;
 
 const constant = (output: string, value: ReturnType<typeof int64s>) => node('Constant', [], output, { value });
 

@@ -1,10 +1,10 @@
 /** The digest of all weights of any file that this project wrote, packed files of others included. */
 import type { ModelProto } from '../../../proto/onnx.ts';
 import { InputError } from '../../../src/errors.ts';
+import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { bitTensor, type Tensor } from '../../../src/network/tensor.ts';
 import { WEIGHTS_SHA256, weightsDigest } from '../../../src/network/weights-digest.ts';
 import { externalFiles, type ReadExternal } from '../external-data.ts';
-import { readMetadata } from '../metadata.ts';
 import { ownDigest } from '../weights-digest.ts';
 import { signBits } from './opposite-values.ts';
 import { replaceWeights } from './replace-weights.ts';
@@ -14,7 +14,7 @@ import { replaceWeights } from './replace-weights.ts';
  * @param read external data, if the file has any
  */
 export function digestOf(model: ModelProto, read?: ReadExternal): string | undefined {
-  const metadata = readMetadata(model);
+  const metadata = readMetadata(model.metadata_props);
   return metadata ? ownDigest(model, metadata.config) : packedDigest(model, read);
 }
 

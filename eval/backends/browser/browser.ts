@@ -1,5 +1,6 @@
 /** The backends that run in the user's Chrome, Chromium or Edge. */
 import { closable } from '../../../src/closable.ts';
+import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions, OpenSession } from '../backend.ts';
@@ -17,7 +18,8 @@ interface BrowserRow {
   readonly title: string;
   readonly provider: Provider;
   readonly advice: string;
-  /** Rewrites a file for a provider that does not take it as it is; says what was done. */
+  readonly oneBitOnly?: boolean;
+  /** Rewrites a file for a provider that does not take it unchanged; says what was done. */
   prepare?(
     model: Uint8Array,
     input: ModelInput | undefined,
@@ -25,12 +27,15 @@ interface BrowserRow {
   ): { model: Uint8Array; input: ModelInput; done: string };
 }
 
-export function browserBackend({ title, provider, advice, prepare }: BrowserRow): Backend {
+export function browserBackend({ title, provider, advice, oneBitOnly, prepare }: BrowserRow): Backend {
   return {
     title,
+    ...(oneBitOnly ? { oneBitOnly } : {}),
     async open(original, originalInput, options) {
       requirePackage('playwright-core');
-      requirePackage('onnxruntime-web');
+      if (oneBitOnly)
+        readOneBitFile(original); // before the browser is looked for: a wrong file is said first
+      else requirePackage('onnxruntime-web');
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
       const input = prepared?.input ?? originalInput;
@@ -79,7 +84,7 @@ export function browserBackend({ title, provider, advice, prepare }: BrowserRow)
 }
 
 function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {
-  return provider === 'wasm' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
+  return provider === 'wasm' || provider === 'onebit' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
 }
 
 function decode({ outputs, seconds }: PageResult) {

@@ -13,7 +13,7 @@ const applications = [
   'C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe',
 ];
 const ICD = 'vk_swiftshader_icd.json';
-/** Where distributions keep what their `chromium` command starts. */
+/** Folders of the programs that the `chromium` command of distributions starts. */
 const libraryFolders = ['/usr/lib/chromium', '/usr/lib64/chromium-browser', '/opt/google/chrome', '/opt/microsoft/msedge'];
 
 /** Path of Chrome, Chromium or Edge: `chosen`, or the first found by name; undefined when there is none. */
@@ -33,7 +33,9 @@ export function requireBrowser(chosen?: string): string {
   const path = findBrowser(chosen);
   if (path !== undefined) return path;
   const problem = chosen === undefined ? 'no browser found' : `no browser at ${chosen}`;
-  throw new DeviceError(`${problem}. Install Chrome, Chromium (Debian: apt-get install chromium) or Edge, or name one with --browser PATH`);
+  throw new DeviceError(
+    `${problem}. Install Chrome, Chromium (Debian: apt-get install chromium) or Edge, or give its path with --browser PATH`,
+  );
 }
 
 /**
@@ -47,7 +49,7 @@ export function swiftShader(chosen?: string, env: Environment = processEnvironme
   if (folder === undefined)
     throw new DeviceError(`no software Vulkan driver (${ICD}) found. Install Chromium (Debian: apt-get install chromium)`);
   const path = env['LD_LIBRARY_PATH'];
-  return { VK_DRIVER_FILES: join(folder, ICD), LD_LIBRARY_PATH: path ? `${folder}${delimiter}${path}` : folder }; // the loader, libvulkan, is there too
+  return { VK_DRIVER_FILES: join(folder, ICD), LD_LIBRARY_PATH: path ? `${folder}${delimiter}${path}` : folder }; // the loader, libvulkan, is in the same folder
 }
 
 function isExecutable(path: string): boolean {

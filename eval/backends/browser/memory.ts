@@ -2,8 +2,8 @@ import type { Browser } from 'playwright-core';
 import { peakMemory } from '../peak-memory.ts';
 
 /**
- * Largest resident memory so far of the browser's processes that run the page and the GPU, in bytes; undefined
- * where the operating system does not tell (it is read from /proc).
+ * Largest resident memory so far of the browser's page and GPU processes, in bytes; undefined if the operating system
+ * does not tell (it is read from /proc).
  */
 export async function peakBrowserMemory(browser: Browser): Promise<number | undefined> {
   const session = await browser.newBrowserCDPSession();

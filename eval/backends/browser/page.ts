@@ -1,14 +1,16 @@
-/** What runs inside the page that `eval` opens: loads a model with onnxruntime-web and runs the batches it is handed. */
+/** Runs inside the page that `eval` opens: loads a model with onnxruntime-web or our own runtime and runs batches. */
+import { openOneBit } from '../../runtime/onebit.ts';
 import { type RandomTimer, randomTimer } from '../../runtime/random-run.ts';
-import { type ModelInput, type Runtime, type RuntimeSession, requireImages, runBatch } from '../../runtime/runtime.ts';
+import { type ModelInput, type Output, type Runtime, type RuntimeSession, requireImages, runBatch } from '../../runtime/runtime.ts';
 
-export type Provider = 'wasm' | 'webgpu' | 'webgl';
+/** Of onnxruntime-web, or our own runtime. */
+export type Provider = 'wasm' | 'webgpu' | 'webgl' | 'onebit';
 
 export interface PageOpen {
   readonly provider: Provider;
   readonly input: ModelInput | undefined;
   readonly threads?: number | undefined;
-  /** Whether a software renderer is what the user asked for. */
+  /** Whether the user asked for software rendering. */
   readonly softwareGpu: boolean;
 }
 
@@ -29,30 +31,28 @@ interface WebRuntime extends Runtime {
 }
 
 const SOFTWARE = /swiftshader|llvmpipe|software/i;
-/** As in the backends of Node: a node that would run on the CPU instead is an error. */
+/** As in the Node backends: a node that would fall back to the CPU is an error. */
 const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
 
-let running: { ort: WebRuntime; session: RuntimeSession; input: ModelInput | undefined; time: RandomTimer } | undefined;
+/** A loaded model. */
+interface Running {
+  readonly detail: string;
+  run(images: Uint8Array, count: number): Promise<{ outputs: Readonly<Record<string, Output>>; seconds: number }>;
+  /** Absent where a runtime takes images alone. */
+  readonly time?: RandomTimer;
+}
+
+let running: Running | undefined;
 
 const page: Page = {
-  async open({ provider, input, threads, softwareGpu }) {
-    const device = await describeDevice(provider);
-    if (provider !== 'wasm' && SOFTWARE.test(device) && !softwareGpu) throw new Error(`only software rendering (${device}) is there`);
-    const runtime = new URL('ort/', document.baseURI).href;
-    const ort: WebRuntime = await import(/* @vite-ignore */ `${runtime}ort.${provider}.min.mjs`);
-    ort.env.wasm.wasmPaths = runtime;
-    ort.env.wasm.numThreads = threads ?? navigator.hardwareConcurrency;
+  async open(options) {
+    const load = options.provider === 'onebit' ? oneBit(options) : await onnxruntime({ ...options, provider: options.provider });
     const model = new Uint8Array(await (await fetch('model.onnx')).arrayBuffer());
     const start = performance.now();
-    const session = await ort.InferenceSession.create(model, {
-      executionProviders: [provider],
-      ...(provider === 'webgpu' ? { extra: NO_FALLBACK } : {}),
-    });
+    running = await load(model);
     const seconds = (performance.now() - start) / 1000;
-    running = { ort, session, input, time: randomTimer(ort, session) };
-    const detail = `onnxruntime-web ${ort.env.versions.web ?? ''}, ${device || `${ort.env.wasm.numThreads ?? 1} threads`}`;
-    show('detail', detail);
-    return { seconds, detail };
+    show('detail', running.detail);
+    return { seconds, detail: running.detail };
   },
   async run(imagesBase64, count) {
     const images = fromBase64(imagesBase64);
@@ -63,25 +63,55 @@ const page: Page = {
     return { outputs: Object.fromEntries(encoded), seconds };
   },
   async time(batch, sizes) {
-    if (!running) throw new Error('no model is open');
+    if (!running?.time) throw new Error(running ? 'this runtime takes images alone' : 'no model is open');
     return running.time(batch, sizes);
   },
 };
 
-/** Calls come while one runs, but a session of onnxruntime-web runs one batch at a time. */
+type Load = (model: Uint8Array) => Promise<Running>;
+
+function oneBit({ threads }: PageOpen): Load {
+  return async (model) => {
+    const { detail, run } = await openOneBit(model, threads ?? navigator.hardwareConcurrency);
+    return { detail: `wrn-onnx/onebit, ${detail}`, run };
+  };
+}
+
+async function onnxruntime(options: PageOpen & { readonly provider: Exclude<Provider, 'onebit'> }): Promise<Load> {
+  const { provider, input, threads, softwareGpu } = options;
+  const device = await describeDevice(provider);
+  if (provider !== 'wasm' && SOFTWARE.test(device) && !softwareGpu) throw new Error(`only software rendering (${device}) is available`);
+  const runtime = new URL('ort/', document.baseURI).href;
+  const ort: WebRuntime = await import(/* @vite-ignore */ `${runtime}ort.${provider}.min.mjs`);
+  ort.env.wasm.wasmPaths = runtime;
+  ort.env.wasm.numThreads = threads ?? navigator.hardwareConcurrency;
+  return async (model) => {
+    const session: RuntimeSession = await ort.InferenceSession.create(model, {
+      executionProviders: [provider],
+      ...(provider === 'webgpu' ? { extra: NO_FALLBACK } : {}),
+    });
+    return {
+      detail: `onnxruntime-web ${ort.env.versions.web ?? ''}, ${device || `${ort.env.wasm.numThreads ?? 1} threads`}`,
+      run: (images, count) => runBatch(ort, session, requireImages(input), images, count),
+      time: randomTimer(ort, session),
+    };
+  };
+}
+
+/** Calls may overlap, but a session of onnxruntime-web runs one batch at a time. */
 let last: Promise<unknown> = Promise.resolve();
 let done = 0;
 
 async function runInTurn(images: Uint8Array, count: number) {
   if (!running) throw new Error('no model is open');
-  const result = await runBatch(running.ort, running.session, requireImages(running.input), images, count);
+  const result = await running.run(images, count);
   done += count;
   show('done', `${done.toLocaleString()} images classified`);
   return result;
 }
 
 /** Name of the GPU or renderer; empty for wasm. */
-async function describeDevice(provider: Provider): Promise<string> {
+async function describeDevice(provider: Exclude<Provider, 'onebit'>): Promise<string> {
   if (provider === 'wasm') return '';
   if (provider === 'webgpu') {
     const gpu = (navigator as { gpu?: { requestAdapter(): Promise<{ info: Record<string, string> } | null> } }).gpu;

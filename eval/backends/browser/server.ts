@@ -14,7 +14,7 @@ const types: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** COOP and COEP isolate the page, without which a browser gives wasm no threads. */
+/** COOP and COEP isolate the page: browsers give wasm threads to isolated pages only. */
 const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
 export interface PageServer {

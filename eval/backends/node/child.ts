@@ -1,4 +1,4 @@
-/** The parent's side of `node-worker.ts`: requests and replies in order, and an error when the child dies. */
+/** The parent's side of `worker.ts`: requests and replies in order, and an error when the child dies. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { processEnvironment } from '../../../src/environment.ts';
 import { built } from '../built.ts';
@@ -34,7 +34,7 @@ export class Child {
 
   /**
    * Sends a request and waits for its reply.
-   * @throws Error with the runtime's message, or with the end of the process
+   * @throws Error with the runtime's message, or when the process has ended
    */
   async ask<K extends Kind>(request: Extract<Request, { kind: K }>): Promise<ReplyTo<K>> {
     if (this.#exit) throw this.#exit;
@@ -49,7 +49,7 @@ export class Child {
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGKILL'); // nothing to save, and a driver may hang on the way out
+    this.#child.kill('SIGKILL'); // nothing to save, and a driver may hang while it exits
     await ended;
   }
 

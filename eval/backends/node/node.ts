@@ -1,7 +1,8 @@
-/** The backends that run in a child process: onnxruntime-node's providers, onnxruntime-web's wasm, and tfjs-node. */
+/** The backends that run in a child process: onnxruntime-node's providers, onnxruntime-web's wasm, tfjs-node, and our own runtime. */
 import type { InferenceSession } from 'onnxruntime-web';
 import { closable } from '../../../src/closable.ts';
 import { UsageError } from '../../../src/errors.ts';
+import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions, OpenSession, Session } from '../backend.ts';
@@ -11,18 +12,18 @@ import { Child } from './child.ts';
 import type { OpenRequest } from './worker.ts';
 
 /**
- * With this entry a session is refused when a node would run on the CPU instead of the chosen provider
+ * With this entry, a session is refused if a node would fall back to the CPU from the chosen provider
  * (onnxruntime, onnxruntime_session_options_config_keys.h).
  */
 const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
 
 interface ChildRow {
-  /** What error messages call it. */
+  /** Its name in error messages. */
   readonly name: string;
-  /** What to install when it cannot be opened, where the error itself does not say it. */
+  /** What to install when it does not open, if the error itself does not say so. */
   readonly advice?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** What stands behind the runtime's name and version, if anything. */
+  /** Text after the runtime's name and version, if any. */
   readonly note?: string;
   readonly request: OpenRequest;
 }
@@ -110,6 +111,19 @@ export const wasm = onnxBackend({
   provider: 'wasm',
   advice: 'Reinstall onnxruntime-web',
 });
+
+export const onebit: Backend = {
+  title: 'kernels of our own for one-bit weights, wasm',
+  oneBitOnly: true,
+  async open(model, _input, { threads }) {
+    readOneBitFile(model); // here, what is wrong with the file is told from what the machine lacks
+    return openChild({
+      name: 'onebit',
+      advice: 'It needs a Node with WebAssembly SIMD',
+      request: { kind: 'open', runtime: 'wrn-onnx/onebit', model, threads },
+    });
+  },
+};
 
 export const tfjs: Backend = {
   title: 'tfjs-node, the training runtime, from a checkpoint or model file',

@@ -1,4 +1,4 @@
-/** The child's side of the backend `tfjs`: a trained network in the runtime that trained it. */
+/** The child's side of the backend `tfjs`: runs a trained network in the runtime that trained it. */
 import { toNHWC } from '../../../src/train/inference.ts';
 import { loadTensorFlow } from '../../../src/train/tf/tensorflow.ts';
 import { openTrained } from '../../../src/train/trained.ts';

@@ -1,16 +1,17 @@
 /**
- * A child process that holds one session of onnxruntime-node, onnxruntime-web or tfjs-node: its memory can be measured,
- * a crash of a driver harms nobody, and what a runtime never frees goes with the process.
+ * A child process that holds one session of onnxruntime-node, onnxruntime-web, tfjs-node or our own runtime: its memory can be measured,
+ * a driver crash stays in the child, and memory that a runtime never frees ends with the process.
  */
 import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-web';
 import { loadPackage } from '../../../src/packages.ts';
+import { version } from '../../../src/version.ts';
 import { randomTimer, type Shapes, type Sizes } from '../../runtime/random-run.ts';
 import { type ModelInput, type Output, requireImages, runBatch } from '../../runtime/runtime.ts';
 import type { Loaded } from '../backend.ts';
 import { peakMemory } from '../peak-memory.ts';
 
-export type OpenRequest = OpenOnnx | OpenTfjs;
+export type OpenRequest = OpenOnnx | OpenTfjs | OpenOneBit;
 
 interface OpenOnnx {
   readonly kind: 'open';
@@ -25,6 +26,12 @@ interface OpenTfjs {
   readonly runtime: 'tfjs-node';
   readonly source: Uint8Array;
 }
+interface OpenOneBit {
+  readonly kind: 'open';
+  readonly runtime: 'wrn-onnx/onebit';
+  readonly model: Uint8Array;
+  readonly threads: number | undefined;
+}
 export interface RunRequest {
   readonly kind: 'run';
   readonly imagesNCHW: Uint8Array;
@@ -37,7 +44,7 @@ export interface TimeRequest {
 }
 export type Request = OpenRequest | RunRequest | TimeRequest | { readonly kind: 'memory' };
 
-/** One reply a request, in order. */
+/** One reply per request, in order. */
 export type Reply =
   | { readonly kind: 'open'; readonly seconds: number; readonly version: string }
   | { readonly kind: 'run'; readonly outputs: Readonly<Record<string, Output>>; readonly seconds: number }
@@ -52,17 +59,30 @@ async function answer(request: Request): Promise<Reply> {
   if (request.kind === 'open') return open(request);
   if (!loaded) throw new Error('no model is open');
   if (request.kind === 'time') {
-    if (!loaded.time) throw new Error('this runtime takes images alone');
+    if (!loaded.time) throw new Error('this runtime takes images only');
     return { kind: 'time', ...(await loaded.time(request.batch, request.sizes)) };
   }
   return { kind: 'run', ...(await loaded.run(request.imagesNCHW, request.count)) };
 }
 
 async function open(request: OpenRequest): Promise<Reply> {
-  const load = await (request.runtime === 'tfjs-node' ? tfjs(request) : onnxruntime(request));
+  const load = await loaderOf(request);
   const start = performance.now();
   loaded = await load();
   return { kind: 'open', seconds: (performance.now() - start) / 1000, version: loaded.version };
+}
+
+function loaderOf(request: OpenRequest): Promise<() => Promise<Loaded>> {
+  if (request.runtime === 'tfjs-node') return tfjs(request);
+  return request.runtime === 'wrn-onnx/onebit' ? oneBit(request) : onnxruntime(request);
+}
+
+async function oneBit({ model, threads }: OpenOneBit): Promise<() => Promise<Loaded>> {
+  const { openOneBit } = await import('../../runtime/onebit.ts');
+  return async () => {
+    const { detail, run } = await openOneBit(model, threads ?? availableParallelism());
+    return { version: `${version}, ${detail}`, run };
+  };
 }
 
 async function tfjs({ source }: OpenTfjs): Promise<() => Promise<Loaded>> {
@@ -72,13 +92,13 @@ async function tfjs({ source }: OpenTfjs): Promise<() => Promise<Loaded>> {
 
 async function onnxruntime({ runtime: name, options, model, input, threads }: OpenOnnx): Promise<() => Promise<Loaded>> {
   const ort = await loadPackage(name);
-  // onnxruntime-web would take half of the cores
+  // by default, onnxruntime-web uses half of the cores
   if (name === 'onnxruntime-web') ort.env.wasm.numThreads = threads ?? availableParallelism();
-  const version = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
+  const runtimeVersion = (name === 'onnxruntime-node' ? ort.env.versions.node : ort.env.versions.web) ?? ort.env.versions.common;
   return async () => {
     const session = await ort.InferenceSession.create(model, options);
     return {
-      version,
+      version: runtimeVersion,
       run: (imagesNCHW, count) => runBatch(ort, session, requireImages(input), imagesNCHW, count),
       time: randomTimer(ort, session),
     };
@@ -89,7 +109,7 @@ let last: Promise<unknown> = Promise.resolve();
 process.on('message', (request: Request) => {
   last = last.then(() => answer(request)).then(reply, (error: Error) => reply({ kind: 'error', message: error.message }));
 });
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {}); // reach the whole group; the parent decides when to end
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {}); // signals reach the whole process group; the parent decides when to end
 process.on('disconnect', () => process.exit());
 
 function reply(message: Reply): void {

@@ -24,14 +24,14 @@ export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' 
   readonly format: 'human' | 'json';
 }
 
-/** Images that --bisect runs when no --limit is given: the outputs of every layer are in memory. */
+/** Images for --bisect without --limit; few, because the outputs of every layer are held in memory. */
 export const BISECT_IMAGES = 2;
 
 export async function runBisect(file: Network, flags: BisectFlags): Promise<void> {
   const { input, classes } = file.model;
   const { threads, browser, softwareGpu } = flags;
   const backendOptions = { threads, browser, softwareGpu };
-  const names = await workingBackends(flags, { ...backendOptions, batch: 1, source: file.source });
+  const names = await workingBackends(flags, { ...backendOptions, batch: 1, source: file.source }, [file.model.bytes]);
   const sides = await chooseSides(file, names, flags.against);
   const data = await openImageSet(flags.data, {
     split: 'test',
@@ -51,7 +51,7 @@ export async function runBisect(file: Network, flags: BisectFlags): Promise<void
 
 /**
  * A file on two backends, or two files on one.
- * @throws UsageError when there are more or fewer, or a backend runs no ONNX file
+ * @throws UsageError for any other number of sides, or a backend that runs no ONNX files
  */
 export async function chooseSides(
   { name, model }: Network,
@@ -63,7 +63,7 @@ export async function chooseSides(
     throw new UsageError('--bisect compares two backends (--backend cpu,wasm), or two files on one backend (--against OTHER.onnx)');
   }
   const blind = names.find((backend) => (backends[backend] as Backend).runsSource);
-  if (blind) throw new UsageError(`--bisect compares the layers of ONNX files, ${blind} shows the logits alone`);
+  if (blind) throw new UsageError(`--bisect compares the layers of ONNX files, but ${blind} gives only logits. Choose another backend`);
   const other = against === undefined ? { name, model } : await readNetwork(against);
   return [
     { name, model, backend: first },
@@ -71,7 +71,7 @@ export async function chooseSides(
   ];
 }
 
-/** Bisects over the first images of a data set, as many as both files take at once. */
+/** Bisects on the first images of a data set, in one batch that both files accept. */
 export async function bisectOn(
   data: ImageSet,
   [a, b]: readonly [DecodedSide, DecodedSide],
@@ -81,16 +81,16 @@ export async function bisectOn(
   const most = Math.min(images, ...[a, b].map(({ model }) => model.input.fixedBatch ?? images));
   for await (const { imagesNCHW, count } of data.batches(most))
     return await bisectDecoded(a, b, { imagesNCHW: new Uint8Array(imagesNCHW), count, backendOptions });
-  throw new UsageError(`${data.name} has no images to bisect on`);
+  throw new UsageError(`${data.name}: expected images to bisect on, got none`);
 }
 
 /** @throws ParityError that names the first layer beyond the tolerance */
 export function requireAlike({ first }: Bisection): void {
-  if (first) throw new ParityError(`the two part at ${first.layer} (${first.op})`);
+  if (first) throw new ParityError(`first difference at ${first.layer} (${first.op})`);
 }
 
 export interface BisectionWidth {
-  /** Every layer in place of those around the first difference. */
+  /** Show every layer, not only those around the first difference. */
   readonly wide?: boolean | undefined;
 }
 
@@ -120,13 +120,13 @@ export function describeBisection(bisection: Bisection, { wide = false }: Bisect
     `B: ${printable(b)}`,
     `${images === 1 ? 'one image' : `${images} images`}, tolerance ${tolerance}`,
     table.toString(),
-    ...(hidden > 0 ? [`${from} layers before and ${layers.length - to} after these are not shown: --wide shows all.`] : []),
-    first ? `They part at ${printable(first.layer)} (${printable(first.op)}).` : 'No layer differs.',
+    ...(hidden > 0 ? [`${from} layers before and ${layers.length - to} after these are hidden. Use --wide to show all.`] : []),
+    first ? `First difference: ${printable(first.layer)} (${printable(first.op)}).` : 'No layer differs.',
     '',
   ].join('\n');
 }
 
-/** The layers around the first difference, or around the largest error where none is beyond the tolerance. */
+/** The layers around the first difference, or around the largest error when none exceeds the tolerance. */
 function around({ layers, first }: Bisection): [from: number, to: number] {
   const largest = layers.reduce((most, row, i) => ((row.relError ?? 0) > (layers[most]?.relError ?? 0) ? i : most), 0);
   const centre = first ? layers.indexOf(first) : largest;

@@ -30,6 +30,7 @@ interface Flags {
   readonly shard?: Shard;
   readonly shorterSide?: readonly number[];
   readonly crops?: number;
+  readonly skipBroken: boolean;
   readonly batch?: number;
   readonly threads?: number;
   readonly browser?: string;
@@ -48,48 +49,54 @@ export function command(): Command {
   return new Command('eval')
     .argument(
       '<file>',
-      'ONNX file that takes raw pixels 0..255; or anything that export takes, exported in memory; or a network of the package, such as cifar-10-wrn-20-1',
+      'ONNX file that takes raw pixels 0..255, or any source that export reads (it is exported in memory), or a network shipped with the package, such as cifar-10-wrn-20-1',
     )
-    .requiredOption('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
-    .addOption(new Option('--backend <names>', `comma-separated, or all: ${backendNames.join(', ')}`).default('cpu'))
-    .addOption(new Option('--reference <name>', 'backend that the others are compared with (default: the first)').choices(backendNames))
+    .requiredOption('--data <source>', 'name (see wrn-onnx data list), folder or archive of a data set')
+    .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${backendNames.join(', ')}`).default('cpu'))
+    .addOption(new Option('--reference <name>', 'backend to compare the others with (default: the first)').choices(backendNames))
     .addOption(
-      new Option('--limit <n>', 'evaluate the first n images; with --bisect alone compare layers on n (default: 2)').argParser(
-        naturalNumber,
-      ),
+      new Option(
+        '--limit <n>',
+        'evaluate the first n images only; with --bisect and no --report: compare layers on n images (default: 2)',
+      ).argParser(naturalNumber),
     )
     .addOption(
       new Option(
         '--shard <i/n>',
-        'evaluate part i of n, counted from 1, for wrn-onnx merge; auto takes both from Slurm or AWS Batch, auto/n the part from Kubernetes; the exit code does not reflect parity',
+        'evaluate part i of n, from 1, to combine with wrn-onnx merge; auto: take both from Slurm or AWS Batch; auto/n: take i from Kubernetes; the exit code does not reflect parity',
       ).argParser((text: string) => parseShard(text, process.env)),
     )
     .addOption(
       new Option(
         '--shorter-side <n,...>',
-        'scale image files until their shorter side has n pixels, then cut around the centre (default: until they cover the input); average the probabilities over several n',
+        'scale image files so that their shorter side has n pixels, then crop the centre (default: scale to cover the input); several n: average the probabilities',
       ).argParser(naturalNumbers),
     )
-    .addOption(new Option('--crops <n>', 'with --shorter-side: average over n random crops of each scale instead').argParser(naturalNumber))
+    .option('--skip-broken', 'leave out image files that cannot be decoded, and name them', false)
     .addOption(
-      new Option('--batch <n>', 'batch size (default: 64, of images larger than 32x32 16; or what the file fixes)').argParser(
+      new Option('--crops <n>', 'with --shorter-side: average over n random crops per scale instead of one centre crop').argParser(
         naturalNumber,
       ),
     )
-    .addOption(new Option('--threads <n>', 'threads of CPU and wasm kernels').argParser(naturalNumber))
-    .option('--browser <path>', 'Chrome, Chromium or Edge to drive (default: found by name)')
+    .addOption(
+      new Option('--batch <n>', 'batch size (default: the one fixed in the file, else 64, or 16 for images larger than 32x32)').argParser(
+        naturalNumber,
+      ),
+    )
+    .addOption(new Option('--threads <n>', 'number of threads for CPU and wasm kernels').argParser(naturalNumber))
+    .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
     .option(
       '--bisect',
-      'name the first layer whose output differs between two backends, or two files (--against), instead of evaluating; with --report as well as evaluating',
+      'find the first layer whose output differs between two backends, or two files (--against), instead of evaluating; with --report: in addition to evaluating',
     )
     .option(
       '--against <file>',
-      'compare with this file: accuracy of both, agreement and the images decided differently; with --bisect layer by layer',
+      'second file to compare with: accuracy of both, agreement, images decided differently; with --bisect: layer by layer',
     )
-    .option('--save-logits <file>', 'write the logits, shape [images, classes], for numpy; one file per backend when there are several')
-    .option('--report <file>', 'write the result as one HTML page; with --bisect the layers too')
-    .option('--compare <results...>', 'with --report: draw results of other files beside it, as --format json printed them', [])
+    .option('--save-logits <file>', 'write the logits as .npy, shape [images, classes]; with several backends: one file per backend')
+    .option('--report <file>', 'write the result as an HTML page; with --bisect: include the layers')
+    .option('--compare <results...>', 'with --report: results of other files, from --format json, to show beside this one', [])
     .option('--force', 'replace existing files', false)
     .addOption(wideOption('all columns, and with --bisect all layers'))
     .addOption(formatOption())
@@ -106,16 +113,19 @@ Examples:
 }
 
 /**
- * Refuses what would be ignored.
+ * Refuses options that would be ignored.
  * @throws UsageError for options that do not go together
  */
 function requireFit({ bisect, report, compare, shard, batch, saveLogits, crops, shorterSide }: Flags): void {
-  if (compare.length > 0 && report === undefined) throw new UsageError('--compare goes with --report');
+  if (compare.length > 0 && report === undefined) throw new UsageError('--compare needs --report');
   if (bisect && (crops ?? shorterSide?.[1]) !== undefined)
-    throw new UsageError('--bisect compares layers on one crop of an image: leave --crops away and give one --shorter-side');
+    throw new UsageError('--bisect compares layers on one crop per image: leave out --crops and give one --shorter-side');
   if (bisect && report === undefined && (shard ?? batch ?? saveLogits) !== undefined)
-    throw new UsageError('--shard, --batch and --save-logits are of an evaluation, which --bisect makes with --report only');
+    throw new UsageError('--shard, --batch and --save-logits need an evaluation: with --bisect, add --report');
 }
+
+/** Most files that are named of those left out. */
+const MAX_NAMED = 20;
 
 async function run(path: string, flags: Flags): Promise<void> {
   requireFit(flags);
@@ -137,17 +147,17 @@ function outputRules(path: string, { force, against, compare }: Flags): OutputRu
   return { force, sources: [path, ...(against === undefined ? [] : [against]), ...compare] };
 }
 
-/** All that an evaluation needs, checked and open but for the backends. */
+/** All that an evaluation needs, checked and opened, except the backends. */
 interface Job {
   readonly plan: Plan;
   readonly logitFiles: LogitFiles;
-  /** What is bisected besides, if anything. */
+  /** The two sides to bisect, if any. */
   readonly sides: readonly [DecodedSide, DecodedSide] | undefined;
-  /** What `--compare` names. */
+  /** The reports that `--compare` names. */
   readonly others: readonly Report[];
 }
 
-/** Checks all that can be known before anything runs. A bad choice of form, or other class names, are a warning. */
+/** Checks what can be checked before anything runs. An unsuitable form or different class names give a warning. */
 async function prepare(path: string, network: Network, flags: Flags): Promise<Job> {
   const { model, name, source } = network;
   const { input, classes, metadata } = model;
@@ -155,12 +165,18 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
   const against = flags.against === undefined || flags.bisect ? undefined : await readNetwork(flags.against);
   const fixedBatch = input.fixedBatch ?? against?.model.input.fixedBatch;
   if (fixedBatch !== undefined && fixedBatch !== (flags.batch ?? fixedBatch))
-    throw new UsageError(`${input.fixedBatch ? path : flags.against} takes batches of ${fixedBatch}, got --batch ${flags.batch}`);
-  const backends = backendsNamed(flags, against && !against.source ? undefined : source);
+    throw new UsageError(
+      `${input.fixedBatch ? path : flags.against}: expected --batch ${fixedBatch}, as fixed in the file, got ${flags.batch}`,
+    );
+  const backends = backendsNamed(flags, against && !against.source ? undefined : source, [model.bytes]);
   const rules = outputRules(path, flags);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
   if (flags.report !== undefined) requireWritable(flags.report, rules);
-  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops });
+  const broken: string[] = [];
+  const skipBroken = flags.skipBroken ? (path: string, reason: string) => void broken.push(`${path} (${reason})`) : undefined;
+  const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops, skipBroken });
+  if (broken.length > 0)
+    warn(`left out ${broken.length} files: ${broken.slice(0, MAX_NAMED).join(', ')}${broken.length > MAX_NAMED ? ', ...' : ''}`);
   try {
     const labels = metadata?.about.classLabels;
     warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));
@@ -189,15 +205,15 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
 interface Outcome {
   readonly report: Report;
   readonly bisection: Bisection | undefined;
-  /** An error after which there is something to print all the same. */
+  /** An error after which a partial result is still printed. */
   readonly failure: unknown;
 }
 
-/** Evaluates, and bisects where that is asked for; closes the data. */
+/** Evaluates, bisects when asked to, and closes the data. */
 async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise<Outcome> {
   const { data } = plan;
   const { threads, browser, softwareGpu } = flags;
-  const interrupt = catchInterrupt('interrupted: the table holds what was done');
+  const interrupt = catchInterrupt('interrupted: the table covers the images evaluated so far');
   const { signal } = interrupt;
   const progress = new Progress();
   let report: Report | undefined;
@@ -218,7 +234,7 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
       bisection = await bisectOn(data, sides, { threads, browser, softwareGpu }, Math.min(flags.limit ?? BISECT_IMAGES, BISECT_IMAGES));
   } catch (error) {
     if (!report) throw error;
-    failure = signal.aborted ? signal.reason : error; // what was found is written first
+    failure = signal.aborted ? signal.reason : error; // the partial result is written first
   } finally {
     progress.stop();
     interrupt.release();

@@ -11,7 +11,7 @@ export class LogitFiles {
   readonly #rules: OutputRules;
 
   /**
-   * @param path of the file, or what the names of several begin with; no files when undefined
+   * @param path of the file, or the prefix of several; no files when undefined
    * @throws UsageError when one cannot be written
    */
   constructor(path: string | undefined, subject: Pick<Subject, 'model' | 'against'>, rows: readonly Row[], rules: OutputRules) {
@@ -32,7 +32,7 @@ export class LogitFiles {
     this.#spools.get(row)?.write(offset, logits);
   }
 
-  /** Writes what an evaluation, complete or not, has found. */
+  /** Writes the logits of an evaluation, complete or not. */
   async write({ results }: Report): Promise<void> {
     for (const result of results) {
       const row = rowName(this.#subject, result);

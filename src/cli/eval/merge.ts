@@ -19,17 +19,17 @@ export function command(): Command {
   return new Command('merge')
     .argument(
       '<part...>',
-      'JSON that eval --shard i/n --format json printed, one file per shard; folders and patterns such as part-*.json are expanded',
+      'JSON results of eval --shard i/n --format json, one file per shard; folders and patterns such as part-*.json are expanded',
     )
-    .option('--report <file>', 'write the result as one HTML page')
+    .option('--report <file>', 'write the result as an HTML page')
     .option('--force', 'replace an existing page', false)
     .addOption(formatOption())
     .addOption(wideOption())
     .addHelpText(
       'after',
       `
-The result is exactly that of eval without --shard, but for times and memory: the speed is that of all shards
-together, load time and memory are the largest of a shard. The exit code is that of eval.
+The result equals that of eval without --shard, except for times and memory: speed is measured over all shards
+together, load time and memory are the largest of any shard. The exit code is the same as for eval.
 
 Example:
   $ for i in 1 2 3; do wrn-onnx eval net.onnx --data cifar-10 --backend cpu,wasm --shard $i/3 --format json > part-$i.json; done

@@ -15,13 +15,13 @@ export async function writeReport(path: string, report: Report, { force, sources
 
 /** The page as a file. */
 export async function reportFile(report: Report, page: PageOptions): Promise<Uint8Array> {
-  const { reportPage } = await import('../../../eval/html/page.ts'); // the plotting library takes its time to load
+  const { reportPage } = await import('../../../eval/html/page.ts'); // loaded only when a page is written
   return Buffer.from(await reportPage(report, page));
 }
 
 /**
  * The record of a result of this process.
- * @param machines that measured it; this one by default
+ * @param machines the result was measured on; this one by default
  */
 export function runRecord(machines: readonly string[] = [machine()]): RunRecord {
   return {
@@ -31,14 +31,14 @@ export function runRecord(machines: readonly string[] = [machine()]): RunRecord 
   };
 }
 
-/** An argument as a POSIX shell takes it. */
+/** An argument, quoted for a POSIX shell when needed. */
 function shellWord(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 /**
- * Results of other files, to stand beside one of `data`.
- * @throws InputError when they are no results, or of other data
+ * Results of other files on `data`, to show beside this one.
+ * @throws InputError for a file that is no result, or a result on other data
  */
 export async function readReports(paths: readonly string[], data: string): Promise<Report[]> {
   const reports: Report[] = [];

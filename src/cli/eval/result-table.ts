@@ -7,7 +7,7 @@ import { printJson, printText } from '../shared/results.ts';
 import { fittedTable } from '../shared/table.ts';
 import { type BisectionWidth, describeBisection } from './bisect.ts';
 
-/** @param record stands in the JSON behind the report */
+/** @param record follows the report in the JSON */
 export function printReport(
   report: Report,
   record: RunRecord,
@@ -18,8 +18,8 @@ export function printReport(
 }
 
 /**
- * Passes a report of one row, which asks for no parity.
- * @throws ParityError that names the rows that are beyond the thresholds, or that were not compared
+ * A report of one row always passes: there is nothing to compare.
+ * @throws ParityError that names the rows beyond the thresholds, or those not compared
  */
 export function requireParity(report: Report): void {
   const { results, verdict, isComparison, uncompared } = withNames(report);
@@ -28,10 +28,10 @@ export function requireParity(report: Report): void {
   if (verdict === null && isComparison) throw new ParityError(`parity not shown: ${uncompared.join(', ')} not compared on all images`);
 }
 
-/** Columns that a narrow terminal goes without, the first to go first. */
-const OPTIONAL = ['mean diff', 'memory', 'load', 'max diff', 'top-5', 'images', 'images/s', 'disagreements', 'flips'];
+/** Columns left out on a narrow terminal, in this order. */
+const OPTIONAL = ['mean diff', 'memory', 'load', 'max diff', 'top-5', 'images', 'images/s', 'disagree'];
 
-/** A report as a table, with the thresholds and what really ran. */
+/** A report as a table, with the thresholds and the runtimes that ran. */
 export function resultTable(report: Report, wide = false): string {
   const named = withNames(report);
   const { model, against, shard, reference, thresholds, results, isComparison } = named;

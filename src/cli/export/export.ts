@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { type Comparison, compareExport } from '../../../converters/onnx/compare.ts';
 import { type FormName, forms } from '../../../converters/onnx/forms/table.ts';
-import { type InputLayout, inputLayouts } from '../../../converters/onnx/metadata.ts';
 import { type ExportOptions, toOnnx } from '../../../converters/onnx/write.ts';
 import { type Target, type TargetName, targetNames, targets } from '../../../eval/advice.ts';
 import { methodNames } from '../../../eval/verify/calibrate.ts';
@@ -9,6 +8,7 @@ import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval
 import { type ZerosDifference, zerosDifference } from '../../../eval/verify/zeros.ts';
 import { ParityError, printable, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
+import { type InputLayout, inputLayouts } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
 import { grouped, significant } from '../../numbers.ts';
@@ -21,7 +21,7 @@ import { addSourceOptions, readSource, type SourceFlags } from '../shared/source
 import { describeFp16, exportFp16, type Fp16Flags } from './fp16.ts';
 import { describeInt8, exportInt8, type Int8Flags } from './int8.ts';
 
-/** Forms that round the network's numbers: what that costs is measured as they are written. */
+/** Forms that round the network's numbers; the cost is measured before the file is written. */
 const rounding = {
   int8: '8-bit activations for speed on CPU and wasm; needs --calibrate',
   fp16: 'float16 throughout: WebGPU with shader-f16, CUDA',
@@ -42,19 +42,26 @@ export function command(): Command {
     .requiredOption('-o, --output <file>', 'ONNX file to write')
     .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), ...Object.keys(rounding)]).default('packed'))
     .addOption(new Option('--for <target>', targetHelp()).choices(targetNames).conflicts('form'))
-    .addOption(new Option('--input <layout>', 'how the file takes images, pixels 0..255').choices(inputLayouts).default('nchw-float'))
-    .option('--calibrate <source>', 'int8: data set whose training images set the ranges, and whose test images show what it costs')
-    .addOption(new Option('--calibration-images <n>', 'int8: training images to calibrate with').argParser(naturalNumber).default(256))
     .addOption(
-      new Option('--method <name>', 'int8: how ranges follow from the activations seen').choices(methodNames).default('percentile'),
+      new Option('--input <layout>', 'layout and type of the image input, pixels 0..255').choices(inputLayouts).default('nchw-float'),
+    )
+    .option('--calibrate <source>', 'int8: data set; its training images set the activation ranges, its test images measure the accuracy')
+    .addOption(
+      new Option('--calibration-images <n>', 'int8: number of training images for calibration').argParser(naturalNumber).default(256),
     )
     .addOption(
-      new Option('--min-agreement <fraction>', 'int8, and fp16 with --data: fraction of images that must be decided as in float32')
+      new Option('--method <name>', 'int8: how ranges are chosen from the observed activations').choices(methodNames).default('percentile'),
+    )
+    .addOption(
+      new Option(
+        '--min-agreement <fraction>',
+        'int8, and fp16 with --data: smallest fraction of images that must get the same class as in float32',
+      )
         .argParser(fraction)
         .default(0.98),
     )
-    .option('--float16-io', 'fp16: images (unless they are uint8) and logits in float16, too')
-    .option('--data <source>', 'fp16: data set whose test images show what it costs')
+    .option('--float16-io', 'fp16: use float16 also for images (unless they are uint8) and logits')
+    .option('--data <source>', 'fp16: data set; its test images measure the accuracy')
     .option('--force', 'replace an existing file', false)
     .addOption(formatOption())
     .addHelpText(
@@ -69,14 +76,17 @@ Examples:
 
 function formHelp(): string {
   const titles = Object.entries({ ...forms, ...rounding }).map(([name, row]) => `${name}: ${typeof row === 'string' ? row : row.title}`);
-  return ['how weights are stored:', ...titles].join('\n');
+  return ['how the weights are stored:', ...titles].join('\n');
 }
 
 function targetHelp(): string {
-  return ['chooses the form that measures best:', ...Object.entries(targets).map(([name, { title }]) => `${name}: ${title}`)].join('\n');
+  return [
+    'choose the form that measured best for a target:',
+    ...Object.entries(targets).map(([name, { title }]) => `${name}: ${title}`),
+  ].join('\n');
 }
 
-/** Options that go with some forms only. */
+/** Options that only some forms take. */
 const formsOf = new Map<string, readonly AnyForm[]>([
   ['calibrate', ['int8']],
   ['calibrationImages', ['int8']],
@@ -87,14 +97,14 @@ const formsOf = new Map<string, readonly AnyForm[]>([
 ]);
 
 /**
- * The form and the number of images a run that were asked for, by name or by target.
+ * The form that the user asked for, by name or by target, and the batch size that the target fixes.
  * @throws UsageError when the target does not take the images
  */
 function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefined } {
   if (flags.for === undefined) return { form: flags.form, batch: undefined };
   const { form, int8, floatsOnly, batch }: Target = targets[flags.for];
   if (floatsOnly && flags.input === 'nhwc-uint8')
-    throw new UsageError(`--for ${flags.for} goes with --input nchw-float: it takes no integers`);
+    throw new UsageError(`--for ${flags.for} needs --input nchw-float: that runtime takes no integers`);
   return { form: int8 && flags.calibrate !== undefined ? 'int8' : form, batch };
 }
 
@@ -105,7 +115,7 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
   for (const option of self.options) {
     const needs = formsOf.get(option.attributeName());
     if (needs && !needs.includes(form) && self.getOptionValueSource(option.attributeName()) === 'cli')
-      throw new UsageError(`${option.long} goes with --form ${needs.join(' or ')}`);
+      throw new UsageError(`${option.long} needs --form ${needs.join(' or ')}`);
   }
   const model = await readSource(source, flags);
   const { bytes, verification, lines } =
@@ -142,11 +152,11 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
 }
 
 function describeZeros({ weights, images, agreed, relError }: ZerosDifference): string {
-  const cost = `logits of ${images} images of noise differ by ${significant(relError)}, ${agreed} of ${images} decisions agree`;
-  return `  ${grouped(weights)} weights are +1 where the training had sign(0) = 0: ${cost}`;
+  const cost = `logits of ${images} noise images differ by ${significant(relError)}, ${agreed} of ${images} predictions agree`;
+  return `  ${grouped(weights)} weights are stored as +1 where training had sign(0) = 0: ${cost}`;
 }
 
-/** What was written, how it was proven, and the same in words. */
+/** What was written, how it was verified, and the same in words. */
 interface Written {
   readonly bytes: number;
   readonly verification: unknown;
@@ -171,9 +181,9 @@ async function writeFloat(model: Model, options: ExportOptions, { output, for: t
     lines: [
       `  verified: ${grouped(bits)} bits and ${grouped(floats)} floats equal the source's;`,
       relError === undefined
-        ? '  not run: that needs onnxruntime-node. Install it: npm install onnxruntime-node'
+        ? '  not run: onnxruntime-node is missing. Install it: npm install onnxruntime-node'
         : `  logits of a batch within ${significant(relError)} of the layer-by-layer reference (limit ${EXPORT_TOLERANCE})`,
-      ...(target && targets[target].int8 ? ['  8-bit activations are faster there: --calibrate DATA'] : []),
+      ...(target && targets[target].int8 ? ['  8-bit activations are faster there: add --calibrate DATA'] : []),
     ],
   };
 }
@@ -183,8 +193,7 @@ async function writeRounded(form: keyof typeof rounding, model: Model, flags: Fl
   await writeOutput(flags.output, file, {
     ...rules,
     verify: async (temporary) => {
-      if (!Buffer.from(file).equals(await readInput(temporary)))
-        throw new ParityError('read back, the file is not the one that was verified');
+      if (!Buffer.from(file).equals(await readInput(temporary))) throw new ParityError('the file read back differs from the verified one');
     },
   });
   return { bytes: file.length, verification, lines };

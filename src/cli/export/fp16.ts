@@ -1,10 +1,10 @@
 /** `export --form fp16`: exports, and measures what float16 costs. */
 import { toFp16Onnx } from '../../../converters/onnx/forms/fp16/to-fp16.ts';
 import { MAX_FLOAT16 } from '../../../converters/onnx/graph.ts';
-import type { InputLayout } from '../../../converters/onnx/metadata.ts';
 import { type Fp16Comparison, type Fp16Verification, verifyFp16 } from '../../../eval/verify/fp16.ts';
 import { openImageSet } from '../../data/open.ts';
 import { ParityError } from '../../errors.ts';
+import type { InputLayout } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { grouped, percent, significant } from '../../numbers.ts';
 import { accuracy } from '../shared/format.ts';
@@ -23,7 +23,7 @@ export interface Fp16Export {
   readonly verification: Fp16Verification;
 }
 
-/** @throws ParityError when the forms decide too many images of the data set differently; random ones may be near ties, whose logits are compared */
+/** @throws ParityError when the forms decide too many images of the data set differently; on random images, often near ties, only logits are compared */
 export async function exportFp16(model: Model, { input, float16Io, data: source, minAgreement }: Fp16Flags): Promise<Fp16Export> {
   const file = toFp16Onnx(model, { input, float16Io });
   const { input: shape, classes } = model.config;
@@ -55,7 +55,7 @@ export function describeFp16({ bits, random, data, peak }: Fp16Verification): st
     compared('random images', random),
     ...(data
       ? [compared('test images', data), `  accuracy, 95 % interval: ${accuracy(data.fp16)}, float32 ${accuracy(data.float)}`]
-      : ['  agreement and accuracy on real images: --data DATA']),
-    `  largest value: ${significant(peak.value)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below float16's limit`,
+      : ['  to measure agreement and accuracy on real images, add --data DATA']),
+    `  largest value: ${significant(peak.value)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below the float16 limit`,
   ];
 }

@@ -1,13 +1,13 @@
 /** `export --form int8`: calibrates, exports, and measures what the 8-bit activations cost. */
 import { planInt8 } from '../../../converters/onnx/forms/int8/plan.ts';
 import { toInt8Onnx } from '../../../converters/onnx/forms/int8/to-int8.ts';
-import type { InputLayout } from '../../../converters/onnx/metadata.ts';
 import { type Target, type TargetName, targets } from '../../../eval/advice.ts';
 import { calibrate, type Method } from '../../../eval/verify/calibrate.ts';
 import { type Int8Verification, verifyInt8 } from '../../../eval/verify/int8.ts';
 import { worstLayer } from '../../../eval/verify/layer-errors.ts';
 import { openSplits } from '../../data/open.ts';
 import { ParityError, UsageError } from '../../errors.ts';
+import type { InputLayout } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { grouped, percent, significant } from '../../numbers.ts';
 import { accuracy } from '../shared/format.ts';
@@ -33,11 +33,11 @@ export interface Int8Export {
  */
 export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Export> {
   const { calibrate: source, calibrationImages, method, minAgreement } = flags;
-  if (source === undefined) throw new UsageError('--form int8 needs images to calibrate with: --calibrate DATA');
+  if (source === undefined) throw new UsageError('--form int8 needs calibration images: add --calibrate DATA');
   planInt8(model); // refuses a network without one-bit weights before it reads any image
   const { input: shape, classes } = model.config;
   const { train, test } = await openSplits(source, { shape, classes });
-  const interrupt = catchInterrupt('interrupted: nothing was written'); // not before: nothing ends the reading of an archive but the signal itself
+  const interrupt = catchInterrupt('interrupted: nothing was written'); // not earlier: reading an archive listens to no AbortSignal
   const progress = new Progress();
   const { signal } = interrupt;
   try {
@@ -56,7 +56,7 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
       const { layer, logits } = worstLayer(verification.layers);
       throw new ParityError(
         `int8 agrees with float32 on ${percent(verification.agreement)} of ${verification.images} images: expected at least ${percent(minAgreement)}. ` +
-          `${layer} costs most, an error of ${percent(logits)} in the logits by itself: try another --method or more --calibration-images`,
+          `${layer} costs most: alone it changes the logits by ${percent(logits)}. Try another --method or more --calibration-images`,
       );
     }
     return { file, verification };
@@ -79,7 +79,7 @@ export function describeInt8(verification: Int8Verification): string[] {
     `  verified: ${grouped(bits)} bits equal the source's; on ${grouped(images)} test images`,
     `  agreement with float32: ${percent(agreement)}, logits within ${significant(relError)}`,
     `  accuracy, 95 % interval: ${accuracy(int8)}, float32 ${accuracy(float)}`,
-    `  speed on this CPU: ${milliseconds.int8.toFixed(2)} ms an image, float32 ${milliseconds.float.toFixed(2)}: ${(milliseconds.float / milliseconds.int8).toFixed(2)}x`,
-    `  layers that cost most, error of the logits from 8 bits in that layer alone: ${worst.map(({ layer, logits }) => `${layer} ${percent(logits)}`).join(', ')}`,
+    `  speed on this CPU: ${milliseconds.int8.toFixed(2)} ms per image, float32 ${milliseconds.float.toFixed(2)}: ${(milliseconds.float / milliseconds.int8).toFixed(2)}x`,
+    `  layers that cost most, as logit error when only that layer has 8 bits: ${worst.map(({ layer, logits }) => `${layer} ${percent(logits)}`).join(', ')}`,
   ];
 }

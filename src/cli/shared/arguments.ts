@@ -1,9 +1,9 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
 
-/** `--format`, of every command with a result. */
+/** `--format`, for every command with a result. */
 export function formatOption(): Option {
-  return new Option('--format <format>', 'of the result on stdout').choices(['human', 'json']).default('human');
+  return new Option('--format <format>', 'format of the result on stdout').choices(['human', 'json']).default('human');
 }
 
 /** Parses an option that takes a whole number of at least 1. */
@@ -14,11 +14,11 @@ export function naturalNumber(text: string): number {
   return value;
 }
 
-/** Parses an option that takes two whole numbers of at least 1, low and high, as `256-480`. */
+/** Parses an option that takes two whole numbers of at least 1, low and high, such as `256-480`. */
 export function naturalRange(text: string): [low: number, high: number] {
   const [low, high, ...more] = text.split('-').map(naturalNumber);
   if (low === undefined || high === undefined || more.length > 0 || low > high)
-    throw new InvalidArgumentError('expected two whole numbers, low and high, as 256-480');
+    throw new InvalidArgumentError('expected two whole numbers, low and high, such as 256-480');
   return [low, high];
 }
 
@@ -43,13 +43,13 @@ export function fraction(text: string): number {
   return value;
 }
 
-/** Value of a decimal number as `2.5` or `5e-4`; NaN for all else, that Number() takes for one too: nothing, 0x10, Infinity. */
+/** Value of a decimal number such as `2.5` or `5e-4`; NaN for all else, even what Number() accepts: '', 0x10, Infinity. */
 function decimal(text: string): number {
   const value = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
   return Number.isFinite(value) ? value : Number.NaN;
 }
 
-/** Parses an option that takes the bits of a weight. */
+/** Parses an option that takes the bits per weight. */
 export function weightBits(text: string): 1 | 32 {
   if (text === '1') return 1;
   if (text === '32') return 32;
@@ -61,7 +61,7 @@ export function naturalNumbers(text: string): number[] {
   return text.split(',').map((part) => naturalNumber(part.trim()));
 }
 
-/** Parses an option that takes the size of images, height and width in pixels, as `64x64`. */
+/** Parses an option that takes the size of images, height and width in pixels, such as `64x64`. */
 export function imageSize(text: string): ImageSize {
   const [height, width, ...more] = text.split('x').map(naturalNumber);
   if (height === undefined || width === undefined || more.length > 0)
@@ -69,9 +69,9 @@ export function imageSize(text: string): ImageSize {
   return { height, width };
 }
 
-/** Adds one `NAME=SIZES` to what an option that may be repeated was given before: `x=1x3x224x224`, or `batch=4`. */
+/** Adds one `NAME=SIZES` to the earlier values of a repeatable option: `x=1x3x224x224`, or `batch=4`. */
 export function namedSizes(text: string, before: Readonly<Record<string, readonly number[]>> = {}): Record<string, readonly number[]> {
   const [, name, sizes] = /^(.+)=(\d+(?:[x,]\d+)*)$/.exec(text) ?? [];
-  if (!name || !sizes) throw new InvalidArgumentError('expected NAME=SIZE of a dimension or NAME=SIZExSIZE... of an input');
+  if (!name || !sizes) throw new InvalidArgumentError('expected NAME=SIZE for a dimension or NAME=SIZExSIZE... for an input');
   return { ...before, [name]: sizes.split(/[x,]/).map(naturalNumber) };
 }

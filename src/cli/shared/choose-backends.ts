@@ -2,12 +2,13 @@ import type { Backend, BackendOptions } from '../../../eval/backends/backend.ts'
 import { probe } from '../../../eval/backends/probe.ts';
 import { type BackendName, backendNames, backends } from '../../../eval/backends/table.ts';
 import { nearest } from '../../data/nearest-name.ts';
-import { DeviceError, UsageError } from '../../errors.ts';
+import { DeviceError, InputError, UsageError } from '../../errors.ts';
+import { readOneBitFile } from '../../onebit/file.ts';
 import { say } from './results.ts';
 
 /** What `--backend` and `--reference` ask for. */
 export interface BackendFlags {
-  /** Names with commas between them, or `all`. */
+  /** Names separated by commas, or `all`. */
   readonly backend: string;
   readonly reference?: BackendName;
 }
@@ -15,12 +16,17 @@ export interface BackendFlags {
 /**
  * The backends that the user named; with `all` every one that runs this kind of file.
  * @param source the checkpoint or model file behind the ONNX file, if any
- * @throws UsageError for an unknown one, or one that runs another kind of file
+ * @param models the files that will run
+ * @throws UsageError for an unknown backend, or one that runs another kind of file
  */
-export function backendsNamed({ backend, reference }: BackendFlags, source: Uint8Array | undefined): BackendName[] {
+export function backendsNamed(
+  { backend, reference }: BackendFlags,
+  source: Uint8Array | undefined,
+  models: readonly Uint8Array[],
+): BackendName[] {
   const names =
     backend === 'all'
-      ? backendNames.filter((name) => source || !runsSource(name))
+      ? backendNames.filter((name) => (source || !runsSource(name)) && (!oneBitOnly(name) || models.every(hasOneBitKernels)))
       : [...new Set(backend.split(',').map((name) => name.trim() as BackendName))];
   for (const name of names)
     if (!Object.hasOwn(backends, name))
@@ -31,11 +37,11 @@ export function backendsNamed({ backend, reference }: BackendFlags, source: Uint
 }
 
 /**
- * The same, each found to work where there are several; `all` leaves out those that this machine does not have.
- * @throws DeviceError when one that was named is not available
+ * The same, each tried first when there are several; `all` leaves out those that do not work on this machine.
+ * @throws DeviceError when a backend that was named is not available
  */
-export async function workingBackends(flags: BackendFlags, options: BackendOptions): Promise<BackendName[]> {
-  const names = backendsNamed(flags, options.source);
+export async function workingBackends(flags: BackendFlags, options: BackendOptions, models: readonly Uint8Array[]): Promise<BackendName[]> {
+  const names = backendsNamed(flags, options.source, models);
   if (names.length === 1) return names; // it is opened at once
   const working: BackendName[] = [];
   for (const name of names) {
@@ -49,6 +55,20 @@ export async function workingBackends(flags: BackendFlags, options: BackendOptio
 
 export function sayMissing(name: BackendName, reason: string): void {
   say(`not on this machine: ${name}: ${reason}`);
+}
+
+function oneBitOnly(name: BackendName): boolean {
+  return (backends[name] as Backend).oneBitOnly ?? false;
+}
+
+function hasOneBitKernels(model: Uint8Array): boolean {
+  try {
+    readOneBitFile(model);
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
 }
 
 function runsSource(name: BackendName): boolean {

@@ -14,7 +14,7 @@ export function catchInterrupt(message: string): { readonly signal: AbortSignal;
 }
 
 /**
- * Where nothing listens to an AbortSignal: until `release`, Ctrl-C and SIGTERM end the process, after `cleanUp`, with one line.
+ * For work that listens to no AbortSignal: until `release`, Ctrl-C and SIGTERM call `cleanUp`, print one line and end the process.
  * @param what did not happen
  */
 export function exitOnInterrupt(what: string, cleanUp: () => void): { release(): void } {

@@ -1,4 +1,4 @@
-/** ONNX models on disk: a file, and what stands in another one beside it. */
+/** ONNX models on disk: a file, and the external data beside it. */
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { copyFile, rename, writeFile } from 'node:fs/promises';
@@ -10,15 +10,15 @@ import { makeScratch, sweep } from '../../data/files/leftovers.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import { type OutputOptions, requireWritable, writeOutput } from './output-file.ts';
 
-/** Of names that `dataNameOf` gives, what stands behind the model's. */
+/** The part of a `dataNameOf` name after the model's name. */
 const DATA = /^[0-9a-f]{16}\.data$/;
 
-/** Name of the file for the external data of a model file: another name for other data, so that no model finds data that is not its own. */
+/** Name of the file for the external data of a model file: different data has a different name, so that no model finds data that is not its own. */
 export function dataNameOf(model: string, data: Uint8Array): string {
   return `${basename(model)}.${createHash('sha256').update(data).digest('hex').slice(0, 16)}.data`;
 }
 
-/** Reads external data of the model at `path`: from its folder and those inside, nowhere else. */
+/** Reads external data of the model at `path`: from its folder and the folders inside, nowhere else. */
 export function externalReader(path: string): ReadExternal {
   return (location, offset, length) => {
     const folder = realpathSync(dirname(path));
@@ -33,7 +33,11 @@ export function externalReader(path: string): ReadExternal {
       for (let done = 0; done < length; ) {
         const count = readSync(handle, bytes, done, length - done, offset + done);
         if (count === 0)
-          throw new InputError('onnx', `external data ${location}`, 'expected a file that stays as it is, got a shorter one');
+          throw new InputError(
+            'onnx',
+            `external data ${location}`,
+            'expected a file that does not change while it is read, got a shorter one',
+          );
         done += count;
       }
       return bytes;
@@ -116,7 +120,7 @@ function removeOldData(folder: string, output: string, old: readonly string[], k
   for (const name of left) if (name !== kept) rmSync(join(folder, name), { force: true });
 }
 
-/** What the model that is there now refers to. */
+/** The external files of the model that is there now. */
 function externalFilesOf(path: string): string[] {
   try {
     return externalFiles(decodeModel(readFileSync(path)));

@@ -14,7 +14,7 @@ import { leaveStdout } from './results.ts';
 export interface OutputRules {
   /** Replace an existing file. */
   readonly force: boolean;
-  /** Files that the result is made of: it must not take the place of one. */
+  /** Input files, which the result must not replace. */
   readonly sources?: readonly string[] | undefined;
 }
 
@@ -28,7 +28,7 @@ export const OUTPUT_HELP = 'a link is followed, a device or pipe written through
 
 /**
  * Writes `bytes`, or pieces of them, to `path`.
- * @throws UsageError as `requireWritable`, and for what the file system refuses.
+ * @throws UsageError as `requireWritable`, and for errors of the file system.
  */
 export async function writeOutput(path: string, bytes: Uint8Array | Iterable<Uint8Array>, options: OutputOptions): Promise<void> {
   const target = requireWritable(path, options);
@@ -96,18 +96,18 @@ export interface Target {
 export function requireWritable(path: string, { force, sources = [] }: OutputRules): Target {
   const found = statOf(path);
   if (found === undefined) {
-    if (isThere(path)) throw new UsageError(`${path}: expected a link to a file, got one that leads nowhere. Remove it`);
+    if (isThere(path)) throw new UsageError(`${path}: expected a link to a file, got a broken link. Remove it`);
     return inFolder(path, path);
   }
   if (found.isDirectory()) throw new UsageError(`${path}: expected the name of a file, got a folder`);
   if (isStdout(found) && !found.isCharacterDevice()) {
-    leaveStdout(); // the result's bytes have it alone
+    leaveStdout(); // stdout carries only the bytes of the result
     return { kind: 'stream', path };
   }
   if (found.isCharacterDevice() || found.isFIFO()) return { kind: 'stream', path };
   if (!found.isFile()) throw new UsageError(`${path}: expected a regular file, a character device or a pipe, got something else`);
   if (sources.some((source) => isSame(found, statSync(source, { bigint: true, throwIfNoEntry: false }))))
-    throw new UsageError(`${path}: is one of the files that are read. Choose another name`);
+    throw new UsageError(`${path}: is also an input. Choose another name`);
   if (!force) throw new UsageError(`${path} exists. Use --force to replace it`);
   return inFolder(path, realpathSync(path));
 }
@@ -121,7 +121,7 @@ function inFolder(path: string, real: string): Target {
   return { kind: 'file', path: real };
 }
 
-/** Links followed; undefined when there is nothing, or nothing that can be looked at: writing will say why. */
+/** Links followed; undefined when there is nothing there. */
 function statOf(path: string): BigIntStats | undefined {
   try {
     return statSync(path, { bigint: true });

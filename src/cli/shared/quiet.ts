@@ -9,7 +9,7 @@ export const isQuiet = (): boolean => quiet;
 export function addQuiet(command: Command): Command {
   if (command.commands.length > 0) for (const one of command.commands) addQuiet(one);
   else
-    command.option('--quiet', 'print no progress').hook('preAction', () => {
+    command.option('--quiet', 'do not print progress').hook('preAction', () => {
       quiet = command.opts()['quiet'] === true;
     });
   return command;

@@ -9,7 +9,7 @@ export function printText(text: string): void {
   stream.write(printableLines(text));
 }
 
-/** Prints a result as JSON, exactly; what would steer a terminal is written as an escape of JSON. */
+/** Prints a result as JSON, exactly; characters that would control a terminal are escaped. */
 export function printJson(value: unknown, indent?: number): void {
   stream.write(`${JSON.stringify(value, null, indent).replace(/[\p{Cf}\x7f-\x9f\u2028\u2029]/gu, escaped)}\n`);
 }
@@ -29,12 +29,12 @@ export function leaveStdout(): void {
 }
 
 /**
- * Whatever becomes of stdout, files are written and the exit code is the verdict's. A reader that has seen enough, such as
- * `head`, is no matter; a disk that is full is one line.
+ * A failure of stdout changes neither the files written nor the exit code. A reader that stops early, such as `head`, is
+ * ignored; a full disk gives one line on stderr.
  */
 export function outliveStdout(): void {
   process.stdout.once('error', (error: NodeJS.ErrnoException) => {
-    process.stdout.on('error', () => {}); // of what is printed after
+    process.stdout.on('error', () => {}); // also for later output
     if (error.code !== 'EPIPE') say(`wrn-onnx: stdout: cannot be written, ${whyNotWritten(error) ?? error.message}`);
   });
   process.stderr.on('error', () => {});

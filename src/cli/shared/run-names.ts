@@ -1,8 +1,8 @@
 import { basename, dirname, resolve, sep } from 'node:path';
 
 /**
- * Names of training runs, from the paths of their logs: the folder's, or as many folders above it as tell it from the
- * others. A path that is there twice has the same name twice.
+ * Names of training runs, from the paths of their logs: the folder's name, with as many parent folders as tell it from
+ * the others. A path given twice has the same name twice.
  */
 export function runNames(logs: readonly string[]): string[] {
   const paths = logs.map((log) => {

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Shard } from '../../../eval/shard.ts';
 import type { Environment } from '../../environment.ts';
 
-/** How a scheduler numbers the jobs of an array, as variables of the environment. */
+/** How a scheduler numbers the jobs of an array, in environment variables. */
 interface Scheduler {
   readonly name: string;
   /** Number of the job. */
@@ -30,7 +30,7 @@ const schedulers: readonly Scheduler[] = [
 ];
 
 /**
- * Parses `2/7`; `auto`, the job that a scheduler started; or `auto/7` where the scheduler does not say how many there are.
+ * Parses `2/7`; `auto`, the job that a scheduler started; or `auto/7` when the scheduler does not say how many there are.
  * @throws InvalidArgumentError
  */
 export function parseShard(text: string, env: Environment): Shard {
@@ -47,7 +47,7 @@ function shardOfJob(env: Environment, asked: number | undefined): Shard {
   const scheduler = schedulers.find(({ index }) => env[index] !== undefined);
   if (!scheduler) {
     const looked = schedulers.map(({ name, index }) => `${index} of ${name}`).join(', ');
-    throw new InvalidArgumentError(`auto found no scheduler: expected one of ${looked} in the environment. Or give I/N`);
+    throw new InvalidArgumentError(`auto: expected one of ${looked} in the environment, got none. Use I/N instead`);
   }
   const { name } = scheduler;
   const number = (variable: string | undefined, otherwise: number): number => {
@@ -58,11 +58,10 @@ function shardOfJob(env: Environment, asked: number | undefined): Shard {
     return Number(value);
   };
   const count = asked ?? number(scheduler.count, 0);
-  if (count === 0) throw new InvalidArgumentError(`${name} does not say how many jobs there are: give it behind auto, as auto/8 for 8`);
+  if (count === 0)
+    throw new InvalidArgumentError(`${name} does not say how many jobs there are: add the number, such as auto/8 for 8 jobs`);
   const index = (number(scheduler.index, 0) - number(scheduler.first, 0)) / number(scheduler.step, 1) + 1;
   if (!Number.isInteger(index) || index < 1 || index > count)
-    throw new InvalidArgumentError(
-      `${name}: expected job numbers that follow each other, ${count} of them, got job ${env[scheduler.index]}. Give I/N`,
-    );
+    throw new InvalidArgumentError(`${name}: expected ${count} consecutive job numbers, got job ${env[scheduler.index]}. Use I/N instead`);
   return { index, count };
 }

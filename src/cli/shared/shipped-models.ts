@@ -1,4 +1,4 @@
-/** The networks that the package ships: wherever a network is taken, its name does. */
+/** The networks shipped with the package: their names work wherever a network file does. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ const FOLDER = fileURLToPath(new URL(`../../../${import.meta.url.endsWith('.ts')
 
 /**
  * Path of a network that the user named: a file, or the model file of a network that the package ships.
- * @throws InputError for what is neither, when a name of these is near
+ * @throws InputError for a name that is neither, but close to one of these
  *
  *     networkPath('cifar-10-wrn-20-1') // '.../models/cifar-10-wrn-20-1/model.safetensors'
  */
@@ -19,6 +19,6 @@ export function networkPath(named: string): string {
   const names = existsSync(FOLDER) ? readdirSync(FOLDER) : [];
   if (names.includes(named)) return join(FOLDER, named, 'model.safetensors');
   const advice = nearest(named, names);
-  if (advice) throw new InputError('file', named, `expected a file or a network of the package, got neither${advice}`);
+  if (advice) throw new InputError('file', named, `expected a file or a network shipped with the package, got neither${advice}`);
   return named;
 }

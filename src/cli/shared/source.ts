@@ -1,4 +1,4 @@
-/** The source of a conversion: a published or trained network that the user named, and what the user knows of it. */
+/** The source of a conversion: a published or trained network that the user named, and what the user adds to it. */
 import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
@@ -30,31 +30,31 @@ export function addSourceOptions(command: Command): Command {
   return command
     .argument(
       '<source>',
-      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors, checkpoint of train, recognised by its content; or a network of the package, such as cifar-10-wrn-20-1',
+      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors or checkpoint of train (recognised by content), or a network shipped with the package, such as cifar-10-wrn-20-1',
     )
-    .addOption(new Option('--dialect <dialect>', 'read the source as this dialect').choices(dialectNames))
+    .addOption(new Option('--dialect <dialect>', 'dialect of the source (default: detected)').choices(dialectNames))
     .addOption(
-      new Option('--dataset <name>', 'data set of the network, whose name and class labels the file then carries').choices(
+      new Option('--dataset <name>', 'data set that the network classifies; its name and class labels are stored in the file').choices(
         catalog.map(({ name }) => name),
       ),
     )
     .addOption(
-      new Option('--image-size <height>x<width>', 'size of the images, where the source does not tell it, such as 64x64').argParser(
+      new Option('--image-size <height>x<width>', 'size of the input images, such as 64x64, when the source does not contain it').argParser(
         imageSize,
       ),
     )
     .addOption(
       new Option(
         '--logits-divisor <n>',
-        'what divides the logits of a network with shifted ReLU, where the source does not tell it',
+        'divisor of the logits of a network with shifted ReLU, when the source does not contain it',
       ).argParser(positiveNumber),
     );
 }
 
 /**
- * Reads the source, and shows what its file did not tell.
+ * Reads the source, and prints notes on what its file did not contain.
  * @throws InputError when it cannot be read
- * @throws UsageError when the data set or the image size is that of another network
+ * @throws UsageError when the data set or the image size does not fit the network
  */
 export async function readSource(named: string, flags: SourceFlags): Promise<Model> {
   const { dialect, dataset, logitsDivisor } = flags;
@@ -74,7 +74,7 @@ export async function readSource(named: string, flags: SourceFlags): Promise<Mod
   return { ...model, about: { ...model.about, dataset: entry.name, ...(entry.classLabels && { classLabels: entry.classLabels }) } };
 }
 
-/** Says what a folder is that was named as a source, or a file that its content does not tell, and what to name instead. */
+/** Refuses folders, and files whose content alone does not say what they are; says what to name instead. */
 async function refuseByName(path: string): Promise<void> {
   if (/\.onnx[._]data$/.test(path))
     throw new InputError(
@@ -86,7 +86,7 @@ async function refuseByName(path: string): Promise<void> {
   if (names) throw new InputError('source', path, `expected a file, got ${describeFolder(names)}`);
 }
 
-/** What a reader assumed or passed over, on stderr. */
+/** Prints on stderr what a reader assumed or skipped. */
 function showNotes({ notes = [] }: Model): void {
   for (const note of notes) say(`note: ${note}`);
 }
@@ -95,12 +95,12 @@ export interface Network {
   /** Of the file that the user named. */
   readonly name: string;
   readonly model: ClassifierModel;
-  /** The checkpoint or model file that it stands for; undefined when an ONNX file was named. */
+  /** The checkpoint or model file behind it; undefined when an ONNX file was named. */
   readonly source: Uint8Array | undefined;
 }
 
 /**
- * A network to run: an ONNX file with its external data, or any source or network of the package, exported in memory as `export` does by default.
+ * A network to run: an ONNX file with its external data, or any source or shipped network, exported in memory with the defaults of `export`.
  * @throws InputError when it cannot be read or is no image classifier
  */
 export async function readNetwork(named: string): Promise<Network> {
@@ -117,7 +117,7 @@ export async function readNetwork(named: string): Promise<Network> {
     return {
       name,
       model: readClassifier(toOnnx(model, { form: 'packed', input: 'nchw-float' })),
-      source: ['wrn-onnx', 'checkpoint'].includes(dialectOf(bytes)) ? bytes : writeModelFile(model), // a checkpoint as it is: its latent weights are run as in training
+      source: ['wrn-onnx', 'checkpoint'].includes(dialectOf(bytes)) ? bytes : writeModelFile(model), // a checkpoint stays as it is: its latent weights run as in training
     };
   });
 }

@@ -6,10 +6,10 @@ import { Option } from 'commander';
 export const plain = { style: { head: [], border: [] } };
 
 export const wideOption = (all = 'all columns') =>
-  new Option('--wide', `print ${all}, also beyond the size of the terminal`).default(false);
+  new Option('--wide', `print ${all}, even if they do not fit the terminal`).default(false);
 
 export interface Fit {
-  /** Heads of columns that may be left out where there is no room, the first to go first. */
+  /** Heads of columns that may be left out to fit the terminal, in this order. */
   readonly optional: readonly string[];
   /** Leave none out. */
   readonly wide: boolean;
@@ -18,7 +18,7 @@ export interface Fit {
 }
 
 /**
- * A table, without as many optional columns as do not fit; a line below names those that are left out.
+ * A table without the optional columns that do not fit; a line below names them.
  * @param width in characters; by default that of the terminal, else COLUMNS, else without a limit
  */
 export function fittedTable(
@@ -41,7 +41,7 @@ export function fittedTable(
     left.add(name);
     text = draw();
   }
-  return left.size === 0 ? text : `${text}\n  left out for want of room: ${[...left].join(', ')} (--wide shows all)`;
+  return left.size === 0 ? text : `${text}\n  left out to fit the terminal: ${[...left].join(', ')}. Use --wide to show all`;
 }
 
 function terminalWidth(): number {

@@ -1,4 +1,4 @@
-/** What `train` is to do: the network and the recipe of its options, of a preset of the paper, or of a checkpoint. */
+/** Chooses what `train` does: network and recipe come from options, a preset of the paper, or a checkpoint. */
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { catalogEntry } from '../../data/catalog.ts';
@@ -41,20 +41,20 @@ export interface Flags {
 export const DEFAULT_EPOCHS = 62;
 /** The rates of a step schedule (McDonnell, ICLR 2018, section 4). */
 const STEP_RATES = [0.1, 0.01, 0.001];
-/** Of the augmented training set, to measure moments for inference: what 80 batches of the paper's recipe hold. */
+/** Augmented training images that measure the moments for inference: 80 batches of the paper's recipe. */
 const MOMENT_IMAGES = 10_000;
 
-/** What there is to do, before the data is known. */
+/** The run, as far as it is known before the data is opened. */
 export interface ChosenRun {
   readonly checkpoint: Checkpoint | undefined;
   readonly source: string;
   readonly epochs: number;
   readonly recipe: Recipe;
-  /** Of the images, where the data set leaves it open. */
+  /** Shape of the images when the data set leaves it open. */
   readonly shape: ImageShape | undefined;
 }
 
-/** @throws UsageError when options do not fit together; InputError when what the checkpoint was trained on is not there. */
+/** @throws UsageError when options do not fit together; InputError when the checkpoint's training data is missing. */
 export function chooseRun(flags: Flags, checkpoint: Checkpoint | undefined): ChosenRun {
   const preset = presetOf(flags);
   const epochs = flags.epochs ?? preset?.epochs ?? checkpoint?.plan?.epochs ?? DEFAULT_EPOCHS;
@@ -71,27 +71,27 @@ function presetOf({ preset }: Flags): Preset | undefined {
   return preset === undefined ? undefined : presets[preset];
 }
 
-/** What a run was trained on so far. */
+/** The data that a run was trained on so far. */
 function sourceOf(checkpoint: Checkpoint | undefined): string {
   const source = checkpoint?.plan?.source;
-  if (source === undefined) throw new UsageError('the checkpoint does not say what it was trained on: give --data too');
+  if (source === undefined) throw new UsageError('the checkpoint does not name its training data: add --data');
   if (catalogEntry(source) || existsSync(source)) return source;
   const place = isAbsolute(source) ? 'there' : `in ${process.cwd()}`;
-  throw new InputError('checkpoint', `data ${source}`, `expected it ${place}, got nothing. Say with --data where it is`);
+  throw new InputError('checkpoint', `data ${source}`, `expected it ${place}, got nothing. Use --data to say where it is`);
 }
 
-/** Shape of the images where the data set leaves it open. */
+/** Shape of the images when the data set leaves it open. */
 function chooseShape({ imageSize }: Flags, preset: Preset | undefined): ImageShape | undefined {
   return imageSize === undefined ? preset?.network.input : { channels: 3, height: imageSize, width: imageSize };
 }
 
-/** @throws UsageError when the options make no network. */
+/** @throws UsageError when the options describe no valid network. */
 export function chooseConfig(flags: Flags, { channels, height, width, classes }: ImageSet): NetworkConfig {
   const preset = presetOf(flags);
   const bits = flags.bits ?? preset?.network.bits ?? defaultConfig.bits;
-  if (bits === 32 && flags.scale !== undefined) throw new UsageError('--scale is of 1-bit weights: leave it out with --bits 32');
+  if (bits === 32 && flags.scale !== undefined) throw new UsageError('--scale applies to 1-bit weights: leave it out with --bits 32');
   if (flags.norm === 'shifted-relu' && flags.learnNorm !== undefined)
-    throw new UsageError('--learn-norm and --no-learn-norm are of batch norm: leave them out with --norm shifted-relu');
+    throw new UsageError('--learn-norm and --no-learn-norm apply to batch norm: leave them out with --norm shifted-relu');
   const inputRelu = flags.inputRelu ?? false;
   const learnNorm = flags.learnNorm ?? preset?.network.affine === 'all';
   return checked(readConfig, {
@@ -141,7 +141,7 @@ function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number):
   });
 }
 
-/** What the options make, held to the rules of what is read from files: here it is the command line that breaks them. */
+/** Checks what the options give by the rules for files; here a violation is an error of usage. */
 function checked<T>(read: (json: unknown) => T, made: T): T {
   try {
     return read(made);
@@ -152,7 +152,7 @@ function checked<T>(read: (json: unknown) => T, made: T): T {
 
 function chooseSchedule({ schedule, firstCycle }: Flags, base: Schedule, epochs: number): Schedule {
   if (schedule === 'steps') {
-    if (firstCycle !== undefined) throw new UsageError('--first-cycle goes with the schedule warm-restarts');
+    if (firstCycle !== undefined) throw new UsageError('--first-cycle needs --schedule warm-restarts');
     return { kind: 'steps', rates: STEP_RATES, epochs };
   }
   return base.kind === 'warm-restarts' && firstCycle !== undefined ? { ...base, firstCycle } : base;

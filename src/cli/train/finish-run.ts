@@ -1,4 +1,4 @@
-/** The end of a training: model file, ONNX file, proof that both answer as the training runtime does, and the report. */
+/** Finishes a training run: model file, ONNX file, a check that both answer as the training runtime does, and the report. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { toOnnx } from '../../../converters/onnx/write.ts';
@@ -21,7 +21,7 @@ import { version } from '../../version.ts';
 import { reportFile, runRecord } from '../eval/report.ts';
 import { resultTable } from '../eval/result-table.ts';
 
-/** `report.json`: all that a table of results needs, and all that is needed to train the same network again. Fractions are 0 to 1. */
+/** `report.json`: all that is needed for a table of results, and to train the same network again. Fractions are 0 to 1. */
 export interface RunReport extends RunRecord {
   readonly network: string;
   readonly bits: 1 | 32;
@@ -32,10 +32,10 @@ export interface RunReport extends RunRecord {
   readonly data: { readonly name: string; readonly trainImages: number; readonly testImages: number };
   /** At the end of every cycle of the learning rate; `trainError` over its last epoch. */
   readonly cycles: readonly { readonly epoch: number; readonly testError: number; readonly trainError: number | null }[];
-  /** At the end of the run, which need not be that of a cycle. */
+  /** At the end of the run, which need not end a cycle. */
   readonly testError: number | null;
   readonly training: {
-    /** Of the steps alone, at the speed that each epoch was logged with. */
+    /** Of the training steps alone, from the speed logged for each epoch. */
     readonly seconds: number;
     /** Null when the log was lost. */
     readonly imagesPerSecond: number | null;
@@ -68,9 +68,9 @@ const PARITY_BATCH = 16;
 const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
 
 /**
- * Writes model.safetensors, model.onnx, and the comparison and all of the run as parity.txt, report.html and report.json.
- * @throws ParityError when the ONNX file is not the model; a difference between the runtimes is in the report's verdict.
- * @throws `signal.reason` when it is aborted; the run can be resumed, to do this again.
+ * Writes model.safetensors, model.onnx, the comparison (parity.txt, report.html) and the whole run (report.json).
+ * @throws ParityError when the ONNX file differs from the model; a difference between runtimes is in the report's verdict.
+ * @throws `signal.reason` when it is aborted; resume the run to finish it.
  */
 export async function finishRun(options: FinishOptions): Promise<RunReport> {
   const { model, recipe, epochs, trainImages, test, folder, signal, onProgress } = options;
@@ -125,7 +125,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
   return report;
 }
 
-/** A report in words, with where its files are. */
+/** A report in words, with the paths of its files. */
 export function describeRun({ network, bits, epochs, testError, parity }: RunReport, folder: RunFolder): string {
   const error = testError === null ? 'unknown' : `${(testError * 100).toFixed(2)} %`;
   const files = ['model.safetensors', 'model.onnx', 'report.json', 'report.html', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);

@@ -3,7 +3,7 @@ import type { LogEntry } from '../../train/log.ts';
 import type { StepReport } from '../../train/train.ts';
 import { duration, inTerminal, Pace, Progress } from '../shared/progress.ts';
 
-/** Progress of a training on stderr: one line per epoch and per test; between them a line that a terminal rewrites, or a plain one now and then. */
+/** Progress of a training on stderr: one line per epoch and per test; in between, a line rewritten in place on a terminal, or a plain line now and then. */
 export class TrainingProgress {
   #start: { readonly step: number; readonly time: number } | undefined;
   #speed = '';

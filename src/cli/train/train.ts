@@ -36,49 +36,55 @@ export function command(): Command {
     .addOption(
       new Option('--preset <name>', `experiment of the paper to start from: ${Object.keys(presets).join(', ')}`).argParser(presetName),
     )
-    .option('--data <source>', 'data set by name (wrn-onnx data list), or a folder or archive of one')
-    .requiredOption('-o, --output <folder>', 'where checkpoint, log, model file and ONNX file go')
+    .option('--data <source>', 'name (see wrn-onnx data list), folder or archive of a data set')
+    .requiredOption('-o, --output <folder>', 'folder for checkpoint, log, model file and ONNX file')
     .addOption(
-      new Option('--epochs <n>', `train up to this epoch; cycles end at 2, 6, 14, 30, 62 (default: ${DEFAULT_EPOCHS})`).argParser(
-        naturalNumber,
-      ),
+      new Option(
+        '--epochs <n>',
+        `train up to this epoch; learning rate cycles end at 2, 6, 14, 30, 62 (default: ${DEFAULT_EPOCHS})`,
+      ).argParser(naturalNumber),
     )
-    .option('--resume', 'go on from the checkpoint in the folder, on the same data, to the epoch that was meant', false)
-    .addOption(new Option('--depth <n>', '6n + 2').argParser(naturalNumber))
+    .option('--resume', 'continue from the checkpoint in the folder, on the same data, up to the originally planned epoch', false)
+    .addOption(new Option('--depth <n>', 'depth of the network: 6n + 2').argParser(naturalNumber))
     .addOption(new Option('--width <k>', 'widening factor').argParser(positiveNumber))
-    .addOption(new Option('--bits <n>', 'bits of a weight: 1 or 32').argParser(weightBits))
-    .addOption(new Option('--scale <rule>', 'of 1-bit weights').choices(['he', 'mean-layer', 'mean-channel']))
+    .addOption(new Option('--bits <n>', 'bits per weight: 1 or 32').argParser(weightBits))
+    .addOption(new Option('--scale <rule>', 'scale of 1-bit weights').choices(['he', 'mean-layer', 'mean-channel']))
     .addOption(
       new Option(
         '--norm <kind>',
-        'before each convolution: batch norm and ReLU, or max(-1, x) alone, whose authors train one cycle: --first-cycle 300 --epochs 300 --cutout 18',
+        'before each convolution: batch norm and ReLU, or only max(-1, x); its authors train that for one cycle: --first-cycle 300 --epochs 300 --cutout 18',
       ).choices(['batch', 'shifted-relu']),
     )
-    .option('--learn-norm', 'learn the scale and offset of every batch norm')
-    .option('--no-learn-norm', 'learn those of none, but of the first with --input-relu')
-    .option('--input-relu', 'ReLU after the first batch norm, which then learns its scale and offset')
-    .option('--plain', 'no shortcuts')
-    .addOption(new Option('--seed <n>', `of weights, order and augmentation (default: ${paperRecipe.seed})`).argParser(wholeNumber))
-    .addOption(new Option('--batch <n>', 'images a batch').argParser(naturalNumber))
-    .addOption(new Option('--schedule <kind>', 'of the learning rate').choices(['warm-restarts', 'steps']))
+    .option('--learn-norm', 'learn scale and offset of every batch norm')
+    .option('--no-learn-norm', 'learn scale and offset of no batch norm, or only of the first with --input-relu')
+    .option('--input-relu', 'apply ReLU after the first batch norm, which then learns scale and offset')
+    .option('--plain', 'leave out the shortcuts')
     .addOption(
-      new Option('--first-cycle <n>', 'epochs of the first warm-restart cycle; each next one is twice as long (default: 2)').argParser(
-        naturalNumber,
-      ),
+      new Option('--seed <n>', `seed for weights, image order and augmentation (default: ${paperRecipe.seed})`).argParser(wholeNumber),
     )
-    .addOption(new Option('--weight-decay <x>', 'of convolution kernels').argParser(nonNegativeNumber))
-    .addOption(new Option('--image-size <n>', 'side of the square that image files are brought to').argParser(naturalNumber))
+    .addOption(new Option('--batch <n>', 'batch size').argParser(naturalNumber))
+    .addOption(new Option('--schedule <kind>', 'learning rate schedule').choices(['warm-restarts', 'steps']))
+    .addOption(
+      new Option(
+        '--first-cycle <n>',
+        'epochs of the first warm-restart cycle; each later one is twice as long as the one before (default: 2)',
+      ).argParser(naturalNumber),
+    )
+    .addOption(new Option('--weight-decay <x>', 'weight decay of convolution kernels').argParser(nonNegativeNumber))
+    .addOption(
+      new Option('--image-size <n>', 'size in pixels of the square images that image files are scaled to').argParser(naturalNumber),
+    )
     .addOption(
       new Option(
         '--shorter-side <low-high>',
-        'scale image files until their shorter side is a random number of these, then crop at random',
+        'scale image files so that their shorter side has a random length in this range, then crop at random',
       ).argParser(naturalRange),
     )
-    .option('--no-shorter-side', 'bring image files to the size, cut around the centre')
-    .option('--flip', 'mirror half of the images')
-    .option('--no-flip', 'mirror none')
-    .addOption(new Option('--crop <n>', 'pixels of random padding before a random crop; 0: none').argParser(wholeNumber))
-    .addOption(new Option('--cutout <n>', 'side of the square of random pixels; 0: none').argParser(wholeNumber))
+    .option('--no-shorter-side', 'scale image files to cover the input, then crop the centre')
+    .option('--flip', 'mirror a random half of the images')
+    .option('--no-flip', 'mirror no images')
+    .addOption(new Option('--crop <n>', 'pixels of random padding on each side before a random crop; 0: none').argParser(wholeNumber))
+    .addOption(new Option('--cutout <n>', 'size of the square that is replaced by random pixels; 0: none').argParser(wholeNumber))
     .addOption(formatOption())
     .addHelpText(
       'after',
@@ -100,7 +106,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
     const lost = await folder.claim(say);
     checkFolder(folder, flags);
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
-    // images of any size are tested at the smallest of the scales that training sees, cut around the centre
+    // image files are tested at the smallest scale of training, with a centre crop
     const shorterSides = chosen.recipe.augmentation.shorterSide?.slice(0, 1);
     const images = await openSplits(chosen.source, { shorterSides, ...(chosen.shape && { shape: chosen.shape }) });
     opening.release();
@@ -136,7 +142,7 @@ async function trainOn(
     checkFit(job);
     warn(checkEnd(recipe.schedule, epochs));
     const done = checkpoint ? checkpoint.progress.step / batchesPerEpoch(images.train, recipe.batch) : 0;
-    if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is not there: the curve and the report begin with what follows');
+    if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is missing: the curve and the report begin here');
     say(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}`);
     const model = await train(tf, {
       ...job,
@@ -167,7 +173,7 @@ async function trainOn(
   } catch (error) {
     lost.throwIfAborted();
     if (!interrupt.signal.aborted) throw error;
-    const advice = folder.hasCheckpoint ? `. Go on with: ${resumption(flags)}` : '';
+    const advice = folder.hasCheckpoint ? `. Continue with: ${resumption(flags)}` : '';
     throw new InterruptedError(`interrupted after ${steps} steps${advice}`);
   } finally {
     show.end();
@@ -194,33 +200,35 @@ function checkEnd(schedule: Schedule, epochs: number): string | undefined {
   if (isCycleEnd(schedule, epochs)) return undefined;
   const rate = learningRate(schedule, epochs - 1e-6).toPrecision(2);
   const ends = nearestCycleEnds(schedule, epochs).join(' or ');
-  return `--epochs ${epochs} is not the end of a cycle: the learning rate is still at ${rate} then. Take ${ends} to be judged at a low one`;
+  return `--epochs ${epochs} is not the end of a cycle: the learning rate is still ${rate} there. Choose ${ends} to end at a low rate`;
 }
 
 function warn(warning: string | undefined): void {
   if (warning !== undefined) say(`warning: ${warning}`);
 }
 
-/** The command that goes on; what a resumption was told may not have reached a checkpoint yet. */
+/** The command that continues the run. It repeats the options of a resumption, which may not be in a checkpoint yet. */
 function resumption({ output, resume, epochs, data }: Flags): string {
   const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : JSON.stringify(path));
   const told = [...(data === undefined ? [] : ['--data', quoted(data)]), ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
   return ['wrn-onnx train --resume -o', quoted(output), ...(resume ? told : [])].join(' ');
 }
 
-/** @throws UsageError when it cannot be known what to train, or a resumption is told what its checkpoint says. */
+/** @throws UsageError when there is no data to train on, or an option that a resumption takes from its checkpoint. */
 function checkOptions({ resume, data, preset }: Flags, given: readonly string[]): void {
   if (!resume && (data ?? preset) === undefined) throw new UsageError('expected --data or --preset, got neither');
   const extra = given.find((name) => !RESUMABLE.includes(name));
   if (resume && extra !== undefined) throw new UsageError(`--resume takes network and recipe from the checkpoint: leave out ${extra}`);
 }
 
-/** @throws UsageError when the folder holds what a new run would replace, or nothing to go on from. */
+/** @throws UsageError when a new run would replace files, or there is no checkpoint to resume from. */
 function checkFolder(folder: RunFolder, { resume }: Flags): void {
   if (!resume) {
-    if (folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} exists. Use --resume to go on from it, or another folder`);
-    if (folder.result !== undefined) throw new UsageError(`${folder.result} exists, of a run that is over. Take another folder`);
+    if (folder.hasCheckpoint)
+      throw new UsageError(`${folder.checkpointPath} exists. Use --resume to continue from it, or choose another folder`);
+    if (folder.result !== undefined)
+      throw new UsageError(`${folder.result} exists: the folder holds a finished run. Choose another folder`);
     return;
   }
-  if (!folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} does not exist. Leave out --resume to begin a run`);
+  if (!folder.hasCheckpoint) throw new UsageError(`${folder.checkpointPath} does not exist. Leave out --resume to start a run`);
 }

@@ -28,7 +28,7 @@ export interface Crop {
 /**
  * Decodes an image file as a viewer shows it: turned as its orientation tag says, on white where it is transparent.
  * Without a crop, an image of the wanted size keeps its pixels; another is scaled so that it covers the size and cut around its centre.
- * A grey image fills three equal channels; a colour image becomes grey by its luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B).
+ * A grey image fills three equal channels; a colour image becomes grey by its luma.
  * @param image path or bytes of the file.
  * @param name of the image, for messages.
  * @returns pixels 0..255, shape [channels, height, width].
@@ -51,6 +51,22 @@ export async function decodeImage(
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     throw new InputError('image', name, `expected an image (${IMAGE_FORMATS}), got: ${reason}`, { cause: error });
+  }
+}
+
+/**
+ * Size of an image file, as it is stored; channels are 1 of a grey image and 3 of all others.
+ * @throws InputError when it is no image
+ */
+export async function imageShape(image: Uint8Array, name: string): Promise<ImageShape> {
+  const { default: sharp } = await loadPackage('sharp');
+  try {
+    const { width, height, channels } = await sharp(image).metadata();
+    return { channels: channels < 3 ? 1 : 3, height, width };
+  } catch (error) {
+    throw new InputError('image', name, `expected an image (${IMAGE_FORMATS}), got: ${(error as Error).message.split('\n')[0]}`, {
+      cause: error,
+    });
   }
 }
 

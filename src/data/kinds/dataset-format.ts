@@ -11,6 +11,8 @@ export interface OpenOptions {
   readonly shorterSides?: readonly number[] | undefined;
   /** With shorterSides: crops of each scale at uniform positions, the same each time, in place of the one around the centre. */
   readonly crops?: number | undefined;
+  /** Of image files: leaves out those that cannot be decoded and what is no image file, and is told of each; default: they are errors. */
+  readonly skipBroken?: ((path: string, reason: string) => void) | undefined;
   /** Classes that the network tells apart: a set of another number is refused. */
   readonly classes?: number;
 }

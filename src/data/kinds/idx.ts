@@ -21,18 +21,25 @@ const LABELS_HEADER = 8;
 /** Larger images are no longer what this format is for; bounds what a header can make us allocate. */
 const MAX_SIDE = 4096;
 
-const fileNames: Readonly<Record<Split, readonly [images: string, labels: string]>> = {
-  train: ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'],
-  test: ['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'],
+/** Names that the pairs go by: the official ones first. */
+const names: Readonly<Record<Split, readonly (readonly [images: string, labels: string])[]>> = {
+  train: pairsOf('train'),
+  test: [...pairsOf('t10k'), ...pairsOf('test')],
 };
+
+/** With a dash as the official archives have it, or with a dot as they are unpacked by some tools. */
+function pairsOf(split: string): [images: string, labels: string][] {
+  return ['-', '.'].map((dot) => [`${split}-images${dot}idx3-ubyte`, `${split}-labels${dot}idx1-ubyte`]);
+}
 
 /** A folder or archive with the official file names. */
 export const idx: DatasetFormat = {
   name: 'MNIST-style idx',
-  files: (split) => fileNames[split],
-  recognises: (source) => Object.values(fileNames).some((names) => names.some((name) => source.files.has(name))),
+  files: (split) => names[split].flat(),
+  recognises: (source) => Object.values(names).some((pairs) => pairs.flat().some((name) => source.files.has(name))),
   async open(source, options) {
-    const [imagesName, labelsName] = fileNames[options.split];
+    const pairs = names[options.split];
+    const [imagesName, labelsName] = pairs.find(([images]) => source.files.has(images)) ?? (pairs[0] as (typeof pairs)[0]);
     const images = await source.open(imagesName);
     return overFiles(basename(resolve(source.path)), images, () => source.open(labelsName), options);
   },

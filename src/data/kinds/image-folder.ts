@@ -2,22 +2,20 @@
 import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../../errors.ts';
 import { range, readAhead } from '../batches.ts';
-import type { ImageFiles, ImageSet, Split } from '../dataset.ts';
+import type { ImageFiles, ImageSet, ImageShape, Split } from '../dataset.ts';
 import { type Crop, decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../files/decode-image.ts';
 import { listFolder } from '../files/source.ts';
 import { randomStream } from '../random.ts';
 import { requireCover } from '../scale.ts';
+import { nameOfSplit, splitNames, splitOf } from '../split-names.ts';
 import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'image folder';
-/** What file managers leave behind. */
-const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini)$/i;
+/** What file managers and archivers leave behind. */
+export const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini|__MACOSX|@eaDir|lost\+found|\$RECYCLE\.BIN|System Volume Information)$/i;
 
 /** Names the random stream of the crops. */
 const CROPS = 25;
-
-/** Folders that may stand above the class folders, one a split. */
-const splitFolders: Readonly<Record<Split, readonly string[]>> = { train: ['train'], test: ['test', 'val'] };
 
 export const imageFolder: DatasetFormat = {
   name: FORMAT,
@@ -34,7 +32,7 @@ interface ClassFolder {
 }
 
 /**
- * Opens a folder of class folders; `train` and `test` (or `val`) above them choose the split. Classes are in the order of their
+ * Opens a folder of class folders; `train` and `test` (or `val`, `valid`, `validation`, in any case) above them choose the split. Classes are in the order of their
  * names, images too: by code unit, but classes that are all named by whole numbers by number. Names are kept for one class at a time: memory depends on the largest class only.
  * @throws InputError when a class has no image or something that is not an image; UsageError without a shape.
  */
@@ -51,11 +49,18 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   const classes = classLabels.length;
   checkFits(FORMAT, root, { ...shape, classes }, options);
 
+  const left =
+    options.skipBroken &&
+    (await findBroken(
+      classLabels.map((label) => join(root, label)),
+      shape,
+      options.skipBroken,
+    ));
   const folders: ClassFolder[] = [];
   let length = 0;
   for (const label of classLabels) {
     const folder = join(root, label);
-    const { length: count } = await listImages(folder);
+    const { length: count } = await listImages(folder, left);
     folders.push({ path: folder, first: length, count });
     length += count;
   }
@@ -74,7 +79,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
     batches(size, from, to) {
       let listed: { folder: ClassFolder; images: string[] } | undefined;
       const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
-        if (listed?.folder !== folder) listed = { folder, images: await listImages(folder.path) };
+        if (listed?.folder !== folder) listed = { folder, images: await listImages(folder.path, left) };
         const { length } = listed.images;
         if (length !== folder.count) throw new InputError(FORMAT, folder.path, `expected ${folder.count} images, as before, got ${length}`);
         return listed.images;
@@ -99,7 +104,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
       };
       return readAhead(load, cropsPerImage * imageBytes, range(length, size, from, to));
     },
-    listFiles: () => listFiles(root, classLabels),
+    listFiles: () => listFiles(root, classLabels, left),
     async close() {},
   };
 }
@@ -126,13 +131,13 @@ export function pathOf({ folder, names, ends }: ImageFiles, index: number): stri
   return join(folder, Buffer.from(names.subarray(ends[index - 1] ?? 0, ends[index])).toString());
 }
 
-async function listFiles(folder: string, classLabels: readonly string[]): Promise<ImageFiles> {
+async function listFiles(folder: string, classLabels: readonly string[], left?: ReadonlySet<string>): Promise<ImageFiles> {
   const names: Buffer[] = []; // of one class each
   const ends: number[] = [];
   const labels: number[] = [];
   let end = 0;
   for (const [label, name] of classLabels.entries()) {
-    const paths = (await listImages(join(folder, name))).map((image) => join(name, image));
+    const paths = (await listImages(join(folder, name), left)).map((image) => join(name, image));
     names.push(Buffer.from(paths.join('')));
     for (const path of paths) {
       end += Buffer.byteLength(path);
@@ -156,11 +161,10 @@ async function listFiles(folder: string, classLabels: readonly string[]): Promis
 async function findClasses(path: string, split: Split): Promise<{ root: string; classLabels: string[] }> {
   const foldersOf = async (root: string) => inOrder((await listFolder(root)).folders.filter((name) => !CLUTTER.test(name)));
   const folders = await foldersOf(path);
-  const splits = Object.values(splitFolders).flat();
-  if (!folders.every((name) => splits.includes(name))) return { root: path, classLabels: folders };
-  const name = splitFolders[split].find((candidate) => folders.includes(candidate));
+  if (!folders.every((name) => splitOf(name) !== undefined)) return { root: path, classLabels: folders };
+  const name = nameOfSplit(split, folders);
   if (name === undefined)
-    throw new InputError(FORMAT, path, `expected a folder named ${splitFolders[split].join(' or ')}, got ${folders.join(', ')}`);
+    throw new InputError(FORMAT, path, `expected a folder named ${splitNames[split].join(' or ')}, got ${folders.join(', ')}`);
   const root = join(path, name);
   return { root, classLabels: await foldersOf(root) };
 }
@@ -174,11 +178,40 @@ function areNumbers(names: readonly string[]): boolean {
   return names.every((name) => /^\d+$/.test(name));
 }
 
-async function listImages(folder: string): Promise<string[]> {
+/** @param left paths that are left out; with it, what is no image file is, too */
+async function listImages(folder: string, left?: ReadonlySet<string>): Promise<string[]> {
   const { files, folders } = await listFolder(folder);
-  const images = files.filter((name) => !CLUTTER.test(name));
-  const stranger = folders[0] ?? images.find((name) => !IMAGE_FILE.test(name));
+  const found = files.filter((name) => !CLUTTER.test(name));
+  const images = left ? found.filter((name) => IMAGE_FILE.test(name) && !left.has(join(folder, name))) : found;
+  const stranger = left ? undefined : (folders.find((name) => !CLUTTER.test(name)) ?? images.find((name) => !IMAGE_FILE.test(name)));
   if (stranger !== undefined) throw new InputError(FORMAT, folder, `expected only images (${IMAGE_FORMATS}), got ${stranger}`);
   if (images.length === 0) throw new InputError(FORMAT, folder, 'expected images, got none');
   return images;
+}
+
+/** Images decoded at the same time: as many as a machine has cores, about. */
+const AT_ONCE = 8;
+
+/** Decodes every image once, before any is used: those that cannot be are left out, and said. */
+async function findBroken(
+  folders: readonly string[],
+  shape: ImageShape,
+  say: NonNullable<OpenOptions['skipBroken']>,
+): Promise<Set<string>> {
+  const broken = new Set<string>();
+  const check = async (path: string) => {
+    await decodeImage(path, shape, path).catch((error: unknown) => {
+      if (!(error instanceof InputError)) throw error;
+      broken.add(path);
+      say(path, error.problem);
+    });
+  };
+  for (const folder of folders) {
+    const { files, folders: inner } = await listFolder(folder);
+    for (const name of [...inner, ...files].filter((name) => !CLUTTER.test(name) && !IMAGE_FILE.test(name)))
+      say(join(folder, name), 'no image file');
+    const images = files.filter((name) => !CLUTTER.test(name) && IMAGE_FILE.test(name)).map((name) => join(folder, name));
+    for (let at = 0; at < images.length; at += AT_ONCE) await Promise.all(images.slice(at, at + AT_ONCE).map(check));
+  }
+  return broken;
 }

@@ -4,11 +4,9 @@
  */
 
 import { InputError } from '../../errors.ts';
-import { NPY_HEADER_BYTES, type NpyHeader, readNpyHeader } from '../../formats/npy.ts';
-import { findZipMember, readZipDirectory, ZIP_TAIL_BYTES } from '../../formats/zip.ts';
 import type { ImageShape, Split } from '../dataset.ts';
-import { inflated } from '../files/decompress.ts';
-import { bytesOf, firstBytes, forwardAccess } from '../files/forward-access.ts';
+import { forwardAccess } from '../files/forward-access.ts';
+import { describeArray, findArray, readLabels, requireBytes } from '../files/npz.ts';
 import type { RandomAccess } from '../files/random-access.ts';
 import { checkFits, type DatasetFormat } from './dataset-format.ts';
 import { type ImagePart, openParts } from './image-parts.ts';
@@ -37,79 +35,15 @@ export const imagenet32: DatasetFormat = {
   },
 };
 
-/** An array of an npz file. */
-interface StoredArray extends NpyHeader {
-  /** Of the header and the elements. */
-  readonly bytes: number;
-  content(): AsyncIterable<Uint8Array>;
-}
-
 async function readPart(file: RandomAccess): Promise<ImagePart> {
-  const data = await findArray(file, 'data');
+  const data = await findArray(file, 'data', FORMAT);
   const [length = 0, pixels] = data.shape;
   if (data.descr !== '|u1' || data.fortranOrder || data.shape.length !== 2 || pixels !== PIXELS || length < 1 || length > MAX_IMAGES)
-    throw new InputError(FORMAT, `${file.path} data`, `expected |u1 of images x ${PIXELS}, got ${describe(data)}`);
-  checkBytes(file, 'data', data, length * PIXELS);
+    throw new InputError(FORMAT, `${file.path} data`, `expected |u1 of images x ${PIXELS}, got ${describeArray(data)}`);
+  requireBytes(file, 'data', data, length * PIXELS, FORMAT);
   return {
-    labels: await readLabels(file, length),
+    labels: await readLabels(file, 'labels', { format: FORMAT, length, first: 1, classes: CLASSES }),
     offset: data.offset,
     open: () => forwardAccess(file.path, data.bytes, data.content),
   };
-}
-
-/** How labels may be stored: bytes each, and how to read one. */
-const integers: Readonly<Record<string, readonly [bytes: number, read: (view: DataView, at: number) => number]>> = {
-  '|u1': [1, (view, at) => view.getUint8(at)],
-  '<u2': [2, (view, at) => view.getUint16(at, true)],
-  '<i2': [2, (view, at) => view.getInt16(at, true)],
-  '<i4': [4, (view, at) => view.getInt32(at, true)],
-  '<i8': [8, (view, at) => Number(view.getBigInt64(at, true))],
-};
-
-async function readLabels(file: RandomAccess, length: number): Promise<Int32Array> {
-  const labels = await findArray(file, 'labels');
-  const integer = integers[labels.descr];
-  if (!integer || labels.shape.length !== 1 || labels.shape[0] !== length)
-    throw new InputError(FORMAT, `${file.path} labels`, `expected ${length} integers, one an image, got ${describe(labels)}`);
-  const [size, read] = integer;
-  checkBytes(file, 'labels', labels, length * size);
-  const bytes = await firstBytes(labels.content(), labels.bytes);
-  if (bytes.length < labels.bytes)
-    throw new InputError(FORMAT, `${file.path} labels`, `expected ${labels.bytes} bytes, got ${bytes.length}`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset + labels.offset);
-  return Int32Array.from({ length }, (_, i) => {
-    const label = read(view, i * size);
-    if (label >= 1 && label <= CLASSES) return label - 1;
-    throw new InputError(FORMAT, `${file.path} image ${i}`, `expected a label from 1 to ${CLASSES}, got ${label}`);
-  });
-}
-
-function describe({ descr, shape }: NpyHeader): string {
-  return `${descr} of ${shape.join(' x ')}`;
-}
-
-function checkBytes(file: RandomAccess, name: string, { bytes, offset }: StoredArray, expected: number): void {
-  if (bytes !== offset + expected)
-    throw new InputError(FORMAT, `${file.path} ${name}`, `expected ${offset + expected} bytes, got ${bytes}`);
-}
-
-async function findArray(file: RandomAccess, name: string): Promise<StoredArray> {
-  const read = async (offset: number, count: number) => {
-    const bytes = new Uint8Array(count);
-    await file.read(bytes, offset);
-    return bytes;
-  };
-  const tail = Math.max(0, file.size - ZIP_TAIL_BYTES);
-  const members = readZipDirectory(await read(tail, file.size - tail), tail);
-  const member = members.get(`${name}.npy`);
-  if (!member)
-    throw new InputError(FORMAT, file.path, `expected an array ${name}, got ${[...members.keys()].slice(0, 5).join(', ') || 'none'}`);
-  const { start, deflated } = await findZipMember(`${name}.npy`, member, read);
-  const end = start + member.compressed;
-  if (end > file.size) throw new InputError(FORMAT, file.path, `expected ${end} bytes, got ${file.size}`);
-  const content = () => {
-    const stored = bytesOf(file, start, end);
-    return deflated ? inflated(file.path, stored, 'deflate') : stored;
-  };
-  return { ...readNpyHeader(await firstBytes(content(), NPY_HEADER_BYTES)), bytes: member.size, content };
 }

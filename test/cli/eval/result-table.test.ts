@@ -104,7 +104,7 @@ test.each([
 
 // Wilson intervals of R: prop.test(4, 4, correct = FALSE) and prop.test(1000, 1000, correct = FALSE)
 test.each([
-  { images: 4, caution: 'Caution: 4 images say little: the 95 % interval of the accuracy is 51.0 to 100.0 %.' },
+  { images: 4, caution: 'Caution: 4 images are few: the 95 % interval of the accuracy is 51.0 to 100.0 %.' },
   { images: 1000, caution: undefined },
 ])('$images images, all right: $caution', ({ images, caution }) => {
   const table = resultTable(report(['cpu'], ['cpu'], images));

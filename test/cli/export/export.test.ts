@@ -76,7 +76,7 @@ test.each([
   { args: ['export', shipped, '-o', at('x.onnx'), '--dialect', 'keras'], message: 'dialect keras does not fit a safetensors file' },
   {
     args: ['export', shipped, '-o', at('x.onnx'), '--for', 'webgl', '--input', 'nhwc-uint8'],
-    message: '--for webgl goes with --input nchw-float',
+    message: '--for webgl needs --input nchw-float',
   },
   { args: ['export', shipped, '-o', folder, '--force'], message: 'expected the name of a file, got a folder' },
   { args: ['export', shipped, '-o', join(folder, 'no', 'such', 'x.onnx')], message: 'cannot be written, there is no such folder' },

@@ -53,9 +53,9 @@ test('float16 in and out: eval on every CPU runtime, and the warning', async () 
 });
 
 test.each([
-  { args: ['--form', 'packed', '--float16-io'], status: 2, message: '--float16-io goes with --form fp16' },
-  { args: ['--form', 'int8', '--data', images], status: 2, message: '--data goes with --form fp16' },
-  { args: ['--form', 'fp16', '--calibrate', images], status: 2, message: '--calibrate goes with --form int8' },
+  { args: ['--form', 'packed', '--float16-io'], status: 2, message: '--float16-io needs --form fp16' },
+  { args: ['--form', 'int8', '--data', images], status: 2, message: '--data needs --form fp16' },
+  { args: ['--form', 'fp16', '--calibrate', images], status: 2, message: '--calibrate needs --form int8' },
   { args: ['--form', 'fp16', '--data', '/nowhere'], status: 3, message: '/nowhere' },
 ])('refused: $message', async ({ args, status, message }) => {
   const result = await run(['export', shipped, ...args, '-o', at('never.onnx')]);

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readMetadata } from '../../../converters/onnx/metadata.ts';
 import { decodeModel, toNumber } from '../../../proto/onnx.ts';
+import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { readModelFile, writeModelFile } from '../../../src/network/model-file.ts';
 import { randomModel } from '../../network/random-model.ts';
 import { testWith } from '../../shared.ts';
@@ -18,7 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), 'wrn-int8-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 
-const formOf = (file: string) => readMetadata(decodeModel(readFileSync(file)))?.form;
+const formOf = (file: string) => readMetadata(decodeModel(readFileSync(file)).metadata_props)?.form;
 const batchOf = (file: string) => {
   const dim = decodeModel(readFileSync(file)).graph?.input?.[0]?.type?.tensor_type?.shape?.dim?.[0];
   return dim?.dim_param ?? toNumber(dim?.dim_value);
@@ -57,7 +57,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
   const undecided = randomModel({ input: { channels: 1, height: 28, width: 28 } });
   writeFileSync(at('undecided.safetensors'), writeModelFile(undecided));
   test.each([
-    { why: 'no calibration data', source: shipped, args: [], status: 2, message: 'needs images to calibrate with: --calibrate DATA' },
+    { why: 'no calibration data', source: shipped, args: [], status: 2, message: 'needs calibration images: add --calibrate DATA' },
     {
       why: 'images without a split to verify on',
       source: shipped,
@@ -142,7 +142,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
   test('options of int8 with another form', async () => {
     const result = await run(['export', shipped, '--form', 'packed', '--method', 'mse', '-o', at('never.onnx')]);
     expect(result).toMatchObject({ status: 2, stdout: '' });
-    expect(result.stderr).toContain('--method goes with --form int8');
+    expect(result.stderr).toContain('--method needs --form int8');
   });
 });
 
@@ -170,7 +170,7 @@ describe('--for', () => {
     expect(result.stderr).toBe('');
     expect(formOf(file)).toBe(form);
     expect(batchOf(file)).toBe(batch);
-    expect(result.stdout.includes('8-bit activations are faster there: --calibrate DATA')).toBe(target === 'cpu');
+    expect(result.stdout.includes('8-bit activations are faster there: add --calibrate DATA')).toBe(target === 'cpu');
     const evaluated = await run(['eval', file, '--data', images, '--limit', '20', '--format', 'json']);
     expect(JSON.parse(evaluated.stdout).images).toBe(20);
   });

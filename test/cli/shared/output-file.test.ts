@@ -74,7 +74,7 @@ describe('links', posix, () => {
 
   test('that lead nowhere are refused', async () => {
     symlinkSync('nothing', at('link'));
-    expect(await importTo(at('link'), '--force')).toMatchObject({ status: 2, stderr: expect.stringContaining('leads nowhere') });
+    expect(await importTo(at('link'), '--force')).toMatchObject({ status: 2, stderr: expect.stringContaining('got a broken link') });
     expect(existsSync(at('nothing'))).toBe(false);
   });
 });
@@ -95,7 +95,7 @@ test.each(['source.safetensors', './source.safetensors', 'hard', 'soft'])('the s
   symlinkSync('source.safetensors', at('soft'));
   for (const command of ['import', 'export']) {
     const { status, stderr } = await run([command, at('source.safetensors'), '-o', `${folder}/${name}`, '--force']);
-    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('is one of the files that are read') });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('is also an input') });
   }
   expect(readFileSync(at('source.safetensors')).equals(bytes)).toBe(true);
 });

@@ -36,15 +36,15 @@ test.each<[text: string, env: Record<string, string>, message: string]>([
   ['5/4', {}, 'expected I/N with I from 1 to N, such as 2/7, or auto'],
   ['0/0', {}, 'expected I/N with I from 1 to N'],
   ['1', {}, 'expected I/N with I from 1 to N'],
-  ['auto', {}, 'auto found no scheduler: expected one of SLURM_ARRAY_TASK_ID of Slurm (job array), SLURM_PROCID'],
+  ['auto', {}, 'auto: expected one of SLURM_ARRAY_TASK_ID of Slurm (job array), SLURM_PROCID'],
   [
     'auto',
     { JOB_COMPLETION_INDEX: '2' },
-    'Kubernetes (indexed job) does not say how many jobs there are: give it behind auto, as auto/8 for 8',
+    'Kubernetes (indexed job) does not say how many jobs there are: add the number, such as auto/8 for 8 jobs',
   ],
-  ['auto/2', { JOB_COMPLETION_INDEX: '2' }, 'expected job numbers that follow each other, 2 of them, got job 2'],
+  ['auto/2', { JOB_COMPLETION_INDEX: '2' }, 'expected 2 consecutive job numbers, got job 2'],
   ['auto/2', { JOB_COMPLETION_INDEX: '-1' }, 'expected a whole number in JOB_COMPLETION_INDEX, got "-1"'],
-  ['auto', slurm('9', { SLURM_ARRAY_TASK_COUNT: '3' }), 'expected job numbers that follow each other, 3 of them, got job 9'], // --array=0,4,9
+  ['auto', slurm('9', { SLURM_ARRAY_TASK_COUNT: '3' }), 'expected 3 consecutive job numbers, got job 9'], // --array=0,4,9
 ])('%s with %j is refused', (text, env, message) => {
   expect(() => parseShard(text, env)).toThrow(InvalidArgumentError);
   expect(() => parseShard(text, env)).toThrow(message);

@@ -21,7 +21,7 @@ test('a table that fits keeps every column', () => {
 test('one that does not loses optional columns, and says so', () => {
   const text = fittedTable(head, rows, { optional, wide: false }, 30);
   expect(text).not.toContain('10,000');
-  expect(text).toContain('left out for want of room: images (--wide shows all)');
+  expect(text).toContain('left out to fit the terminal: images. Use --wide to show all');
   expect(widthOf(text)).toBeLessThanOrEqual(30);
 });
 

@@ -201,7 +201,7 @@ describe('options and data that do not fit are errors of usage:', () => {
     ['seed', ['--seed', '4294967296'], 'recipe seed: expected an integer from 0 to 4294967295'],
     ['batch norm of none', ['--norm', 'shifted-relu', '--no-learn-norm'], 'are of batch norm: leave them out with --norm shifted-relu'],
     ['weight decay', ['--weight-decay', '1e39'], 'recipe weightDecay: expected a number from 0 to 1e+38'],
-    ['scale of full precision', ['--bits', '32', '--scale', 'he'], '--scale is of 1-bit weights: leave it out with --bits 32'],
+    ['scale of full precision', ['--bits', '32', '--scale', 'he'], '--scale applies to 1-bit weights: leave it out with --bits 32'],
     [
       'one set for both',
       animals,
@@ -265,7 +265,7 @@ testWithTensorFlow('a run that ends within a cycle says so', async () => {
   const said = vi.mocked(process.stderr.write);
   await command().parseAsync([...args, '--epochs', '3'], { from: 'user' });
   expect(said).toHaveBeenCalledWith(
-    'warning: --epochs 3 is not the end of a cycle: the learning rate is still at 0.085 then. Take 2 or 6 to be judged at a low one\n',
+    'warning: --epochs 3 is not the end of a cycle: the learning rate is still 0.085 there. Choose 2 or 6 to end at a low rate\n',
   );
   const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'));
   expect(report.cycles).toMatchObject([{ epoch: 2 }]);
@@ -277,7 +277,7 @@ testWithTensorFlow('a run that ends within a cycle says so', async () => {
   said.mockClear();
   await command().parseAsync(['--resume', '-o', folder, '--epochs', '6'], { from: 'user' });
   expect(said.mock.calls.filter(([text]) => String(text).startsWith('warning'))).toEqual([
-    ['warning: log.jsonl is not there: the curve and the report begin with what follows\n'],
+    ['warning: log.jsonl is missing: the curve and the report begin here\n'],
   ]);
 });
 

@@ -64,7 +64,7 @@ test('images from the middle are the same as in the whole', async () => {
   expect(await readAll(set, 2, 2, 5)).toEqual({ images: expected.images.subarray(96, 240), labels: [0, 1, 2], offsets: [2, 4] });
 });
 
-test.each(['test', 'val'])('a folder of train and %s', async (name) => {
+test.each(['test', 'val', 'valid', 'Validation', 'TEST'])('a folder of train and %s', async (name) => {
   const files = {
     'train/a/1.png': await png(0),
     'train/b/1.png': await png(1),
@@ -80,6 +80,30 @@ test.each(['test', 'val'])('a folder of train and %s', async (name) => {
     expect(labels).toEqual([0, 1]);
     expect([...images]).toEqual([first, first + 1].flatMap((i) => planes(pixels[i] as Buffer)));
   }
+});
+
+test('what archivers leave behind is no class', async () => {
+  const folder = await folderWith({ 'a/1.png': await png(0), 'a/__MACOSX/1.png': 'x', '__MACOSX/a/1.png': 'x', '.git/x': 'x' });
+  expect((await openImageSet(folder, { split: 'test', shape })).classLabels).toEqual(['a']);
+});
+
+test('broken images are errors, and left out and named where that is asked for', async () => {
+  const good = await png(0);
+  const folder = await folderWith({
+    'a/1.png': good,
+    'a/2.png': good.subarray(0, 40),
+    'a/notes.txt': 'x',
+    'b/1.png': 'text',
+    'b/2.png': await png(1),
+  });
+  await expect(openImageSet(folder, { split: 'test', shape }).then(readAll)).rejects.toThrow(InputError);
+  const left: string[] = [];
+  const set = await openImageSet(folder, { split: 'test', shape, skipBroken: (path) => left.push(path.slice(folder.length + 1)) });
+  expect(left.sort()).toEqual(['a/2.png', 'a/notes.txt', 'b/1.png']);
+  expect(await readAll(set)).toMatchObject({
+    labels: [0, 1],
+    images: Buffer.from([...planes(pixels[0] as Buffer), ...planes(pixels[1] as Buffer)]),
+  });
 });
 
 test('links to folders and images count as what they point to', async () => {
@@ -112,11 +136,15 @@ test.each([
     { 'a/1.png': 'good', 'b/1.png': 'good', 'c/1.png': 'good' },
     /expected 2 classes for this network, got 3/,
   ],
-  ['only the train split', { 'train/a/1.png': 'good' }, /expected a folder named test or val, got train/],
+  [
+    'only the train split',
+    { 'train/a/1.png': 'good' },
+    /expected a folder named test or testing or val or valid or validation or dev, got train/,
+  ],
   [
     'neither folders nor known files',
     { 'a.txt': 'x' },
-    /expected CIFAR-10 binary, CIFAR-100 binary, MNIST-style idx, SVHN, ImageNet32, image folder, got none of these/,
+    /expected CIFAR-10 binary, .*MNIST-style idx, .*ImageNet32, parquet, image folder, got none of these, but a\.txt/,
   ],
 ])('%s is refused', async (name, files, message) => {
   const good = await png(0);

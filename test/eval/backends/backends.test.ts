@@ -28,6 +28,8 @@ const cases: { backend: BackendName; needs: string; softwareGpu: boolean; formNa
   { backend: 'cpu', needs: '', softwareGpu: false, formNames: Object.keys(forms) as FormName[] },
   { backend: 'wasm', needs: '', softwareGpu: false, formNames: Object.keys(forms) as FormName[] },
   { backend: 'browser-wasm', needs: 'a browser', softwareGpu: false, formNames: ['packed', 'inline', 'dense'] },
+  { backend: 'onebit', needs: '', softwareGpu: false, formNames: ['packed', 'inline'] },
+  { backend: 'browser-onebit', needs: 'a browser', softwareGpu: false, formNames: ['packed'] },
   { backend: 'webgpu', needs: 'a browser', softwareGpu: true, formNames: ['packed', 'inline'] },
   { backend: 'browser-webgpu', needs: 'a browser', softwareGpu: true, formNames: ['packed'] },
   { backend: 'browser-webgl', needs: 'a browser', softwareGpu: true, formNames: ['packed', 'dense'] },

@@ -189,7 +189,7 @@ describe('a model that takes no images', () => {
 
   test('whose first sizes are fixed is refused in other ones', async () => {
     const attempt = bench([{ name: 'fixed', model: text(2) }], { ...options, backends: ['cpu'], batches: [8] });
-    await expect(attempt.next()).rejects.toThrow(/fixed: expected any batch size, got a file for 2 images. Use --batch 2/);
+    await expect(attempt.next()).rejects.toThrow(/fixed: expected any batch size, got the fixed batch size 2. Use --batch 2/);
   });
 
   test('that asks for terabytes is refused', async () => {
@@ -202,7 +202,7 @@ describe('a model that takes no images', () => {
   test('the command names the shapes', async () => {
     writeFileSync(join(folder, 'text.onnx'), text('sentences'));
     const { status, stdout } = await run(['bench', join(folder, 'text.onnx'), '--batch', '4', '--runs', '1']);
-    expect(stdout).toContain('\n  text.onnx: random values for tokens [4, 32], mask [4, 32]\n');
+    expect(stdout).toContain('\n  text.onnx: random input tokens [4, 32], mask [4, 32]\n');
     expect(status).toBe(0);
   });
 });

@@ -255,7 +255,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
 
   test('the charts: a bar is as long as its number is large, a layer stands where its error is', async () => {
     const tab = await open(desk);
-    const chart = tab.locator('section:has(h2:text("Accuracy against")) .on-desk svg');
+    const chart = tab.locator('section:has(h2:text("Accuracy and speed")) .on-desk svg');
     const widths = await chart.locator('rect[fill^="var(--file"]').evaluateAll((all) =>
       all
         .map((e) => (e as unknown as SVGGraphicsElement).getBBox())

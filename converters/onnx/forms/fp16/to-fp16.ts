@@ -8,10 +8,10 @@
  * precision into y = factor * x + offset, and the two are rounded once.
  */
 import { DataType, encodeModel, type ModelProto } from '../../../../proto/onnx.ts';
+import type { InputLayout } from '../../../../src/network/file-metadata.ts';
 import type { Model } from '../../../../src/network/model.ts';
 import { IMAGES, layers, type NormLayer } from '../../../../src/network/topology.ts';
 import { Float, type FloatType, floats, Graph } from '../../graph.ts';
-import type { InputLayout } from '../../metadata.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
 import { int8Signs } from '../inline.ts';
 import { foldNorm } from '../int8/fold-norm.ts';

@@ -4,11 +4,11 @@
  * Shortcuts and their sums stay float32; so do the first and the last convolution.
  */
 import { DataType, encodeModel, type ModelProto, type TensorProto } from '../../../../proto/onnx.ts';
+import type { InputLayout } from '../../../../src/network/file-metadata.ts';
 import type { Model } from '../../../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../../../src/network/tensor.ts';
 import { layers } from '../../../../src/network/topology.ts';
 import { Graph } from '../../graph.ts';
-import type { InputLayout } from '../../metadata.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
 import { castless, inline, int8Signs } from '../inline.ts';
 import type { Indices } from '../unpack-signs.ts';

@@ -268,7 +268,7 @@ test('a sign of 26 thousand that is another is found, though no output shows it'
   writeFileSync(join(folder, 'original.onnx'), original);
   writeFileSync(join(folder, 'flipped.onnx'), encodeModel(proto));
   const checking = verifyPack(join(folder, 'flipped.onnx'), { original: join(folder, 'original.onnx'), packed: result.packed });
-  await expect(checking).rejects.toThrow('weights of y: expected every sign of the original, got 1 of 2048 others');
+  await expect(checking).rejects.toThrow('weights of y: expected the signs of the original, got 1 of 2048 different');
 });
 
 /** Weights that one branch of If makes of what stands around it. */
@@ -463,7 +463,7 @@ for (const [name, layers, before, after] of [
 
 for (const [name, why] of [
   ['h_random', 'the model is not deterministic: two runs of the original on the same inputs differ'],
-  ['h_optin', 'input s is a sequence of float32 tensors, which is not drawn at random'],
+  ['h_optin', 'input s is a sequence of float32 tensors, which cannot be random'],
 ] as const) {
   testWith(`cases/onnx/${name}.onnx`, `${name}: weights are compared, and it is said why outputs are not`, async (path) => {
     const result = packOnnx(readFileSync(path));

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { signTable } from '../../../../converters/onnx/forms/unpack-signs.ts';
-import { readMetadata } from '../../../../converters/onnx/metadata.ts';
 import { packOnnx } from '../../../../converters/onnx/pack/pack.ts';
 import { unpackOnnx } from '../../../../converters/onnx/pack/unpack.ts';
 import { readOnnxModel } from '../../../../converters/onnx/read.ts';
 import { toOnnx } from '../../../../converters/onnx/write.ts';
 import { verifyPack } from '../../../../eval/verify/pack.ts';
 import { AttributeType, DataType, decodeModel, encodeModel, type ModelProto } from '../../../../proto/onnx.ts';
+import { readMetadata } from '../../../../src/network/file-metadata.ts';
 import { randomModel } from '../../../network/random-model.ts';
 import { file, floats, int64s, model, node, noise, type Parts, scalar, signs, value } from '../foreign-model.ts';
 
@@ -449,7 +449,7 @@ describe('files of this project', () => {
     const proto = decodeModel(toOnnx(source, { form: 'packed', input: 'nchw-float' }));
     for (const entry of proto.metadata_props ?? []) if (entry.key === 'wrn.form') entry.value = 'int8';
     const back = decodeModel(unpackOnnx(encodeModel(proto)).model);
-    expect(readMetadata(back)?.form).toBe('int8');
+    expect(readMetadata(back.metadata_props)?.form).toBe('int8');
   });
 
   test.each(['packed', 'inline'] as const)('unpack gives the tensors of the dense export from %s', (form) => {

@@ -22,7 +22,7 @@ describe('toInput', () => {
       expected: [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11],
     },
     {
-      title: 'a fixed batch is filled up with zeros',
+      title: 'a fixed batch is padded with zeros',
       spec: { ...input, type: 'float32', layout: 'nchw', fixedBatch: 2 },
       count: 1,
       expected: [...images.subarray(0, 12), ...new Array(12).fill(0)],
@@ -38,7 +38,7 @@ describe('toInput', () => {
 test('more images than a file takes at once are refused before it runs', async () => {
   const spec: ModelInput = { ...input, type: 'float32', layout: 'nchw', fixedBatch: 1 };
   await expect(runBatch(ort, {} as never, spec, images, 2)).rejects.toThrow(
-    new UsageError('expected at most 1 images at once, as the file takes, got 2'),
+    new UsageError('expected at most 1 images at once, the batch size fixed in the file, got 2'),
   );
 });
 

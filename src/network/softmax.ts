@@ -18,7 +18,7 @@ export function softmax(logits: ArrayLike<number>): Float64Array {
   return powers.map((p) => p / sum);
 }
 
-/** The `count` most likely classes, most likely first; of equal ones the lower index first. */
+/** The `count` most likely classes, most likely first; on ties the lower index first. */
 export function topK(logits: ArrayLike<number>, count: number, labels?: readonly string[]): Prediction[] {
   const probabilities = [...softmax(logits)].map((probability, index) => ({
     index,

@@ -1,10 +1,9 @@
 /** What an exported file says of itself in `metadata_props`; keys are part of the format (docs/format.md). */
-import type { ModelProto } from '../../proto/onnx.ts';
-import { InputError } from '../../src/errors.ts';
-import { jsonReader } from '../../src/formats/json.ts';
-import { type NetworkConfig, readConfig } from '../../src/network/config.ts';
-import type { Model } from '../../src/network/model.ts';
-import { type Provenance, readProvenance } from '../../src/network/provenance.ts';
+import { InputError } from '../errors.ts';
+import { jsonReader } from '../formats/json.ts';
+import { type NetworkConfig, readConfig } from './config.ts';
+import type { Model } from './model.ts';
+import { type Provenance, readProvenance } from './provenance.ts';
 
 /** How the file takes images: float32 NCHW, or raw uint8 NHWC; pixels 0..255 in both. */
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
@@ -19,6 +18,12 @@ export interface Metadata {
   readonly form: RecordedForm;
   readonly input: InputLayout;
   readonly about: Provenance;
+}
+
+/** A pair of `metadata_props`; absent texts are empty. */
+interface Pair {
+  readonly key?: string | null | undefined;
+  readonly value?: string | null | undefined;
 }
 
 const FORMAT_VERSION = '1';
@@ -50,10 +55,11 @@ export function writeMetadata({ config, about }: Model, form: RecordedForm, inpu
 
 /**
  * Metadata of a file that this project wrote; undefined for any other ONNX file.
+ * @param pairs the file's `metadata_props`
  * @throws InputError when it is of this project but cannot be read.
  */
-export function readMetadata(proto: ModelProto): Metadata | undefined {
-  const entries = new Map((proto.metadata_props ?? []).map(({ key, value }) => [key ?? '', value ?? '']));
+export function readMetadata(pairs: readonly Pair[] | null | undefined): Metadata | undefined {
+  const entries = new Map((pairs ?? []).map(({ key, value }) => [key ?? '', value ?? '']));
   const version = entries.get('wrn.format_version');
   if (version === undefined) return undefined;
   if (version !== FORMAT_VERSION) throw new InputError('onnx', 'metadata wrn.format_version', `expected ${FORMAT_VERSION}, got ${version}`);

@@ -1,0 +1,89 @@
+/** From the bytes of a file to a network that runs. */
+import { DeviceError, DownloadError, UsageError } from '../errors.ts';
+import { singleEngine } from './engine.ts';
+import { readOneBitFile } from './file.ts';
+import { kernels } from './generated/kernels.ts';
+import type { Kernels } from './kernel.ts';
+import { OneBitNetwork } from './network.ts';
+import { plan } from './plan.ts';
+import { canShare, threadedEngine } from './threads.ts';
+
+export interface LoadOptions {
+  /** Threads that compute; by default as many as there are processors, up to four, and one where memory cannot be shared. */
+  readonly threads?: number | undefined;
+  /** Names of layers whose outputs `runLayers` gives; an 8-bit network has none for what a convolution took in. */
+  readonly keep?: readonly string[] | undefined;
+}
+
+/** More threads than this wait for each other more than they compute. */
+const DEFAULT_THREADS = 4;
+const MAX_THREADS = 64;
+/** Images at once, as far as the activations of the widest layer fit the cache. */
+const MAX_BATCH = 8;
+const CACHE_BYTES = 2 ** 20;
+const PAGE = 65536;
+
+/**
+ * Loads an ONNX file that `wrn-onnx export` wrote in the form `packed`, `inline` or `int8`.
+ *
+ *     const network = await loadOneBit('model.onnx', { threads: 2 });
+ *     const [best] = await network.classify(imageData);
+ *     network.release();
+ *
+ * @param file the bytes, or an address for `fetch`
+ * @throws InputError when it is another file or is damaged; the message says what to do
+ * @throws DownloadError when the address does not answer
+ * @throws DeviceError when threads are asked for where there are none
+ * @throws UsageError when the number of threads is none
+ */
+export async function loadOneBit(file: Uint8Array | ArrayBuffer | string | URL, options: LoadOptions = {}): Promise<OneBitNetwork> {
+  const source = readOneBitFile(await bytesOf(file));
+  const threads = threadsOf(options.threads);
+  const { config } = source.metadata;
+  const widest = 4 * (config.stem === 'cifar' ? 16 : 64) * config.width * config.input.height * config.input.width;
+  const planned = plan(source, {
+    threads,
+    batch: Math.min(MAX_BATCH, Math.max(1, Math.round(CACHE_BYTES / widest))),
+    keep: options.keep,
+  });
+  const shared = threads > 1;
+  const module = await WebAssembly.compile(decode(shared ? kernels.shared : kernels.plain));
+  const pages = Math.ceil(planned.bytes / PAGE);
+  const memory = newMemory({ initial: pages, maximum: pages, shared });
+  if (shared) return new OneBitNetwork(source, planned, await threadedEngine(planned, memory, module, threads));
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  return new OneBitNetwork(source, planned, singleEngine(planned, memory.buffer, exports as unknown as Kernels));
+}
+
+async function bytesOf(file: Parameters<typeof loadOneBit>[0]): Promise<Uint8Array> {
+  if (file instanceof Uint8Array) return file;
+  if (file instanceof ArrayBuffer) return new Uint8Array(file);
+  const failed = (reason: string) => new DownloadError(`${file}: expected a file, got ${reason}`);
+  const response = await fetch(file).catch((error: unknown) => {
+    throw failed(error instanceof Error ? error.message : String(error));
+  });
+  if (!response.ok) throw failed(`status ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function threadsOf(wanted: number | undefined): number {
+  if (wanted === undefined) return canShare() ? Math.min(DEFAULT_THREADS, globalThis.navigator?.hardwareConcurrency ?? 1) : 1;
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS)
+    throw new UsageError(`threads: expected 1 to ${MAX_THREADS}, got ${wanted}`);
+  if (wanted === 1 || canShare()) return wanted;
+  throw new DeviceError(
+    `threads: expected a page that is cross-origin isolated, got one that cannot share memory. Serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or ask for one thread`,
+  );
+}
+
+function newMemory(descriptor: WebAssembly.MemoryDescriptor): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory(descriptor);
+  } catch {
+    throw new DeviceError(`memory: expected ${descriptor.initial} pages of 64 KiB for this network, got none`);
+  }
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}

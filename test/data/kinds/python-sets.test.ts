@@ -1,0 +1,209 @@
+/** Data sets as Python's tools keep them: written by Python where it is, and by hand in the bytes of the official files. */
+import { execFileSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { openImageSet } from '../../../src/data/open.ts';
+import { InputError } from '../../../src/errors.ts';
+import { testWithPython } from '../../python.ts';
+import { folderWith, idxImages, idxLabels, noise, readAll, tar } from '../crafted.ts';
+
+/** Two grey PNG images of 3 x 2 pixels, classes 1 and 7 of 10, written by pyarrow with snappy. */
+const PARQUET =
+  'UEFSMRUEFbQCFeQBTBUEFQASAACaAfBMSQAAAIlQTkcNChoKAAAADUlIRFIAAAADAAAAAggAAAAAuB85xgAAABBJREFUeJxjZGBkZGRmZAQAACsACuBf5M0AAAAASUVORK' +
+  '5CYIK+TQBw/MXIyPiXkREACe8B/jQ/4E8AAAAASUVORK5CYIIVABUSFRYsFQQVEBUGFQYcAAAACSACAAAABAIBAwIVBBUAFQJMFQAVABIAAAAVABUOFRIsFQQVEBUGFQYc' +
+  'AAAABxgCAAAABAEAFQQVIBUkTBUEFQASAAAQPAEAAAAAAAAABwAAAAAAAAAVABUSFRYsFQQVEBUGFQYcAAAACSACAAAABAEBAwIVBBlcNQAYBnNjaGVtYRUEADUCGAVpbW' +
+  'FnZRUEABUMJQIYBWJ5dGVzABUMJQIYBHBhdGglAEwcAAAAFQQlAhgFbGFiZWwAFgQZHBk8JgAcFQwZNQAGEBkoBWltYWdlBWJ5dGVzFQIWBBaMAxbAAiaMAiYIKSwVBBUA' +
+  'FQIAFQAVEBUCADwWpAIZBhk2AAAEAAAAJgAcFQwZNQAGEBkoBWltYWdlBHBhdGgVAhYEFlAWVibmAibIAiksFQQVABUCABUAFRAVAgA8FgAZBhk2AAQAAAAAJgAcFQQZNQ' +
+  'AGEBkYBWxhYmVsFQIWBBZ0Fnwm3gMmngMpLBUEFQAVAgAVABUQFQIAPCkGGSYABAAAABbQBBYEJggWkgQAGSwYC2h1Z2dpbmdmYWNlGHd7ImluZm8iOiB7ImZlYXR1cmVz' +
+  'IjogeyJsYWJlbCI6IHsibmFtZXMiOiBbIjAiLCAiMSIsICIyIiwgIjMiLCAiNCIsICI1IiwgIjYiLCAiNyIsICI4IiwgIjkiXSwgIl90eXBlIjogIkNsYXNzTGFiZWwifX' +
+  '19fQAYDEFSUk9XOnNjaGVtYRjYBC8vLy8vN2dCQUFBUUFBQUFBQUFLQUE0QUJnQUZBQWdBQ2dBQUFBQUJCQUFRQUFBQUFBQUtBQXdBQUFBRUFBZ0FDZ0FBQUxBQUFBQUVB' +
+  'QUFBQVFBQUFBd0FBQUFJQUF3QUJBQUlBQWdBQUFDRUFBQUFCQUFBQUhjQUFBQjdJbWx1Wm04aU9pQjdJbVpsWVhSMWNtVnpJam9nZXlKc1lXSmxiQ0k2SUhzaWJtRnRaWE' +
+  '1pT2lCYklqQWlMQ0FpTVNJc0lDSXlJaXdnSWpNaUxDQWlOQ0lzSUNJMUlpd2dJallpTENBaU55SXNJQ0k0SWl3Z0lqa2lYU3dnSWw5MGVYQmxJam9nSWtOc1lYTnpUR0Zp' +
+  'Wld3aWZYMTlmUUFMQUFBQWFIVm5aMmx1WjJaaFkyVUFBZ0FBQUVBQUFBQUVBQUFBY1AvLy93QUFBUUlRQUFBQUlBQUFBQVFBQUFBQUFBQUFCUUFBQUd4aFltVnNBQUFBQ0' +
+  'FBTUFBZ0FCd0FJQUFBQUFBQUFBVUFBQUFDby8vLy9BQUFCRFJnQUFBQWdBQUFBQkFBQUFBSUFBQUJRQUFBQUZBQUFBQVVBQUFCcGJXRm5aUUFBQUtELy8vL1kvLy8vQUFB' +
+  'QkJSQUFBQUFZQUFBQUJBQUFBQUFBQUFBRUFBQUFjR0YwYUFBQUFBREkvLy8vRUFBVUFBZ0FCZ0FIQUF3QUFBQVFBQkFBQUFBQUFBRUVFQUFBQUJ3QUFBQUVBQUFBQUFBQU' +
+  'FBVUFBQUJpZVhSbGN3QUFBQVFBQkFBRUFBQUFBQUFBQUE9PQAYIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGTwcAAAcAAAcAAAAOQQAAFBBUjE=';
+
+const script = fileURLToPath(new URL('fixtures.py', import.meta.url));
+
+interface Answer {
+  readonly cifar: readonly number[];
+  readonly labels: readonly number[];
+  readonly mnist: readonly number[];
+}
+
+async function written(python: string): Promise<{ folder: string; answer: Answer }> {
+  const folder = await folderWith();
+  return { folder, answer: JSON.parse(execFileSync(python, [script, folder], { encoding: 'utf8', maxBuffer: 2 ** 26 })) };
+}
+
+/** The bytes that Python 2's cPickle wrote into the official files: strings hold the pixels. */
+function official(labels: readonly number[], pixels: Buffer): Buffer {
+  const text = (code: string) => Buffer.from(code, 'latin1');
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(pixels.length);
+  return Buffer.concat([
+    text('\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03U\x06labelsq\x04]q\x05('),
+    ...labels.map((label) => Buffer.of(0x4b, label)),
+    text('eU\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\x09(K\x01'),
+    Buffer.of(0x4b, labels.length),
+    text('M\x00\x0c\x86cnumpy\ndtype\nq\x0aU\x02u1K\x00K\x01\x87Rq\x0b(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T'),
+    length,
+    pixels,
+    text('tbU\tfilenamesq\x0c]q\x0d(U\x05a.pngq\x0eU\x05b.pngq\x0feu.'),
+  ]);
+}
+
+describe("CIFAR's Python version", () => {
+  const pixels = noise(3 * 3072, 1);
+  const batch = official([7, 0, 9], pixels);
+  test('a folder, the folder above it, and a .tar.gz', async () => {
+    const folder = await folderWith({ 'cifar-10-batches-py/test_batch': batch, 'cifar-10-batches-py/batches.meta': 'x' });
+    await writeFile(join(folder, 'c.tar.gz'), gzipSync(await tar([['cifar-10-batches-py/test_batch', batch]])));
+    for (const source of [folder, join(folder, 'cifar-10-batches-py'), join(folder, 'c.tar.gz')]) {
+      const set = await openImageSet(source);
+      expect(set).toMatchObject({ name: 'cifar-10', classes: 10, length: 3, channels: 3, height: 32, width: 32 });
+      expect(set.classLabels?.[7]).toBe('horse');
+      const { images, labels } = await readAll(set, 2);
+      expect(labels).toEqual([7, 0, 9]);
+      expect(images.equals(pixels)).toBe(true);
+    }
+  });
+
+  test('training is five files', async () => {
+    const files = Object.fromEntries([1, 2, 3, 4, 5].map((i) => [`data_batch_${i}`, official([i], noise(3072, i))]));
+    const { images, labels } = await readAll(await openImageSet(await folderWith(files), { split: 'train' }), 2);
+    expect(labels).toEqual([1, 2, 3, 4, 5]);
+    expect(images.subarray(3 * 3072, 4 * 3072).equals(noise(3072, 4))).toBe(true);
+    await expect(openImageSet(await folderWith({ data_batch_1: batch }), { split: 'train' })).rejects.toThrow(
+      /data_batch_2: expected a file/,
+    );
+  });
+
+  testWithPython(['numpy'], 'as NumPy pickles it, protocols 2 to 5, keys as text and as bytes', async (python) => {
+    const { folder, answer } = await written(python);
+    for (const protocol of [2, 3, 4, 5]) {
+      const { images, labels } = await readAll(await openImageSet(join(folder, `cifar-${protocol}`)));
+      expect(labels).toEqual(answer.labels);
+      expect([...images]).toEqual(answer.cifar);
+    }
+    const fine = await readAll(await openImageSet(join(folder, 'cifar-100-python')));
+    expect(fine.labels).toEqual([99, 1, 2, 3]);
+    expect([...fine.images]).toEqual(answer.cifar);
+  });
+
+  test.each([
+    ['a label beyond the classes', official([10], noise(3072, 1)), /test_batch image 0: expected a label below 10, got 10/],
+    ['fewer pixels than labels', official([1, 2], noise(3072, 1)), /test_batch data: expected bytes of 2 x 3072/],
+    ['another pickle', Buffer.from('\x80\x02}q\x01U\x01aK\x01s.', 'latin1'), /expected an array data and a list labels, got a/],
+    ['code', Buffer.from("cos\nsystem\n(S'true'\ntR.", 'latin1'), /CIFAR-10 Python/],
+    ['a class of some package', Buffer.from('\x80\x02cpandas\nFrame\n)R.', 'latin1'), /expected an array data and a list labels, got none/],
+  ])('%s is refused', async (_, bytes, message) => {
+    const opening = openImageSet(await folderWith({ test_batch: bytes }));
+    await expect(opening).rejects.toThrow(message);
+    await expect(opening).rejects.toThrow(InputError);
+  });
+});
+
+describe('caches of torchvision and Keras', () => {
+  const files = { 't10k-images-idx3-ubyte': idxImages(2, 28, 28), 't10k-labels-idx1-ubyte': idxLabels([4, 2]) };
+  test.each(['MNIST/raw/', 'raw/', ''])('idx files in %j of the folder that is given', async (inner) => {
+    const folder = await folderWith(Object.fromEntries(Object.entries(files).map(([name, bytes]) => [inner + name, bytes])));
+    expect((await readAll(await openImageSet(folder))).labels).toEqual([4, 2]);
+  });
+  test('names with a dot', async () => {
+    const folder = await folderWith(
+      Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name.replace('-idx', '.idx'), bytes])),
+    );
+    expect((await readAll(await openImageSet(folder))).labels).toEqual([4, 2]);
+  });
+  test('two data sets in one folder are not guessed between', async () => {
+    const folder = await folderWith({ 'cifar-10-batches-py/test_batch': '', 'MNIST/raw/t10k-images-idx3-ubyte': '' });
+    await expect(openImageSet(folder)).rejects.toThrow(/got MNIST\/raw, cifar-10-batches-py\. Name one of these folders/);
+  });
+  testWithPython(['numpy'], 'mnist.npz of Keras, stored and compressed, as a folder and as a file', async (python) => {
+    const { folder, answer } = await written(python);
+    for (const source of ['keras', 'keras/mnist.npz', 'keras-small']) {
+      const { images, labels } = await readAll(await openImageSet(join(folder, source)), 2);
+      expect(labels).toEqual([5, 0, 4, 1, 9]);
+      expect([...images]).toEqual(answer.mnist);
+    }
+    expect((await readAll(await openImageSet(join(folder, 'keras'), { split: 'train' }))).labels).toEqual([7]);
+  });
+});
+
+describe('parquet of Hugging Face', () => {
+  testWithPython(['pyarrow', 'PIL', 'numpy'], 'images and labels, several files and groups of rows, each compression', async (python) => {
+    const { folder, answer } = await written(python);
+    for (const compression of ['snappy', 'zstd', 'none', 'gzip']) {
+      const set = await openImageSet(join(folder, `parquet-${compression}`));
+      expect(set).toMatchObject({ classes: 10, length: 4, channels: 3, height: 32, width: 32 });
+      expect(set.classLabels?.[3]).toBe('cat');
+      const { images, labels } = await readAll(set, 3);
+      expect(labels).toEqual(answer.labels);
+      expect([...images]).toEqual(answer.cifar);
+    }
+    const one = await openImageSet(join(folder, 'parquet-zstd/plain_text/train-00000-of-00001.parquet'), { split: 'train' });
+    expect(one.unsplit).toBe(true);
+    expect((await readAll(one)).labels).toEqual([3]);
+  });
+  const golden = Buffer.from(PARQUET, 'base64');
+  test('a file of two grey images, without Python', async () => {
+    const set = await openImageSet(await folderWith({ 'test-00000-of-00001.parquet': golden }));
+    expect(set).toMatchObject({ classes: 10, length: 2, channels: 1, height: 2, width: 3 });
+    expect(await readAll(set)).toMatchObject({ labels: [1, 7], images: Buffer.from([0, 1, 2, 3, 4, 5, 250, 251, 252, 253, 254, 255]) });
+  });
+});
+
+describe('damaged files: a typed error, or read to the end', () => {
+  const whole = official([7, 0, 9], noise(3 * 3072, 1));
+  const cases: readonly (readonly [string, Buffer, number])[] = [
+    ['test_batch', whole, 97],
+    ['test-00000-of-00001.parquet', Buffer.from(PARQUET, 'base64'), 13],
+  ];
+  async function attempt(path: string): Promise<unknown> {
+    try {
+      return await readAll(await openImageSet(path));
+    } catch (error) {
+      expect(error).toBeInstanceOf(InputError);
+      return undefined;
+    }
+  }
+  test.each(cases)('%s cut short anywhere is refused', async (name, bytes, step) => {
+    const folder = await folderWith({ [name]: bytes });
+    expect(await attempt(folder)).toBeDefined();
+    for (let length = 0; length < bytes.length; length += step) {
+      await writeFile(join(folder, name), bytes.subarray(0, length));
+      expect(await attempt(folder)).toBeUndefined();
+    }
+  });
+  test.each(cases)('%s with flipped bits', async (name, bytes) => {
+    const folder = await folderWith({ [name]: bytes });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat({ max: bytes.length * 8 - 1 }), { minLength: 1, maxLength: 3 }), async (bits) => {
+        const damaged = Buffer.from(bytes);
+        for (const at of bits) damaged[at >> 3] = (damaged[at >> 3] as number) ^ (1 << (at & 7));
+        await writeFile(join(folder, name), damaged);
+        await attempt(folder);
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+  });
+});
+
+describe('folders that are no data set say what they look like', () => {
+  test.each([
+    [{ 'a.png': 'x', 'b.png': 'x' }, '', /got 2 images without folders of their classes\. Put those of each class in a folder of its name/],
+    [{ 'notes.txt': 'x' }, '', /got none of these, but notes\.txt/],
+    [{ test_batch: 'x', 'inner/notes.txt': 'x' }, 'inner', /got none of these here\. Give the folder above/],
+    [{}, '', /got an empty folder/],
+  ])('%j', async (files, inner, message) => {
+    const folder = await folderWith(files);
+    await mkdir(join(folder, inner), { recursive: true });
+    await expect(openImageSet(join(folder, inner))).rejects.toThrow(message);
+  });
+});
