@@ -1,4 +1,4 @@
-/** Any published network to the canonical model. A container is recognised by its bytes, a dialect by its content. */
+/** Converts any published network to the canonical model. Containers are recognised by their bytes, dialects by their content. */
 import { sha256 } from '#builtin';
 import { InputError, UsageError } from '../src/errors.ts';
 import { isHdf5, loadHdf5 } from '../src/formats/hdf5.ts';
@@ -42,17 +42,17 @@ interface Dialect<Container> {
   /** Whether a container of this kind holds this dialect. */
   recognises(container: Container): boolean;
   read(container: Container, origin: Origin, asked: Asked): Model;
-  /** For a dialect whose files may hold less than a whole model. */
+  /** For dialects whose files may hold less than a whole model. */
   describe?(container: Container): Pick<SourceSummary, 'config' | 'about'>;
 }
 
-/** What a source says of its network. */
+/** What a source says about its network. */
 export interface SourceSummary {
   /** The dialect that its model was first read from; `checkpoint` for a checkpoint. */
   readonly kind: string;
   readonly config: NetworkConfig;
   readonly about: Provenance | null;
-  /** What was assumed or passed over. */
+  /** What was assumed or skipped. */
   readonly notes: readonly string[];
 }
 
@@ -61,13 +61,13 @@ interface ContainerKind<Container> {
   recognises(bytes: Uint8Array): boolean;
   open(bytes: Uint8Array): Container;
   readonly dialects: Readonly<Record<string, Dialect<Container>>>;
-  /** What a container of no dialect holds instead. */
+  /** Describes the content of a container that matches no dialect. */
   contents?(container: Container): string;
 }
 
 const row = <Container>(kind: ContainerKind<Container>) => kind as ContainerKind<unknown>;
 
-/** Networks of PyTorch. Float weights do not tell the bits that the network computes with: those of 32 are asked for. */
+/** PyTorch networks. Float weights do not show how many bits the network uses: 32 bits must be asked for with `dialect`. */
 const stateDicts: Readonly<Record<string, Dialect<StateDicts>>> = {
   pytorch: { recognises: isBinaryWideResnet, read: fromPytorch },
   'pytorch-float': { recognises: () => false, read: fromPytorchFloat },
@@ -80,7 +80,7 @@ const kerasDialects: Readonly<Record<string, Dialect<KerasContainer>>> = {
   'keras-binary': { recognises: () => false, read: fromKerasBinary },
 };
 
-/** Dialects of what a container of another kind holds. */
+/** Dialects for the content of a container of another kind. */
 function within<Outer, Inner>(
   open: (outer: Outer) => Inner,
   dialects: Readonly<Record<string, Dialect<Inner>>>,
@@ -135,29 +135,29 @@ function isKerasArchive(bytes: Uint8Array): boolean {
   return isZip(bytes) && zipNames(bytes).includes(WEIGHTS_MEMBER);
 }
 
-/** Whether bytes are of a container that `readModel` reads. */
+/** Whether bytes are a container that `readModel` reads. */
 export function isSource(bytes: Uint8Array): boolean {
   return containers.some((row) => row.recognises(bytes));
 }
 
-/** Names that `--dialect` takes. */
+/** Names for `--dialect`. */
 export const dialectNames: readonly string[] = [...new Set(containers.flatMap(({ dialects }) => Object.keys(dialects)))];
 
 export interface ReadOptions extends Asked {
-  /** Read as this dialect instead of the one that the content tells. */
+  /** Read as this dialect instead of the detected one. */
   readonly dialect?: string | undefined;
 }
 
 /**
- * Loads what reading these bytes takes besides this module: the HDF5 library, for files of Keras and MATLAB 7.3.
- * `openModel` does it; `readModel` and `inspect` take it for done.
+ * Loads the HDF5 library if these bytes need it: files of Keras and MATLAB 7.3.
+ * `openModel` calls it; call it yourself before `readModel` and `inspect`.
  */
 export async function prepareToRead(bytes: Uint8Array): Promise<void> {
   if (isHdf5(bytes) || isKerasArchive(bytes)) await loadHdf5();
 }
 
 /**
- * Reads a network of any known dialect, HDF5 too: `readModel`, after loading what the file needs.
+ * Reads a network of any known dialect, including HDF5: `prepareToRead`, then `readModel`.
  *
  *     const { config, notes } = await openModel(await readFile('model.keras'));
  *
@@ -170,12 +170,12 @@ export async function openModel(bytes: Uint8Array, options: ReadOptions = {}): P
 }
 
 /**
- * Reads a network of any known dialect. The model's `notes` say what its file did not tell and what was passed over.
+ * Reads a network of any known dialect. The model's `notes` say what was assumed because the file does not contain it, and what was skipped.
  *
  *     const { config, notes } = readModel(await readFile('model.pt'), { imageSize: { height: 64, width: 64 } });
  *
  * @throws InputError when the bytes are of no known kind or do not hold a complete network
- * @throws UsageError when `dialect` is not one of this container's, or the file is HDF5 and nothing was loaded for it
+ * @throws UsageError when `dialect` is not one of this container's, or the file is HDF5 and `prepareToRead` was not called
  */
 export function readModel(bytes: Uint8Array, { dialect, ...asked }: ReadOptions = {}): Model {
   const { row, container, origin } = open(bytes, dialect);
@@ -183,8 +183,8 @@ export function readModel(bytes: Uint8Array, { dialect, ...asked }: ReadOptions 
 }
 
 /**
- * Describes the network of a source, which may be a checkpoint from within a training cycle.
- * @throws InputError when the bytes are of no known kind or do not hold what they should
+ * Describes the network of a source, even of a checkpoint taken within a training cycle.
+ * @throws InputError when the bytes are of no known kind or are incomplete
  */
 export function describeSource(bytes: Uint8Array): SourceSummary {
   const { name, row, container, origin } = open(bytes);

@@ -2,10 +2,11 @@
  * Warnings before a file runs: which form suits which backend, as measured (bench/matrix.txt; `node bench/matrix.mjs`
  * measures again), and whether file and data name their classes alike.
  */
+import type { StoredSigns } from '../converters/onnx/forms/inline.ts';
 import type { FormName } from '../converters/onnx/forms/table.ts';
-import type { Indices } from '../converters/onnx/forms/unpack-signs.ts';
 import { firstOtherLabel, type ImageSet } from '../src/data/dataset.ts';
 import type { RecordedForm } from '../src/network/file-metadata.ts';
+import { cpuFlags } from '../src/train/cpu-flags.ts';
 import type { BackendName } from './backends/table.ts';
 
 export interface Target {
@@ -13,8 +14,8 @@ export interface Target {
   readonly form: FormName;
   /** Whether 8-bit activations are faster than `form`, when there are calibration images. */
   readonly int8: boolean;
-  /** How 8-bit files unpack their bits, when something loads faster than the way that every runtime reads. */
-  readonly indices?: Indices;
+  /** How 8-bit files store their kernels, when something is faster than the way that suits every runtime. */
+  readonly signs?: StoredSigns;
   /** Whether the runtime takes floats only. */
   readonly floatsOnly?: boolean;
   /** Batch size, for runtimes without dynamic sizes. */
@@ -24,7 +25,13 @@ export interface Target {
 /** Targets of `export --for`. */
 export const targets = {
   cpu: { title: 'onnxruntime on CPUs', form: 'packed', int8: true },
-  wasm: { title: 'onnxruntime-web, WebAssembly', form: 'packed', int8: true, indices: 'product' },
+  'cpu-amx': { title: 'onnxruntime on CPUs with AMX (wrn-onnx doctor names them)', form: 'packed', int8: true, signs: { zeroPoint: 1 } },
+  wasm: {
+    title: 'onnxruntime-web, WebAssembly; wrn-onnx/onebit runs these files without onnxruntime, and faster',
+    form: 'packed',
+    int8: true,
+    signs: { indices: 'product' },
+  },
   webgpu: { title: 'onnxruntime and onnxruntime-web, WebGPU (with shader-f16, try --form fp16)', form: 'packed', int8: false },
   webgl: { title: 'onnxruntime-web, WebGL', form: 'dense', int8: false, floatsOnly: true, batch: 1 },
   fpga: { title: 'qonnx, FINN, hls4ml', form: 'qonnx', int8: false, batch: 1 },
@@ -37,14 +44,25 @@ const noInt8OnGpu = 'onnxruntime has no 8-bit convolutions there and falls back 
 
 const noFp16OnCpu = (target: TargetName) => `onnxruntime computes it in float32 there, with casts in between. Use export --for ${target}`;
 
+/** Why 8-bit files are a bad choice, whatever their zero points. */
+const noInt8 = {
+  cuda: 'onnxruntime computes it in float32 there and rounds on top. Use export --form packed',
+  webgpu: noInt8OnGpu,
+  'browser-webgpu': noInt8OnGpu,
+  'browser-webgl': 'WebGL takes no integers. Use export --for webgl',
+};
+
+const noAmx = (target: TargetName) => `its zero points cost time without AMX, which is not found there. Use export --for ${target}`;
+
+/** Whether this processor has AMX for 8-bit integers. */
+export function hasAmx(): boolean {
+  return cpuFlags().has('amx_int8');
+}
+
 /** Form -> backend -> why another form is better there. */
 const misfits: Readonly<Partial<Record<RecordedForm, Partial<Record<BackendName, string>>>>> = {
-  int8: {
-    cuda: 'onnxruntime computes it in float32 there and rounds on top. Use export --form packed',
-    webgpu: noInt8OnGpu,
-    'browser-webgpu': noInt8OnGpu,
-    'browser-webgl': 'WebGL takes no integers. Use export --for webgl',
-  },
+  int8: noInt8,
+  'int8-amx': { ...noInt8, ...(!hasAmx() && { cpu: noAmx('cpu') }), wasm: noAmx('wasm'), 'browser-wasm': noAmx('wasm') },
   fp16: {
     cpu: noFp16OnCpu('cpu'),
     wasm: noFp16OnCpu('wasm'),

@@ -57,7 +57,7 @@ export function cautionOf({ results }: Pick<NamedReport, 'results'>): string | u
 
 export interface Column {
   readonly name: string;
-  /** Null where it does not apply. */
+  /** Null when it does not apply. */
   text(result: NamedResult): string | null;
   /** Whether the threshold holds; undefined when there is none. */
   holds?(result: NamedResult): boolean;

@@ -37,7 +37,7 @@ const IN_FLIGHT = 2;
  * none disturbs the speed of another. Images are streamed, and the logits of the reference are kept in a temporary file,
  * 4 bytes per class and image: memory does not depend on the number of images.
  * @param file bytes of the ONNX file
- * @throws InputError when the file is no classifier or does not fit the data
+ * @throws InputError when the file is not a classifier or does not fit the data
  * @throws DeviceError when a backend is not available
  * @throws UsageError when the temporary folder cannot be written
  * @throws `signal.reason` when it is aborted

@@ -93,7 +93,8 @@ export function readPart(bytes: Uint8Array, file: string): Part {
 
 function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8'; // as `>` of Windows PowerShell 5 writes
+    return JSON.parse(new TextDecoder(encoding).decode(bytes));
   } catch {
     return undefined;
   }
@@ -116,7 +117,7 @@ const common: Readonly<Record<string, (part: Part) => string>> = {
 /**
  * Adds up the parts of an evaluation, each shard once, in any order. All but times and memory is exactly what an
  * evaluation without shards finds on the same kind of machine. Of times, the images per second are those of all images
- * in the sum of all seconds; load time and memory are the largest of a shard.
+ * in the sum of all seconds; load time and memory are the largest of any shard.
  * @throws InputError when a part is missing, there twice, or of another evaluation
  */
 export function mergeParts(parts: readonly Part[]): Report {

@@ -100,7 +100,7 @@ function factsOf(name: string, { bytes, metadata }: ClassifierModel): FileFacts 
   };
 }
 
-/** Each batch costs about a millisecond besides inference; large images take a lot of memory in large batches. */
+/** Each batch costs about a millisecond in addition to inference; large images take a lot of memory in large batches. */
 function defaultBatch({ height, width }: ImageShape): number {
   return height * width <= 32 * 32 ? 64 : 16;
 }

@@ -1,4 +1,4 @@
-/** Reading and writing ONNX files; knows the format, nothing of networks. */
+/** Reads and writes ONNX files; knows the format, but nothing about networks. */
 import { Reader } from 'protobufjs/minimal.js';
 import { InputError } from '../src/errors.ts';
 import { onnx } from './generated/onnx.js';
@@ -15,11 +15,11 @@ export type TypeProto = onnx.TypeProto.$Properties;
 export const DataType = onnx.TensorProto.DataType;
 export const AttributeType = onnx.AttributeProto.AttributeType;
 
-/** A protobuf message cannot be larger; larger models keep their weights in external files. */
+/** The size limit of a protobuf message; larger models keep their weights in external files. */
 export const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 /**
- * Decodes an ONNX file. Fields that the schema does not know are kept and written again by `encodeModel`.
+ * Decodes an ONNX file. Unknown fields are kept, and `encodeModel` writes them again.
  * @throws InputError when the bytes are not an ONNX model.
  */
 export function decodeModel(bytes: Uint8Array): ModelProto {
@@ -42,14 +42,14 @@ export function encodeModel(model: ModelProto): Uint8Array {
   return plain(onnx.ModelProto.encode(model).finish());
 }
 
-/** A Buffer as a Uint8Array of the same memory: protobufjs hands out slices of what it is given, and Buffer's `slice` does not copy. */
+/** A Buffer as a Uint8Array on the same memory: protobufjs slices its input, and Buffer's `slice` does not copy. */
 function plain(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /**
  * An integer field as a number; absent fields are 0.
- * @throws InputError beyond 2^53, where a number is not exact.
+ * @throws InputError beyond 2^53, where numbers are not exact.
  */
 export function toNumber(value: number | { toNumber(): number } | null | undefined, where = 'integer'): number {
   const number = typeof value === 'object' && value !== null ? value.toNumber() : (value ?? 0);

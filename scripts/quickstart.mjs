@@ -23,7 +23,9 @@ function wrn(...args) {
 
 const doctor = spawnSync(process.execPath, [`${root}dist/src/cli/main.js`, 'doctor', '--format', 'json'], { encoding: 'utf8' });
 const backends = JSON.parse(doctor.stdout).filter(({ area }) => area === 'backend');
-const here = backends.filter(({ ok }) => ok).map(({ name }) => name);
+const ok = backends.filter(({ ok }) => ok).map(({ name }) => name);
+const sideBySide = ['cpu', 'wasm', 'onebit'].filter((name) => ok.includes(name));
+const here = [...sideBySide, ...ok.filter((name) => !sideBySide.includes(name))];
 const hasBrowser = here.includes('browser-wasm');
 
 wrn('export', `${root}models/fashion-mnist-wrn-20-1/model.safetensors`, '-o', `${out}/model.onnx`);

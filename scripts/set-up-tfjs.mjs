@@ -3,7 +3,7 @@
 // The package's own download is tried first. Where that is not reachable, the library comes out of the TensorFlow
 // wheel on PyPI and the binding is compiled here; that needs pip and a C++ compiler.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
@@ -102,7 +102,8 @@ function fromWheel() {
     const library = join(home, 'deps', 'lib');
     rmSync(join(home, 'deps'), { recursive: true, force: true });
     mkdirSync(library, { recursive: true });
-    for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']) quietly('mv', [join(work, 'tensorflow', name), library]);
+    for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'])
+      copyFileSync(join(work, 'tensorflow', name), join(library, name)); // may be on another disk
     compile(join(work, 'tensorflow', 'include'), library, work);
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** What a file holds, whatever it is: a source of any dialect, a file that this project exported, or any ONNX model. */
+/** Inspects any file: a source of any dialect, a file that this project exported, or any ONNX model. */
 import { decodeModel } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { type NetworkConfig, networkName } from '../../src/network/config.ts';
@@ -23,29 +23,29 @@ export interface Inspection {
   readonly config: NetworkConfig | null;
   readonly about: Provenance | null;
   readonly onnx: OnnxSummary | null;
-  /** What the reader of a source assumed or passed over. */
+  /** What the reader of a source assumed or skipped. */
   readonly notes: readonly string[];
 }
 
-/** Sums over the layers, and what they are compared with a file of float32 weights. */
+/** Sums over the layers, and their size relative to float32 weights. */
 export interface Totals {
   readonly weights: number;
   readonly oneBitWeights: number;
-  /** For one image; null when the size of some layer's output is not known. */
+  /** For one image; null when the output size of a layer is unknown. */
   readonly multiplyAccumulates: number | null;
-  /** Of those, the ones whose weight is one bit: a one-bit kernel adds or subtracts, and multiplies by the scale once. */
+  /** Those with one-bit weights: a one-bit kernel adds or subtracts, and multiplies by the scale once. */
   readonly oneBitMultiplyAccumulates: number;
   /** Parameters as stored. */
   readonly bytes: number;
   readonly float32Bytes: number;
-  /** Size of the whole file over the number of weights; null for other files, whose weights may not all be found. */
+  /** Size of the whole file over the number of weights; null for other files, where not all weights may be found. */
   readonly bitsPerWeight: number | null;
   /** How many times smaller the file is than its parameters as float32. */
   readonly compression: number | null;
 }
 
 /**
- * @throws InputError when the bytes are neither a source nor an ONNX model, or do not hold what they should.
+ * @throws InputError when the bytes are neither a source nor an ONNX model, or are damaged.
  */
 export function inspect(bytes: Uint8Array): Inspection {
   if (isSource(bytes)) {
@@ -61,7 +61,7 @@ export function inspect(bytes: Uint8Array): Inspection {
   return describe(bytes.length, form, config, about, summarize(config, bytesPerLayer(proto)), onnx);
 }
 
-/** Any bytes may be protobuf; what is none of the sources and no ONNX model either gets an answer that says so. */
+/** Any bytes may be protobuf; bytes that are neither a source nor an ONNX model get an error that says so. */
 function decodeOnnx(bytes: Uint8Array) {
   try {
     return decodeModel(bytes);

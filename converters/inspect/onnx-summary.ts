@@ -1,4 +1,4 @@
-/** What stands in an ONNX file, of whatever network: the numbers of `inspect`. */
+/** Summarizes an ONNX file of any network: the numbers of `inspect`. */
 import {
   DataType,
   type GraphProto,
@@ -23,9 +23,9 @@ export interface OnnxSummary {
   /** Operator or function -> how many nodes call it. Operators outside ONNX's own domain are written `domain::name`. */
   readonly ops: Readonly<Record<string, number>>;
   readonly functions: readonly { readonly name: string; readonly nodes: number; readonly calls: number }[];
-  /** Domains that are neither ONNX's own nor explained by the file's functions: a runtime must bring their operators. */
+  /** Domains that are neither ONNX's own nor defined by functions in the file: a runtime must provide their operators. */
   readonly unknownDomains: readonly string[];
-  /** Stored tensors, those of Constant nodes included. */
+  /** Stored tensors, including those of Constant nodes. */
   readonly initializers: { readonly count: number; readonly bytes: number; readonly external: number; readonly sparse: number };
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -33,9 +33,9 @@ export interface OnnxSummary {
 export interface Value {
   readonly name: string;
   readonly kind: 'tensor' | 'other';
-  /** Of a tensor its element type; others in words, as `a sequence of float32 tensors`. */
+  /** Element type of a tensor; other types in words, such as `a sequence of float32 tensors`. */
   readonly type: string;
-  /** A string is the name of a size that the caller chooses; null is not stated. */
+  /** A string names a size that the caller chooses; null means not stated. */
   readonly shape: readonly (number | string | null)[] | null;
 }
 
@@ -106,7 +106,7 @@ function typeInWords(type: TypeProto | null | undefined): string {
   if (type?.sequence_type) return `sequence of ${typeInWords(type.sequence_type.elem_type)}s`;
   if (type?.optional_type) return `optional ${typeInWords(type.optional_type.elem_type)}`;
   if (type?.map_type) return `map from ${typeName(type.map_type.key_type)} to ${typeInWords(type.map_type.value_type)}s`;
-  return 'value of a type that is not stated';
+  return 'value of an unstated type';
 }
 
 export function qualified(item: {

@@ -1,4 +1,4 @@
-/** The layers of any ONNX file, whatever network it is, as rows of the same table as ours. */
+/** The layers of any ONNX file, as rows of the same table as for our own networks. */
 import { DataType, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../proto/onnx.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { LayerSummary } from '../../src/network/summary.ts';
@@ -10,8 +10,8 @@ import { scopesOf } from '../onnx/pack/replace-weights.ts';
 import { describeValue, qualified, type Value } from './onnx-summary.ts';
 
 /**
- * The nodes that read stored tensors or multiply with weights, of the model's graph and of those inside its nodes. What unpacks one-bit
- * weights belongs to the layer that multiplies with them; a tensor that several nodes read is counted with the first.
+ * The nodes that read stored tensors or multiply with weights, in the model's graph and in graphs inside its nodes. Nodes that unpack one-bit
+ * weights belong to the layer that multiplies with them; a tensor that several nodes read is counted with the first.
  */
 export function weightedNodes(proto: ModelProto): LayerSummary[] {
   const scopes = proto.graph ? scopesOf(proto.graph, { irVersion: toNumber(proto.ir_version, 'ir_version') }) : [];
@@ -35,11 +35,11 @@ export function weightedNodes(proto: ModelProto): LayerSummary[] {
   );
 }
 
-/** Tells what was met before: names mean the same wherever one graph sees them. */
+/** Remembers which tensors were seen: a name means the same tensor in every graph that sees it. */
 class Once {
   readonly #met = new Map<Constants, Set<string>>();
 
-  /** The stored tensors of these names that were not met before. */
+  /** The stored tensors of these names that were not seen before. */
   first(scope: Constants, names: readonly string[]): TensorProto[] {
     return names.flatMap((name) => {
       const owner = scope.ownerOf(name);
@@ -51,13 +51,13 @@ class Once {
   }
 }
 
-/** What a layer multiplies with. */
+/** The weights of a layer. */
 interface Weights {
   readonly dims: readonly number[];
   readonly bits: number | null;
   /** Names of the stored tensors that it is made of. */
   readonly sources: readonly string[];
-  /** Of packed weights: what unpacks them. */
+  /** For packed weights: the nodes that unpack them. */
   readonly nodes: readonly NodeProto[];
   /** Which input of the layer it is. */
   readonly input: number;
@@ -67,9 +67,9 @@ interface Weights {
 const WEIGHTED = new Set(['Conv', 'ConvTranspose', 'ConvInteger', 'QLinearConv', 'Gemm', 'MatMul', 'MatMulInteger', 'QLinearMatMul']);
 /** Operators that may stand between stored weights and their use without changing their shape. */
 const TRANSPARENT = new Set(['Identity', 'Cast', 'QuantizeLinear', 'DequantizeLinear', 'Quant', 'BipolarQuant']);
-/** Longest chain of those that makes sense; a hostile file may hold a cycle. */
+/** Longest chain of these operators to follow; a hostile file may hold a cycle. */
 const MAX_CHAIN = 8;
-/** Most nodes between bits and a layer: activations, which whole networks lead to, are left early. */
+/** Largest number of nodes between bits and a layer, so that activations, computed by whole networks, are given up early. */
 const MAX_NODES = 64;
 
 /** The first input that is a stored matrix or kernel, or comes from one through transparent operators. */
@@ -94,7 +94,7 @@ function packedWeights(node: NodeProto, scope: Constants): Weights | undefined {
   for (const [i, input] of (node.input ?? []).entries()) {
     const made = madeOf(input, scope);
     const tensors = made?.sources.map((name) => scope.tensor(name) as TensorProto) ?? [];
-    // bits are stored as bytes: without any, weights that are merely transposed would be computed for nothing
+    // bits are stored as bytes; this check saves computing weights that are merely transposed
     if (!made || !tensors.some(({ data_type }) => data_type === DataType.UINT8) || tensors.some(isExternal)) continue;
     const value = scope.value(input);
     if (value.kind === 'constant' && value.unpacked && value.dims.length >= 2) return { dims: value.dims, bits: 1, ...made, input: i };

@@ -1,4 +1,4 @@
-/** The first half of the proof that an exported file is the model it was made from; the other half is to run it. */
+/** First half of the check that an exported file equals its model; the other half runs it. */
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
@@ -14,7 +14,7 @@ export interface Comparison {
 
 /**
  * Reads an exported file back and compares every tensor with the model's.
- * @throws ParityError at the first difference; InputError when the file is none of ours
+ * @throws ParityError at the first difference; InputError when the file is not one of ours
  * @example
  * const file = toOnnx(model);
  * const { bits } = compareExport(file, model);

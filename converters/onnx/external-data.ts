@@ -1,4 +1,4 @@
-/** Tensors whose values stand in another file beside the model (onnx, docs/ExternalData.md). */
+/** Tensors with values in another file beside the model (onnx, docs/ExternalData.md). */
 import {
   decodeModel,
   encodeModel,
@@ -19,22 +19,22 @@ import { graphsOf } from './nodes.ts';
  */
 export type ReadExternal = (location: string, offset: number, length: number) => Uint8Array;
 
-/** Where the values of external tensors are read, and where those that stay external go. */
+/** How to read the values of external tensors, and where to write those that stay external. */
 export interface ExternalData {
   readonly read: ReadExternal;
-  /** Names the new file, beside the new model, by what it holds. */
+  /** Names the new data file beside the new model, from its content. */
   nameData(data: Uint8Array): string;
 }
 
-/** Of all tensors together: they are held in memory, and an array of Node 20 holds no more. A file full of holes may be of any size. */
+/** Limit for all tensors together: they are held in memory, and arrays in Node 20 hold no more. A sparse file may claim any size. */
 const MAX_BYTES = 2 ** 32;
 
-/** Values start at pages, so that runtimes can map the file into memory. */
+/** Values start at page boundaries, so that runtimes can map the file into memory. */
 const PAGE = 4096;
 
 /**
  * The bytes of an external tensor.
- * @throws InputError when its place is not stated as the format asks, or cannot be read
+ * @throws InputError when its location is invalid or cannot be read
  */
 function readExternal(tensor: TensorProto, read: ReadExternal | undefined): Uint8Array {
   const where = `tensor ${tensor.name}`;
@@ -51,7 +51,7 @@ function readExternal(tensor: TensorProto, read: ReadExternal | undefined): Uint
 }
 
 /**
- * The same tensor with its values inside; itself where they are.
+ * The same tensor with its values inside; unchanged if they are inside already.
  * @throws InputError as `readExternal`
  */
 export function localTensor(tensor: TensorProto, read: ReadExternal | undefined): TensorProto {
@@ -70,7 +70,7 @@ function sizeOf(tensor: TensorProto): number {
 }
 
 /**
- * Gathers what the model's external tensors hold in one new file, and makes them refer to it. Changes `model`.
+ * Gathers the values of all external tensors in one new file and makes the tensors refer to it. Changes `model`.
  * @returns the bytes of that file; undefined when no tensor is external
  * @throws InputError when there is external data and no way to read it, or more than `MAX_BYTES`
  */
@@ -97,7 +97,7 @@ export function relocate(model: ModelProto, { read, nameData = () => '' }: Parti
 }
 
 /**
- * Looks at the place of every external tensor: also of those that nothing uses, which a runtime may open all the same.
+ * Checks the location of every external tensor, even unused ones, which a runtime may open as well.
  * @throws InputError when one cannot be read; without `read` nothing is checked
  */
 export function requireExternal(model: ModelProto, read: ReadExternal | undefined): void {
@@ -112,8 +112,8 @@ export function externalFiles(model: ModelProto): string[] {
 }
 
 /**
- * A model file with the values of its external tensors inside, for runtimes that are handed bytes; the file itself when none is external.
- * @throws InputError when it is no ONNX model, the values cannot be read, or all together are more than a protobuf message holds
+ * A model file with the values of its external tensors inside, for runtimes that take bytes; the file itself when no tensor is external.
+ * @throws InputError when it is not an ONNX model, the values cannot be read, or the result exceeds the size of a protobuf message
  */
 export function withExternalData(file: Uint8Array, read: ReadExternal): Uint8Array {
   const model = decodeModel(file);
@@ -127,7 +127,7 @@ export function withExternalData(file: Uint8Array, read: ReadExternal): Uint8Arr
   return encodeModel(model);
 }
 
-/** Every tensor of a model: of graphs, of graphs inside nodes, of attributes, of functions. */
+/** Every tensor of a model: in graphs, graphs inside nodes, attributes and functions. */
 function tensorsOf(model: ModelProto): TensorProto[] {
   return [...(model.graph ? ofGraph(model.graph) : []), ...(model.functions ?? []).flatMap(({ node }) => ofNodes(node))];
 }

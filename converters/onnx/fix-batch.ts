@@ -1,7 +1,7 @@
-/** Files for a fixed number of images: WebGL and FPGA compilers take no other. */
+/** Files with a fixed batch size, which WebGL and FPGA compilers need. */
 import type { ModelProto, ValueInfoProto } from '../../proto/onnx.ts';
 
-/** Writes the number of images into every input and output, which begin with it; changes `proto`. */
+/** Writes the batch size as the first size of every input and output; changes `proto`. */
 export function fixBatch(proto: ModelProto, batch: number): void {
   const values: readonly ValueInfoProto[] = [...(proto.graph?.input ?? []), ...(proto.graph?.output ?? [])];
   for (const { type } of values) {

@@ -15,7 +15,7 @@ import { elements } from '../../src/formats/shape.ts';
 /** Values of attributes: a whole number is an INT, an array of them INTS, a Float a FLOAT, a tensor a TENSOR. */
 export type Attributes = Readonly<Record<string, number | readonly number[] | Float | TensorProto>>;
 
-/** Marks an attribute as FLOAT: JavaScript's 1 does not tell. */
+/** Marks an attribute as FLOAT, which JavaScript's 1 does not show. */
 export class Float {
   constructor(readonly value: number) {}
 }
@@ -39,14 +39,14 @@ export class Graph {
     return output;
   }
 
-  /** Adds a constant unless one of this name is there already, and returns its name. */
+  /** Adds a constant unless one of this name exists, and returns its name. */
   constant(name: string, tensor: () => TensorProto): string {
     if (!this.#names.has(name)) this.initializers.push({ ...tensor(), name });
     this.#names.add(name);
     return name;
   }
 
-  /** @throws InputError when the graph computes in float16 and a number is beyond it */
+  /** @throws InputError when the graph computes in float16 and a number exceeds its range */
   floats(name: string, dims: readonly number[], data: Float32Array): string {
     return this.constant(name, () => (this.floatType === DataType.FLOAT16 ? halves(name, dims, data) : floats(dims, data)));
   }
@@ -69,7 +69,7 @@ export class Graph {
   }
 }
 
-/** An input or output. A text in place of a size names one that may vary. */
+/** An input or output. A string instead of a size names a size that may vary. */
 export function valueInfo(name: string, type: number, dims: readonly (number | string)[]): ValueInfoProto {
   const dim = dims.map((size) => (typeof size === 'string' ? { dim_param: size } : { dim_value: size }));
   return { name, type: { tensor_type: { elem_type: type, shape: { dim } } } };
@@ -93,7 +93,7 @@ function attribute(name: string, value: Attributes[string]): AttributeProto {
   return { name, type: AttributeType.TENSOR, t: value as TensorProto };
 }
 
-/** A float32 tensor. `raw_data` is little-endian, as every machine that onnxruntime runs on. */
+/** A float32 tensor. `raw_data` is little-endian, as is every machine that onnxruntime runs on. */
 export function floats(dims: readonly number[], data: Float32Array): TensorProto {
   if (data.length !== elements(dims)) throw new RangeError(`${data.length} values do not fill [${dims.join(', ')}]`);
   return { dims: [...dims], data_type: DataType.FLOAT, raw_data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };

@@ -1,9 +1,9 @@
-/** Values of a stored tensor, wherever the file keeps them. */
+/** Values of a stored tensor, from any of the fields that may hold them. */
 import { DataType, type TensorProto, toNumber } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 
-/** Whether the values stand in another file. */
+/** Whether the values are in another file. */
 export function isExternal(tensor: TensorProto): boolean {
   return (tensor.external_data?.length ?? 0) > 0;
 }
@@ -15,7 +15,7 @@ export function dimsOf(tensor: TensorProto): number[] {
 
 /**
  * Float32 values of a tensor from `raw_data` or `float_data`.
- * @throws InputError when the type, the count or the place is another.
+ * @throws InputError when type, count or location differ.
  */
 export function floatsOf(tensor: TensorProto): Float32Array {
   const name = `tensor ${tensor.name}`;
@@ -42,7 +42,7 @@ export function bytesOf(tensor: TensorProto): Uint8Array {
 
 /**
  * Integers of an int64 tensor from `raw_data` or `int64_data`.
- * @throws InputError when the type or the count is another, or a value is not exact as a number.
+ * @throws InputError when type or count differ, or a value is not exact as a number.
  */
 export function int64sOf(tensor: TensorProto): number[] {
   const name = `tensor ${tensor.name}`;
@@ -58,7 +58,7 @@ export function int64sOf(tensor: TensorProto): number[] {
 }
 
 /**
- * Checks the shape that a file gives a tensor against the one that the topology asks for.
+ * Compares the shape of a tensor in a file with that of the topology.
  * @throws InputError when they differ.
  */
 export function checkShape(name: string, got: readonly number[], expected: readonly number[]): void {
@@ -72,14 +72,14 @@ export function typeName(type: number | null | undefined): string {
   return name === undefined ? `type ${type}` : name === 'FLOAT' ? 'float32' : name.toLowerCase();
 }
 
-/** Bits of one value of a data type; null for strings and types that are not known. */
+/** Bits of one value of a data type; null for strings and unknown types. */
 export function bitsOfType(type: number | null | undefined): number | null {
   const name = typeName(type);
   const bits = { bool: 8, double: 64 }[name] ?? Number(/^[a-z]+(\d+)/.exec(name)?.[1]);
   return bits || null;
 }
 
-/** Bytes that a tensor's values take in this file; 0 when they stand in another one. */
+/** Bytes of a tensor's values in this file; 0 when they are in another file. */
 export function storedBytes(tensor: TensorProto): number {
   if (isExternal(tensor)) return 0;
   if (tensor.raw_data?.length) return tensor.raw_data.length;

@@ -1,4 +1,4 @@
-/** What a node carries: its attributes, and the graphs in them. */
+/** Attributes of a node, and the graphs in them. */
 import type { AttributeProto, GraphProto, NodeProto } from '../../proto/onnx.ts';
 
 export function attribute(node: NodeProto, name: string): AttributeProto | undefined {
@@ -15,12 +15,12 @@ export function allGraphs(graph: GraphProto): GraphProto[] {
   return [graph, ...(graph.node ?? []).flatMap(graphsOf).flatMap(allGraphs)];
 }
 
-/** Every name that a node reads: its inputs, and what the graphs inside it see of the names around them. */
+/** Every name that a node reads: its inputs, and outer names that the graphs inside it use. */
 export function readsOf(node: NodeProto): string[] {
   return [...(node.input ?? []), ...graphsOf(node).flatMap(usesOf)];
 }
 
-/** Every name that is read in a graph: by nodes, by graphs inside nodes (which see the names around them), by who takes its outputs. */
+/** Every name that is read in a graph: by nodes, by graphs inside nodes (which see outer names), and as an output. */
 export function usesOf(graph: GraphProto): string[] {
   return [...(graph.node ?? []).flatMap(readsOf), ...(graph.output ?? []).map(({ name }) => name ?? '')];
 }

@@ -1,4 +1,4 @@
-/** An exported file back to the model: how an export proves itself, and how other commands know a file's topology. */
+/** Reads an exported file back to the model, to verify an export and to know a file's topology. */
 import { decodeModel, type ModelProto, type TensorProto } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
 import { readMetadata } from '../../src/network/file-metadata.ts';
@@ -35,7 +35,7 @@ export function fromOnnx(proto: ModelProto): Model {
     }
     for (const { name, shape } of parametersOf(layer, config)) {
       const tensor = initializers.get(name);
-      if (!tensor) continue; // checkModel names what is missing
+      if (!tensor) continue; // checkModel reports what is missing
       checkShape(name, dimsOf(tensor), shape);
       tensors.set(name, floatTensor(shape, floatsOf(tensor)));
     }
@@ -51,7 +51,7 @@ function readKernel(initializers: ReadonlyMap<string, TensorProto>, name: string
   throw new InputError('onnx', name, 'expected the weights of this convolution in one of our forms, got nothing');
 }
 
-/** A dense file does not tell one scale per layer from equal scales per channel; the configuration does. */
+/** A dense file cannot distinguish one scale per layer from equal scales per channel; the configuration can. */
 function perChannel(scale: Float32Array, shape: readonly number[]): Float32Array {
   const [channels] = shape;
   return channels !== undefined && scale.length === 1 ? new Float32Array(channels).fill(scale[0] as number) : scale;

@@ -1,4 +1,4 @@
-/** Values of stored tensors, of every type that weights and what makes them are stored in. */
+/** Values of stored tensors, for every type of weights and of the tensors that weights are computed from. */
 import { Float16Array } from '@petamoriken/float16';
 import { DataType, type TensorProto, toNumber } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
@@ -6,7 +6,7 @@ import { elements } from '../../src/formats/shape.ts';
 import { doubles, floats } from './graph.ts';
 import { dimsOf } from './initializer.ts';
 
-/** A value with its ONNX data type. Half-precision numbers are held as float32, integers as numbers: exactly, all of them. */
+/** A value with its ONNX data type. Half-precision numbers are held as float32, integers as numbers; both are exact. */
 export interface TypedValues {
   readonly type: number;
   readonly dims: readonly number[];
@@ -16,7 +16,7 @@ export interface TypedValues {
 interface StoredType {
   readonly bytes: number;
   read(view: DataView, at: number): number;
-  /** The field that holds the values where `raw_data` does not, and what they stand for there. */
+  /** The field for values that are not in `raw_data`, and how to decode it. */
   readonly field: 'float_data' | 'double_data' | 'int32_data' | 'int64_data' | 'uint64_data';
   decode?(value: number): number;
 }
@@ -39,7 +39,7 @@ const storedTypes = new Map<number, StoredType>([
   [DataType.INT64, { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)), field: 'int64_data' }],
 ]);
 
-/** Number of values in an array of a type: the floats and bytes that weights have in the array that is theirs. */
+/** Number of values in an array of a type. */
 export function arrayOf(type: number, length: number): Float32Array | Float64Array | Int8Array | Uint8Array {
   if (type === DataType.FLOAT || type === DataType.FLOAT16 || type === DataType.BFLOAT16) return new Float32Array(length);
   if (type === DataType.INT8) return new Int8Array(length);
@@ -47,8 +47,8 @@ export function arrayOf(type: number, length: number): Float32Array | Float64Arr
 }
 
 /**
- * Values of a tensor whose bytes are in the file; undefined for types that are not read.
- * @throws InputError when there are more or fewer than its shape asks for
+ * Values of a tensor whose bytes are in the file; undefined for unsupported types.
+ * @throws InputError when their number does not fit the shape
  */
 export function storedValues(tensor: TensorProto): TypedValues | undefined {
   const type = tensor.data_type ?? DataType.UNDEFINED;
@@ -74,7 +74,7 @@ export function storedValues(tensor: TensorProto): TypedValues | undefined {
   return { type, dims, data };
 }
 
-/** A tensor of these values: the way back, for the types of weights. */
+/** A tensor of these values: the inverse, for the types of weights. */
 export function encodeValues({ type, dims, data }: TypedValues): TensorProto {
   if (type === DataType.FLOAT) return floats(dims, Float32Array.from(data));
   if (type === DataType.DOUBLE) return doubles(dims, Float64Array.from(data));

@@ -9,13 +9,13 @@ import { WEIGHTS_SHA256, weightsDigest } from '../../src/network/weights-digest.
 import { bytesOf } from './initializer.ts';
 import { storedValues } from './stored.ts';
 
-/** States the digest of a file's weights; changes `model`. Undefined takes away what it stated. */
+/** Writes the digest of a file's weights into its metadata; undefined removes it. Changes `model`. */
 export function stateDigest(model: ModelProto, digest: string | undefined): void {
   const others = (model.metadata_props ?? []).filter(({ key }) => key !== WEIGHTS_SHA256);
   model.metadata_props = digest === undefined ? others : [...others, { key: WEIGHTS_SHA256, value: digest }];
 }
 
-/** Of a file of this project: the kernels of its layers, in order of execution. */
+/** The kernels of a file of this project, in order of execution. */
 export function ownDigest(model: ModelProto, config: NetworkConfig): string {
   const stored = new Map((model.graph?.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
   const kernels = layers(config).flatMap((layer) => {
@@ -25,7 +25,7 @@ export function ownDigest(model: ModelProto, config: NetworkConfig): string {
   return weightsDigest(kernels);
 }
 
-/** The bits, or the kernel itself, under the names that the forms give them. */
+/** The bits, or the kernel itself, under the names used by the forms. */
 function readKernel(
   stored: ReadonlyMap<string, TensorProto>,
   layer: string,

@@ -16,7 +16,7 @@ export interface ExportOptions {
   readonly form?: FormName | undefined;
   /** How the file takes images; `nchw-float` by default. */
   readonly input?: InputLayout | undefined;
-  /** Fixes the number of images of a run; the caller's choice when absent. */
+  /** Fixed batch size; when absent, the caller chooses it. */
   readonly batch?: number | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface ExportOptions {
  * Encodes a model as an ONNX file. The same model and options give the same bytes on any machine.
  *
  * Input `images`: float32 [batch, channels, height, width] or uint8 [batch, height, width, channels], pixels 0..255.
- * Output `logits`: float32 [batch, classes]. Tensors between them carry the names of the topology's layers.
+ * Output `logits`: float32 [batch, classes]. Tensors in between are named after the layers of the topology.
  * @example
  * const file = toOnnx(readModel(await readFile('CIFAR10_allparams.mat')));
  */
@@ -43,8 +43,8 @@ export function toOnnxProto(model: Model, { form: formName = 'packed', input = '
 }
 
 /**
- * The file of a graph whose nodes make the last layer of the topology; `formName` is what the metadata say.
- * @param io type of the logits, and of images that are not uint8
+ * The file of a graph whose nodes compute the last layer of the topology; `formName` goes into the metadata.
+ * @param io type of the logits, and of images other than uint8
  */
 export function toProto(
   { graph, model, form }: Lowering,
@@ -75,7 +75,7 @@ export function toProto(
   return proto;
 }
 
-/** Casts and transposes the images where the file takes them otherwise; returns the name of the NCHW images in the graph's floats. */
+/** Casts and transposes the images if needed; returns the name of the NCHW images in the graph's float type. */
 export function imagesNCHW(graph: Graph, input: InputLayout, io: FloatType = DataType.FLOAT): string {
   if (input === 'nchw-float' && graph.floatType === io) return IMAGES;
   graph.node('Cast', [IMAGES], 'images.float', { to: graph.floatType });
@@ -83,7 +83,7 @@ export function imagesNCHW(graph: Graph, input: InputLayout, io: FloatType = Dat
   return graph.node('Transpose', ['images.float'], 'images.nchw', { perm: [0, 3, 1, 2] });
 }
 
-/** A graph in the making. */
+/** A graph under construction. */
 export interface Lowering {
   readonly graph: Graph;
   readonly model: Model;
@@ -94,11 +94,11 @@ export interface Lowering {
 
 type Lower<Op extends Layer['op']> = (layer: Extract<Layer, { op: Op }>, inputs: readonly string[], lowering: Lowering) => void;
 
-/** One row a kind of layer; each writes a tensor of the layer's name. */
+/** One row per kind of layer; each writes a tensor named after the layer. */
 const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
   norm(layer, inputs, { graph, model }) {
     const [channels] = layer.shape;
-    // Shared by all layers of one size: stored once, and without edges in a viewer.
+    // Shared by all layers of one size: stored once, and drawn without edges in viewers.
     const constant = (name: string, v: number) => graph.floats(`${name}.${channels}`, [channels], new Float32Array(channels).fill(v));
     const parameter = (field: string) => graph.floats(`${layer.name}.${field}`, [channels], float(model, `${layer.name}.${field}`).data);
     const gamma = layer.affine ? parameter('gamma') : constant('one', 1);
@@ -129,7 +129,7 @@ const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
     const { kernel: size, stride, pads } = layer;
     const output = outputScale === undefined ? layer.name : `${layer.name}.unscaled`;
     const window = { kernel_shape: [size, size], strides: [stride, stride], pads };
-    graph.node('Conv', [...inputs, weights], output, { ...window, dilations: [1, 1], group: 1 }); // qonnx wants every attribute
+    graph.node('Conv', [...inputs, weights], output, { ...window, dilations: [1, 1], group: 1 }); // qonnx needs every attribute
     if (outputScale !== undefined) graph.node('Mul', [output, outputScale], layer.name);
   },
   averagePool(layer, inputs, { graph }) {
@@ -157,7 +157,7 @@ const table: { readonly [Op in Layer['op']]: Lower<Op> } = {
   },
 };
 
-/** Adds the nodes of one layer; they make a tensor of the layer's name from those of its inputs'. */
+/** Adds the nodes of one layer; they compute a tensor named after the layer from its inputs. */
 export function lower<Op extends Layer['op']>(layer: Extract<Layer, { op: Op }>, lowering: Lowering): void {
   const inputs = layer.inputs.map((name) => (name === IMAGES ? lowering.images : name));
   (table[layer.op as Op] as Lower<Op>)(layer, inputs, lowering);

@@ -7,8 +7,8 @@ import { checkpointOf, measuredMoments } from '../../src/train/checkpoint.ts';
 import { toModel } from '../../src/train/to-model.ts';
 
 /**
- * The model that a checkpoint stands for.
- * @throws InputError when it is damaged or stands within a cycle, where no moments for inference are known
+ * The model of a checkpoint.
+ * @throws InputError when it is damaged, or taken within a cycle, where the moments for inference are not measured
  */
 export function fromCheckpoint(file: SafetensorsFile, origin: Pick<Provenance, 'sourceSha256'>): Model {
   const checkpoint = checkpointOf(file);
@@ -16,7 +16,7 @@ export function fromCheckpoint(file: SafetensorsFile, origin: Pick<Provenance, '
   return toModel(config, weights, measuredMoments(checkpoint), { ...about, ...origin });
 }
 
-/** What a checkpoint says of its network, also within a cycle. */
+/** What a checkpoint says about its network, even within a cycle. */
 export function describeCheckpoint(file: SafetensorsFile): { readonly config: NetworkConfig; readonly about: Provenance | null } {
   const { config, about = null } = checkpointOf(file);
   return { config, about };

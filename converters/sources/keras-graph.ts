@@ -1,6 +1,6 @@
 /**
- * The configuration of a whole Keras model: what it tells of the images, the batch norms and the logits, and the check
- * that its layers are those of the author's network, since a file of another one may hold kernels of the same shapes.
+ * The configuration of a whole Keras model: reads the image size, the batch norms and the logits, and checks that
+ * its layers are those of the author's network, because another network may have kernels of the same shapes.
  */
 import { InputError } from '../../src/errors.ts';
 import { jsonReader } from '../../src/formats/json.ts';
@@ -12,7 +12,7 @@ export interface KerasGraph {
   readonly imageSize: ImageSize | undefined;
   /** Shared by all batch norms. */
   readonly epsilon: number | undefined;
-  /** Of the layer that divides the logits by a constant, in networks with shifted ReLU. */
+  /** The constant that divides the logits, in networks with shifted ReLU. */
   readonly logitsDivisor: number | undefined;
   /** Class of each layer, by its name and by the name that Keras 3's weights store it under. */
   readonly classOf: ReadonlyMap<string, string>;
@@ -26,7 +26,7 @@ const MAX_LAYERS = 20_000;
 type Json = Record<string, unknown>;
 const { record, list, text, oneOf, number } = jsonReader(FORMAT, 'configuration');
 
-/** What a layer's configuration must say; classes that are not here are of another network. */
+/** Checks of the configuration of each layer class; other classes belong to another network. */
 const checks: Readonly<Record<string, (config: Json, field: string) => void>> = {
   InputLayer() {},
   BatchNormalization() {},
@@ -57,7 +57,7 @@ function checkConv(config: Json, field: string): void {
 
 /**
  * Reads the configuration.
- * @throws InputError naming the layer that the author's network does not have
+ * @throws InputError that names a layer that the author's network does not have
  */
 export function readKerasGraph(json: unknown): KerasGraph {
   const layers = list(record(record(json, 'root')['config'], 'config')['layers'], 'config.layers', record);
@@ -71,7 +71,7 @@ export function readKerasGraph(json: unknown): KerasGraph {
   const counts = new Map<string, number>();
   for (const [i, layer] of layers.entries()) {
     const field = `config.layers[${i}]`;
-    const className = text(layer['class_name'], `${field}.class_name`).replace(/^.*>/, ''); // of its package
+    const className = text(layer['class_name'], `${field}.class_name`).replace(/^.*>/, ''); // without its package
     const config = record(layer['config'], `${field}.config`);
     const name = text(config['name'], `${field}.config.name`);
     const check = Object.hasOwn(checks, className) ? checks[className] : /Conv2D$/.test(className) ? checkConv : undefined;
@@ -93,7 +93,7 @@ export function readKerasGraph(json: unknown): KerasGraph {
   return { imageSize, epsilon: [...epsilons][0], logitsDivisor, classOf, storedNames };
 }
 
-/** Height and width of [null, height, width, channels]; they may be null, too. */
+/** Height and width of [null, height, width, channels]; both may also be null. */
 function sizeOf(shape: unknown): ImageSize | undefined {
   if (!Array.isArray(shape) || shape.length !== 4) return undefined;
   const [, height, width] = shape as unknown[];
@@ -101,7 +101,7 @@ function sizeOf(shape: unknown): ImageSize | undefined {
 }
 
 /**
- * The constant that a function was made with, `lambda x: x * (1.0/Temperature)`: Keras keeps it beside the code, which is
+ * The constant that a function was made with, `lambda x: x * (1.0/Temperature)`: Keras stores it beside the code, which is
  * never run. TensorFlow 2 writes [code, defaults, closure], Keras 3 an object of these.
  */
 function closureOf(code: unknown): number | undefined {

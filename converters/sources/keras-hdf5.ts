@@ -1,8 +1,8 @@
 /**
  * The author's Keras networks as Keras saves them: `save_weights` and `save` to HDF5 (`.h5`), the weights of Keras 3
- * (`.weights.h5`), and whole models (`.keras`, an archive of the configuration as JSON and such weights). What his
- * training leaves behind are the latent weights of BinaryConv2D; kernels of Conv2D are full precision, or the ±s of his
- * inference model.
+ * (`.weights.h5`), and whole models (`.keras`, an archive of the configuration as JSON and such weights). His
+ * training stores the latent weights of BinaryConv2D; kernels of Conv2D are full precision, or the ±s of his inference
+ * model.
  */
 import { InputError } from '../../src/errors.ts';
 import { type HdfGroup, type HdfNode, nodeAt, readHdf5, textsOf } from '../../src/formats/hdf5.ts';
@@ -20,7 +20,7 @@ const FORMAT = 'keras';
 export const WEIGHTS_MEMBER = 'model.weights.h5';
 const CONFIG_MEMBER = 'config.json';
 
-/** Weights of a file, and its configuration where it holds one. */
+/** Weights of a file, and its configuration if it has one. */
 export interface KerasContainer {
   readonly root: HdfGroup;
   readonly config: unknown;
@@ -38,7 +38,7 @@ export function openKerasHdf5(bytes: Uint8Array): KerasContainer {
 export function openKerasArchive(bytes: Uint8Array): KerasContainer {
   const zip = readZip(bytes);
   const [weights, config] = [zip.read(WEIGHTS_MEMBER), zip.read(CONFIG_MEMBER)];
-  if (!weights || !config) throw new InputError(FORMAT, 'archive', `expected ${WEIGHTS_MEMBER} and ${CONFIG_MEMBER}, got one of them`);
+  if (!weights || !config) throw new InputError(FORMAT, 'archive', `expected ${WEIGHTS_MEMBER} and ${CONFIG_MEMBER}, got only one of them`);
   return { root: readHdf5(weights, skips), config: parse(new TextDecoder().decode(config)) };
 }
 
@@ -56,14 +56,14 @@ export function isKerasHdf5({ root }: KerasContainer): boolean {
 }
 
 /**
- * Canonical model of weights or a whole model.
- * @throws InputError naming the layer that is missing, left over or of the wrong shape
+ * Canonical model of a weights file or a whole model.
+ * @throws InputError that names a layer that is missing, left over or of the wrong shape
  */
 export function fromKerasHdf5(container: KerasContainer, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(container, { dialect: 'keras', ...origin }, asked);
 }
 
-/** The same where the names of the layers do not tell that the network computes with the signs of its kernels. */
+/** The same for files whose layer names do not show that the network uses the signs of its kernels. */
 export function fromKerasBinary(container: KerasContainer, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(container, { dialect: 'keras-binary', ...origin }, asked);
 }
@@ -137,13 +137,13 @@ function layersOf(root: HdfGroup, graph: KerasGraph | undefined): KerasLayer[] {
     if (lost) throw new InputError(FORMAT, `layer ${lost.name}`, 'expected a layer of the configuration, got another');
     return weighted.sort((a, b) => (place.get(a.name) as number) - (place.get(b.name) as number));
   }
-  // Alone, such weights are numbered by class: the order within each is that of execution.
+  // Without a configuration, weights are numbered by class, in order of execution within each class.
   const convs = weighted.filter((layer) => convOf(layer).length > 0);
   if (new Set(convs.map(({ name }) => name.replace(/_\d+$/, ''))).size > 1)
     throw new InputError(
       FORMAT,
       'file',
-      'expected convolutions of one class, got several, whose order is not told. Save the whole model: model.save("model.keras")',
+      'expected convolutions of one class, got several, whose order the file does not contain. Save the whole model: model.save("model.keras")',
     );
   return byNumber(convs).concat(byNumber(weighted.filter((layer) => !convs.includes(layer))));
 }
@@ -184,14 +184,14 @@ function weightsAt(where: string, node: HdfNode | undefined): Weights {
   return { shape: node.shape, values: Float32Array.from(value) };
 }
 
-/** What the network computes with: signs of BinaryConv2D, and else the kernels as they are, which may be two values. */
+/** The kernels that the network uses: signs for BinaryConv2D, else the kernels themselves, which may hold two values. */
 function kernelsOf(convs: readonly Kernel[], graph: KerasGraph | undefined, binary: boolean, notes: string[]): KerasKernel[] {
   const isBinary = ({ name }: Kernel) => binary || (graph?.classOf.get(name) ?? name).toLowerCase().includes('binary');
   const scales = convs.map((conv) => (isBinary(conv) ? undefined : oneScale(conv.values)));
   const twoValued = convs.length > 0 && scales.every((scale) => scale !== undefined);
   const told = graph !== undefined || convs.every(({ name }) => /conv2d/.test(name));
   if (!told && !twoValued && !convs.some(isBinary))
-    notes.push('the names of the layers do not tell the bits of the weights: taken as 32. --dialect keras-binary reads them as 1');
+    notes.push('the layer names do not show the bits per weight: assumed 32. Use --dialect keras-binary for 1 bit');
   return convs.map((conv, i): KerasKernel => {
     const values = () => toOIHW(conv);
     if (isBinary(conv)) return { kind: 'latent', values };

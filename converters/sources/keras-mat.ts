@@ -14,7 +14,7 @@ import { passOver } from './mat-extras.ts';
 
 const FORMAT = 'keras .mat';
 
-/** Names of Keras' layers that hold weights, besides those of this network: a network with one is another. */
+/** Names of other Keras layers with weights: a file with one holds another network. */
 const OTHER_LAYERS = /dense|conv|norm|embedding|prelu|gru|lstm|attention/;
 
 /** Whether the variables are named as Keras names layers. */
@@ -24,7 +24,7 @@ export function isKerasMat(file: MatFile): boolean {
 
 /**
  * Canonical model of a `*_allparams.mat`.
- * @throws InputError naming the variable that is missing, left over or of the wrong shape
+ * @throws InputError that names a variable that is missing, left over or of the wrong shape
  */
 export function fromKerasMat(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   const convs: KerasConv[] = [];
@@ -61,7 +61,7 @@ function convOf(name: string, { dims, data }: Extract<MatArray, { kind: 'numeric
 /** Rows of a column-major array. */
 function rowsOf({ dims, data }: Extract<MatArray, { kind: 'numeric' }>): Float32Array[] {
   const [rows = 0] = dims;
-  if (rows > 4) return [Float32Array.from(data)]; // of a shape that its layer refuses
+  if (rows > 4) return [Float32Array.from(data)]; // its layer refuses this shape
   return Array.from({ length: rows }, (_, row) =>
     Float32Array.from({ length: data.length / rows }, (_, c) => data[c * rows + row] as number),
   );

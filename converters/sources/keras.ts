@@ -1,6 +1,6 @@
 /**
- * The author's Keras networks, whatever file holds their layers: kernels and batch norms in order of execution, found
- * by the names that Keras gives, whose numbers count on from earlier networks of the same process.
+ * The author's Keras networks, from any file that holds their layers: kernels and batch norms in order of execution, found by
+ * Keras' layer names, whose numbers continue from earlier networks of the same process.
  */
 import { InputError } from '../../src/errors.ts';
 import { defaultConfig, type NetworkConfig, type Pads, readConfig } from '../../src/network/config.ts';
@@ -11,15 +11,15 @@ import { type ConvLayer, type Layer, layers, type NormLayer } from '../../src/ne
 import { type Asked, type ImageSize, inputOf } from './asked.ts';
 import { LatentKernels } from './latent.ts';
 
-/** A kernel in one of the ways that files hold it; functions, since one that does not fit is never decoded. */
+/** A kernel in one of the ways that files store it; functions, so that a kernel that does not fit is never decoded. */
 export type KerasKernel =
   | { readonly kind: 'bits'; readonly bits: () => BitTensor; readonly scale?: number }
-  /** Floats whose signs the network computes with, OIHW. */
+  /** Latent floats whose signs the network uses, OIHW. */
   | { readonly kind: 'latent'; readonly values: () => Float32Array }
   | { readonly kind: 'float'; readonly values: () => Float32Array };
 
 export interface KerasConv {
-  /** As the file names it. */
+  /** Its name in the file. */
   readonly name: string;
   readonly height: number;
   readonly width: number;
@@ -30,11 +30,11 @@ export interface KerasConv {
 
 export interface KerasNorm {
   readonly name: string;
-  /** Gamma, beta, mean, variance; or mean and variance alone. */
+  /** Gamma, beta, mean, variance; or only mean and variance. */
   readonly rows: readonly Float32Array[];
 }
 
-/** The layers of a file, and what else it tells. */
+/** The layers of a file, and other facts it contains. */
 export interface KerasFile {
   readonly format: string;
   readonly convs: readonly KerasConv[];
@@ -50,8 +50,8 @@ export const isConvName = (name: string) => name.includes('conv2d');
 export const isNormName = (name: string) => name.includes('batch_normalization');
 
 /**
- * Layers by the numbers in their names, as Keras counts them (`conv2d`, `conv2d_1`...): files do not keep the order of
- * execution when another program saves them again. Names that differ in more than the number stay as they stand.
+ * Layers by the numbers in their names, as Keras counts them (`conv2d`, `conv2d_1`...): a file saved again by another program may
+ * lose the order of execution. Names that differ in more than the number keep their order.
  */
 export function byNumber<T extends { readonly name: string }>(layers: readonly T[]): T[] {
   const parts = layers.map((layer) => {
@@ -64,7 +64,7 @@ export function byNumber<T extends { readonly name: string }>(layers: readonly T
 
 /**
  * Canonical model of the layers.
- * @throws InputError naming the layer that is missing, left over or of the wrong shape
+ * @throws InputError that names a layer that is missing, left over or of the wrong shape
  */
 export function fromKerasLayers(file: KerasFile, about: Provenance, asked: Asked): Model {
   const { format, convs, norms } = file;
@@ -72,7 +72,7 @@ export function fromKerasLayers(file: KerasFile, about: Provenance, asked: Asked
     throw new InputError(
       format,
       'file',
-      'expected batch-norm moments beside the weights, got weights only. Such a file cannot be converted: use the *_allparams.mat file of the same network',
+      'expected weights and batch-norm moments, got weights only. Use the *_allparams.mat file of the same network',
     );
   }
   const notes = [...file.notes];
@@ -95,7 +95,7 @@ export function fromKerasLayers(file: KerasFile, about: Provenance, asked: Asked
   return checkModel({ config, tensors, about, notes: [...notes, ...latent.notes('TensorFlow')], zeros: latent.zeros }, format);
 }
 
-/** The configuration that the shapes tell. */
+/** The configuration, derived from the shapes. */
 function configOf({ format, convs, norms, imageSize, epsilon, logitsDivisor }: KerasFile, asked: Asked, notes: string[]): NetworkConfig {
   const depth = convs.length;
   const [first, last] = [convs[0], convs.at(-1)];
@@ -122,18 +122,18 @@ function configOf({ format, convs, norms, imageSize, epsilon, logitsDivisor }: K
   });
 }
 
-/** Bits of a weight, which these convolutions share. */
+/** Bits per weight, the same for these convolutions. */
 function bitsOf(format: string, convs: readonly KerasConv[]): 1 | 32 {
   const [first, ...others] = convs.map(({ kernel }) => (kernel.kind === 'float' ? 32 : 1));
   const odd = others.findIndex((bits) => bits !== first) + 1;
   if (odd > 0)
-    throw new InputError(format, `layer ${convs[odd]?.name}`, `expected ${first}-bit weights as those of ${convs[0]?.name}, got others`);
+    throw new InputError(format, `layer ${convs[odd]?.name}`, `expected ${first}-bit weights as in ${convs[0]?.name}, got others`);
   return first ?? 1;
 }
 
 /**
- * TensorFlow's padding `same` of the 3x3 windows that halve the resolution: one pixel behind an even size, one on
- * each side of an odd one.
+ * TensorFlow's padding `same` of the 3x3 windows that halve the resolution: one pixel after an even size, one on
+ * each side of an odd size.
  */
 function samePads(format: string, { height, width }: ImageSize): Pads {
   const odd = (size: number) => {
@@ -146,7 +146,7 @@ function samePads(format: string, { height, width }: ImageSize): Pads {
   return [top, left, 1, 1];
 }
 
-/** The constants of the author's scripts, by number of classes and bits of a weight. */
+/** The constants of the author's scripts, by number of classes and bits per weight. */
 const publishedDivisors: Readonly<Record<number, { readonly 1: number; readonly 32: number }>> = {
   10: { 1: 40, 32: 80 },
   100: { 1: 25, 32: 25 },
@@ -156,8 +156,8 @@ function divisorOf(told: number | undefined, classes: number, bits: 1 | 32, { lo
   const known = told ?? logitsDivisor;
   if (known !== undefined) return known;
   const published = publishedDivisors[classes]?.[bits];
-  const assumed = published === undefined ? '1' : `${published}, as the author's script for ${classes} classes has it`;
-  notes.push(`the file does not tell what divides the logits: taken as ${assumed}. --logits-divisor N says otherwise`);
+  const assumed = published === undefined ? '1' : `${published}, as in the author's script for ${classes} classes`;
+  notes.push(`the file does not contain the divisor of the logits: assumed ${assumed}. Use --logits-divisor N to change it`);
   return published ?? 1;
 }
 

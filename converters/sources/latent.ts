@@ -1,4 +1,4 @@
-/** Latent float kernels to bits: what the sign of each is, and what has none. */
+/** Latent float kernels to bits; counts weights that have no sign. */
 import { InputError } from '../../src/errors.ts';
 import { packSigns } from '../../src/network/sign.ts';
 import { type BitTensor, bitTensor } from '../../src/network/tensor.ts';
@@ -31,7 +31,7 @@ export class LatentKernels {
     return this.#zeros;
   }
 
-  /** @param framework whose sign(0) is 0, so that its network has a third value */
+  /** @param framework training framework with sign(0) = 0, whose network has a third value */
   notes(framework: string): string[] {
     if (this.#zeros.size === 0) return [];
     const count = [...this.#zeros.values()].reduce((sum, { length }) => sum + length, 0);

@@ -18,12 +18,12 @@ import { passOver } from './mat-extras.ts';
 const FORMAT = 'matlab .mat';
 type Numeric = Extract<MatArray, { kind: 'numeric' }>;
 
-/** Variables of a network, and what it is. */
+/** The variables of a kind of network, and its structure. */
 interface Dialect {
   readonly name: string;
   readonly residual: boolean;
   readonly kernels: string;
-  /** Undefined where the kernels are floats. */
+  /** Undefined when the kernels are floats. */
   readonly scales: string | undefined;
   readonly moments: string;
   readonly gammas: string;
@@ -45,7 +45,7 @@ const dialects = {
   },
 } as const satisfies Readonly<Record<string, Dialect>>;
 
-/** Layer geometry, checked against the topology, and what the author's script keeps beside it. */
+/** Layer geometry, checked against the topology, and other variables of the author's script. */
 const geometry = ['Padding', 'Stride', 'NumChannels', 'W'] as const;
 const logged = ['PercentCorrectTest', 'Training', 'LayerTypes'];
 
@@ -63,13 +63,13 @@ export function isMatlabPlain(file: MatFile): boolean {
 
 /**
  * Canonical model of a residual MatConvNet file.
- * @throws InputError naming the variable that is missing, left over or of the wrong shape.
+ * @throws InputError that names a variable that is missing, left over or of the wrong shape.
  */
 export function fromMatlab(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(file, dialects.residual, origin, asked);
 }
 
-/** The same of full precision. */
+/** The same for full precision. */
 export function fromMatlabFloat(file: MatFile, origin: Omit<Provenance, 'dialect'>, asked: Asked): Model {
   return read(file, dialects.float, origin, asked);
 }
@@ -94,11 +94,7 @@ function read(file: MatFile, variables: Dialect, origin: Omit<Provenance, 'diale
   const { imageSize, notes: passed } = passOver(new Map([...file].filter(([name]) => !known.has(name))), FORMAT);
   const notes = [...passed];
   if (!file.has(variables.moments)) {
-    throw new InputError(
-      FORMAT,
-      'file',
-      'expected batch-norm moments beside the weights, got weights only. Such a file cannot be converted',
-    );
+    throw new InputError(FORMAT, 'file', 'expected weights and batch-norm moments, got weights only. Such a file cannot be converted');
   }
   const kernels = cells(file, kernelsName);
   const moments = cells(file, momentsName);
@@ -153,7 +149,7 @@ function read(file: MatFile, variables: Dialect, origin: Omit<Provenance, 'diale
   return checkModel({ config, tensors, about: { ...about, ...accuracy(file) }, notes }, FORMAT);
 }
 
-/** The configuration that shapes and paddings tell. */
+/** The configuration, derived from shapes and paddings. */
 function configOf(
   file: MatFile,
   kernels: Numeric[],
@@ -216,7 +212,7 @@ function cells(file: MatFile, name: string): Numeric[] {
   });
 }
 
-/** MATLAB saves arrays of the GPU as objects of its own. */
+/** MATLAB saves GPU arrays as objects of its own. */
 function describe(array: MatArray): string {
   return array.kind === 'unsupported' ? `${array.className}. Save it again after gather() in MATLAB` : array.kind;
 }

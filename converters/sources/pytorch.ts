@@ -1,8 +1,8 @@
 /**
  * Networks of PyTorch, as state dicts.
  *
- * binary-wide-resnet: inner kernels either packed by numpy.packbits along the input channels (uint8), or the latent
- * floats of a training; the first and last convolution and the last batch norm's scale and offset are float32.
+ * binary-wide-resnet: inner kernels either packed by numpy.packbits along the input channels (uint8), or latent
+ * floats from training; the first and last convolution and the last batch norm's scale and offset are float32.
  * pytorchcv's wrn20_10_1bit_* and wrn20_10_32bit_* (models/wrn1bit_cifar.py): all kernels latent floats.
  */
 import { InputError } from '../../src/errors.ts';
@@ -21,7 +21,7 @@ const PADS: Pads = [1, 1, 1, 1];
 
 /** How a repository names and builds this network. */
 interface Family {
-  /** Name of a parameter that every network of it has. */
+  /** Name of a parameter that all its networks have. */
   readonly anchor: string;
   /** Names of the first and the last convolution's kernels. */
   readonly ends: readonly [first: string, last: string];
@@ -29,11 +29,11 @@ interface Family {
   readonly block: RegExp;
   /** Name of a layer's parameters, before the fields of a norm. */
   nameOf(layer: string, op: 'conv' | 'norm'): string;
-  /** How it is fed, for pixels 0..255. */
+  /** How it normalises pixels 0..255. */
   readonly inputNorm: { readonly mean: readonly number[]; readonly std: readonly number[] };
   /** Whether the first and the last convolution stay float32 in a 1-bit network. */
   readonly floatEnds: boolean;
-  /** Where the network takes images of one size. */
+  /** For networks that take images of one size. */
   readonly imageSize?: ImageSize;
 }
 
@@ -89,13 +89,13 @@ export function isPytorchcv(file: StateDicts): boolean {
 
 /**
  * Canonical model of a 1-bit network of binary-wide-resnet, packed or latent (signs are taken).
- * @throws InputError naming the parameter that is missing, left over or of the wrong shape
+ * @throws InputError that names a parameter that is missing, left over or of the wrong shape
  */
 export function fromPytorch(file: StateDicts, origin: Origin, asked: Asked): Model {
   return read(file, binaryWideResnet, 1, { dialect: 'pytorch', ...origin }, asked);
 }
 
-/** The same for a full-precision training, which a latent checkpoint does not tell from a 1-bit one. */
+/** The same for full-precision training; a checkpoint with latent weights looks the same for 1 bit. */
 export function fromPytorchFloat(file: StateDicts, origin: Origin, asked: Asked): Model {
   return read(file, binaryWideResnet, 32, { dialect: 'pytorch-float', ...origin }, asked);
 }
@@ -140,9 +140,8 @@ function read(file: StateDicts, family: Family, bits: 1 | 32, about: Provenance,
   const extra = [...left].filter((name) => !outside.has(name));
   if (extra[0] !== undefined)
     throw new InputError(FORMAT, extra[0], `expected only parameters of this network, got ${extra.length} left over`);
-  if (passed.length > 0) notes.push(`passed over: ${passed.join(', ')}`);
-  if (isLatent)
-    notes.push(`the file does not tell the bits of its float weights: taken as 1. --dialect ${about.dialect}-float reads them as 32 bits`);
+  if (passed.length > 0) notes.push(`skipped: ${passed.join(', ')}`);
+  if (isLatent) notes.push(`the file does not contain the bits per weight: assumed 1. Use --dialect ${about.dialect}-float for 32 bits`);
   return checkModel({ config, tensors, about, notes: [...beside, ...notes, ...latent.notes('PyTorch')], zeros: latent.zeros }, FORMAT);
 }
 

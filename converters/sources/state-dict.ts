@@ -1,8 +1,8 @@
 /**
- * Parameters by name, as PyTorch keeps them: in a checkpoint's dictionaries (any depth, other things beside them), in
- * a safetensors file or in NumPy's archive. Wrappers put prefixes before the names (`module.` of DataParallel,
- * `_orig_mod.` of torch.compile, `model.` and `net.` of training frameworks): what stands before a name that every
- * network of a dialect has is the prefix, whatever it is.
+ * Parameters by name, as PyTorch keeps them: in dictionaries of a checkpoint (any depth, among other values), in a
+ * safetensors file or in a NumPy archive. Wrappers add prefixes to the names (`module.` of DataParallel,
+ * `_orig_mod.` of torch.compile, `model.` and `net.` of training frameworks): the prefix is
+ * whatever precedes a name that every network of a dialect has.
  */
 import { InputError } from '../../src/errors.ts';
 import type { ElementName } from '../../src/formats/element-types.ts';
@@ -21,12 +21,12 @@ export interface StateTensor {
   values(): Float64Array;
 }
 
-/** A dictionary of a file that may hold a network: tensors by name, and what else stands among them. */
+/** A dictionary of a file that may hold a network: tensors by name, and other values. */
 export interface Dictionary {
   /** Keys that lead to it; empty for the outermost. */
   readonly path: string;
   readonly tensors: ReadonlyMap<string, StateTensor>;
-  /** Names of other values, and what they are. */
+  /** Names and descriptions of other values. */
   readonly others: ReadonlyMap<string, string>;
 }
 
@@ -66,16 +66,16 @@ export function dictionaryOfSafetensors(file: SafetensorsFile): StateDicts {
   return [{ path: '', tensors: readSafetensorsValues(file), others: new Map() }];
 }
 
-/** What a file holds that is no network of a dialect: the names of its tensors, or the class of a pickled module. */
+/** Describes a file without a network of a dialect: names of its tensors, or the class of a pickled module. */
 export function describeDictionaries(file: StateDicts): string {
   const tensors = file.find((dictionary) => dictionary.tensors.size > 0)?.tensors;
   if (tensors) {
     const names = [...tensors.keys()];
-    return `parameters of other names: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`;
+    return `parameters with other names: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`;
   }
   const module = [...(file[0]?.others ?? [])].find(([, what]) => what.includes('.'));
   if (!module) return 'no tensors';
-  return `an object of ${module[1]} as ${module[0]}. Save its parameters alone: torch.save(model.state_dict(), path)`;
+  return `an object of ${module[1]} as ${module[0]}. Save only its parameters: torch.save(model.state_dict(), path)`;
 }
 
 /** Whether the bytes are an archive of NumPy arrays. */
@@ -95,7 +95,7 @@ export function readNpz(bytes: Uint8Array): StateDicts {
     const name = member.replace(/\.npy$/, '');
     const array = name === member ? undefined : readNpy(zip.read(member) as Uint8Array);
     if (array) tensors.set(name, array);
-    else others.set(name, 'no array of numbers');
+    else others.set(name, 'not an array of numbers');
   }
   return [{ path: '', tensors, others }];
 }
@@ -103,20 +103,20 @@ export function readNpz(bytes: Uint8Array): StateDicts {
 /** A network within a file: its parameters without the prefix. */
 export interface Found {
   readonly tensors: ReadonlyMap<string, StateTensor>;
-  /** Those of them that stood without the prefix: they may belong to something else. */
+  /** Parameters found without the prefix: they may belong to something else. */
   readonly outside: ReadonlySet<string>;
-  /** What stands beside the network and is passed over. */
+  /** Values beside the network that are skipped. */
   readonly notes: readonly string[];
 }
 
-/** A dictionary and the prefix before the names of one network in it. */
+/** A dictionary, and the prefix of one network's names in it. */
 interface Place {
   readonly dictionary: Dictionary;
   readonly prefix: string;
 }
 
 /**
- * Where a file holds networks that have a parameter of this name.
+ * Places of the networks in a file that have a parameter of this name.
  * @param anchor name of a parameter that every network of the dialect has
  */
 function places(file: StateDicts, anchor: string): Place[] {
@@ -132,14 +132,14 @@ export function holdsNetwork(file: StateDicts, anchor: string): boolean {
   return places(file, anchor).length > 0;
 }
 
-/** Prefixes of wrappers, which some names of a dictionary may lack. */
+/** Prefixes of wrappers, which may be missing on some names. */
 const WRAPPERS = /^((module|_orig_mod|model|net|network)[./])+/;
 const placeName = ({ dictionary, prefix }: Place) => [dictionary.path, prefix].filter(Boolean).join(' ') || 'the outermost dictionary';
 
 /**
  * The first network of a file.
  * @param anchor name of a parameter that every network of the dialect has
- * @throws InputError when there is none, or a parameter stands there twice
+ * @throws InputError when there is none, or a parameter occurs twice
  */
 export function findNetwork(file: StateDicts, anchor: string): Found {
   const [first, ...more] = places(file, anchor);
@@ -159,6 +159,6 @@ export function findNetwork(file: StateDicts, anchor: string): Found {
   for (const [key, what] of dictionary.others)
     if (prefix !== '' && key.startsWith(prefix)) throw new InputError(FORMAT, `parameter ${key}`, `expected a tensor, got ${what}`);
   const others = more.map(placeName).join(', ');
-  const notes = more.length > 0 ? [`the file holds ${more.length + 1} networks: read ${placeName(first)}, passed over ${others}`] : [];
+  const notes = more.length > 0 ? [`the file holds ${more.length + 1} networks: read ${placeName(first)}, skipped ${others}`] : [];
   return { tensors, outside, notes };
 }

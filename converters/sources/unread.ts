@@ -1,15 +1,15 @@
-/** Formats that are known but not read, and the shortest way from each to one that is. */
+/** Formats that are recognised but not read, and the shortest way to one that is read. */
 import { latin1 } from '../../src/formats/cursor.ts';
 
 interface UnreadFormat {
-  /** With its article. */
+  /** With its article: `a GGUF file`. */
   readonly title: string;
   recognises(bytes: Uint8Array): boolean;
   readonly advice: string;
 }
 
 const starts = (bytes: Uint8Array, text: string, at = 0) => latin1(bytes.subarray(at, at + text.length)) === text;
-const unpack = 'Unpack it and name the file inside';
+const unpack = 'Unpack it and give the file inside';
 const asArrays = 'Save the parameters as arrays under their PyTorch names: numpy.savez("weights.npz", **parameters)';
 
 const formats: readonly UnreadFormat[] = [
@@ -28,7 +28,7 @@ const formats: readonly UnreadFormat[] = [
   {
     title: 'a TensorFlow Lite model',
     recognises: (bytes) => starts(bytes, 'TFL3', 4),
-    advice: 'Save the Keras model that it was made from: model.save("model.keras")',
+    advice: 'Save the original Keras model instead: model.save("model.keras")',
   },
   {
     title: 'the index of a TensorFlow checkpoint',
@@ -40,7 +40,7 @@ const formats: readonly UnreadFormat[] = [
     recognises: (bytes) => starts(bytes, 'GGUF'),
     advice: 'It holds a language model; export takes wide residual networks',
   },
-  { title: 'one array of NumPy', recognises: (bytes) => starts(bytes, '\x93NUMPY'), advice: asArrays },
+  { title: 'a single NumPy array', recognises: (bytes) => starts(bytes, '\x93NUMPY'), advice: asArrays },
   { title: 'a pickle', recognises: ([proto, version = 0]) => proto === 0x80 && version >= 2 && version <= 5, advice: asArrays },
   { title: 'a msgpack file, as Flax writes', recognises: isMsgpack, advice: asArrays },
   {
@@ -49,19 +49,19 @@ const formats: readonly UnreadFormat[] = [
     advice: 'Save it again in Octave: save -v7 model.mat',
   },
   {
-    title: 'a pointer of Git LFS',
+    title: 'a Git LFS pointer',
     recognises: (bytes) => starts(bytes, 'version https://git-lfs'),
-    advice: 'Fetch the file that it stands for: git lfs pull',
+    advice: 'Fetch the real file: git lfs pull',
   },
   {
     title: 'a web page',
     recognises: (bytes) => /^\s*<(!doctype html|html)/i.test(latin1(bytes.subarray(0, 64))),
-    advice: 'Download the file itself, not the page that shows it',
+    advice: 'Download the file itself, not its web page',
   },
   {
     title: 'a configuration without weights',
     recognises: (bytes) => /^\s*\{[\s\S]*"(class_name|model_type|architectures)"/.test(latin1(bytes.subarray(0, 4096))),
-    advice: 'Name the file of the weights, or save both with Keras: model.save("model.keras")',
+    advice: 'Give the file with the weights, or save both with Keras: model.save("model.keras")',
   },
   { title: 'a gzip archive', recognises: (bytes) => starts(bytes, '\x1f\x8b'), advice: unpack },
   { title: 'an xz archive', recognises: (bytes) => starts(bytes, '\xfd7zXZ\0'), advice: unpack },
@@ -69,20 +69,20 @@ const formats: readonly UnreadFormat[] = [
   { title: 'a tar archive', recognises: (bytes) => starts(bytes, 'ustar', 257), advice: unpack },
 ];
 
-/** A map of a few entries whose first key is a word. */
+/** A map with a few entries whose first key is a word. */
 function isMsgpack(bytes: Uint8Array): boolean {
   const [map = 0, key = 0] = bytes;
   const length = key - 0xa0;
   return map > 0x80 && map < 0x90 && length > 0 && length < 32 && /^[\w.]+$/.test(latin1(bytes.subarray(2, 2 + length)));
 }
 
-/** What bytes are that no reader takes, and what to do: `an ONNX model. It is ...`; undefined when that is not known. */
+/** Describes bytes that no reader takes, and what to do: `an ONNX model. It is ...`; undefined when unknown. */
 export function describeUnread(bytes: Uint8Array): string | undefined {
   const format = formats.find((row) => row.recognises(bytes));
   return format && `${format.title}. ${format.advice}`;
 }
 
-/** Folders that frameworks save networks as, by the names in them, and what to name or save instead. */
+/** Folders in which frameworks save networks, recognised by the names in them, and what to give or save instead. */
 const folders: readonly { readonly title: string; readonly holds: RegExp; readonly advice: string }[] = [
   {
     title: 'a TensorFlow SavedModel',
@@ -97,11 +97,11 @@ const folders: readonly { readonly title: string; readonly holds: RegExp; readon
   {
     title: 'a folder with a model in it',
     holds: /\.(safetensors|pth?|bin|npz|h5|keras|mat)$/,
-    advice: 'Name the file',
+    advice: 'Give the file itself',
   },
 ];
 
-/** What a folder is, by the names of what it holds. */
+/** Describes a folder by the names in it. */
 export function describeFolder(names: readonly string[]): string {
   for (const { title, holds, advice } of folders) {
     const name = names.find((candidate) => holds.test(candidate));

@@ -22,7 +22,7 @@ export const backends = {
   'browser-webgl': browserWebgl,
   onebit,
   'browser-onebit': browserBackend({
-    title: 'kernels of our own for one-bit weights, in a browser',
+    title: 'our own kernels for one-bit weights, in a browser',
     provider: 'onebit',
     oneBitOnly: true,
     advice: 'It needs a browser with WebAssembly SIMD',

@@ -1,4 +1,4 @@
-/** The profile of our own runtime, in the form of onnxruntime's. */
+/** The profile of our own runtime, in the same form as for onnxruntime. */
 import { layers, multiplyAccumulates } from '../../src/network/topology.ts';
 import { readOneBitFile } from '../../src/onebit/file.ts';
 import { type CallTime, loadOneBit } from '../../src/onebit.ts';
@@ -7,8 +7,8 @@ import { matmulSpeed } from './matmul-speed.ts';
 import type { Profile, ProfileOptions } from './profile.ts';
 
 /**
- * Profiles a file with one-bit weights on the kernels of our own; operators are the names of kernels.
- * @throws InputError when it is another file; `signal.reason` when it is aborted
+ * Profiles a file with one-bit weights on our own kernels; operators are named after the kernels.
+ * @throws InputError when it is not such a file; `signal.reason` when it is aborted
  */
 export async function profileOneBit(file: Uint8Array, options: ProfileOptions): Promise<Profile> {
   const { batch = 8, threads, runs = 10 } = options;

@@ -8,7 +8,7 @@ export class Html {
 /** An array is written as its values in sequence; null, undefined and false write nothing. */
 export type Value = Html | string | number | null | undefined | false | readonly Value[];
 
-/** Tag of a template: html`<p title="${title}">${text}</p>`. Attribute values must stand in double quotes. */
+/** Tag of a template: html`<p title="${title}">${text}</p>`. Attribute values must be in double quotes. */
 export function html(parts: TemplateStringsArray, ...values: Value[]): Html {
   return new Html(parts.map((part, i) => part + markup(values[i])).join(''));
 }

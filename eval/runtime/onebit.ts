@@ -6,13 +6,13 @@ import type { Output } from './runtime.ts';
 
 /** A loaded network. */
 export interface OneBitSession {
-  /** What really runs, e.g. `2 threads`. */
+  /** What actually runs, e.g. `2 threads`. */
   readonly detail: string;
   /** @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width] */
   run(imagesNCHW: Uint8Array, count: number): Promise<{ outputs: Readonly<Record<string, Output>>; seconds: number }>;
 }
 
-/** The layers that are outputs of the file beside its logits are kept, as any runtime does. */
+/** Keeps the layers that are outputs of the file in addition to the logits, as any runtime does. */
 export async function openOneBit(model: Uint8Array, threads: number | undefined): Promise<OneBitSession> {
   const keep = readOutputNames(model).filter((name) => name !== LOGITS);
   const network = await loadOneBit(model, { threads, keep });

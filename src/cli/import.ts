@@ -5,7 +5,7 @@ import { writeModelFile } from '../network/model-file.ts';
 import { weightCount } from '../network/topology.ts';
 import { grouped } from '../numbers.ts';
 import { formatOption } from './shared/arguments.ts';
-import { requireWritable, writeOutput } from './shared/output-file.ts';
+import { OUTPUT_HELP, requireWritable, writeOutput } from './shared/output-file.ts';
 import { printJson, printText } from './shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from './shared/source.ts';
 
@@ -17,7 +17,7 @@ interface Flags extends SourceFlags {
 
 export function command(): Command {
   return addSourceOptions(new Command('import'))
-    .requiredOption('-o, --output <file>', 'model file to write')
+    .requiredOption('-o, --output <file>', `model file to write; ${OUTPUT_HELP}`)
     .option('--force', 'replace an existing file', false)
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx import CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.safetensors')

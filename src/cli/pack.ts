@@ -10,7 +10,7 @@ import { grouped, significant } from '../numbers.ts';
 import { formatOption, fraction, namedSizes, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
-import { requireWritable } from './shared/output-file.ts';
+import { OUTPUT_HELP, requireWritable } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
 import { printJson, printText, say } from './shared/results.ts';
 
@@ -29,7 +29,7 @@ interface Flags {
 export function command(): Command {
   return new Command('pack')
     .argument('<model>', 'ONNX file of any network with weights of two opposite values')
-    .requiredOption('-o, --output <file>', 'ONNX file to write')
+    .requiredOption('-o, --output <file>', `ONNX file to write; ${OUTPUT_HELP}`)
     .option('--inline', 'unpack with standard operators, for tools without model-local functions', false)
     .addOption(
       new Option('--tolerance <fraction>', 'pack weights within this relative distance of two opposite values; 1e-6 allows for rounding')

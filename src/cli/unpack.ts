@@ -6,7 +6,7 @@ import { grouped, significant } from '../numbers.ts';
 import { formatOption } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
-import { requireWritable } from './shared/output-file.ts';
+import { OUTPUT_HELP, requireWritable } from './shared/output-file.ts';
 import { printJson, printText } from './shared/results.ts';
 
 interface Flags {
@@ -18,7 +18,7 @@ interface Flags {
 export function command(): Command {
   return new Command('unpack')
     .argument('<model>', 'ONNX file whose weights are stored as bits')
-    .requiredOption('-o, --output <file>', 'ONNX file to write')
+    .requiredOption('-o, --output <file>', `ONNX file to write; ${OUTPUT_HELP}`)
     .option('--force', 'replace an existing file', false)
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx unpack packed.onnx -o dense.onnx')

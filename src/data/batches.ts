@@ -3,14 +3,14 @@ import type { ImageBatch, ImageSet } from './dataset.ts';
 
 /**
  * Fills `imagesNCHW` ([count, channels, height, width]) and `labels` with images `offset` to `offset + count`.
- * Never called again before its promise has settled, so that it may keep buffers.
+ * The caller waits for the promise before the next call, so a loader may reuse its buffers.
  */
 export type Load = (offset: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => Promise<void>;
 
-/** Fills images and labels with images `first` to `first + count` of one part. */
+/** Like `Load`, for images `first` to `first + count` of one part. */
 export type LoadPart = (part: number, first: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => Promise<void>;
 
-/** Loads across parts of these numbers of images, one after the other: each part gives its piece. */
+/** Loads a range that can span several parts. `counts` is the number of images in each part. */
 export function acrossParts(counts: readonly number[], imageBytes: number, loadPart: LoadPart): Load {
   return async (offset, count, images, labels) => {
     let done = 0;
@@ -36,8 +36,8 @@ export interface BatchRange {
 }
 
 /**
- * Batches with one read ahead: two buffers, filled in turn, are all the memory that a set takes.
- * @param imageBytes channels * height * width.
+ * Yields batches and reads one ahead. Memory use is two buffers, filled in turn.
+ * @param imageBytes channels * height * width
  */
 export async function* readAhead(
   load: Load,
@@ -63,11 +63,11 @@ export async function* readAhead(
       const following = batch.offset + batch.count;
       [current, other] = [other, current];
       next = following < to ? fill(following, current) : undefined;
-      next?.catch(() => {}); // reported when the batch is asked for
+      next?.catch(() => {}); // reported when the batch is requested
       yield batch;
     }
   } finally {
-    await next?.catch(() => {}); // the caller may close the files as soon as the loop is left
+    await next?.catch(() => {}); // the caller may close the files right after the loop
   }
 }
 
@@ -77,7 +77,7 @@ interface Buffers {
 }
 
 /**
- * Checks the arguments of `batches` against the length of the set.
+ * Checks the arguments of `batches` against the number of images.
  * @throws UsageError
  */
 export function range(length: number, size: number, from = 0, to = length): BatchRange {
@@ -89,9 +89,9 @@ export function range(length: number, size: number, from = 0, to = length): Batc
 }
 
 /**
- * Batches of `count` images from all over a set, for what needs only a sample: folders of images are in the order of their
- * classes. The sample is the same each time.
- * @param count at most the length of the set
+ * Batches with a sample of `count` images, spread evenly over the set, because image folders are sorted by class.
+ * The sample is the same every time.
+ * @param count at most the number of images in the set
  */
 export async function* spread(data: ImageSet, size: number, count: number): AsyncGenerator<ImageBatch, void, undefined> {
   for (let done = 0; done < count; done += size) {

@@ -1,4 +1,4 @@
-/** The data sets that have a name: where they come from and what their files must be. Adding one is one row. */
+/** The named data sets, one row each: download address, and size and checksum of every file. */
 import type { ImageShape, Split } from './dataset.ts';
 
 export interface PinnedFile {
@@ -14,22 +14,22 @@ export interface CatalogEntry extends ImageShape {
   /** Number of images. */
   readonly images: Readonly<Record<Split, number>>;
   readonly classes: number;
-  /** Undefined where the files name the classes, or nobody does. */
+  /** Undefined if the files name the classes, or no source does. */
   readonly classLabels: readonly string[] | undefined;
   readonly license: string;
-  /** What to do by hand, where the owner asks for an account: then nothing below is pinned, and FOLDER is the set's folder. */
+  /** Instructions for a set that needs an account: download it by hand into FOLDER. No file of such a set is pinned. */
   readonly byHand?: string;
-  /** Address of the folder that holds the archives, ending in a slash. */
+  /** Base address of the archives, with a trailing slash. */
   readonly address: string;
-  /** What is downloaded: tar archives of the files, or the files themselves, gzipped. */
+  /** The downloads: tar archives of the files, or the files themselves, plain or gzipped. */
   readonly archives: readonly PinnedFile[];
-  /** What the data folder holds: the files, unpacked. */
+  /** The unpacked files in the data folder. */
   readonly files: readonly PinnedFile[];
 }
 
 /*
- * Checksums: the archives' are those that TensorFlow Datasets pins (url_checksums/); those of CIFAR agree with the MD5 sums
- * on the official page. The files' were computed from bit-exact copies, CIFAR-100's are those that torchvision-ruby pins, SVHN's are its archives themselves.
+ * Sources of the checksums. Archives: TensorFlow Datasets (url_checksums/); those of CIFAR agree with the MD5 sums on the
+ * official page. Files: computed from bit-exact copies; CIFAR-100's are from torchvision-ruby. SVHN's archives are its files.
  */
 const digits = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
 const svhnFiles: readonly PinnedFile[] = [
@@ -162,7 +162,7 @@ export const catalog: readonly CatalogEntry[] = [
     classLabels: undefined,
     license: 'non-commercial research',
     byHand:
-      'With an account at https://image-net.org get Imagenet32_train_npz.zip (SHA-256 94226337ecc1b0309d9fcd0167127aaadc931587035fbcb53925235edbaec4fc) ' +
+      'With an account at https://image-net.org download Imagenet32_train_npz.zip (SHA-256 94226337ecc1b0309d9fcd0167127aaadc931587035fbcb53925235edbaec4fc) ' +
       'and Imagenet32_val_npz.zip (SHA-256 013990e6dec1237dcd1f9beadbab81ead6604cc119af5cacbfb59ae28148377a), and unpack their 11 npz files into FOLDER',
     address: 'https://image-net.org/download-images.php',
     archives: [],
@@ -179,15 +179,15 @@ export const catalog: readonly CatalogEntry[] = [
     classLabels: undefined,
     license: 'non-commercial research',
     byHand:
-      'With an account at https://image-net.org get ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, ' +
-      'and sort their images into FOLDER/train and FOLDER/val, a folder a class',
+      'With an account at https://image-net.org download ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, ' +
+      'and sort their images into FOLDER/train and FOLDER/val, one folder per class',
     address: 'https://image-net.org/challenges/LSVRC/2012/',
     archives: [],
     files: [],
   },
 ];
 
-/** The entry of that name, if there is one. */
+/** The entry of that name; undefined if there is none. */
 export function catalogEntry(name: string): CatalogEntry | undefined {
   return catalog.find((entry) => entry.name === name);
 }

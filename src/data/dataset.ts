@@ -1,4 +1,4 @@
-/** What every data set looks like to the rest of the project. */
+/** The interface of every data set. */
 
 export type Split = 'train' | 'test';
 
@@ -14,33 +14,33 @@ export interface ImageSet extends ImageShape {
   /** Name for reports, e.g. `cifar-10`. */
   readonly name: string;
   readonly split: Split;
-  /** True where the source does not tell splits apart: it gives these images as the other one, too. */
+  /** True if the source has only one set of images and returns it for both splits. */
   readonly unsplit?: boolean;
   readonly classes: number;
-  /** One label a class, in order; undefined when the source has none. */
+  /** One label per class, in order; undefined if the source has none. */
   readonly classLabels: readonly string[] | undefined;
-  /** How the classes were put in order, where the source does not number them: by their names, or by the numbers that these are. */
+  /** How classes were sorted if the source does not number them: by name, or by number if all names are whole numbers. */
   readonly classOrder?: 'name' | 'number';
   /** Number of images. */
   readonly length: number;
-  /** Crops of each image that a batch holds, one behind the other; 1 when undefined. A classifier's probabilities are averaged over them. */
+  /** Crops per image (default 1), consecutive in a batch. The classifier's probabilities are averaged over them. */
   readonly crops?: number;
   /**
-   * Images `from` to `to` (default: all) in order, `size` at a time; the last batch may be smaller.
-   * One batch is read ahead, so that reading and decoding overlap with what the caller does.
-   * @throws InputError at the first image or label that is not what it should be, naming it.
+   * Images `from` to `to` (default: all) in order, in batches of `size`; the last batch may be smaller.
+   * Reads one batch ahead, so that reading and decoding overlap with the caller's work.
+   * @throws InputError that names the first invalid image or label
    */
   batches(size: number, from?: number, to?: number): AsyncIterable<ImageBatch>;
-  /** Where each image is a file of its own: the files, in order. */
+  /** The image files, in order. Only for sets that store each image in its own file. */
   readonly listFiles?: () => Promise<ImageFiles>;
-  /** Closes the files. Not while batches are being read. */
+  /** Closes the files. Do not call it while batches are being read. */
   close(): Promise<void>;
 }
 
-/** Image files and their classes, in memory that threads share: the names of 1.3 million take some 50 MB. */
+/** Image files and their classes, in memory shared between threads: 1.3 million names take about 50 MB. */
 export interface ImageFiles {
   readonly folder: string;
-  /** Paths in the folder, UTF-8, one behind the other; the index of each one's end. */
+  /** Concatenated paths within the folder, UTF-8. `ends` has the end offset of each. */
   readonly names: Uint8Array;
   readonly ends: Uint32Array;
   readonly labels: Int32Array;
@@ -50,13 +50,13 @@ export interface ImageBatch {
   /** Index of the first image in the set. */
   readonly offset: number;
   readonly count: number;
-  /** Raw pixels 0..255, shape [count * crops, channels, height, width]. Valid until the next batch is asked for. */
+  /** Raw pixels 0..255, shape [count * crops, channels, height, width]. Valid until the next batch is requested. */
   readonly imagesNCHW: Uint8Array;
-  /** Class index of each image. Valid until the next batch is asked for. */
+  /** Class index of each image. Valid until the next batch is requested. */
   readonly labels: Int32Array;
 }
 
-/** Index of the first class that two sets name differently; undefined when they agree or one has no names. */
+/** Index of the first class whose label differs between two sets; undefined when all agree or one set has no labels. */
 export function firstOtherLabel(a: readonly string[] | undefined, b: readonly string[] | undefined): number | undefined {
   const index = a && b ? a.findIndex((label, i) => label !== b[i]) : -1;
   return index < 0 ? undefined : index;

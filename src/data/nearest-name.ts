@@ -1,10 +1,10 @@
 import { distance } from 'fastest-levenshtein';
 
-/** Letters and digits alone: `cifar10` and `CIFAR_10` mean `cifar-10`. */
+/** Lower-case letters and digits only, so that `cifar10` and `CIFAR_10` match `cifar-10`. */
 const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 
 /**
- * Advice for a name that is unknown: `. Did you mean cifar-10?`, or nothing where none is near.
+ * Suggestion for an unknown name: `. Did you mean cifar-10?`, or an empty string if no known name is similar.
  *
  *     nearest('cifar10', ['mnist', 'cifar-10']) // '. Did you mean cifar-10?'
  */

@@ -22,7 +22,7 @@ import { nearest } from './nearest-name.ts';
 import { requireImageFiles } from './scale.ts';
 import { defaultDataFolder } from './store/data-folder.ts';
 
-/** Every format that is read, one row each. The image folder is last: its layout is the least particular. */
+/** Every supported format, one row each. The image folder is last because its layout is the least specific. */
 const formats: readonly DatasetFormat[] = [
   cifar10,
   cifar100,
@@ -39,18 +39,19 @@ const formats: readonly DatasetFormat[] = [
 export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
   /** `test` by default. */
   readonly split?: Split | undefined;
-  /** Where sets that are opened by their name lie; by default where `data get` puts them. */
+  /** Folder of the named data sets. Default: the folder that `data get` uses. */
   readonly dataFolder?: string;
 }
 
 /**
- * Opens labelled images, recognised by content and layout.
- * @param source name of a data set of the catalog (a folder of that name is opened as `./name`); or a folder or tar archive
- *   (plain, gzip, xz) of CIFAR's binary or Python batches, MNIST-style idx files, Keras's mnist.npz, SVHN's .mat files, ImageNet32's .npz files
- *   or Hugging Face's parquet files, or the folder above one of these; or one idx file of images whose labels lie beside it, or one npz or parquet file;
- *   or a folder with a subfolder of images a class.
- * @returns the set, to be closed by its `close` or by `await using`
- * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales and crops of what is not image files.
+ * Opens labelled images. The format is detected from content and layout.
+ * @param source one of: the name of a data set in the catalog (open a folder of that name as `./name`); a folder or tar archive
+ *   (plain, gzip, xz) with CIFAR's binary or Python batches, MNIST-style idx files, Keras's mnist.npz, SVHN's .mat files,
+ *   ImageNet32's .npz files or Hugging Face's parquet files; the folder above one of these; an idx file of images with its labels
+ *   file in the same folder; an npz or parquet file; a folder with one subfolder of images per class
+ * @returns the set; close it with `close` or `await using`
+ * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales or crops when the
+ *   source does not consist of image files
  */
 export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet & Closable> {
   const set = await open(source, { ...options, split: options.split ?? 'test' });
@@ -64,9 +65,9 @@ export async function openImageSet(source: string, options: OpenImageSetOptions 
 }
 
 /**
- * Opens both splits of a source: what one trains or calibrates with, and what shows the result. Their classes are as many.
- * @param options scales and crops are for the images to test on
- * @throws UsageError when the source does not tell splits apart; InputError as `openImageSet`.
+ * Opens both splits of a source: `train` to train or calibrate, `test` to measure. Both have the same number of classes.
+ * @param options scales and crops apply to the test images only
+ * @throws UsageError when the source has only one split; InputError as in `openImageSet`
  */
 export async function openSplits(
   source: string,
@@ -76,7 +77,7 @@ export async function openSplits(
   try {
     if (train.unsplit)
       throw new UsageError(
-        `data ${source}: expected images to train with and others to test on, got one set. Give a folder with train and test (or val) above the classes, or with the idx files of both`,
+        `data ${source}: expected a training and a test split, got one set. Use a folder with subfolders train and test (or val) that hold the class folders, or a folder with the idx files of both splits`,
       );
     const test = await openImageSet(source, { classes: train.classes, ...options, shorterSides, crops, split: 'test' });
     return { train, test };
@@ -93,7 +94,8 @@ async function open(source: string, options: OpenAnywhere): Promise<ImageSet> {
   const about = await stat(source).catch((error: unknown) => {
     const names = catalog.map(({ name }) => name);
     const advice = nearest(source, names);
-    if (advice) throw new InputError('data', source, `expected a data set, folder or file, got no such thing${advice}`, { cause: error });
+    if (advice)
+      throw new InputError('data', source, `expected a data set, folder or file, got none of this name${advice}`, { cause: error });
     throw fileError(source, error);
   });
   if (about.isDirectory()) return openSource(await enclosing(await folderSource(source)), options);
@@ -111,7 +113,7 @@ async function open(source: string, options: OpenAnywhere): Promise<ImageSet> {
   const file: DataSource = { ...folder, path: source, files: new Set([name]) };
   const alone = [kerasNpz, parquet].find((format) => format.recognises(file));
   if (alone) return { ...(await alone.open(file, options)), ...(alone === parquet ? { unsplit: true } : {}) };
-  throw new InputError('data', source, 'expected a folder, a tar archive or an idx file named ...images..., got another file');
+  throw new InputError('data', source, 'expected a folder, a tar archive or an idx file with "images" in its name, got another file');
 }
 
 async function openByName(name: string, options: OpenAnywhere): Promise<ImageSet> {
@@ -122,13 +124,13 @@ async function openByName(name: string, options: OpenAnywhere): Promise<ImageSet
   return openSource(await folderSource(path), options);
 }
 
-/** Formats that are known by the names of their files. */
+/** Formats that are recognised by file names. */
 const named = formats.filter((format) => format !== imageFolder);
 const isNamed = (source: DataSource) => named.some((format) => format.recognises(source));
-/** Folders that torchvision, Hugging Face and the official archives make inside the folder that one gives them. */
+/** Subfolders that torchvision, Hugging Face and the official archives create in a data folder. */
 const KNOWN_FOLDERS = /^(cifar-10-batches-(py|bin)|cifar-100-(python|binary)|raw|(fashion-?|[kq])?mnist|data|plain_text|cifar100?)$/i;
 
-/** The folder itself, or the one of known name inside it that holds a data set: the folder above is what some tools are given. */
+/** The folder itself, or a known subfolder that holds a data set: some tools take the folder above it. */
 async function enclosing(source: DataSource, depth = 2): Promise<DataSource> {
   const found = isNamed(source) ? [] : await inside(source, depth);
   if (found.length > 1)
@@ -146,10 +148,10 @@ async function inside({ path, folders }: DataSource, depth: number): Promise<Dat
   return found.flat();
 }
 
-/** Most folders that are looked into for advice. */
+/** Most folders to search for advice. */
 const MAX_LOOKED_INTO = 20;
 
-/** The error of a folder that is no data set: what it looks like, and where one is. */
+/** The error for a folder that is not a data set: what it looks like, and where a data set is. */
 async function unknownFolder({ path, files, folders }: DataSource): Promise<InputError> {
   const expected = `expected ${formats.map(({ name }) => name).join(', ')}`;
   const sourceOf = (folder: string) => folderSource(folder).catch(() => undefined);
@@ -158,9 +160,9 @@ async function unknownFolder({ path, files, folders }: DataSource): Promise<Inpu
   const above = await sourceOf(dirname(resolve(path)));
   const images = [...files].filter((name) => IMAGE_FILE.test(name)).length;
   const looks = [
-    images > 0 && `${images} images without folders of their classes. Put those of each class in a folder of its name`,
+    images > 0 && `${images} images without class folders. Put the images of each class into a folder with its name`,
     below && `none of these here. Look in ${basename(below.path)}/`,
-    above && isNamed(above) && `none of these here. Give the folder above, ${above.path}`,
+    above && isNamed(above) && `none of these here. Use the folder above, ${above.path}`,
     files.size === 0 && folders.every((name) => CLUTTER.test(name)) && 'an empty folder',
     `none of these, but ${[...files, ...folders].slice(0, 3).join(', ')}`,
   ].find((line) => typeof line === 'string');

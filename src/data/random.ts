@@ -1,7 +1,7 @@
 /**
  * A seeded random generator: xoshiro128** 1.1 (Blackman and Vigna, "Scrambled linear pseudorandom number
- * generators", 2021), its state filled by SplitMix32. Each use has a stream of its own, named by whole numbers
- * (seed, purpose, epoch or step), so that the state of a training run is nothing but its position.
+ * generators", 2021), seeded by SplitMix32. Each use has its own stream with a key of whole numbers (seed, purpose,
+ * epoch or step). So the random state of a training run is just its position.
  */
 export interface Random {
   /** Uniform integer, 0 <= n < limit; limit at most 2^32. */
@@ -10,7 +10,7 @@ export interface Random {
   uniform(): number;
   /** Standard normal. */
   normal(): number;
-  /** Fills `target` from index `from` to `to` with uniform integers 0..255; a draw of 32 bits gives four of them. */
+  /** Fills `target` from index `from` to `to` with uniform integers 0..255, four per 32-bit draw. */
   bytes(target: Float32Array, from: number, to: number): void;
 }
 
@@ -19,7 +19,7 @@ export function randomStream(...key: readonly number[]): Random {
   let mixed = 0;
   for (const part of key) mixed = scramble(mixed ^ scramble(part));
   for (let i = 0; i < 4; i++) state[i] = scramble(mixed + Math.imul(i + 1, GOLDEN));
-  if (state.every((word) => word === 0)) state[0] = 1; // the one state that the generator cannot leave
+  if (state.every((word) => word === 0)) state[0] = 1; // the generator cannot leave the all-zero state
   let [a, b, c, d] = state as unknown as [number, number, number, number];
 
   const next = (): number => {
@@ -35,7 +35,7 @@ export function randomStream(...key: readonly number[]): Random {
   };
   return {
     integer(limit) {
-      // values beyond the last whole multiple of limit are drawn again: no remainder is likelier than another
+      // reject values beyond the last multiple of limit, so that all remainders are equally likely
       const end = RANGE - (RANGE % limit);
       let value = next();
       while (value >= end) value = next();
@@ -52,7 +52,7 @@ export function randomStream(...key: readonly number[]): Random {
   };
 }
 
-/** Fisher and Yates' shuffle of 0 .. count - 1. */
+/** A Fisher-Yates shuffle of 0 .. count - 1. */
 export function permutation(count: number, random: Random): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
@@ -66,7 +66,7 @@ const RANGE = 2 ** 32;
 /** 2^32 divided by the golden ratio. */
 const GOLDEN = 0x9e3779b9;
 
-/** The finalizer of SplitMix32 (MurmurHash3's with other constants). */
+/** The finalizer of SplitMix32: MurmurHash3's with other constants. */
 function scramble(value: number): number {
   let z = (value + GOLDEN) | 0;
   z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);

@@ -1,14 +1,14 @@
-/** What scaling asks of images: of a set to train on, and of one to test on. */
+/** Checks for scaling images, shared by training and test sets. */
 import { UsageError } from '../errors.ts';
 import type { ImageSet, ImageShape } from './dataset.ts';
 
-/** @throws UsageError when images of that shorter side do not cover the shape. */
+/** @throws UsageError when images with this shorter side do not cover the shape */
 export function requireCover(shorterSide: number, { height, width }: Omit<ImageShape, 'channels'>): void {
   if (shorterSide < Math.max(height, width))
-    throw new UsageError(`shorter side: expected at least the ${height} x ${width} that the network takes, got ${shorterSide}`);
+    throw new UsageError(`shorter side: expected at least the network's ${height} x ${width} pixels, got ${shorterSide}`);
 }
 
-/** @throws UsageError when the images are not files, of any size each. */
+/** @throws UsageError when the set does not consist of image files, whose size can be scaled */
 export function requireImageFiles({ name, listFiles }: Pick<ImageSet, 'name' | 'listFiles'>): void {
   if (!listFiles) throw new UsageError(`data ${name}: expected image files to scale (shorter side), got another format`);
 }

@@ -1,18 +1,18 @@
 /**
- * A reader over bytes that never reads past the end: every length is checked against what is left
- * before anything is sliced or allocated.
+ * A reader over bytes that never reads past the end. It checks every length against the bytes left
+ * before it slices or allocates anything.
  */
 import { InputError } from '../errors.ts';
 
 export class Cursor {
-  /** All bytes; a plain Uint8Array even where a Buffer was given, and so are its parts. */
+  /** All bytes. Always a plain Uint8Array, even for a Buffer, because slicing a Buffer does not copy. */
   readonly bytes: Uint8Array;
   readonly #view: DataView;
   #offset = 0;
 
   /**
-   * @param format name of the format for errors
-   * @param littleEndian byte order of multi-byte numbers; may be changed when the header tells
+   * @param format name of the format, for errors
+   * @param littleEndian byte order of multi-byte numbers; set it again once the header states it
    */
   constructor(
     bytes: Uint8Array,
@@ -31,7 +31,7 @@ export class Cursor {
     return this.bytes.length - this.#offset;
   }
 
-  /** Error at the current place: `<format> at byte N: expected X, got Y`. */
+  /** An error at the current offset: `<format> at byte N: expected X, got Y`. */
   error(problem: string): InputError {
     return new InputError(this.format, `at byte ${this.#offset}`, problem);
   }
@@ -69,7 +69,7 @@ export class Cursor {
     return this.#view.getUint32(this.#advance(4), this.littleEndian);
   }
 
-  /** An unsigned 64-bit number; beyond 2^53 it is an error, since no length or offset is that large. */
+  /** An unsigned 64-bit number. Values from 2^53 on are an error, since no length or offset is that large. */
   uint64(): number {
     const value = Number(this.#view.getBigUint64(this.#advance(8), this.littleEndian));
     if (!Number.isSafeInteger(value)) throw this.error(`expected a number below 2^53, got ${value}`);
@@ -86,7 +86,7 @@ export class Cursor {
   }
 }
 
-/** Bytes as text of one byte a character. */
+/** Decodes bytes as Latin-1 text, one byte per character. */
 export function latin1(bytes: Uint8Array): string {
   const CHUNK = 0x8000; // String.fromCharCode takes its characters as arguments
   let text = '';

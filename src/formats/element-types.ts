@@ -1,4 +1,4 @@
-/** The number types that file formats store, little-endian: bytes per element and how to read one. */
+/** The number types of file formats, little-endian: bytes per element and a function that reads one. */
 import { getFloat16 } from '@petamoriken/float16';
 
 export interface ElementType {
@@ -14,7 +14,7 @@ function bfloat16(view: DataView, at: number): number {
   return scratch.getFloat32(0);
 }
 
-/** Types by NumPy's names. 64-bit integers beyond 2^53 are rounded. */
+/** Types by NumPy name. 64-bit integers beyond 2^53 are rounded. */
 export const elementTypes = {
   bool: { bytes: 1, read: (view, at) => view.getUint8(at) },
   uint8: { bytes: 1, read: (view, at) => view.getUint8(at) },
@@ -33,7 +33,7 @@ export const elementTypes = {
 
 export type ElementName = keyof typeof elementTypes;
 
-/** An array that lies in bytes: its type, its shape, and how many elements lie between neighbours of each dimension. */
+/** Layout of an array in bytes. `strides` counts elements. */
 export interface StridedArray {
   readonly type: ElementName;
   readonly shape: readonly number[];
@@ -41,8 +41,8 @@ export interface StridedArray {
 }
 
 /**
- * Values in row-major order. The caller has checked that they lie within the bytes.
- * @param offset of the first, in elements
+ * Values in row-major order. The caller must check that they lie within the bytes.
+ * @param offset of the first element, in elements
  */
 export function readStrided(bytes: Uint8Array, { type, shape, strides }: StridedArray, offset = 0): Float64Array {
   const element: ElementType = elementTypes[type];
@@ -63,7 +63,7 @@ export function readStrided(bytes: Uint8Array, { type, shape, strides }: Strided
   return values;
 }
 
-/** Strides of an array without gaps: the last dimension runs fastest, or the first. */
+/** Strides of an array without gaps, row-major, or column-major with `firstFastest`. */
 export function denseStrides(shape: readonly number[], firstFastest = false): number[] {
   const product = (sizes: readonly number[]) => sizes.reduce((count, size) => count * size, 1);
   return shape.map((_, axis) => product(firstFastest ? shape.slice(0, axis) : shape.slice(axis + 1)));

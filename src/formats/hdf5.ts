@@ -1,7 +1,7 @@
 /**
- * HDF5, as Keras and MATLAB 7.3 write it: groups, arrays of numbers, text, references. Read by the HDF Group's own
- * library compiled to WebAssembly (h5wasm), which sees no file system but the one file that is handed to it. It takes
- * 4 MB and a third of a second to load, so it is loaded when the first such file is read.
+ * HDF5, as Keras and MATLAB 7.3 write it: groups, arrays of numbers, text, references. The HDF Group's own library,
+ * compiled to WebAssembly (h5wasm), reads it and sees only the file that we pass in. It has 4 MB and loads in a third
+ * of a second, so we load it when the first such file is read.
  */
 import type * as Library from 'h5wasm';
 import { InputError, UsageError } from '../errors.ts';
@@ -19,7 +19,7 @@ export type HdfNumbers =
   | Float32Array
   | Float64Array;
 
-/** Value of an attribute or an array: numbers, texts, paths of the objects referred to; null for all else. */
+/** Value of an attribute or an array: numbers, strings, or paths of referenced objects; null for other types. */
 export type HdfValue = HdfNumbers | readonly string[] | null;
 
 interface Common {
@@ -31,7 +31,7 @@ export interface HdfGroup extends Common {
 }
 export interface HdfArray extends Common {
   readonly kind: 'array';
-  /** The last dimension runs fastest. */
+  /** Row-major. */
   readonly shape: readonly number[];
   readonly value: HdfValue;
 }
@@ -39,13 +39,13 @@ export type HdfNode = HdfGroup | HdfArray;
 
 const FORMAT = 'hdf5';
 const SIGNATURE = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
-/** Where a file may begin: behind a header of a program's own, as MATLAB's of 512 bytes. */
+/** Possible offsets of the signature. A program may put its own header first; MATLAB's has 512 bytes. */
 const STARTS = [0, 512, 1024, 2048];
-/** Header and link of an object: a file has no more of them than fit, unless its links run in circles. */
+/** Smallest size of an object's header and link. A file that lists more objects than fit has cyclic links. */
 const MIN_OBJECT_BYTES = 96;
-/** Name scopes of Keras nest a few deep. */
+/** Keras nests name scopes a few levels deep. */
 const MAX_DEPTH = 12;
-/** Weights hardly compress, bits stored as bytes 8:1; more than this over the whole file is a bomb. */
+/** Weights hardly compress, and bits stored as bytes compress 8:1. A file that inflates more than this is a decompression bomb. */
 const MAX_INFLATION = 64;
 const INFLATION_SLACK = 1 << 20;
 
@@ -62,24 +62,24 @@ function again(name = 'h5wasm'): string {
   return `${import.meta.resolve(name)}?${loads}`;
 }
 
-/** Loads the library, unless it is there: again after a damaged file stopped it, as a new instance. */
+/** Loads the library if needed. After a damaged file has crashed it, loads a new instance. */
 export async function loadHdf5(): Promise<void> {
   if (library) return;
   const loaded: typeof Library = loads === 0 ? await import('h5wasm') : await import(/* @vite-ignore */ /* webpackIgnore: true */ again());
   loads++;
   const module = await loaded.ready;
-  module.activate_throwing_error_handler(); // else it writes its errors to the terminal and goes on
+  module.activate_throwing_error_handler(); // otherwise it prints its errors and continues
   library = loaded;
 }
 
 /**
  * Decodes a file.
- * @param skips whether the object at a path is left out
+ * @param skips returns true for the path of an object to skip
  * @throws InputError when it is damaged
  * @throws UsageError when the library is not loaded
  */
 export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = () => false): HdfGroup {
-  if (!library) throw new UsageError('an HDF5 file needs its library loaded first: use openModel instead of readModel');
+  if (!library) throw new UsageError('HDF5 file: expected a loaded HDF5 library, got none. Use openModel instead of readModel');
   checkHeaps(bytes);
   const { FS } = library;
   if (!FS) throw new UsageError('the HDF5 library has no memory file system');
@@ -91,8 +91,8 @@ export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = (
     return new Reader(file, bytes.length, skips).group('/', 0);
   } catch (error) {
     if (error instanceof InputError) throw error;
-    if (error instanceof WebAssembly.RuntimeError) library = undefined; // it ran out of its memory, which nobody can trust now
-    throw new InputError(FORMAT, 'file', `expected a whole file, got ${describeError(error)}. The file is damaged`);
+    if (error instanceof WebAssembly.RuntimeError) library = undefined; // it crashed, so its state is unreliable
+    throw new InputError(FORMAT, 'file', `expected an intact file, got ${describeError(error)}. The file is damaged`);
   } finally {
     if (library) {
       close(file);
@@ -105,8 +105,9 @@ const HEAP = Uint8Array.of(0x47, 0x43, 0x4f, 0x4c, 1, 0, 0, 0); // GCOL, version
 const HEAP_HEADER_BYTES = 16;
 
 /**
- * Checks the heaps of texts, in which the library runs in circles when a length is damaged: objects of index, count and
- * length, each padded to 8 bytes, up to the free space of index 0. Source: HDF5 File Format Specification, III.E.
+ * Checks the string heaps, because a damaged length in one sends the library into an endless loop. A heap is a list of
+ * objects (index, count, length, data padded to 8 bytes) that ends with the free space, index 0.
+ * Source: HDF5 File Format Specification, III.E.
  */
 function checkHeaps(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -114,7 +115,7 @@ function checkHeaps(bytes: Uint8Array): void {
     if (start % 8 !== 0 || !HEAP.every((byte, i) => bytes[start + i] === byte) || start + 2 * HEAP_HEADER_BYTES > bytes.length) continue;
     const end = start + Number(view.getBigUint64(start + 8, true));
     const fail = () =>
-      new InputError(FORMAT, `heap at byte ${start}`, 'expected texts that fill it, got other lengths. The file is damaged');
+      new InputError(FORMAT, `heap at byte ${start}`, 'expected strings that fill it, got other lengths. The file is damaged');
     if (!(end <= bytes.length && end > start)) throw fail();
     for (let at = start + HEAP_HEADER_BYTES; at + HEAP_HEADER_BYTES <= end; ) {
       const index = view.getUint16(at, true);
@@ -126,21 +127,21 @@ function checkHeaps(bytes: Uint8Array): void {
   }
 }
 
-/** Closing a damaged file may fail as reading it did. */
+/** Closes a file and ignores errors: closing a damaged file can fail, too. */
 function close(file: Library.File | undefined): void {
   try {
     file?.close();
   } catch {}
 }
 
-/** The library's errors are stacks of functions: the innermost line that says something. */
+/** The innermost informative line of a library error, which is a call stack. */
 function describeError(error: unknown): string {
   const lines = (error instanceof Error ? error.message : String(error)).split('\n').map((line) => line.trim());
   return lines.findLast((line) => line !== '' && !/^(major|minor):/.test(line))?.replace(/^.*\(\): /, '') ?? 'an error';
 }
 
 class Reader {
-  /** Objects and bytes that may still come. */
+  /** Remaining limits: number of objects, and bytes of values. */
   #objects: number;
   #left: number;
 
@@ -160,7 +161,7 @@ class Reader {
     for (const name of group.keys()) {
       const inner = `${path === '/' ? '' : path}/${name}`;
       if (--this.#objects < 0)
-        throw new InputError(FORMAT, `group ${path}`, 'expected no more objects than the file can hold, got a circle of links');
+        throw new InputError(FORMAT, `group ${path}`, 'expected no more objects than fit into the file, got cyclic links');
       if (this.skips(inner)) continue;
       const node = group.get(name);
       if (node && 'keys' in node) members.set(name, this.group(inner, depth + 1));
@@ -184,16 +185,16 @@ class Reader {
     return attributes;
   }
 
-  /** A value, once its size is known to be possible. */
+  /** Reads a value after its size is checked. */
   #value(
     where: string,
     { size, total_size: count, littleEndian, type }: Library.Metadata,
     read: () => Library.OutputData | null,
   ): HdfValue {
     this.#left -= size * count;
-    if (!(this.#left >= 0)) throw new InputError(FORMAT, where, `expected at most ${MAX_INFLATION} times the file in all, got more`);
+    if (!(this.#left >= 0)) throw new InputError(FORMAT, where, `expected at most ${MAX_INFLATION} times the file size in total, got more`);
     if (isNumber(type) && (size > 8 || (size > 1 && !littleEndian) || (type === FLOAT && size < 4)))
-      throw new InputError(FORMAT, where, `expected little-endian numbers of at least 4 bytes a float, got ${8 * size} bits`);
+      throw new InputError(FORMAT, where, `expected little-endian integers or floats of 32 or 64 bits, got ${8 * size} bits`);
     const value = read();
     if (typeof value === 'string') return [value];
     if (ArrayBuffer.isView(value)) return value as HdfNumbers;
@@ -202,7 +203,7 @@ class Reader {
     return items.every((item) => item !== null) ? (items as string[]) : null;
   }
 
-  /** Path of the object that a reference names; null for what is no reference. */
+  /** Path of the referenced object; null if the item is not a reference. */
   #pathOf(item: unknown): string | null {
     const Reference = library?.Reference;
     if (!Reference || !(item instanceof Reference)) return null;
@@ -211,15 +212,15 @@ class Reader {
   }
 }
 
-/** Classes of the library's types: integers and floats. */
+/** The library's type classes for integers and floats. */
 const FLOAT = 1;
 const isNumber = (type: number) => type === 0 || type === FLOAT;
 
-/** The texts of an attribute; long lists of Keras stand in several, `name0`, `name1`... */
+/** The strings of an attribute. Keras splits long lists into several attributes: `name0`, `name1`... */
 export function textsOf({ attributes }: HdfNode, name: string): readonly string[] | undefined {
   const found = attributes.get(name);
   if (isTexts(found)) return found;
-  if (found !== undefined) return found?.length === 0 ? [] : undefined; // an empty list has no type of its own
+  if (found !== undefined) return found?.length === 0 ? [] : undefined; // an empty list has no type
   const parts: string[] = [];
   for (let i = 0; ; i++) {
     const part = attributes.get(`${name}${i}`);

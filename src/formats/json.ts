@@ -2,7 +2,7 @@ import { InputError } from '../errors.ts';
 
 const MAX_LENGTH = 60;
 
-/** What an error says of an untrusted JSON value: short whatever the value, and without descending into it. */
+/** Short description of an untrusted JSON value for an error. Never descends into the value. */
 export function describeJson(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value !== 'object' || value === null) return JSON.stringify(value).slice(0, MAX_LENGTH);
@@ -11,22 +11,22 @@ export function describeJson(value: unknown): string {
   return flat ? JSON.stringify(value).slice(0, MAX_LENGTH) : `an array of ${value.length}`;
 }
 
-/** Readers of the fields of untrusted JSON: each returns the value, or throws an InputError that names the field. */
+/** Readers for fields of untrusted JSON. Each returns the value or throws an InputError that names the field. */
 export interface JsonReader {
   fail(field: string, expected: string, got: unknown): never;
-  /** @param keys the fields that may be there; any when undefined */
+  /** @param keys the allowed fields; undefined allows any */
   record(value: unknown, field: string, keys?: readonly string[]): Record<string, unknown>;
   integer(value: unknown, field: string, low: number, high: number): number;
   number(value: unknown, field: string, low: number, high: number): number;
   text(value: unknown, field: string): string;
-  /** Text that a terminal can be shown. */
+  /** Text without control characters, safe to print on a terminal. */
   line(value: unknown, field: string): string;
   oneOf<T>(value: unknown, field: string, choices: readonly T[]): T;
-  /** @param count of the items; any when undefined */
+  /** @param count number of items; undefined allows any */
   list<T>(value: unknown, field: string, item: (value: unknown, field: string) => T, count?: number): T[];
 }
 
-/** @param file of the JSON, for messages */
+/** @param file name of the JSON file, for errors */
 export function jsonReader(format: string, file = ''): JsonReader {
   const fail = (field: string, expected: string, got: unknown): never => {
     throw new InputError(format, `${file} ${field}`.trim(), `expected ${expected}, got ${describeJson(got)}`);

@@ -1,5 +1,5 @@
 /**
- * MAT-file level 5: variables that MATLAB and scipy save.
+ * MAT-file level 5, the format of MATLAB's save -v7 and SciPy's savemat.
  * Source: "MAT-File Format", The MathWorks, chapter 1.
  */
 import { inflate } from '#builtin';
@@ -9,7 +9,7 @@ import { elements } from './shape.ts';
 
 export type NumericData = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array;
 
-/** A variable. Elements are in column-major order: the first dimension runs fastest. */
+/** A variable. Elements are in column-major order. */
 export type MatArray =
   | { readonly kind: 'numeric'; readonly dims: readonly number[]; readonly data: NumericData }
   | { readonly kind: 'char'; readonly dims: readonly number[]; readonly text: string }
@@ -27,19 +27,19 @@ const UINT8 = 2;
 const MATRIX = 14;
 const COMPRESSED = 15;
 const COMPLEX = 0x0800;
-/** Kernels of bits stored as bytes compress 8:1, only small arrays of ones much further; more than this over the whole file is a bomb. */
+/** Bits stored as bytes compress 8:1, and only small arrays of ones compress much better. A file that inflates more is a decompression bomb. */
 const MAX_INFLATION = 64;
 const INFLATION_SLACK = 1 << 20;
-/** Cells and structs of published networks nest two deep. */
+/** Published networks nest cells and structs two levels deep. */
 const MAX_DEPTH = 16;
-/** A network of 1200 layers has 5000 arrays; one takes 56 bytes of the file and ten times that in memory, and so does a struct's field. */
+/** A network of 1200 layers has 5000 arrays. An array or struct field takes 56 bytes in the file and ten times that in memory. */
 const MAX_ARRAYS = 100_000;
-/** Kernels have four or five. */
+/** Kernels have four or five dimensions. */
 const MAX_DIMENSIONS = 32;
-/** Names are words. */
+/** Text in these files is a name of a word or two. */
 const MAX_TEXT_BYTES = 1 << 20;
 
-/** What is left of the limits while a file is read. */
+/** Limits that remain while a file is read. */
 interface Budget {
   inflatedBytes: number;
   arrays: number;
@@ -47,7 +47,7 @@ interface Budget {
 
 type Decode = (cursor: Cursor, count: number) => NumericData;
 
-/** Element types that hold numbers: bytes per number, and how to read them in the file's byte order. */
+/** Numeric element types: bytes per number, and a function that reads them in the file's byte order. */
 const numberTypes: Readonly<Record<number, { size: number; decode: Decode }>> = {
   1: { size: 1, decode: (c, n) => Int8Array.from(c.take(n)) },
   2: { size: 1, decode: (c, n) => c.take(n) },
@@ -92,7 +92,7 @@ export function isMat5(bytes: Uint8Array): boolean {
 
 /**
  * Decodes all variables.
- * @throws InputError with the byte offset (of the inflated variable where it is compressed).
+ * @throws InputError with the byte offset, counted in the inflated data if the variable is compressed
  */
 export function readMat5(bytes: Uint8Array): MatFile {
   const cursor = readHeader(bytes);
@@ -108,34 +108,34 @@ export function readMat5(bytes: Uint8Array): MatFile {
   return variables;
 }
 
-/** Bytes before the first variable. */
+/** Size of the header before the first variable. */
 export const MAT_HEADER_BYTES = HEADER_BYTES;
-/** More than the head of an array takes, whose name is a word. */
+/** Upper bound for the head of an array, which includes its name. */
 export const MAT_ARRAY_HEAD_BYTES = 1024;
 
-/** What stands before the numbers of an array: enough to find them in a file that is too large to hold. */
+/** The head of an array. It locates the numbers in a file that is too large for memory. */
 export interface MatArrayHead {
   readonly name: string;
   readonly dims: readonly number[];
   /** Whether the numbers are stored as unsigned bytes. */
   readonly isBytes: boolean;
-  /** Of the numbers, behind the start of the variable. */
+  /** Offset of the numbers from the start of the variable. */
   readonly offset: number;
   readonly bytes: number;
 }
 
 /**
- * Byte order of a file, from its first MAT_HEADER_BYTES.
- * @throws InputError when it is not a MAT 5 file.
+ * Reads the byte order of a file from its first MAT_HEADER_BYTES.
+ * @throws InputError when it is not a MAT 5 file
  */
 export function isLittleEndianMat5(header: Uint8Array): boolean {
   return readHeader(header).littleEndian;
 }
 
 /**
- * Decodes the tag of a variable, 8 bytes: whether it is compressed, and where it ends behind the tag. One that is not
- * compressed begins with the tag itself.
- * @throws InputError when it is the tag of something else.
+ * Decodes the 8-byte tag of a variable: whether it is compressed, and its length after the tag. The content of an
+ * uncompressed variable begins with the tag itself.
+ * @throws InputError when it is another tag
  */
 export function readMatVariableTag(tag: Uint8Array, littleEndian: boolean): { compressed: boolean; end: number } {
   const cursor = new Cursor(tag, 'mat5', littleEndian);
@@ -146,22 +146,22 @@ export function readMatVariableTag(tag: Uint8Array, littleEndian: boolean): { co
 
 /**
  * Decodes the head of an array.
- * @param start the first MAT_ARRAY_HEAD_BYTES of the variable, inflated, or all of it.
- * @throws InputError when it is not an array.
+ * @param start the first MAT_ARRAY_HEAD_BYTES of the inflated variable, or all of it if it is shorter
+ * @throws InputError when it is not an array
  */
 export function readMatArrayHead(start: Uint8Array, littleEndian: boolean): MatArrayHead {
   const cursor = new Cursor(start, 'mat5', littleEndian);
   const { type } = readTag(cursor);
   if (type !== MATRIX) throw cursor.error(`expected an array, got element type ${type}`);
-  readNumbers(cursor); // flags and class: what is stored decides
+  readNumbers(cursor); // skip flags and class: the stored element type decides
   const { dims, name } = readDimsAndName(cursor);
   const data = readTag(cursor);
   return { name, dims, isBytes: data.type === UINT8, offset: data.small ? cursor.offset - 4 : cursor.offset, bytes: data.bytes };
 }
 
-/** A cursor behind the header, with the byte order of the file. */
+/** A cursor after the header, with the file's byte order. */
 function readHeader(bytes: Uint8Array): Cursor {
-  if (!isMat5(bytes)) throw new InputError('mat5', 'header', 'expected a MAT 5 file, got none of its marks');
+  if (!isMat5(bytes)) throw new InputError('mat5', 'header', 'expected a MAT 5 file, got no endian indicator (IM or MI)');
   const cursor = new Cursor(bytes, 'mat5', bytes[126] === 'I'.charCodeAt(0));
   cursor.seek(HEADER_BYTES - 4);
   const version = cursor.uint16();
@@ -176,7 +176,7 @@ function readHeader(bytes: Uint8Array): Cursor {
   return cursor;
 }
 
-/** A cursor over the array of the next variable, inflated where it is compressed. */
+/** A cursor over the array of the next variable, inflated if it is compressed. */
 function readVariable(cursor: Cursor, budget: Budget): Cursor {
   const { type, data } = readElement(cursor);
   if (type === MATRIX) return data;
@@ -194,12 +194,12 @@ function inflateVariable(data: Cursor, budget: Budget): Uint8Array {
   } catch (error) {
     throw fail(`zlib data, got ${(error as Error).message}`, { cause: error });
   }
-  if (!inflated) throw fail(`at most ${MAX_INFLATION} times the file after inflation, got more`);
+  if (!inflated) throw fail(`at most ${MAX_INFLATION} times the file size after inflation, got more`);
   budget.inflatedBytes -= inflated.length;
   return inflated;
 }
 
-/** Reads the tag of an element. A small element keeps its data in the tag: then `small` holds it. */
+/** Reads the tag of an element. A small element stores its data in the tag, returned as `small`. */
 function readTag(cursor: Cursor): { type: number; bytes: number; small?: Uint8Array } {
   const word = cursor.uint32();
   if (word >>> 16 === 0) return { type: word, bytes: cursor.uint32() };
@@ -208,7 +208,7 @@ function readTag(cursor: Cursor): { type: number; bytes: number; small?: Uint8Ar
   return { type: word & 0xffff, bytes, small: cursor.take(4).subarray(0, bytes) };
 }
 
-/** A cursor over the data of the next element, and its type; the cursor moves past the padding, which compressed data has not. */
+/** A cursor over the data of the next element, and its type. Skips the padding; compressed data has none. */
 function readElement(cursor: Cursor): { type: number; data: Cursor } {
   const { type, bytes, small } = readTag(cursor);
   const data = small ?? cursor.take(bytes, 'an element');
@@ -224,7 +224,7 @@ function readNumbers(cursor: Cursor): NumericData {
   return reader.decode(data, data.left / reader.size);
 }
 
-/** An element of text, which is short. */
+/** A text element. */
 function readTextElement(cursor: Cursor): { type: number; bytes: Uint8Array } {
   const { type, data } = readElement(cursor);
   if (data.left > MAX_TEXT_BYTES) throw cursor.error(`expected at most ${MAX_TEXT_BYTES} bytes of text, got ${data.left}`);
@@ -235,7 +235,7 @@ function readText(cursor: Cursor): string {
   return latin1(readTextElement(cursor).bytes);
 }
 
-/** Counts arrays and fields of structs against their limit. */
+/** Counts arrays and struct fields against the limit. */
 function spend(cursor: Cursor, budget: Budget, count: number): void {
   budget.arrays -= count;
   if (budget.arrays < 0) throw cursor.error(`expected at most ${MAX_ARRAYS} arrays and fields, got more`);
@@ -316,7 +316,7 @@ interface TypedArrayConstructor<T> {
 
 function typed<T>(cursor: Cursor, count: number, type: TypedArrayConstructor<T>): T {
   const size = type.BYTES_PER_ELEMENT;
-  const aligned = cursor.take(count * size).slice(); // a copy of its own: typed arrays need aligned data
+  const aligned = cursor.take(count * size).slice(); // a copy, because typed arrays need aligned data
   if (!cursor.littleEndian) for (let i = 0; i < aligned.length; i += size) aligned.subarray(i, i + size).reverse();
   return new type(aligned.buffer);
 }

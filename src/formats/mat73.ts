@@ -1,21 +1,21 @@
 /**
- * MAT-file version 7.3: HDF5 with MATLAB's class as an attribute of each variable. Dimensions stand in reverse, so the
- * numbers lie in memory as those of a MAT 5 file.
+ * MAT-file version 7.3: HDF5 with MATLAB's class as an attribute of each variable. The dimensions are reversed, so the
+ * numbers have the same order as in a MAT 5 file.
  */
 import { InputError } from '../errors.ts';
 import { type HdfArray, type HdfGroup, type HdfNode, isHdf5, isTexts, nodeAt, readHdf5 } from './hdf5.ts';
 import { isMat5, type MatArray, type MatFile, type NumericData } from './mat5.ts';
 
 const FORMAT = 'mat 7.3';
-/** Where MATLAB keeps what cells refer to. */
+/** Group in which MATLAB stores the contents of cells. */
 const REFERENCES = '#refs#';
-/** Cells of published networks nest two deep; a cell may refer to itself. */
+/** Published networks nest cells two levels deep. In a hostile file a cell can refer to itself. */
 const MAX_DEPTH = 16;
 /** A network of 1200 layers has 5000 cells. */
 const MAX_ARRAYS = 100_000;
 const NUMERIC = new Set(['double', 'single', 'logical', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64']);
 
-/** Whether the bytes are MATLAB's HDF5: its header of 512 bytes, then HDF5. */
+/** Whether the bytes are HDF5 after MATLAB's header of 512 bytes. */
 export function isMat73(bytes: Uint8Array): boolean {
   return isMat5(bytes) && isHdf5(bytes);
 }
@@ -35,7 +35,7 @@ export function readMat73(bytes: Uint8Array): MatFile {
 
 function arrayOf(root: HdfGroup, where: string, node: HdfNode, budget: { arrays: number }, depth: number): MatArray {
   if (depth > MAX_DEPTH || --budget.arrays < 0)
-    throw new InputError(FORMAT, where, `expected at most ${MAX_DEPTH} nested and ${MAX_ARRAYS} arrays, got more`);
+    throw new InputError(FORMAT, where, `expected at most ${MAX_ARRAYS} arrays, nested at most ${MAX_DEPTH} deep, got more`);
   const stated = node.attributes.get('MATLAB_class');
   const className = isTexts(stated) ? (stated[0] ?? '') : '';
   if (node.kind === 'group') return { kind: 'unsupported', dims: [1, 1], className: className || 'struct' };
@@ -57,14 +57,14 @@ function arrayOf(root: HdfGroup, where: string, node: HdfNode, budget: { arrays:
   return { kind: 'unsupported', dims, className: className || 'unknown' };
 }
 
-/** MATLAB's dimensions: at least two. */
+/** MATLAB's dimensions, at least two. */
 function dimensions(shape: readonly number[]): number[] {
   const dims = [...shape].reverse();
   while (dims.length < 2) dims.push(1);
   return dims;
 }
 
-/** An empty array stores its dimensions in place of its numbers. */
+/** An empty array. It stores its dimensions instead of numbers. */
 function emptyOf(className: string, value: HdfArray['value']): MatArray {
   const stored = value && !isTexts(value) ? Array.from(value as ArrayLike<number | bigint>, Number) : [];
   const dims = stored.length >= 2 && stored.length <= 32 && stored.includes(0) ? stored : [0, 0];

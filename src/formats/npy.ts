@@ -1,5 +1,5 @@
 /**
- * NumPy's array file: magic, version, a header that is a Python literal, the data. Written as version 1.0, read up to 3.0.
+ * NumPy's array file: magic, version, a header that is a Python literal, the data. We write version 1.0 and read up to 3.0.
  * Source: numpy.lib.format.
  */
 import { InputError } from '../errors.ts';
@@ -8,14 +8,14 @@ import { denseStrides, type ElementName, elementTypes, readStrided } from './ele
 import { elements } from './shape.ts';
 
 const MAGIC = '\x93NUMPY';
-/** More than the header of an array of a few dimensions takes. */
+/** Upper bound for the header of an array with a few dimensions. */
 export const NPY_HEADER_BYTES = 4096;
 const ALIGNMENT = 64;
 const PREFIX_BYTES = 10;
 
 /**
- * Encodes a float32 array in C order, piece by piece; `numpy.load` reads it.
- * @param data its elements as they lie in memory, in pieces of any length
+ * Encodes a float32 array in C order, chunk by chunk, for `numpy.load`.
+ * @param data the elements in chunks of any length
  */
 export function* writeNpy(shape: readonly number[], data: Iterable<Uint8Array>): Generator<Uint8Array, void, undefined> {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
@@ -29,21 +29,21 @@ export function* writeNpy(shape: readonly number[], data: Iterable<Uint8Array>):
   yield* data;
 }
 
-/** What a file says of its array. */
+/** The decoded header. */
 export interface NpyHeader {
-  /** Type of an element, `|u1` or `<i8`: byte order, kind, bytes. */
+  /** Element type: byte order, kind and bytes, e.g. `|u1` or `<i8`. */
   readonly descr: string;
-  /** Whether the first dimension runs fastest. */
+  /** Whether the array is column-major. */
   readonly fortranOrder: boolean;
   readonly shape: readonly number[];
-  /** Where the elements begin. */
+  /** Byte offset of the elements. */
   readonly offset: number;
 }
 
 /**
  * Decodes the header.
- * @param start the first NPY_HEADER_BYTES of the file, or all of it.
- * @throws InputError when it is not an array file.
+ * @param start the first NPY_HEADER_BYTES of the file, or all of it if it is shorter
+ * @throws InputError when it is not an array file
  */
 export function readNpyHeader(start: Uint8Array): NpyHeader {
   const cursor = new Cursor(start, 'npy');
@@ -54,7 +54,8 @@ export function readNpyHeader(start: Uint8Array): NpyHeader {
   const literal = latin1(cursor.take(major === 1 ? cursor.uint16() : cursor.uint32(), 'a header'));
   const field = (name: string, value: RegExp): string => {
     const found = new RegExp(`'${name}':\\s*(?:${value.source})`).exec(literal)?.[1];
-    if (found === undefined) throw new InputError('npy', `header field ${name}`, `expected a plain array's, got ${literal.trim()}`);
+    if (found === undefined)
+      throw new InputError('npy', `header field ${name}`, `expected the value of a plain array, got ${literal.trim()}`);
     return found;
   };
   const sizes = field('shape', /\(([\d, ]*)\)/);
@@ -66,7 +67,7 @@ export function readNpyHeader(start: Uint8Array): NpyHeader {
   };
 }
 
-/** NumPy's codes of the types that are read. */
+/** NumPy's codes of the supported types. */
 const codes: ReadonlyMap<string, ElementName> = new Map<string, ElementName>([
   ['|b1', 'bool'],
   ['|u1', 'uint8'],
@@ -82,7 +83,7 @@ const codes: ReadonlyMap<string, ElementName> = new Map<string, ElementName>([
   ['<f8', 'float64'],
 ]);
 
-/** An array of numbers; values are read when asked for, row-major. */
+/** An array of numbers. Values are decoded on demand, row-major. */
 export interface NpyArray {
   readonly type: ElementName;
   readonly shape: readonly number[];
@@ -91,8 +92,8 @@ export interface NpyArray {
 
 /**
  * Decodes a whole file.
- * @returns undefined when the elements are no numbers: objects are pickles, which are not read
- * @throws InputError when it is not an array file, or shorter or longer than its shape says
+ * @returns undefined when the elements are not numbers; objects are pickles, which we do not read
+ * @throws InputError when it is not an array file, or its size does not match its shape
  */
 export function readNpy(bytes: Uint8Array): NpyArray | undefined {
   const { descr, fortranOrder, shape, offset } = readNpyHeader(bytes);

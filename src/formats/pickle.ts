@@ -1,12 +1,12 @@
 /**
- * Python pickles, protocols 2 to 5 as far as PyTorch writes them. Nothing is executed: calling a global of the given
- * list calls the function given with it; any other class or function stays a name, and what it would build is an Opaque.
+ * Python pickles, the part of protocols 2 to 5 that PyTorch writes. Nothing in the pickle is executed. A call of a global
+ * on the allow-list runs the function given with it. Any other class or function becomes an Opaque that holds only its name.
  * Source: CPython, Lib/pickletools.py.
  */
 import { InputError } from '../errors.ts';
 import { type Cursor, latin1 } from './cursor.ts';
 
-/** Python values: dict is a Map, list and tuple are arrays, None is null, int beyond 2^53 is a bigint. */
+/** Python values: a dict is a Map, lists and tuples are arrays, None is null, an int beyond 2^53 is a bigint. */
 export type PickleValue =
   | null
   | boolean
@@ -19,34 +19,34 @@ export type PickleValue =
   | object;
 
 export interface PickleOptions {
-  /** What `module.name` stands for, and what calling it with arguments gives. */
+  /** The allow-list: `module.name`, and a function that returns the value of a call. */
   readonly globals: ReadonlyMap<string, (args: readonly PickleValue[]) => PickleValue>;
-  /** Fills an object with its state; without it, state is dropped: PyTorch keeps versions of its modules there. */
+  /** Fills an object with its state. Without it, state is dropped: PyTorch stores module versions there. */
   build?(object: PickleValue, state: PickleValue): void;
-  /** Gives strings of Python 2, which hold any bytes, as bytes: of any length, and where they lie in the file. */
+  /** Return Python 2 strings, which can hold any bytes, as views into the file, without a length limit. */
   readonly rawStrings?: boolean;
   /** What to save instead of a pickle that cannot be read. */
   readonly advice?: string;
-  /** Gives the object of a persistent id. */
+  /** Returns the object of a persistent id. */
   persistent(id: PickleValue): PickleValue;
 }
 
-/** An object or a global that is not of the list: its name, and nothing of what it holds. */
+/** An object or global that is not on the allow-list: only its name, none of its content. */
 export class Opaque {
   constructor(readonly name: string) {}
 }
 
 /**
- * Modules whose functions act on the machine: a call of one is what a hostile pickle is made of. Nothing is called here
- * in any case; but whoever named the file may load it elsewhere, and must know.
+ * Modules whose functions act on the machine. A hostile pickle calls one of them. We call nothing in any case, but the
+ * error warns users who might load the file in Python.
  */
 const ACTING_MODULES =
   /^(os|posix|nt|posixpath|ntpath|sys|builtins|__builtin__|subprocess|popen2|commands|pty|shutil|socket|ssl|http|urllib\d*|requests|ftplib|smtplib|webbrowser|importlib|imp|runpy|pkgutil|zipimport|code|codeop|pickle|_pickle|cPickle|cloudpickle|dill|joblib|marshal|types|ctypes|_ctypes|cffi|multiprocessing|threading|_thread|asyncio|concurrent|signal|tempfile|pip|ensurepip|site|venv|pdb|bdb|timeit|cProfile|profile|trace|doctest|distutils|setuptools|platform|operator|_operator|inspect|gc|resource|fcntl|mmap|io|_io)(\.|$)/;
-/** Of those modules, what makes plain values. */
+/** Harmless functions in those modules: they build plain values. */
 const PLAIN_VALUES =
   /^(builtins|__builtin__)\.(set|frozenset|list|dict|tuple|complex|slice|range|xrange|bytearray|bytes|object|int|long|float|str|unicode|bool|getattr)$|^types\.SimpleNamespace$/;
 
-/** A global of the list, not yet called. */
+/** A global on the allow-list that is not called yet. */
 export class Global {
   constructor(
     readonly name: string,
@@ -57,14 +57,14 @@ export class Global {
 class Mark {}
 
 const MAX_PROTOCOL = 5;
-/** A training checkpoint of 1200 layers takes 200,000; each makes an object of up to 200 bytes from one byte. */
+/** A training checkpoint of 1200 layers has 200,000. Each operation can turn one byte into an object of up to 200 bytes. */
 const MAX_OPERATIONS = 1_000_000;
-/** Names of parameters and of globals, and what a training notes. */
+/** Text is a parameter name, a global or a note of a training run. */
 const MAX_TEXT_BYTES = 1 << 20;
 const MAX_INTEGER_BYTES = 1024;
 
 /**
- * Decodes one pickle from the cursor, which then stands behind it.
+ * Decodes one pickle and leaves the cursor after it.
  * @throws InputError at the first opcode or global that is not allowed
  */
 export function readPickle(cursor: Cursor, options: PickleOptions): PickleValue {
@@ -85,7 +85,7 @@ class Machine {
       const opcode = String.fromCharCode(this.cursor.uint8());
       if (opcode === '.') return this.#pop();
       const operation = operations[opcode];
-      if (!operation) throw this.#unreadable(`expected an opcode of tensors and plain values, got ${JSON.stringify(opcode)}`);
+      if (!operation) throw this.#unreadable(`expected an opcode for tensors or plain values, got ${JSON.stringify(opcode)}`);
       operation(this);
     }
     throw this.cursor.error(`expected at most ${MAX_OPERATIONS} operations, got more`);
@@ -105,7 +105,7 @@ class Machine {
     return value;
   }
 
-  /** The values above the last mark, which is removed with them. */
+  /** Removes and returns the values above the last mark, and removes the mark. */
   popMark(): PickleValue[] {
     const at = this.#stack.findLastIndex((value) => value instanceof Mark);
     if (at < 0) throw this.cursor.error('expected a mark on the stack, got none');
@@ -132,14 +132,14 @@ class Machine {
     this.push(call ? new Global(full, call) : new Opaque(full.replace(/[^\x20-\x7e]/g, '?').slice(0, 80)));
   }
 
-  /** Calls a global of the list; of any other class or function only the name is kept. */
+  /** Calls a global on the allow-list. For any other class or function, keeps only the name. */
   call(callable: PickleValue, args: PickleValue): void {
-    if (!Array.isArray(args)) throw this.cursor.error(`expected arguments of a call, got ${describeValue(args)}`);
+    if (!Array.isArray(args)) throw this.cursor.error(`expected call arguments, got ${describeValue(args)}`);
     if (callable instanceof Global) this.push(callable.call(args));
     else if (!(callable instanceof Opaque)) throw this.cursor.error('expected a call of a function, got something else');
     else if (ACTING_MODULES.test(callable.name) && !PLAIN_VALUES.test(callable.name))
       throw this.cursor.error(
-        `expected only tensors and plain values, got a call of ${callable.name}: Python would run this code. Do not load the file there`,
+        `expected only tensors and plain values, got a call of ${callable.name}. Python would run this code: do not load the file in Python`,
       );
     else this.push(new Opaque(callable.name));
   }
@@ -153,7 +153,7 @@ class Machine {
     return text;
   }
 
-  /** Bytes of an integer that a few words hold: the time to decode one grows with its square. */
+  /** Bytes of a short integer. The limit exists because decoding time grows with the square of the length. */
   bytesOfNumber(length: number): Uint8Array {
     if (length > MAX_INTEGER_BYTES) throw this.cursor.error(`expected an integer of at most ${MAX_INTEGER_BYTES} bytes, got ${length}`);
     return this.cursor.take(length, 'an integer');
@@ -195,7 +195,7 @@ const operations: Readonly<Record<string, (m: Machine) => void>> = {
   '\x8a': (m) => m.push(readLong(m.cursor.take(m.cursor.uint8(), 'an integer'))),
   '\x8b': (m) => m.push(readLong(m.bytesOfNumber(m.cursor.uint32()))),
   G: (m) => {
-    m.cursor.littleEndian = false; // the one big-endian number of the format
+    m.cursor.littleEndian = false; // the only big-endian number in the format
     m.push(m.cursor.float64());
     m.cursor.littleEndian = true;
   },
@@ -281,12 +281,12 @@ function pushTuple(m: Machine, length: number): void {
   m.push(Array.from({ length }, () => m.pop()).reverse());
 }
 
-/** A string of Python 2. */
+/** A Python 2 string. */
 function pushString(m: Machine, length: number): void {
   m.push(m.options.rawStrings ? m.cursor.take(length, 'a string') : latin1(m.bytesOfText(length)));
 }
 
-/** An instance of a class, made without a call: those of the list are plain values, which are made otherwise. */
+/** A class instance made without a call. Classes on the allow-list are plain values, which pickle never builds this way. */
 function newObject(m: Machine, callable: PickleValue, args: PickleValue): void {
   if (callable instanceof Global) throw m.cursor.error(`expected a call of ${callable.name}, got a new object`);
   m.call(callable, args);
@@ -314,7 +314,7 @@ function readLong(bytes: Uint8Array): number | bigint {
   return Number.isSafeInteger(Number(signed)) ? Number(signed) : signed;
 }
 
-/** What an error says of a value that is not what it should be. */
+/** Short description of an unexpected value, for errors. */
 export function describeValue(value: PickleValue | undefined): string {
   if (value instanceof Map) return 'a dict';
   if (Array.isArray(value)) return 'a list';
@@ -322,7 +322,7 @@ export function describeValue(value: PickleValue | undefined): string {
   return value === null || value === undefined ? 'nothing' : `a ${typeof value}`;
 }
 
-/** Error for a value of a pickle that is not what it should be. */
+/** The error for an unexpected value in a pickle. */
 export function unexpected(format: string, where: string, expected: string, got: PickleValue | undefined): InputError {
   return new InputError(format, where, `expected ${expected}, got ${describeValue(got)}`);
 }

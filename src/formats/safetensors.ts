@@ -1,6 +1,6 @@
 /**
  * safetensors: an 8-byte little-endian header length, a JSON header (name -> dtype, shape, data_offsets), then
- * the data, contiguous and without holes. Source: github.com/huggingface/safetensors, "Format".
+ * the data, contiguous and without gaps. Source: github.com/huggingface/safetensors, "Format".
  */
 import { InputError } from '../errors.ts';
 import { denseStrides, type ElementName, elementTypes, readStrided } from './element-types.ts';
@@ -10,7 +10,7 @@ import { elements } from './shape.ts';
 export interface StoredTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** The tensor's bytes, little-endian; a view into the file when read. */
+  /** The tensor's bytes, little-endian. A tensor that was read is a view into the file. */
   readonly bytes: Uint8Array;
 }
 
@@ -26,7 +26,7 @@ const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const SPACE = 0x20;
 
-/** The types that we know; a file with other types is refused. */
+/** Supported types. A file with another type is an error. */
 const dtypes: ReadonlyMap<string, ElementName> = new Map(
   Object.entries({
     ...{ BOOL: 'bool', U8: 'uint8', I8: 'int8', U16: 'uint16', I16: 'int16', U32: 'uint32', I32: 'int32', U64: 'uint64', I64: 'int64' },
@@ -34,7 +34,7 @@ const dtypes: ReadonlyMap<string, ElementName> = new Map(
   } as const),
 );
 
-/** Whether the bytes begin like a safetensors file: a length that fits, then a JSON object. */
+/** Whether the bytes begin like a safetensors file: a plausible length, then a JSON object. */
 export function isSafetensors(bytes: Uint8Array): boolean {
   if (bytes.length < LENGTH_BYTES + 2 || bytes[LENGTH_BYTES] !== '{'.charCodeAt(0)) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -42,8 +42,8 @@ export function isSafetensors(bytes: Uint8Array): boolean {
 }
 
 /**
- * Decodes a file; the tensors are views, not copies.
- * @throws InputError when lengths, types, shapes or offsets do not add up.
+ * Decodes a file. The tensors are views, not copies.
+ * @throws InputError when lengths, types, shapes or offsets are inconsistent
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   if (bytes.length < LENGTH_BYTES) throw new InputError(FORMAT, 'header', `expected at least ${LENGTH_BYTES} bytes, got ${bytes.length}`);
@@ -51,7 +51,7 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   const length = Number(view.getBigUint64(0, true));
   const limit = Math.min(MAX_HEADER_BYTES, bytes.length - LENGTH_BYTES);
   if (length > limit) throw new InputError(FORMAT, 'header', `expected a length of at most ${limit}, got ${length}`);
-  // a plain Uint8Array even where a Buffer was given: the slice of a Buffer does not copy
+  // always a plain Uint8Array, because slicing a Buffer does not copy
   const data = new Uint8Array(bytes.buffer, bytes.byteOffset + LENGTH_BYTES + length, bytes.length - LENGTH_BYTES - length);
   const entries = Object.entries(parseHeader(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length)));
   const metadata = new Map<string, string>();
@@ -72,7 +72,7 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   return { metadata, tensors };
 }
 
-/** The tensors as numbers; values are read when asked for, row-major. */
+/** The tensors as numbers. Values are decoded on demand, row-major. */
 export function readSafetensorsValues({
   tensors,
 }: SafetensorsFile): Map<string, { type: ElementName; shape: readonly number[]; values(): Float64Array }> {
@@ -85,9 +85,9 @@ export function readSafetensorsValues({
 }
 
 /**
- * Value of a metadata entry that holds JSON.
+ * Parses a metadata entry that holds JSON.
  * @param format of the file, for the error
- * @throws InputError when it is not there or no JSON.
+ * @throws InputError when it is missing or not JSON
  */
 export function metadataJson({ metadata }: SafetensorsFile, key: string, format: string): unknown {
   try {
@@ -97,7 +97,7 @@ export function metadataJson({ metadata }: SafetensorsFile, key: string, format:
   }
 }
 
-/** Encodes a file; the same tensors in the same order give the same bytes. */
+/** Encodes a file. The same tensors in the same order give the same bytes. */
 export function writeSafetensors({ metadata, tensors }: SafetensorsFile): Uint8Array {
   const header: [string, unknown][] = [['__metadata__', Object.fromEntries(metadata)]];
   let end = 0;

@@ -1,4 +1,4 @@
-/** Number of elements of a shape; 1 for a scalar, shape []. */
+/** Number of elements in a shape; 1 for a scalar, whose shape is []. */
 export function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

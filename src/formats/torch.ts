@@ -15,7 +15,7 @@ const MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_START = Uint8Array.of(0x80, 0x02, 0x8a, 0x0a);
 const PROTOCOL = 1001;
 
-/** PyTorch's storages, and the type of their elements. */
+/** PyTorch's storage classes and their element types. */
 const storageTypes: ReadonlyMap<string, ElementName> = new Map(
   Object.entries({
     ByteStorage: 'uint8',
@@ -31,7 +31,7 @@ const storageTypes: ReadonlyMap<string, ElementName> = new Map(
   } as const),
 );
 
-/** A storage, named by the pickle before its bytes are found. */
+/** A storage. The pickle names it before its bytes are read. */
 class Storage {
   #bytes: Uint8Array = new Uint8Array();
   constructor(
@@ -48,7 +48,7 @@ class Storage {
     return this.#bytes;
   }
 
-  /** Bytes that the count asks for. */
+  /** Expected size in bytes. */
   get size(): number {
     return this.count * elementTypes[this.element].bytes;
   }
@@ -61,7 +61,7 @@ class Storage {
   }
 }
 
-/** A tensor of a checkpoint; values are read when asked for. */
+/** A tensor of a checkpoint. Values are decoded on demand. */
 export class TorchTensor {
   constructor(
     readonly storage: Storage,
@@ -70,7 +70,7 @@ export class TorchTensor {
     readonly strides: readonly number[],
   ) {}
 
-  /** Type of its elements. */
+  /** Element type. */
   get type(): ElementName {
     return this.storage.element;
   }
@@ -83,23 +83,23 @@ export class TorchTensor {
     const { key, bytes, count: stored } = this.storage;
     const count = elements(this.shape);
     const last = this.shape.reduce((at, size, axis) => at + (size - 1) * (this.strides[axis] as number), this.offset);
-    // Strides of 0 repeat a value: what they repeat it to must be no more than what is stored either.
+    // A stride of 0 repeats a value, so the element count must not exceed the stored count either.
     const needed = count === 0 ? 0 : Math.max(count, last + 1);
     if (!(needed <= stored)) throw new InputError(FORMAT, `storage ${key}`, `expected at least ${needed} values, got ${stored}`);
     return readStrided(bytes, this, this.offset);
   }
 }
 
-/** Whether the bytes begin like a legacy stream, or are a ZIP archive with a pickle in it. */
+/** Whether the bytes begin like a legacy stream or a ZIP archive. */
 export function isTorch(bytes: Uint8Array): boolean {
   return LEGACY_START.every((byte, i) => bytes[i] === byte) || isZip(bytes);
 }
 
-/** What to do with a file that holds more than tensors in dictionaries. */
+/** Advice for a file that holds more than dictionaries of tensors. */
 const ADVICE = 'Save the parameters alone: torch.save(model.state_dict(), path)';
 
 /**
- * Decodes a checkpoint to plain values, Maps and TorchTensors; any other object is an Opaque, and was not built.
+ * Decodes a checkpoint to plain values, Maps and TorchTensors. Any other object becomes an Opaque and is not built.
  * @throws InputError when it is damaged, holds a whole module or would run code in Python
  */
 export function readTorch(bytes: Uint8Array): PickleValue {
@@ -114,13 +114,13 @@ function readArchive(bytes: Uint8Array): PickleValue {
     throw new InputError(
       FORMAT,
       'archive',
-      'expected a state dict, got TorchScript. Save its parameters alone: torch.save(torch.jit.load(path).state_dict(), "weights.pt")',
+      'expected a state dict, got TorchScript. Save only its parameters: torch.save(torch.jit.load(path).state_dict(), "weights.pt")',
     );
   if (zip.names.some((name) => /(^|\/)(archive_format|serialized_exported_program\.json)$/.test(name)))
     throw new InputError(
       FORMAT,
       'archive',
-      'expected a state dict, got an exported program. Save its parameters alone: torch.save(torch.export.load(path).state_dict, "weights.pt")',
+      'expected a state dict, got an exported program. Save only its parameters: torch.save(torch.export.load(path).state_dict, "weights.pt")',
     );
   const pickle = zip.names.find((name) => name.endsWith('/data.pkl'));
   if (pickle === undefined) throw new InputError(FORMAT, 'archive', 'expected a member data.pkl, got none');
@@ -141,7 +141,7 @@ function readStream(bytes: Uint8Array): PickleValue {
   const magic = readPickle(cursor, plain);
   const protocol = readPickle(cursor, plain);
   if (magic !== MAGIC || protocol !== PROTOCOL)
-    throw new InputError(FORMAT, 'header', `expected the magic number and protocol ${PROTOCOL}, got others`);
+    throw new InputError(FORMAT, 'header', `expected the magic number and protocol ${PROTOCOL}, got other values`);
   const system = readPickle(cursor, plain);
   if (system instanceof Map && system.get('little_endian') === false)
     throw new InputError(FORMAT, 'header', 'expected little-endian data, got big-endian');
@@ -150,7 +150,7 @@ function readStream(bytes: Uint8Array): PickleValue {
   if (!Array.isArray(keys)) throw unexpected(FORMAT, 'storages', 'a list of keys', keys);
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
-    if (!storage) throw unexpected(FORMAT, 'storages', 'keys of tensors, each once', key);
+    if (!storage) throw unexpected(FORMAT, 'storages', 'the key of each tensor once', key);
     const count = cursor.uint64();
     if (count !== storage.count) throw new InputError(FORMAT, `storage ${storage.key}`, `expected ${storage.count} values, got ${count}`);
     storage.fill(cursor.take(storage.size, `storage ${storage.key}`));
@@ -160,7 +160,7 @@ function readStream(bytes: Uint8Array): PickleValue {
   return value;
 }
 
-/** What is understood: ordered dicts, tensors, parameters and storage types; NumPy's scalars, which checkpoints log accuracies in, as null. */
+/** The allow-list: ordered dicts, tensors, parameters and storage types. NumPy scalars, which hold logged accuracies, become null. */
 function options(storages: Map<string, Storage>): PickleOptions {
   const globals = new Map<string, (args: readonly PickleValue[]) => PickleValue>([
     ['collections.OrderedDict', () => new Map()],
@@ -198,7 +198,7 @@ function isNatural(value: PickleValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** (function, type, arguments, attributes): a tensor with attributes of its own */
+/** (function, type, arguments, attributes): a tensor with extra attributes */
 function rebuildFromType([rebuild, , args]: readonly PickleValue[]): PickleValue {
   return rebuild instanceof Global && Array.isArray(args) ? rebuild.call(args) : null;
 }

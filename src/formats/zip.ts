@@ -1,5 +1,5 @@
 /**
- * ZIP archives, read through the central directory: stored and deflated members, ZIP64 sizes.
+ * ZIP archives, read through the central directory: stored and deflated members, ZIP64.
  * Source: PKWARE APPNOTE 6.3.
  */
 import { crc32, inflate } from '#builtin';
@@ -15,36 +15,36 @@ const LOCAL_HEADER_BYTES = 30;
 const END_BYTES = 22;
 const LOCATOR_BYTES = 20;
 const MAX_COMMENT = 0xffff;
-/** A 16 or 32-bit field that says: see the ZIP64 extra field. */
+/** 16 and 32-bit values that refer to the ZIP64 extra field. */
 const IN_EXTRA_16 = 0xffff;
 const IN_EXTRA_32 = 0xffffffff;
 const ZIP64_EXTRA = 1;
 const ENCRYPTED = 1;
 const STORED = 0;
 const DEFLATED = 8;
-/** Weights hardly compress; more than this over the whole archive, be it inflated or named by many members, is a bomb. */
+/** Weights hardly compress. An archive whose members add up to more than this is a decompression bomb, even if they share data. */
 const MAX_INFLATION = 64;
 
-/** Most bytes of a file's end that hold the directory of an archive of a few members. */
+/** The last bytes of a file that hold the directory of an archive with a few members. */
 export const ZIP_TAIL_BYTES = 1 << 17;
 
 /** An entry of the directory. */
 export interface ZipMember {
   readonly method: number;
   readonly crc: number;
-  /** Bytes in the archive, and bytes when inflated. */
+  /** Bytes in the archive; `size` is the number of inflated bytes. */
   readonly compressed: number;
   readonly size: number;
-  /** Of its local header. */
+  /** Offset of its local header. */
   readonly offset: number;
 }
 
-/** Members of an archive by name; decompressed when asked for, which is once. */
+/** Members of an archive by name. Each read decompresses and counts against the limit, so read a member only once. */
 export interface ZipFile {
   readonly names: readonly string[];
   /**
-   * Bytes of a member; undefined when there is none of this name.
-   * @throws InputError when it is damaged, encrypted or compressed by another method
+   * Bytes of a member; undefined when there is no member of this name.
+   * @throws InputError when it is damaged, encrypted or uses another compression method
    */
   read(name: string): Uint8Array | undefined;
 }
@@ -54,7 +54,7 @@ export function isZip(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && new Cursor(bytes, 'zip').uint32() === LOCAL;
 }
 
-/** Names of an archive's members; none when its directory is damaged, which `readZip` then says. */
+/** Names of an archive's members; empty when the directory is damaged. `readZip` then reports the damage. */
 export function zipNames(bytes: Uint8Array): readonly string[] {
   try {
     return [...readZipDirectory(bytes).keys()];
@@ -66,7 +66,7 @@ export function zipNames(bytes: Uint8Array): readonly string[] {
 
 /**
  * Reads the directory of an archive.
- * @throws InputError when it does not add up
+ * @throws InputError when it is damaged
  */
 export function readZip(bytes: Uint8Array): ZipFile {
   const members = readZipDirectory(bytes);
@@ -78,17 +78,17 @@ export function readZip(bytes: Uint8Array): ZipFile {
       if (member === undefined) return undefined;
       budget -= member.size;
       if (budget < 0)
-        throw new InputError('zip', `member ${name}`, `expected members of at most ${MAX_INFLATION} times the file, got more`);
+        throw new InputError('zip', `member ${name}`, `expected members of at most ${MAX_INFLATION} times the file size, got more`);
       return extract(bytes, name, member);
     },
   };
 }
 
 /**
- * Reads the directory alone, for archives that are too large to hold.
- * @param tail the file's last bytes: ZIP_TAIL_BYTES, or all of it.
- * @param start where in the file they begin.
- * @throws InputError when it does not add up
+ * Reads only the directory, for archives that are too large for memory.
+ * @param tail the file's last ZIP_TAIL_BYTES, or all of it if it is shorter
+ * @param start offset of `tail` in the file
+ * @throws InputError when it is damaged
  */
 export function readZipDirectory(tail: Uint8Array, start = 0): Map<string, ZipMember> {
   const cursor = new Cursor(tail, 'zip');
@@ -104,9 +104,9 @@ export function readZipDirectory(tail: Uint8Array, start = 0): Map<string, ZipMe
 }
 
 /**
- * Where the bytes of a member lie in the file, and whether they are deflated.
- * @param read gives `count` bytes of the file from `offset` on.
- * @throws InputError when there is no local header at its offset, or it is compressed by another method
+ * Offset of a member's bytes in the file, and whether they are deflated.
+ * @param read returns `count` bytes of the file from `offset` on
+ * @throws InputError when there is no local header at its offset, or it uses another compression method
  */
 export async function findZipMember(
   name: string,
@@ -123,14 +123,14 @@ function isDeflated(method: number, where: string): boolean {
   throw new InputError('zip', where, `expected a stored or deflated member, got method ${method}`);
 }
 
-/** Moves behind the fixed part of a local header; returns how many bytes of name and extra fields follow. */
+/** Skips the fixed part of a local header. Returns the length of the name and extra fields that follow. */
 function readLocalHeader(cursor: Cursor, where: string): number {
   if (cursor.uint32() !== LOCAL) throw new InputError('zip', where, 'expected a local header, got something else');
   cursor.take(22);
   return cursor.uint16() + cursor.uint16();
 }
 
-/** Counts from the start of the file, of which the cursor holds what lies behind `start`. */
+/** The returned offset counts from the start of the file. The cursor holds the bytes from `start` on. */
 function findDirectory(cursor: Cursor, start: number): { count: number; offset: number } {
   const { length } = cursor.bytes;
   for (let at = length - END_BYTES; at >= Math.max(0, length - END_BYTES - MAX_COMMENT); at--) {
@@ -193,7 +193,7 @@ function extract(bytes: Uint8Array, name: string, { method, crc, compressed, siz
   const stored = cursor.take(compressed, where);
   const data = isDeflated(method, where) ? inflateMember(stored, size, where) : stored;
   if (data.length !== size) throw new InputError('zip', where, `expected ${size} bytes, got ${data.length}`);
-  if (crc32(data) !== crc) throw new InputError('zip', where, 'expected its checksum, got another. The file is damaged');
+  if (crc32(data) !== crc) throw new InputError('zip', where, 'expected its CRC-32, got another. The file is damaged');
   return data;
 }
 

@@ -1,4 +1,4 @@
-/** What an exported file says of itself in `metadata_props`; keys are part of the format (docs/format.md). */
+/** Metadata of an exported file in `metadata_props`; keys are part of the format (docs/format.md). */
 import { InputError } from '../errors.ts';
 import { jsonReader } from '../formats/json.ts';
 import { type NetworkConfig, readConfig } from './config.ts';
@@ -9,8 +9,8 @@ import { type Provenance, readProvenance } from './provenance.ts';
 export const inputLayouts = ['nchw-float', 'nhwc-uint8'] as const;
 export type InputLayout = (typeof inputLayouts)[number];
 
-/** Forms that a file may say it has: those of `forms.ts`, and the two that round activations too. */
-export const recordedForms = ['packed', 'inline', 'dense', 'qonnx', 'int8', 'fp16'] as const;
+/** Forms that a file may state: those of converters/onnx/forms/table.ts, and those that also round activations. */
+export const recordedForms = ['packed', 'inline', 'dense', 'qonnx', 'int8', 'int8-amx', 'fp16'] as const;
 export type RecordedForm = (typeof recordedForms)[number];
 
 export interface Metadata {
@@ -28,7 +28,7 @@ interface Pair {
 
 const FORMAT_VERSION = '1';
 
-/** Where each fact stands, in the order of the file. Lists and numbers are JSON. */
+/** The key of each fact, in the order of the file. Lists and numbers are JSON. */
 const aboutKeys: readonly (readonly [field: keyof Provenance, key: string])[] = [
   ['dialect', 'wrn.dialect'],
   ['dataset', 'wrn.dataset'],
@@ -56,7 +56,7 @@ export function writeMetadata({ config, about }: Model, form: RecordedForm, inpu
 /**
  * Metadata of a file that this project wrote; undefined for any other ONNX file.
  * @param pairs the file's `metadata_props`
- * @throws InputError when it is of this project but cannot be read.
+ * @throws InputError when it is from this project but cannot be read.
  */
 export function readMetadata(pairs: readonly Pair[] | null | undefined): Metadata | undefined {
   const entries = new Map((pairs ?? []).map(({ key, value }) => [key ?? '', value ?? '']));

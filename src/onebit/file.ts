@@ -6,7 +6,7 @@ import { type Metadata, readMetadata } from '../network/file-metadata.ts';
 import { packedLength } from '../network/sign.ts';
 
 /** Forms whose numbers the kernels run. */
-const RUNNABLE = ['packed', 'inline', 'int8'];
+const RUNNABLE = ['packed', 'inline', 'int8', 'int8-amx'];
 
 /** Values of TensorProto.DataType. */
 const TYPES = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const;
@@ -14,7 +14,7 @@ type TypeName = keyof typeof TYPES;
 const SIZES = { float32: 4, uint8: 1, int32: 4, int64: 8 } as const;
 
 /**
- * Opens a file that `wrn-onnx export` wrote in the form `packed`, `inline` or `int8`.
+ * Opens a file that `wrn-onnx export` wrote in the form `packed`, `inline`, `int8` or `int8-amx`.
  * @throws InputError for any other file, saying what to do
  */
 export function readOneBitFile(bytes: Uint8Array): OneBitFile {

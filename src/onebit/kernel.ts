@@ -28,8 +28,8 @@ export const LANES = { signsByte: 8, signsFloat: 4 } as const;
 /** Bytes of scratch memory that a call needs. @param words of the call's block */
 export function scratchLength(kernel: KernelName, words: ArrayLike<number>): number {
   const word = (at: number) => words[at] as number;
-  // Tables of at most 9 rows; of each channel the sums of a tile, as they are added and as int32; those of one as floats.
-  if (kernel === 'signsByte' || kernel === 'signsFloat') return VECTOR * ((GROUP / 2) * 64 * 9 + 3 * ROWS * word(w.CHANNELS) + 2 * ROWS);
+  // Tables of at most 9 rows; of each channel the sums of a tile, as they are added and as int32.
+  if (kernel === 'signsByte' || kernel === 'signsFloat') return VECTOR * ((GROUP / 2) * 64 * 9 + 3 * ROWS * word(w.CHANNELS));
   // A row between what pads it, or 4 channels of 8 pixels.
   return 4 * (word(w.INPUT_WIDTH) + word(w.LEFT) + word(w.WINDOW) + 32);
 }

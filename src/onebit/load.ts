@@ -24,7 +24,7 @@ const CACHE_BYTES = 2 ** 20;
 const PAGE = 65536;
 
 /**
- * Loads an ONNX file that `wrn-onnx export` wrote in the form `packed`, `inline` or `int8`.
+ * Loads an ONNX file that `wrn-onnx export` wrote in the form `packed`, `inline`, `int8` or `int8-amx`.
  *
  *     const network = await loadOneBit('model.onnx', { threads: 2 });
  *     const [best] = await network.classify(imageData);

@@ -35,7 +35,7 @@ export class OneBitNetwork {
   readonly classes: number;
   /** Names of the classes, where the file holds them. */
   readonly labels: readonly string[] | undefined;
-  /** How the file holds its numbers: `packed`, `inline` or `int8`. */
+  /** How the file holds its numbers: `packed`, `inline`, `int8` or `int8-amx`. */
   readonly form: RecordedForm;
   /** Threads that compute. */
   readonly threads: number;

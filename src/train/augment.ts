@@ -1,25 +1,25 @@
-/** The paper's augmentation, on raw pixels. Each part can be left out. */
+/** The paper's augmentation, on raw pixels. Each part is optional. */
 import type { ImageShape } from '../data/dataset.ts';
 import type { Random } from '../data/random.ts';
 
 export interface Augmentation {
   /**
-   * Image files are scaled until their shorter side is a uniform integer within these bounds, then cropped at a uniform
-   * position (He et al., CVPR 2016, section 3.4); null: they are brought to the network's size, cut around the centre.
+   * Scale image files so that their shorter side is a uniform integer within these bounds, then crop at a uniform
+   * position (He et al., CVPR 2016, section 3.4). null: scale to the network's size and centre-crop.
    */
   readonly shorterSide: readonly [low: number, high: number] | null;
   /** Mirror left and right with probability 1/2. */
   readonly flip: boolean;
-  /** Pixels of uniform random integers 0..255 around the image before a crop of its size at a uniform position; 0: no crop. */
+  /** Padding in pixels before a random crop to the original size, filled with uniform random integers 0..255; 0: no crop. */
   readonly pad: number;
-  /** Side of a square of uniform random integers 0..255, placed so that every pixel is covered equally often; 0: none. */
+  /** Side of a cutout square of uniform random integers 0..255, placed so that every pixel is covered equally often; 0: none. */
   readonly cutout: number;
 }
 
 export const noAugmentation: Augmentation = { shorterSide: null, flip: false, pad: 0, cutout: 0 };
 
 /**
- * Writes one augmented image; what is done to files is done.
+ * Writes one augmented image. Scaling of image files happens before, when they are decoded.
  * @param imageNCHW raw pixels, shape [channels, height, width].
  * @param targetNHWC gets pixels 0..255, shape [height, width, channels].
  */
@@ -37,7 +37,7 @@ export function augment(
   for (let y = 0, at = 0; y < height; y++) {
     const fromY = y + shiftY;
     const inside = fromY >= 0 && fromY < height;
-    // the columns that come from the image; what is left and right of them, or the whole row, is padding
+    // columns that come from the image; the rest of the row, or all of it, is padding
     const begin = inside ? Math.max(0, -shiftX) : width;
     const end = inside ? Math.min(width, width - shiftX) : width;
     random.bytes(targetNHWC, at, at + begin * channels);
@@ -50,7 +50,7 @@ export function augment(
     at += (width - end) * channels;
   }
   if (cutout === 0) return;
-  // the square's corner may lie outside, so far that each row and column is hit by `cutout` of the positions
+  // the square may reach outside the image, so that each row and column is covered at exactly `cutout` positions
   const top = random.integer(height + cutout - 1) - cutout + 1;
   const left = random.integer(width + cutout - 1) - cutout + 1;
   const [begin, end] = [Math.max(left, 0), Math.min(left + cutout, width)];

@@ -1,4 +1,4 @@
-/** The thread that draws batches beside the training step. It gets the set once, then one number per batch. */
+/** The thread that draws batches in parallel with the training step. It gets the set once, then one batch number at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { InputError } from '../errors.ts';
 import { type BatchOptions, batchMaker, type TrainingSet } from './training-set.ts';
@@ -8,7 +8,7 @@ export interface WorkerData {
   readonly options: BatchOptions;
 }
 
-/** A batch to draw, with the buffers to draw it into; the answer is the same object. */
+/** A batch to draw, with its buffers. The answer is the same object. */
 export interface Batch {
   readonly number: number;
   /** Shape [batch, height, width, channels], values 0..255. */
@@ -16,7 +16,7 @@ export interface Batch {
   readonly labels: Int32Array<ArrayBuffer>;
 }
 
-/** An image that cannot be read: the parts of its InputError, which loses its class between threads. */
+/** An image that cannot be read: the fields of its InputError, because an error loses its class between threads. */
 export type Failure = Pick<InputError, 'format' | 'where' | 'problem'>;
 
 const { set, options } = workerData as WorkerData;

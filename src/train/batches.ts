@@ -6,13 +6,13 @@ import type { Batch, Failure, WorkerData } from './batch-worker.ts';
 import type { BatchOptions, TrainingSet } from './training-set.ts';
 import { workerFile } from './worker-file.ts';
 
-/** Batches being drawn or waiting: one in use, one ready, one in the making. */
+/** Batches in flight: one in use, one ready, one being drawn. */
 const BUFFERS = 3;
 
 /**
- * Batches number `from` to `to` in order. A batch is valid until the next one is asked for.
- * Leaving the loop ends the thread. Between batches the event loop runs, so that signals are seen however busy the caller is.
- * @throws InputError at the first batch with an image that cannot be read.
+ * Batches `from` to `to` in order. A batch is valid until the next one is requested. Leaving the loop ends the thread.
+ * The event loop runs between batches, so that signals are handled even if the caller is busy.
+ * @throws InputError at the first batch with an image that cannot be read
  */
 export async function* trainingBatches(
   set: TrainingSet,
@@ -48,7 +48,7 @@ export async function* trainingBatches(
         });
       }
       const batch = ready.shift();
-      if (batch?.number !== number) throw failure; // batches after the failed one may be there
+      if (batch?.number !== number) throw failure; // batches after the failed one may have arrived
       await setImmediate();
       yield batch;
       ask({ imagesNHWC: batch.imagesNHWC, labels: batch.labels });

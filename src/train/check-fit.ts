@@ -1,4 +1,4 @@
-/** Whether network, recipe, data and checkpoint fit together: known before any time is spent. */
+/** Checks that network, recipe, data and checkpoint fit together, before training starts. */
 import { isDeepStrictEqual } from 'node:util';
 import { firstOtherLabel, type ImageSet } from '../data/dataset.ts';
 import { InputError, UsageError } from '../errors.ts';
@@ -7,18 +7,18 @@ import type { Checkpoint, Plan } from './checkpoint.ts';
 import type { Recipe } from './recipe.ts';
 import { batchesPerEpoch } from './training-set.ts';
 
-/** What is trained, and on what. */
+/** A network, its recipe and its data. */
 export interface TrainingJob {
   readonly config: NetworkConfig;
   readonly recipe: Recipe;
   readonly epochs: number;
   readonly train: ImageSet;
   readonly test: ImageSet;
-  /** Where to go on from; otherwise training begins. */
+  /** Checkpoint to resume from; undefined starts a new run. */
   readonly checkpoint?: Checkpoint | undefined;
 }
 
-/** @throws UsageError when options, data and checkpoint do not fit together, InputError for more or fewer images: none is read. */
+/** @throws UsageError when options, data and checkpoint do not fit together; InputError when the number of images changed. Reads no image. */
 export function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainingJob): void {
   for (const data of [set, test]) {
     const got = `${data.channels}x${data.height}x${data.width} in ${data.classes} classes`;
@@ -34,28 +34,28 @@ export function checkFit({ config, recipe, epochs, train: set, test, checkpoint 
     throw new UsageError(`batch size: expected at most the ${set.length} training images, got ${recipe.batch}`);
   const side = Math.min(set.height, set.width);
   const { cutout, pad } = recipe.augmentation;
-  // nothing of an image would be left for sure
+  // beyond these limits a crop or cutout could leave nothing of the image
   if (cutout > side) throw new UsageError(`cutout: expected at most the ${side} pixels of an image's side, got ${cutout}`);
   if (pad >= side) throw new UsageError(`crop: expected less padding than the ${side} pixels of an image's side, got ${pad}`);
   if (recipe.schedule.kind === 'steps' && epochs > recipe.schedule.epochs)
-    throw new UsageError(`epochs: expected at most the ${recipe.schedule.epochs} that the schedule of steps was made for, got ${epochs}`);
+    throw new UsageError(`epochs: expected at most the ${recipe.schedule.epochs} epochs of the step schedule, got ${epochs}`);
   if (!checkpoint) return;
   if (!isDeepStrictEqual(checkpoint.config, config))
     throw new UsageError(
-      `checkpoint: expected ${networkName(config)} of this configuration, got another (${networkName(checkpoint.config)})`,
+      `checkpoint: expected ${networkName(config)} with this configuration, got another (${networkName(checkpoint.config)})`,
     );
   if (!isDeepStrictEqual(checkpoint.recipe, recipe)) throw new UsageError('checkpoint: expected the recipe of this run, got another');
   if (checkpoint.plan && checkpoint.plan.images.length !== set.length) throw otherImages(set, checkpoint.plan);
   const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
-  if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} that are done, got ${epochs}`);
+  if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} epochs already trained, got ${epochs}`);
 }
 
-/** @throws InputError for other images than those that the run began with. */
+/** @throws InputError when the images differ from those of the run's start */
 export function checkSameImages({ images }: Plan, before: Plan | undefined): void {
   if (before && before.images.sha256 !== images.sha256) throw otherImages(images, before);
 }
 
 function otherImages({ name, length }: { readonly name: string; readonly length: number }, { images: before }: Plan): InputError {
-  const expected = `expected the ${before.length} training images of ${before.name} that this run began with`;
-  return new InputError('data', name, `${expected}, got ${length} others`);
+  const expected = `expected the ${before.length} training images of ${before.name} that this run started with`;
+  return new InputError('data', name, `${expected}, got ${length} other images`);
 }

@@ -1,6 +1,6 @@
 /**
- * A training run as a file: safetensors with the configuration and the recipe in its metadata. Latent weights,
- * momenta and, once measured, moments; the position is the whole random state (random.ts). Kernels lie OIHW.
+ * A training run as a file: safetensors with configuration and recipe in its metadata. It holds latent weights,
+ * momenta and, once measured, moments. The position is the whole random state (random.ts). Kernels are OIHW.
  */
 import { sha256 } from '#builtin';
 import { InputError } from '../errors.ts';
@@ -21,34 +21,34 @@ export interface Checkpoint {
   /** Latent weights in the order of `learned`, kernels HWIO. */
   readonly weights: readonly Float32Array[];
   readonly momenta: readonly Float32Array[];
-  /** Of these weights, when they have been measured. */
+  /** Moments of these weights, if measured. */
   readonly moments: StoredMoments | undefined;
-  /** Absent in the first checkpoints of this version. */
+  /** Absent in early checkpoints of this version. */
   readonly plan?: Plan | undefined;
-  /** What the model of these weights says of itself; absent in early checkpoints of this version. */
+  /** Provenance of the model with these weights; absent in early checkpoints of this version. */
   readonly about?: Provenance | undefined;
 }
 
-/** How far a run goes, and on what. */
+/** The planned length of a run, and its data. */
 export interface Plan {
   readonly epochs: number;
-  /** Where training and test images come from, as the user named it; a relative path is one from the working directory. */
+  /** The user's name for the data source. A relative path is relative to the working directory. */
   readonly source: string;
   readonly images: SetIdentity;
 }
 
-/** Where a run stands. */
+/** Position of a run. */
 export interface Progress {
-  /** Batches done since the start. */
+  /** Batches completed since the start. */
   readonly step: number;
-  /** Sums over the batches of the epoch that is under way. */
+  /** Sums over the batches of the current epoch. */
   readonly epochLoss: number;
   readonly epochErrors: number;
 }
 
 const FORMAT = 'checkpoint';
 const VERSION = '1';
-/** Metadata that tells a damaged file; absent in the first checkpoints of this version. */
+/** Metadata key of the digest that reveals a damaged file; absent in early checkpoints of this version. */
 const DIGEST = 'wrn.sha256';
 const KEYS: readonly string[] = ['wrn.checkpoint_version', 'wrn.config', 'wrn.recipe', 'wrn.progress', 'wrn.plan', 'wrn.about', DIGEST];
 
@@ -56,7 +56,7 @@ export function isCheckpoint(file: SafetensorsFile): boolean {
   return file.metadata.has('wrn.checkpoint_version');
 }
 
-/** Encodes a checkpoint; the same state gives the same bytes. */
+/** Encodes a checkpoint. The same state gives the same bytes. */
 export function writeCheckpoint({ config, recipe, progress, weights, momenta, moments, plan, about }: Checkpoint): Uint8Array {
   const metadata = new Map([
     ['wrn.checkpoint_version', VERSION],
@@ -79,7 +79,7 @@ export function writeCheckpoint({ config, recipe, progress, weights, momenta, mo
   return writeSafetensors({ metadata: metadata.set(DIGEST, digest({ metadata, tensors })), tensors });
 }
 
-/** SHA-256 of the other metadata and of the tensors, in the order of the file. */
+/** SHA-256 of the other metadata and the tensors, in file order. */
 function digest({ metadata, tensors }: SafetensorsFile): string {
   const described = [...metadata].filter(([key]) => key !== DIGEST).map(([key, value]) => `${key}\0${value}\0`);
   return sha256(...described, ...[...tensors].flatMap(([name, { bytes }]) => [`${name}\0`, bytes]));
@@ -87,13 +87,13 @@ function digest({ metadata, tensors }: SafetensorsFile): string {
 
 /**
  * Decodes a checkpoint.
- * @throws InputError when it is not one or anything is missing, left over or of the wrong shape.
+ * @throws InputError when it is not a checkpoint, or anything is missing, left over or of the wrong shape
  */
 export function readCheckpoint(bytes: Uint8Array): Checkpoint {
   return checkpointOf(readSafetensors(bytes));
 }
 
-/** The same from a file that is already open. */
+/** Decodes a checkpoint from a parsed safetensors file. */
 export function checkpointOf(file: SafetensorsFile): Checkpoint {
   const version = file.metadata.get('wrn.checkpoint_version');
   if (version !== VERSION) throw new InputError(FORMAT, 'wrn.checkpoint_version', `expected ${VERSION}, got ${version ?? 'nothing'}`);
@@ -101,7 +101,7 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
   if (strange !== undefined) throw new InputError(FORMAT, `metadata ${strange}`, `expected ${KEYS.join(', ')}, got another`);
   const expected = file.metadata.get(DIGEST);
   if (expected !== undefined && expected !== digest(file))
-    throw new InputError(FORMAT, DIGEST, 'expected the content that was written, got a damaged file');
+    throw new InputError(FORMAT, DIGEST, 'expected content with this digest, got other content. The file is damaged');
   const json = (key: string) => metadataJson(file, key, FORMAT);
   const config = readConfig(json('wrn.config'));
   const variables = learned(config);
@@ -116,7 +116,7 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
         name,
         `expected ${length} float32 values, got ${tensor ? `${tensor.bytes.length} bytes of ${tensor.dtype}` : 'nothing'}`,
       );
-    const values = new Float32Array(length); // a copy: tensors of a file need not be aligned
+    const values = new Float32Array(length); // a copy, because tensors in a file may be unaligned
     new Uint8Array(values.buffer).set(tensor.bytes);
     return values;
   };
@@ -127,7 +127,7 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
   const channels = (name: string) => (file.tensors.get(`moment.${name}`)?.bytes.length ?? 0) / Float32Array.BYTES_PER_ELEMENT;
   const moments = measured ? new Map(names.map((name) => [name, take(`moment.${name}`, channels(name))])) : undefined;
   const [extra] = left;
-  if (extra !== undefined) throw new InputError(FORMAT, extra, `expected no such tensor in this network, got ${left.size} left over`);
+  if (extra !== undefined) throw new InputError(FORMAT, extra, `expected only tensors of this network, got ${left.size} left over`);
   return {
     config,
     recipe: readRecipe(json('wrn.recipe')),
@@ -142,14 +142,14 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
 
 /**
  * The moments for inference that a checkpoint holds.
- * @throws InputError when it stands within a cycle, where none are measured
+ * @throws InputError when it was saved within a cycle, where moments are not measured
  */
 export function measuredMoments({ moments, progress }: Checkpoint): StoredMoments {
   if (moments) return moments;
   throw new InputError(
     FORMAT,
     `step ${progress.step}`,
-    'expected one from the end of a cycle, whose moments for inference are measured, got one from within. Go on with train --resume',
+    'expected a checkpoint from the end of a cycle, with moments for inference, got one from within a cycle. Continue with train --resume',
   );
 }
 

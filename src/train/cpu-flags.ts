@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 
 let flags: ReadonlySet<string> | undefined;
 
-/** The processor's instruction sets by Linux's names, `avx512f` for example; empty where the system does not tell. */
+/** The CPU's instruction sets by their Linux names, e.g. `avx512f`; empty if the system does not list them. */
 export function cpuFlags(): ReadonlySet<string> {
-  flags ??= readFlags(); // asked for by every convolution of an eager step
+  flags ??= readFlags(); // cached, because every convolution of an eager step reads them
   return flags;
 }
 

@@ -1,4 +1,4 @@
-/** The errors of training runs over the epochs, as in figure 5 of the paper (McDonnell, ICLR 2018). */
+/** Chart of error over epochs for training runs, like figure 5 of the paper (McDonnell, ICLR 2018). */
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { chart, colourOf, heading, headingHeight, horizontalAxis, legend, TEXT, verticalAxis } from '../chart/chart.ts';
 import { onPaper as look } from '../chart/look.ts';
@@ -15,14 +15,14 @@ type Point = readonly [x: number, y: number];
 const WIDTH = 860;
 const HEIGHT = 480;
 const EXPLANATION = [
-  'solid: error on the test images at the end of every cycle of the learning rate, and of the run',
-  'dashed: error on the augmented training images of every epoch',
+  'solid: test error at the end of every learning rate cycle and of the run',
+  'dashed: error on the augmented training images in every epoch',
 ];
 const RADIUS = { test: 4, training: 2 };
 
 /**
- * Test errors at the end of every cycle and of the run, with their values, and training errors epoch by epoch, as an SVG file. Epochs
- * are on a logarithmic axis, since each cycle is twice as long as the one before.
+ * An SVG chart of the test errors at the end of every cycle and of the run, with their values, and of the training error per
+ * epoch. The epoch axis is logarithmic, because each cycle is twice as long as the one before.
  */
 export function curveChart(runs: readonly Run[]): string {
   const several = runs.length > 1;
@@ -70,7 +70,7 @@ export function curveChart(runs: readonly Run[]): string {
   );
 }
 
-/** Ticks far enough from the one before for their labels; the last one always. */
+/** Ticks with enough distance from the previous one for their labels. The last tick is always kept. */
 function apart(ticks: readonly number[], place: (value: number) => number): number[] {
   const kept: number[] = [];
   for (const tick of [...ticks].reverse()) {
@@ -88,7 +88,7 @@ interface Box {
   readonly bottom: number;
 }
 
-/** Values beside their points, where they cover the least: a value more than a point, a point more than a line. */
+/** Places each value beside its point where it covers least. Covering another value is worse than a point, a point worse than a line. */
 function placeLabels(
   labels: readonly { readonly at: Point; readonly text: string; readonly colour: string }[],
   lines: readonly (readonly Point[])[],
@@ -134,7 +134,7 @@ function overlap(a: Box, b: Box): boolean {
   return a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top;
 }
 
-/** Points on the way from one to another, a few pixels apart. */
+/** Points along the line between two points, a few pixels apart. */
 function between([x1, y1]: Point, [x2, y2]: Point): Point[] {
   const steps = Math.ceil(Math.hypot(x2 - x1, y2 - y1) / 4);
   return Array.from({ length: steps }, (_, i) => [x1 + ((x2 - x1) * i) / steps, y1 + ((y2 - y1) * i) / steps]);

@@ -1,27 +1,27 @@
 /**
- * The gradient of a convolution's kernel as matrix products: on a CPU without AVX-512, for images of many channels, 1.1 to 1.7
- * times as fast as TensorFlow's Conv2DBackpropFilter, which reads such images eight channels at a time there. With AVX-512 it
- * reads sixteen and takes 0.5 to 0.75 of the products' time.
+ * The gradient of a convolution kernel as matrix products. On a CPU without AVX-512 and with many channels it is 1.1 to 1.7
+ * times as fast as TensorFlow's Conv2DBackpropFilter, which reads eight channels at a time there. With AVX-512, TensorFlow's
+ * op reads sixteen and takes 0.5 to 0.75 of the time of the products.
  *
  *     dL/dW[i, j] = sum over pixels p of x[p + (i, j) - pad]^T dy[p]
  *
- * Images lie row after row with `pad` zeros behind each row and `pad` rows of zeros behind each image. So a step up, down,
- * left or right from any pixel is a constant distance in memory, every x[p + (i, j) - pad] is a slice of the same array,
- * which TensorFlow does not copy, and what is outside an image counts as zero.
+ * Images are stored row by row, with `pad` zeros after each row and `pad` rows of zeros after each image. A step up, down,
+ * left or right from any pixel is then a constant distance in memory. So every x[p + (i, j) - pad] is a slice of the same
+ * array, which TensorFlow does not copy, and pixels outside an image are zero.
  */
 
 import type { Pads } from '../network/config.ts';
 import { cpuFlags } from './cpu-flags.ts';
 import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 
-/** Fewer channels make matrices that are too narrow. */
+/** With fewer channels the matrices are too narrow. */
 const MIN_CHANNELS = 64;
-/** In smaller images the zeros are too large a part. */
+/** In smaller images the share of padding is too large. */
 const MIN_SIDE = 16;
-/** Images a matrix product, where the batch can be divided so: sums fewer results than one each, and still fits the caches. */
+/** Images per matrix product, if it divides the batch. Fewer partial sums than one image each, and still fits into the caches. */
 const TOGETHER = 5;
 
-/** Whether `filterGradient` applies and pays: no AVX-512, stride 1, an odd kernel, results as large as the image, many channels. */
+/** Whether `filterGradient` applies and is faster: no AVX-512, stride 1, an odd kernel, output as large as the input, many channels. */
 export function filterGradientPays(x: Tensor, kernel: Tensor, stride: number, pads: Pads, flags = cpuFlags()): boolean {
   if (flags.has('avx512f')) return false;
   const [, height = 0, width = 0] = x.shape;
@@ -44,7 +44,7 @@ export function filterGradient(tf: TensorFlow, x: Tensor, dy: Tensor, size: numb
     [0, pad],
     [0, 0],
   ] as const;
-  // an image of zeros before the first and behind the last, for the steps that leave the batch
+  // a zero image before the first and after the last, for offsets that leave the batch
   const from = tf.reshape(tf.pad(x, [[1, 1], ...behind]), [(batch + 2) * image, inputs]);
   const to = tf.reshape(tf.pad(dy, [[0, 0], ...behind]), [groups, pixels, outputs]);
   const parts: Tensor[] = [];

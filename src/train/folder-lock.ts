@@ -1,19 +1,19 @@
 /**
- * Keeps two trainings from writing into one folder, on one machine or on several that share a disk.
+ * Prevents two training runs from writing into one folder, on one machine or on several with a shared disk.
  *
- * The lock is a folder with one folder in it, named by a random token:
+ * The lock is a folder that holds one folder, whose name is a random token:
  *
- *     lock/<token>/holder    process number, host name, identity
+ *     lock/<token>/holder    process id, host name, identity
  *     lock/<token>/renewed   a counter that the holder's thread writes every second
- *     lock/<token>/...       files that the holder has not finished
+ *     lock/<token>/...       the holder's unfinished files
  *
- * - It appears by one rename, which fails where a lock is: of many processes one gets it.
- * - Another process takes it over only when the holder is known to be dead, or after the counter stood still for many looks in
- *   a row. No clock is compared, neither between machines nor with that of the file server.
- * - It is taken over by renaming `lock/<token>` away, which can only hit the holder that was looked at. A holder that was merely
- *   suspended (SIGSTOP, a closed lid) writes no more: it renames finished files out of its own folder, and that is gone.
+ * - It is created by one rename, which fails if a lock exists. So exactly one of several processes gets it.
+ * - Another process takes it over only if the holder is known to be dead, or the counter did not change over many checks in
+ *   a row. No clocks are compared, neither between machines nor with the file server.
+ * - A takeover renames `lock/<token>` away, which can only affect the holder that was checked. A holder that was merely
+ *   suspended (SIGSTOP, a closed lid) cannot write any more: it renames finished files out of its own folder, which is gone.
  *
- * proper-lockfile compares the file's time with the clock of the machine that looks, can remove a lock that another process
+ * proper-lockfile is no alternative: it compares the file's time with the local clock, can remove a lock that another process
  * has just taken over, and does not stop a holder that wakes up.
  */
 import { randomUUID } from 'node:crypto';
@@ -27,23 +27,24 @@ import { printable, UsageError } from '../errors.ts';
 import { workerFile } from './worker-file.ts';
 
 const LOOK_MILLISECONDS = 1000;
-/** Looks without a renewal until a holder counts as gone. Counted, not timed: a process that watches may be suspended, too. */
+/** Checks without a renewal until a holder counts as dead. Counted, not timed, because the watching process may be suspended, too. */
 const PATIENCE = 30;
 
 export interface FolderLock {
-  /** Folder for unfinished files, on the same disk. When the lock is lost it is gone, so that a rename out of it fails. */
+  /** Folder for unfinished files, on the same disk. It disappears with the lock, so that a rename out of it then fails. */
   readonly workspace: string;
-  /** Fires, with a UsageError as its reason, when another process has taken the lock over. */
+  /** Fires when another process has taken over the lock. Its reason is a UsageError. */
   readonly lost: AbortSignal;
-  /** @throws UsageError when the lock is lost. */
+  /** @throws UsageError when the lock is lost */
   check(): void;
   release(): void;
 }
 
 /**
- * @param path of the lock, in a folder that can be written.
- * @param onWait gets a line when it takes a while to see whether the holder still lives.
- * @throws UsageError when another process has it; what the file system says when it cannot be written.
+ * Takes the lock.
+ * @param path of the lock, in a writable folder
+ * @param onWait gets a line for the user if it takes a while to see whether the holder is alive
+ * @throws UsageError when another process holds it; passes on file system errors
  */
 export async function lockFolder(path: string, onWait: (line: string) => void): Promise<FolderLock> {
   const token = randomUUID();
@@ -52,17 +53,17 @@ export async function lockFolder(path: string, onWait: (line: string) => void): 
     const found = look(path);
     if (found === undefined) {
       if (install(path, token)) break;
-      if (looks > PATIENCE) throw new UsageError(`${path}: cannot be taken. Remove it, or choose another folder`);
+      if (looks > PATIENCE) throw new UsageError(`${path}: cannot be locked. Remove it, or choose another folder`);
     } else {
       if (found.runs || (found.token === watched?.token && found.renewed !== watched.renewed)) {
-        throw new UsageError(`${path}: ${found.holder} has this folder. Stop it, or choose another folder`);
+        throw new UsageError(`${path}: ${found.holder} is using this folder. Stop it, or choose another folder`);
       }
       if (found.token !== watched?.token) looks = 0;
       if (found.runs === false || looks >= PATIENCE) {
         moveAway(path, found.token, token);
         continue;
       }
-      if (looks === 0) onWait(`${path}: ${found.holder} may still train here. Watching it for up to ${PATIENCE} seconds`);
+      if (looks === 0) onWait(`${path}: ${found.holder} may still be training here. Watching it for up to ${PATIENCE} seconds`);
       watched = found;
     }
     await sleep(LOOK_MILLISECONDS);
@@ -71,12 +72,12 @@ export async function lockFolder(path: string, onWait: (line: string) => void): 
   return hold(path, token);
 }
 
-/** @returns whether the lock is there, and ours. */
+/** @returns whether we got the lock */
 function install(path: string, token: string): boolean {
   const prepared = `${path}-${token}`;
   const taken = ['ENOTEMPTY', 'EEXIST', 'ENOENT', ...(process.platform === 'win32' ? ['EPERM', 'EACCES'] : [])];
   try {
-    unless(taken, () => rmdirSync(path)); // an empty one is left when a process ends between two calls
+    unless(taken, () => rmdirSync(path)); // a process that ends between two calls leaves an empty folder
     return (
       unless(taken, () => {
         mkdirSync(prepared);
@@ -96,9 +97,9 @@ function install(path: string, token: string): boolean {
 interface Found {
   readonly token: string;
   readonly renewed: string;
-  /** In words. */
+  /** Description for the user. */
   readonly holder: string;
-  /** Whether its process runs; undefined when that cannot be seen from here. */
+  /** Whether its process runs; undefined if that is not visible from here. */
   readonly runs: boolean | undefined;
 }
 
@@ -107,7 +108,7 @@ function look(path: string): Found | undefined {
   const [token] = unless(gone, () => readdirSync(path)) ?? [];
   if (token === undefined) return undefined;
   if (!/^[0-9a-f-]{36}$/.test(token)) {
-    throw new UsageError(`${path}: expected the lock of a training, got a folder with ${printable(token)}. Choose another folder`);
+    throw new UsageError(`${path}: expected the lock of a training run, got a folder with ${printable(token)}. Choose another folder`);
   }
   const read = (name: string) => unless(gone, () => readFileSync(join(path, token, name), 'utf8')) ?? '';
   const [pid = '', host = '', identity = ''] = read('holder').split('\n');
@@ -115,14 +116,14 @@ function look(path: string): Found | undefined {
   return { token, renewed: read('renewed'), holder, runs: isRunning(Number(pid), identity) };
 }
 
-/** Ends the lock with the token `from`, and no other. */
+/** Ends the lock with the token `from`, and no other lock. */
 function moveAway(path: string, from: string, to: string): void {
   const aside = `${path}-${to}`;
   unless(['ENOENT'], () => renameSync(join(path, from), aside));
   discard(aside);
 }
 
-/** Removes what processes have left that ended while they took the lock. */
+/** Removes the folders of processes that ended while they took the lock. */
 function sweep(path: string): void {
   const left = new RegExp(`^${basename(path)}-[0-9a-f-]{36}$`);
   for (const name of readdirSync(dirname(path))) {
@@ -130,7 +131,7 @@ function sweep(path: string): void {
   }
 }
 
-/** Removes a folder if that works: one that stays does no harm. */
+/** Removes a folder if possible. One that stays does no harm. */
 function discard(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
@@ -143,7 +144,7 @@ function hold(path: string, token: string): FolderLock {
   const renewal = new Worker(workerFile('lock-renewal'), { workerData: join(workspace, 'renewed'), execArgv: [] });
   renewal.unref();
   const why = new UsageError(
-    `${path}: expected the lock of this process, got none or another one. Another process took it over while this one was suspended, or the folder was removed. Nothing more is written`,
+    `${path}: expected the lock of this process, got none or another one. Another process took it over while this one was suspended, or the folder was removed. This process writes nothing more`,
   );
   renewal.on('message', () => lost.abort(why));
   return {
@@ -160,7 +161,7 @@ function hold(path: string, token: string): FolderLock {
   };
 }
 
-/** What `action` gives; undefined when it fails with one of these codes of the system. */
+/** Returns the result of `action`; undefined if it fails with one of these system error codes. */
 function unless<T>(codes: readonly string[], action: () => T): T | undefined {
   try {
     return action();

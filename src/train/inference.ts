@@ -1,4 +1,4 @@
-/** The network as it is used after training: with moments measured once, and kernels that do not change. */
+/** The network after training: with stored moments and constant kernels. */
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../data/dataset.ts';
 import type { NetworkConfig } from '../network/config.ts';
@@ -10,16 +10,16 @@ import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 import type { BatchOptions, TrainingSet } from './training-set.ts';
 import { learned, momentNames, type StoredMoments } from './variables.ts';
 
-/** How a pass over images is stopped and followed. */
+/** How to abort a pass over images and follow its progress. */
 export interface Watch {
   readonly signal: AbortSignal;
   readonly onProgress?: (images: number, total: number) => void;
 }
 
 /**
- * Moments for inference: the mean over `batches` augmented training batches of each batch's moments
+ * Moments for inference: the mean of the batch moments over `batches` augmented training batches
  * (McDonnell, ICLR 2018, section 3: computed once, after training).
- * @param weights in the order of `learned`.
+ * @param weights in the order of `learned`
  */
 export async function measureMoments(
   tf: TensorFlow,
@@ -94,11 +94,11 @@ export function classifier(tf: TensorFlow, config: NetworkConfig, weights: reado
   };
 }
 
-/** Fraction of a set that the network classifies wrong. */
+/** Fraction of a set's images that the network classifies incorrectly. */
 export async function errorRate(network: Classifier, set: ImageSet, batch: number, { signal, onProgress }: Watch): Promise<number> {
   let errors = 0;
   for await (const { offset, count, imagesNCHW, labels } of set.batches(batch)) {
-    await setImmediate(); // a set in memory would let no signal through
+    await setImmediate(); // with a set in memory no signal would be handled otherwise
     signal.throwIfAborted();
     const logits = network.logits(toNHWC(imagesNCHW, count, set.channels), count);
     for (let i = 0; i < count; i++) if (decidedClass(logits, i * set.classes, set.classes) !== labels[i]) errors++;

@@ -1,17 +1,17 @@
-/** Kernels lie OIHW in every file and HWIO in TensorFlow; gamma and beta, of one axis, lie alike. */
+/** Kernels are OIHW in every file and HWIO in TensorFlow. Gamma and beta have one axis and stay the same. */
 
-/** The shape of a file's values, from TensorFlow's. */
+/** The shape in a file for a TensorFlow shape. */
 export function shapeInFile(shapeHWIO: readonly number[]): readonly number[] {
   const [height = 0, width = 0, inputs = 0, outputs = 0] = shapeHWIO;
   return isKernel(shapeHWIO) ? [outputs, inputs, height, width] : shapeHWIO;
 }
 
-/** @param shape of the values, HWIO. */
+/** @param shape of the values, HWIO */
 export function toOIHW(kernelHWIO: Float32Array, shape: readonly number[]): Float32Array {
   return reorder(kernelHWIO, shape, (hwio, oihw) => [oihw, hwio]);
 }
 
-/** @param shape of the result, HWIO. */
+/** @param shape of the result, HWIO */
 export function toHWIO(kernelOIHW: Float32Array, shape: readonly number[]): Float32Array {
   return reorder(kernelOIHW, shape, (hwio, oihw) => [hwio, oihw]);
 }

@@ -1,4 +1,4 @@
-/** The thread that renews a lock while its process lives, however busy the main thread is. It ends when the lock is lost. */
+/** The thread that renews a lock while its process lives, even if the main thread is busy. It ends when the lock is lost. */
 import { writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 
@@ -9,10 +9,10 @@ let renewals = 0;
 
 const timer = setInterval(() => {
   try {
-    writeFileSync(path, String(++renewals), { flag: 'r+' }); // never makes the file again
+    writeFileSync(path, String(++renewals), { flag: 'r+' }); // never creates the file again
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code !== 'ENOENT' && code !== 'ESTALE') return; // a file server that is away for a moment
+    if (code !== 'ENOENT' && code !== 'ESTALE') return; // other codes: a file server that is briefly unavailable
     clearInterval(timer);
     parentPort?.postMessage('lost');
   }

@@ -4,23 +4,23 @@ import { type ConvLayer, IMAGES, type Layer, layers, type NormLayer } from '../n
 import { type Ops, ops } from './ops.ts';
 import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 
-/** What a layer learns or holds, by name (`group0.block1.conv0.kernel`): latent kernels HWIO; gamma, beta, mean, variance [channels]. */
+/** Variables by name (`group0.block1.conv0.kernel`): latent kernels, HWIO; gamma, beta, mean and variance, [channels]. */
 export type Variables = ReadonlyMap<string, Tensor>;
 
-/** The variable of the layer at hand, by field. */
+/** Returns a variable of the current layer by field. */
 type Field = (field: string) => Tensor;
 
-/** One way to normalise; gamma and beta are 1 and 0 where a layer does not learn them. */
+/** A kind of batch norm. Gamma and beta are 1 and 0 if the layer does not learn them. */
 export type Norm = (op: Ops, layer: NormLayer, x: Tensor, gamma: Tensor, beta: Tensor, variable: Field) => Tensor;
 
-/** By the moments of the batch: training. */
+/** Normalises by the batch moments, for training. */
 export const batchNorm: Norm = (op, { epsilon }, x, gamma, beta) => op.batchNorm(x, gamma, beta, epsilon);
 
-/** By the variables `*.mean` and `*.variance`: inference. */
+/** Normalises by the variables `*.mean` and `*.variance`, for inference. */
 export const storedNorm: Norm = (op, { epsilon }, x, gamma, beta, variable) =>
   op.storedBatchNorm(x, gamma, beta, variable('mean'), variable('variance'), epsilon);
 
-/** By the moments of the batch, which it hands out by the parameter's name: `input.norm.mean`, `input.norm.variance`. */
+/** Normalises by the batch moments and reports them by parameter name: `input.norm.mean`, `input.norm.variance`. */
 export function measuringNorm(found: (parameter: string, value: Tensor) => void): Norm {
   return (op, { name, epsilon }, x, gamma, beta) => {
     const { y, mean, variance } = op.measuredBatchNorm(x, gamma, beta, epsilon);
@@ -32,7 +32,7 @@ export function measuringNorm(found: (parameter: string, value: Tensor) => void)
 
 /**
  * The network as a function of raw pixels 0..255, shape [batch, height, width, channels].
- * @returns logits, shape [batch, classes].
+ * @returns logits, shape [batch, classes]
  */
 export function lower(tf: TensorFlow, config: NetworkConfig, norm: Norm): (imagesNHWC: Tensor, variables: Variables) => Tensor {
   const op = ops(tf);
@@ -88,7 +88,7 @@ function apply(
   }
 }
 
-/** What a convolution multiplies with: the latent kernel itself, or its signs times He's constant or BWN's mean. */
+/** The kernel of a convolution: the latent kernel itself, or its signs times He's constant or BWN's mean. */
 function kernelOf(tf: TensorFlow, op: Ops, { scale }: NetworkConfig, { bits, heScale }: ConvLayer, latent: Tensor): Tensor {
   if (bits === 32) return latent;
   if (scale === 'he') return op.binarize(latent, tf.scalar(heScale));

@@ -1,6 +1,6 @@
 /**
- * The ops of a network with their gradients, each one or two native ops of TensorFlow where tfjs composes slow ones.
- * Tensors are NHWC, kernels HWIO. The op names and attributes are those of TensorFlow's op registry.
+ * The ops of a network with their gradients. Each is one or two native TensorFlow ops, where tfjs composes slow ones.
+ * Tensors are NHWC, kernels HWIO. Op names and attributes follow TensorFlow's op registry.
  */
 import type { Pads } from '../network/config.ts';
 import { filterGradient, filterGradientPays } from './filter-gradient.ts';
@@ -26,14 +26,14 @@ export function ops(tf: TensorFlow) {
     flag('is_training', training),
   ];
 
-  /** y, mean, variance (unbiased), and three tensors that the gradient asks for. */
+  /** y, mean, unbiased variance, and three tensors for the gradient. */
   const fusedBatchNorm = (x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): Tensor[] => {
     const none = tf.tensor([], [0], 'float32');
     const attributes = [...normAttributes(epsilon, true), float('exponential_avg_factor', 1)];
     return backend.executeMultipleOutputs('FusedBatchNormV3', attributes, [x, gamma, beta, none, none], 6);
   };
 
-  /** A function with a gradient of its own, which may use what `forward` keeps. */
+  /** A function with a custom gradient, which may use the tensors that `forward` saves. */
   const withGradient = (
     inputs: readonly Tensor[],
     forward: (...inputs: Tensor[]) => {
@@ -50,7 +50,7 @@ export function ops(tf: TensorFlow) {
     })(...inputs);
 
   return {
-    /** Convolution without bias. `pads` are explicit; TensorFlow's own SAME is used where it means the same. */
+    /** Convolution without bias. `pads` are explicit; where they equal TensorFlow's SAME, it uses SAME. */
     conv(x: Tensor, kernel: Tensor, stride: number, pads: Pads): Tensor {
       const [, height = 0, width = 0] = x.shape;
       const [size = 0] = kernel.shape;
@@ -81,7 +81,7 @@ export function ops(tf: TensorFlow) {
       }));
     },
 
-    /** Batch norm with the moments of the batch: gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel. */
+    /** Batch norm with batch moments: gamma * (x - mean) / sqrt(variance + epsilon) + beta, per channel. */
     batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): Tensor {
       return withGradient([x, gamma, beta], (x, gamma, beta) => {
         const [value, , , ...reserved] = fusedBatchNorm(x, gamma, beta, epsilon);
@@ -94,7 +94,7 @@ export function ops(tf: TensorFlow) {
       });
     },
 
-    /** The same, with the moments: one value a channel, the variance unbiased. Has no gradient. */
+    /** The same, and also returns the moments: one value per channel, the variance unbiased. Has no gradient. */
     measuredBatchNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): { y: Tensor; mean: Tensor; variance: Tensor } {
       const [y, mean, variance] = fusedBatchNorm(x, gamma, beta, epsilon) as [Tensor, Tensor, Tensor];
       return { y, mean, variance };
@@ -137,7 +137,7 @@ export function ops(tf: TensorFlow) {
       return per === 'layer' ? tf.mean(tf.abs(weights)) : tf.mean(tf.abs(weights), [0, 1, 2], true);
     },
 
-    /** 2-D pooling; an average divides by the kernel's size, or by the pixels inside the image when `countsPads` is false. */
+    /** 2-D pooling. An average divides by the kernel size, or by the number of pixels inside the image if `countsPads` is false. */
     pool(op: 'averagePool' | 'maxPool', x: Tensor, size: number, stride: number, pads: Pads, countsPads: boolean): Tensor {
       const [, height = 0, width = 0] = x.shape;
       const native = op === 'maxPool' ? tf.maxPool : tf.avgPool;
@@ -155,7 +155,7 @@ export function ops(tf: TensorFlow) {
       return tf.div(y, native(padded(tf.fill([1, height, width, 1], 1)), size, stride, 'valid'));
     },
 
-    /** Twice the channels, the new ones zero. */
+    /** Doubles the channels; the new ones are zero. */
     widen(x: Tensor): Tensor {
       const [, , , channels = 0] = x.shape;
       return tf.pad(x, [...NONE, [0, channels]]);
@@ -181,10 +181,10 @@ const NONE = [
   [0, 0],
 ] as const;
 
-/** The lowest finite float32: never a maximum. */
+/** The lowest finite float32, which never wins a maximum. */
 const LOWEST = -3.4028234663852886e38;
 
-/** Whether these pads are what TensorFlow's SAME adds: as little as covers the image, the odd pixel at the end. */
+/** Whether these pads equal TensorFlow's SAME: the least padding that covers the image, with an odd pixel at the end. */
 function isSame([top, left, bottom, right]: Pads, size: number, stride: number, height: number, width: number): boolean {
   const total = (length: number) => Math.max((Math.ceil(length / stride) - 1) * stride + size - length, 0);
   const fits = (before: number, after: number, length: number) =>

@@ -7,17 +7,17 @@ import type { Schedule } from './schedule.ts';
 
 export interface Recipe {
   readonly seed: number;
-  /** Images a batch. */
+  /** Batch size. */
   readonly batch: number;
   readonly momentum: number;
   readonly weightDecay: number;
   readonly schedule: Schedule;
   readonly augmentation: Augmentation;
-  /** Augmented training batches whose moments are averaged for inference; no more than an epoch has. */
+  /** Number of augmented training batches to average moments over for inference; at most one epoch is used. */
   readonly momentBatches: number;
 }
 
-/** McDonnell, ICLR 2018, section 4: what all experiments share. */
+/** Settings that all experiments of the paper share (McDonnell, ICLR 2018, section 4). */
 export const paperRecipe: Recipe = {
   seed: 1,
   batch: 125,
@@ -29,7 +29,7 @@ export const paperRecipe: Recipe = {
 };
 
 export interface Preset {
-  /** Name of the data set in the catalog. */
+  /** Catalog name of the data set. */
   readonly data: string;
   readonly epochs: number;
   readonly network: Partial<NetworkConfig>;
@@ -39,8 +39,8 @@ export interface Preset {
 const cutout: Augmentation = { ...paperRecipe.augmentation, cutout: 18 };
 
 /**
- * One row an experiment of the paper (section 4): WRN-20-10, WRN-20-4 for MNIST and SVHN, 18-2.5 for ImageNet; --depth and
- * --width give its others. How long SVHN, ImageNet32 and ImageNet train is our choice: to the end of a cycle.
+ * One row per experiment of the paper (section 4): WRN-20-10; WRN-20-4 for MNIST and SVHN; WRN-18-2.5 for ImageNet. Use --depth
+ * and --width for its other networks. The epochs for SVHN, ImageNet32 and ImageNet are our choice, the end of a cycle.
  */
 export const presets: Readonly<Record<string, Preset>> = {
   mnist: { data: 'mnist', epochs: 14, network: { width: 4 }, recipe: { augmentation: noAugmentation } },
@@ -78,14 +78,14 @@ export const presets: Readonly<Record<string, Preset>> = {
   },
 };
 
-/** Bounds of what makes sense, far away from it: random numbers have 32 bits, TensorFlow's rates are float32. */
+/** Generous upper bounds: random numbers have 32 bits, and TensorFlow's rates are float32. */
 const MAX_INTEGER = 2 ** 31 - 1;
 const MAX_SEED = 2 ** 32 - 1;
 const MAX_RATE = 1e38;
 
 /**
  * Reads a recipe from untrusted JSON.
- * @throws InputError naming the first field that is missing, unknown or out of range.
+ * @throws InputError that names the first field that is missing, unknown or out of range
  */
 export function readRecipe(json: unknown): Recipe {
   const { fail, record, integer, number, oneOf, list } = jsonReader('recipe');
@@ -107,7 +107,7 @@ export function readRecipe(json: unknown): Recipe {
   };
   const a = record(r['augmentation'], 'augmentation', Object.keys(noAugmentation));
   const shorterSide = (): Augmentation['shorterSide'] => {
-    const value = a['shorterSide'] ?? null; // older recipes are without
+    const value = a['shorterSide'] ?? null; // absent in older recipes
     if (value === null) return null;
     const [low, high] = list(value, 'augmentation.shorterSide', count, 2) as [number, number];
     return low <= high ? [low, high] : fail('augmentation.shorterSide', 'two integers, low and high', value);

@@ -1,4 +1,4 @@
-/** The folder of a training run: checkpoint, log and results. A file is either the old one or the new one, whole. */
+/** The folder of a training run: checkpoint, log and results. Every file is replaced atomically. */
 import {
   accessSync,
   closeSync,
@@ -25,20 +25,20 @@ import { type LogEntry, readLog } from './log.ts';
 export class RunFolder {
   readonly #path: string;
   #lock: FolderLock | undefined;
-  /** Folders that were not there before, the innermost first. */
+  /** Folders that this run created, innermost first. */
   #made: readonly string[] = [];
 
-  /** Reads and makes nothing yet. */
+  /** Does not access the file system yet. */
   constructor(path: string) {
     this.#path = normalize(path);
   }
 
   /**
-   * Makes the folder, and keeps other trainings out of it, those of other machines too.
-   * @param onWait gets a line when it takes a while to see whether another training still lives.
-   * @returns a signal that fires when another process has taken over the folder while this one was suspended. Nothing is
-   *   written from then on; the reason of the signal is a UsageError that says so.
-   * @throws UsageError when it cannot be made or written, or a training is under way there.
+   * Creates the folder and locks it against other training runs, on this or another machine.
+   * @param onWait gets a line for the user if it takes a while to see whether another run is alive
+   * @returns a signal that fires when another process has taken over the folder while this one was suspended. From then on
+   *   nothing is written. The reason of the signal is a UsageError
+   * @throws UsageError when the folder cannot be created or written, or another run is using it
    */
   async claim(onWait: (line: string) => void = () => {}): Promise<AbortSignal> {
     attempt(this.#path, () => {
@@ -54,18 +54,18 @@ export class RunFolder {
     }
   }
 
-  /** Releases the lock, and removes the folders made for a run that has written nothing. */
+  /** Releases the lock. Removes the created folders if the run has written nothing. */
   release(): void {
     this.#lock?.release();
     this.#lock = undefined;
     try {
       for (const folder of this.#made) rmdirSync(folder);
     } catch {
-      // it holds something
+      // the folder is not empty
     }
   }
 
-  /** Bytes that can still be written. */
+  /** Free disk space in bytes. */
   get freeBytes(): number {
     const { bavail, bsize } = attempt(this.#path, () => statfsSync(this.#path));
     return bavail * bsize;
@@ -83,12 +83,12 @@ export class RunFolder {
     return existsSync(this.checkpointPath);
   }
 
-  /** A file that a run has left at its end, if one has. */
+  /** A result file of a finished run, if there is one. */
   get result(): string | undefined {
     return ['model.safetensors', 'model.onnx', 'report.json'].map((name) => this.path(name)).find((path) => existsSync(path));
   }
 
-  /** @throws InputError when it cannot be read or is damaged. */
+  /** @throws InputError when it cannot be read or is damaged */
   readCheckpoint(): Checkpoint {
     const path = this.checkpointPath;
     try {
@@ -103,9 +103,9 @@ export class RunFolder {
   }
 
   /**
-   * Writes a file under a temporary name, waits until it is on the disk, and renames it. write-file-atomic takes a short write,
-   * as on a full disk, for a whole one, and has no place of its own for the temporary file, which the lock needs.
-   * @throws UsageError when that fails, or when another process has taken over the folder; the previous file is then still there.
+   * Writes a file under a temporary name, waits until it is on the disk, and renames it. write-file-atomic is no alternative: it
+   * mistakes a short write, e.g. on a full disk, for a complete one, and cannot put the temporary file into the lock's folder.
+   * @throws UsageError when that fails, or when another process has taken over the folder. The previous file then remains
    */
   write(name: string, bytes: Uint8Array): void {
     const path = this.path(name);
@@ -131,8 +131,8 @@ export class RunFolder {
   }
 
   /**
-   * The log, empty when there is none. That of a killed run may be ahead of its checkpoint.
-   * @throws InputError when it cannot be read, naming the first line that is none of a log.
+   * The log; empty if there is none. The log of a killed run can be ahead of its checkpoint.
+   * @throws InputError when it cannot be read; names the first invalid log line
    */
   readLog(): LogEntry[] {
     const path = this.path('log.jsonl');
@@ -149,8 +149,8 @@ export class RunFolder {
 }
 
 /**
- * Makes a folder and those above it. Node's own recursive mkdir never ends where the system says ENOENT below a folder that exists.
- * @returns those that were not there, the innermost first.
+ * Creates a folder and its parents. Node's recursive mkdir loops forever if the system reports ENOENT below an existing folder.
+ * @returns the created folders, innermost first
  */
 function makeFolder(path: string): string[] {
   try {
@@ -173,7 +173,7 @@ function attempt<T>(path: string, action: () => T): T {
   }
 }
 
-/** A failure of the file system as a line for the user; other errors pass. */
+/** Turns a file system error into a line for the user. Returns other errors unchanged. */
 function writeError(path: string, error: unknown): unknown {
   const reason = whyNotWritten(error);
   return reason === undefined ? error : new UsageError(`${path}: cannot be used, ${reason}`, { cause: error });

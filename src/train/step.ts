@@ -1,4 +1,4 @@
-/** One step of training as a pure function, run as a TensorFlow graph. */
+/** A training step as a pure function, run as a TensorFlow graph. */
 import type { NetworkConfig } from '../network/config.ts';
 import { batchNorm, lower } from './lower.ts';
 import { ops } from './ops.ts';
@@ -31,7 +31,7 @@ export function trainingStep(tf: TensorFlow, config: NetworkConfig, { momentum, 
     let errors: Tensor | undefined;
     const { value, grads } = tf.valueAndGrads((...current) => {
       const logits = forward(images as Tensor, new Map(variables.map(({ name }, i) => [name, current[i] as Tensor])));
-      // kept, because valueAndGrads disposes of everything but its value
+      // kept, because valueAndGrads disposes everything except its value
       errors = tf.keep(tf.sum(tf.cast(tf.notEqual(tf.argMax(logits, 1), labels as Tensor), 'float32')));
       return crossEntropy(logits, labels as Tensor);
     })(weights);
@@ -49,15 +49,15 @@ export function trainingStep(tf: TensorFlow, config: NetworkConfig, { momentum, 
 }
 
 export interface StepResult {
-  /** Mean cross entropy of the batch. */
+  /** Mean cross entropy over the batch. */
   readonly loss: number;
-  /** Images of the batch that were classified wrong. */
+  /** Number of incorrectly classified images in the batch. */
   readonly errors: number;
-  /** Whether the weights after the step are. The loss is that before it, and of signs alone it stays finite whatever they are. */
+  /** Whether the weights after the step are finite. The loss does not show it: it is from before the step, and with signs it stays finite. */
   readonly finite: boolean;
 }
 
-/** Weights and momenta on their way through training; owns its tensors. */
+/** Weights and momenta during training. Owns its tensors. */
 export class Learner {
   readonly #tf: TensorFlow;
   readonly #step: GraphFunction;
@@ -75,7 +75,7 @@ export class Learner {
     this.#state = [...tensors(weights), ...tensors(momenta)];
   }
 
-  /** One step of gradient descent; only three numbers come back from the native library. */
+  /** One step of gradient descent. Only three numbers are copied back from the native library. */
   step(imagesNHWC: Float32Array, shape: readonly number[], labels: Int32Array, rate: number): StepResult {
     const tf = this.#tf;
     const inputs = [tf.tensor(imagesNHWC, shape, 'float32'), tf.tensor(labels, [labels.length], 'int32'), tf.scalar(rate)];
@@ -86,7 +86,7 @@ export class Learner {
     return { loss: loss as number, errors: errors as number, finite: Number.isFinite(sum) };
   }
 
-  /** The weights themselves, valid until the next step. */
+  /** The current weights, valid until the next step. */
   get weights(): readonly Tensor[] {
     return this.#state.slice(0, this.#count);
   }

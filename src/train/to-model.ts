@@ -1,4 +1,4 @@
-/** The outcome of training as a canonical model. */
+/** The result of training as a canonical model. */
 import type { NetworkConfig } from '../network/config.ts';
 import { checkModel, type Model } from '../network/model.ts';
 import type { Provenance } from '../network/provenance.ts';
@@ -8,7 +8,7 @@ import { type ConvLayer, layers } from '../network/topology.ts';
 import { toOIHW } from './kernel-layout.ts';
 import { learned, type StoredMoments } from './variables.ts';
 
-/** @param weights latent weights in the order of `learned`, kernels HWIO. */
+/** @param weights latent weights in the order of `learned`, kernels HWIO */
 export function toModel(config: NetworkConfig, weights: readonly Float32Array[], moments: StoredMoments, about: Provenance): Model {
   const tensors = new Map<string, Tensor>();
   const convs = new Map<string, ConvLayer>(
@@ -37,7 +37,7 @@ function kernelTensors({ scale }: NetworkConfig, layer: ConvLayer, kernelOIHW: F
   ];
 }
 
-/** Mean |W| of each of `parts` equal parts (BWN: Rastegari et al., ECCV 2016, equation 6). */
+/** Mean |W| for each of `parts` equal parts (BWN: Rastegari et al., ECCV 2016, equation 6). */
 function means(values: Float32Array, parts: number): Float32Array {
   const size = values.length / parts;
   return Float32Array.from(

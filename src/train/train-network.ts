@@ -1,4 +1,4 @@
-/** Training as one call: a folder is claimed, a network and a recipe are chosen, and `train` does the rest. */
+/** Training as one call: claims the folder, chooses network and recipe, and runs `train`. */
 import type { ImageSet } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import { defaultConfig, type NetworkConfig, readConfig } from '../network/config.ts';
@@ -9,34 +9,34 @@ import { RunFolder } from './run-folder.ts';
 import { loadTensorFlow } from './tf/tensorflow.ts';
 import { type TrainOptions, train } from './train.ts';
 
-/** Images to train with, and others to test on; `openSplits` opens both. */
+/** Training and test images. `openSplits` opens both. */
 export interface TrainingImages {
   readonly train: ImageSet;
   readonly test: ImageSet;
 }
 
 export interface TrainNetworkOptions extends Pick<TrainOptions, 'onStep' | 'onEntry' | 'onPass'> {
-  /** Where checkpoint, log and curve go; it is made where it does not exist. */
+  /** Folder for checkpoint, log and curve. It is created if necessary. */
   readonly folder: string;
-  /** Fields that are not those of the paper's WRN-20-10 with one-bit weights; size and classes follow from the images. */
+  /** Fields that differ from the paper's 1-bit WRN-20-10. Input size and classes follow from the images. */
   readonly network?: Partial<Omit<NetworkConfig, 'input' | 'classes'>> | undefined;
-  /** Fields that are not those of `paperRecipe`. */
+  /** Fields that differ from `paperRecipe`. */
   readonly recipe?: Partial<Recipe> | undefined;
   /** Train up to this epoch; 62 by default, the end of a cycle of the paper's schedule. */
   readonly epochs?: number | undefined;
-  /** Go on from the checkpoint in the folder, with its network and recipe. */
+  /** Continue from the checkpoint in the folder, with its network and recipe. */
   readonly resume?: boolean | undefined;
-  /** Stops after the step at hand, with a checkpoint. */
+  /** Stops after the current step, with a checkpoint. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const EPOCHS = 62;
 
 /**
- * Trains a network in tfjs-node. An interrupted run goes on bit for bit with `resume`.
+ * Trains a network in tfjs-node. With `resume`, an interrupted run continues with bit-identical results.
  * @returns the model, with its test accuracy in `about`
- * @throws DeviceError without tfjs-node; UsageError when the folder is in use, or holds another run, or nothing to resume;
- *   `signal.reason` when it is aborted, after a checkpoint; else as `train`
+ * @throws DeviceError without tfjs-node; UsageError when the folder is in use, holds another run or has nothing to resume;
+ *   `signal.reason` when it is aborted, after a checkpoint; otherwise as in `train`
  * @example
  * const images = await openSplits('fashion-mnist');
  * const model = await trainNetwork(images, { folder: 'run', network: { width: 1 }, epochs: 2 });

@@ -1,4 +1,4 @@
-/** The training loop: epochs of steps, a checkpoint after each, a test and a picture of the errors at the end of every cycle. */
+/** The training loop. Every epoch ends with a checkpoint, every cycle with a test and a new error curve. */
 import { randomStream } from '../data/random.ts';
 import { InputError, TrainingError } from '../errors.ts';
 import { runName } from '../network/config.ts';
@@ -21,37 +21,37 @@ import { type BatchOptions, batchesPerEpoch, identify, type TrainingSet, trainin
 import { initialWeights, learned, type StoredMoments } from './variables.ts';
 
 export interface TrainOptions extends TrainingJob {
-  /** Where the images come from, as the user named it: kept for a resumption. */
+  /** The user's name for the data source. Stored so that the run can be resumed. */
   readonly source: string;
   readonly folder: RunFolder;
-  /** Stops after the step at hand, with a checkpoint; the event loop runs between steps. */
+  /** Stops after the current step, with a checkpoint. The event loop runs between steps. */
   readonly signal: AbortSignal;
   readonly onStep?: (report: StepReport) => void;
   readonly onEntry?: (entry: LogEntry) => void;
-  /** Of a pass over images without training: `moments` or `test`. */
+  /** Progress of a pass over images without training: `moments` or `test`. */
   readonly onPass?: (what: string, images: number, total: number) => void;
 }
 
 export interface StepReport {
   readonly epoch: number;
-  /** Batches since the start, and at the end of the run. */
+  /** Batches completed since the start; `steps` is their number at the end of the run. */
   readonly step: number;
   readonly steps: number;
   readonly loss: number;
-  /** Fraction of the epoch's images so far that were classified wrong. */
+  /** Error rate over the images of this epoch so far. */
   readonly error: number;
   readonly rate: number;
 }
 
-/** Key of the random stream that the weights start from; `training-set.ts` has the others. */
+/** Key of the random stream for the initial weights. `training-set.ts` has the other keys. */
 const PURPOSE_WEIGHTS = 0;
 
 /**
  * Trains a network up to the end of an epoch.
- * @returns the model, with its test accuracy in `about`.
- * @throws UsageError or InputError when network, data and checkpoint do not fit together; `signal.reason` when it is aborted, or
- *   InputError when an image cannot be read, after a checkpoint; TrainingError when loss or weights are no longer finite: the last
- *   checkpoint stays.
+ * @returns the model, with its test accuracy in `about`
+ * @throws UsageError or InputError when network, data and checkpoint do not fit together. `signal.reason` when it is aborted, and
+ *   InputError when an image cannot be read; both save a checkpoint first. TrainingError when the loss or the weights are no
+ *   longer finite; the last checkpoint stays
  */
 export async function train(tf: TensorFlow, options: TrainOptions): Promise<Model> {
   const { epochs, source, checkpoint, folder, recipe, signal } = options;
@@ -78,7 +78,7 @@ class Run {
   readonly #perEpoch: number;
   readonly #log: LogEntry[];
   #progress: Progress;
-  /** Of the weights as they are; undefined when they have moved since. */
+  /** Moments of the current weights; undefined if the weights changed since the last measurement. */
   #moments: StoredMoments | undefined;
 
   constructor(tf: TensorFlow, options: TrainOptions, set: TrainingSet, plan: Plan, logged: readonly LogEntry[]) {
@@ -93,7 +93,7 @@ class Run {
     this.#batchOptions = { seed: recipe.seed, batch: recipe.batch, augmentation: recipe.augmentation };
     this.#perEpoch = batchesPerEpoch(set, recipe.batch);
     this.#progress = checkpoint?.progress ?? { step: 0, epochLoss: 0, epochErrors: 0 };
-    // what a killed run logged beyond its last checkpoint is done again; so is a test that only one of the two knows
+    // repeat what a killed run logged after its last checkpoint, and a test that is only in the log or only in the checkpoint
     const { step } = this.#progress;
     const log = logged.filter((entry) => entry.step <= step);
     this.#moments = log.some((entry) => entry.kind === 'test' && entry.step === step) ? checkpoint?.moments : undefined;
@@ -106,7 +106,7 @@ class Run {
       const epoch = this.#progress.step / this.#perEpoch;
       if (epoch > 0 && !this.#moments && (epoch === epochs || isCycleEnd(recipe.schedule, epoch))) await this.#test(epoch);
       if (epoch >= epochs) {
-        // a resumed run may have had nothing left to do
+        // needed when a resumed run has nothing left to do
         this.#options.folder.writeLog(this.#log);
         await this.#drawCurve();
         return this.#model();
@@ -119,7 +119,7 @@ class Run {
     this.#learner.dispose();
   }
 
-  /** Steps up to the end of an epoch, then a checkpoint. */
+  /** Trains up to the end of an epoch, then saves a checkpoint. */
   async #trainTo(epoch: number): Promise<void> {
     const { recipe } = this.#options;
     const perEpoch = this.#perEpoch;
@@ -127,9 +127,9 @@ class Run {
     try {
       for await (const batch of trainingBatches(this.#set, this.#batchOptions, start.step, epoch * perEpoch)) this.#step(batch, epoch);
     } catch (error) {
-      if (!(error instanceof TrainingError)) this.#save(); // nothing is wrong with the steps before
+      if (!(error instanceof TrainingError)) this.#save(); // the steps before are fine
       if (!(error instanceof InputError)) throw error;
-      const done = `The ${steps(this.#progress.step)} until then are kept: go on with --resume once the file is in order`;
+      const done = `Repair or remove the file, then continue with --resume: ${steps(this.#progress.step)} are saved`;
       throw new InputError(error.format, error.where, `${error.problem}. ${done}`, { cause: error });
     }
     const { step, epochLoss, epochErrors } = this.#progress;
@@ -184,7 +184,7 @@ class Run {
   }
 
   #diverged(what: string): never {
-    const left = this.#options.folder.hasCheckpoint ? 'The last checkpoint is from before that' : 'There is no checkpoint from before that';
+    const left = this.#options.folder.hasCheckpoint ? 'The last checkpoint is from an earlier step' : 'There is no earlier checkpoint';
     throw new TrainingError(`${what}. ${left}`);
   }
 
@@ -196,7 +196,7 @@ class Run {
   #save(): void {
     const { config, recipe, folder } = this.#options;
     const { weights, momenta } = this.#learner.read();
-    folder.writeLog(this.#log); // first: one that is ahead of the checkpoint can be cut, one behind it cannot be completed
+    folder.writeLog(this.#log); // before the checkpoint: a log that is ahead can be cut, one that is behind cannot be completed
     folder.saveCheckpoint({
       config,
       recipe,
@@ -209,7 +209,7 @@ class Run {
     });
   }
 
-  /** As SVG, and where sharp is installed as PNG. */
+  /** Writes the curve as SVG, and as PNG if sharp is installed. */
   async #drawCurve(): Promise<void> {
     const { config, folder } = this.#options;
     const { curveChart } = await import('./curve.ts');
@@ -220,7 +220,7 @@ class Run {
     folder.write('curve.png', await toPng(svg));
   }
 
-  /** Of the weights as they are: their accuracy is known at the end of a cycle only. */
+  /** Provenance of the current weights. Their accuracy is known only at the end of a cycle. */
   #about(): Provenance {
     const set = this.#set;
     const last = this.#moments && this.#log.findLast((entry) => entry.kind === 'test');

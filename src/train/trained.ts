@@ -1,4 +1,4 @@
-/** Trained networks in their files, checkpoint or model file, run in TensorFlow. */
+/** Runs trained networks from checkpoints or model files in TensorFlow. */
 import { readSafetensors } from '../formats/safetensors.ts';
 import { elements } from '../formats/shape.ts';
 import type { NetworkConfig } from '../network/config.ts';
@@ -17,8 +17,8 @@ export interface TrainedNetwork {
 }
 
 /**
- * Loads a checkpoint, whose latent weights are then binarized as in training, or a model file.
- * @throws InputError when it is neither, is damaged or holds no moments for inference.
+ * Loads a model file, or a checkpoint, whose latent weights are binarized as in training.
+ * @throws InputError when it is neither, is damaged or holds no moments for inference
  */
 export function openTrained(tf: TensorFlow, bytes: Uint8Array): TrainedNetwork {
   const file = readSafetensors(bytes);
@@ -28,7 +28,7 @@ export function openTrained(tf: TensorFlow, bytes: Uint8Array): TrainedNetwork {
     return { config, classifier: network(tf, config, weights, measuredMoments(checkpoint)) };
   }
   const model = fromSafetensors(file);
-  // with its scaled signs as full-precision kernels: a file may hold other scales than its rule would give
+  // scaled signs become full-precision kernels, because the scales in a file can differ from those of the rule
   const config: NetworkConfig = { ...model.config, bits: 32, endBits: 32 };
   const weights = learned(config).map(({ name, shape }) => weightHWIO(model, name, shape));
   const moments = new Map(momentNames(config).map((name) => [name, floats(model, name)]));
@@ -47,14 +47,14 @@ function network(tf: TensorFlow, config: NetworkConfig, weights: readonly Float3
   };
 }
 
-/** What a layer learned: a kernel of bits with its scale applied, anything else as it is. */
+/** A layer's learned value. A kernel of bits gets its scale applied, anything else is unchanged. */
 function weightHWIO(model: Model, name: string, shape: readonly number[]): Float32Array {
   const tensor = model.tensors.get(name);
   if (tensor?.dtype !== 'bits') return toHWIO(floats(model, name), shape);
   return toHWIO(scaledSigns(tensor.data, elements(tensor.shape), floats(model, name.replace(/kernel$/, 'scale'))), shape);
 }
 
-/** A float tensor that the checked model is known to hold. */
+/** A float tensor that a checked model always has. */
 function floats(model: Model, name: string): Float32Array {
   return model.tensors.get(name)?.data as Float32Array;
 }

@@ -1,4 +1,4 @@
-/** A training set, in memory or in files, and the batches that are drawn from it: each a pure function of (seed, number). */
+/** A training set in memory or in files, and its batches. A batch is a pure function of (seed, number). */
 import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { ImageFiles, ImageSet, ImageShape } from '../data/dataset.ts';
@@ -14,27 +14,27 @@ export interface TrainingSet extends ImageShape {
   readonly classes: number;
   readonly classLabels: readonly string[] | undefined;
   readonly length: number;
-  /** Files, decoded anew in each epoch, or raw pixels, shape [length, channels, height, width]; both in memory that threads share. */
+  /** Files, decoded again in each epoch, or raw pixels, shape [length, channels, height, width]. Both are in shared memory. */
   readonly images: ImageFiles | Uint8Array;
   readonly labels: Int32Array;
 }
 
-/** Names the random streams of a run. */
+/** Keys of the random streams of a run. */
 const PURPOSE = { order: 1, augmentation: 2 } as const;
 const READ_BATCH = 1000;
 
-/** Largest set that is kept in memory, in bytes: leaves most of a usual machine to the training itself, and Node 20 has 4 GiB arrays at most. */
+/** Largest set to keep in memory, in bytes. Leaves most of a usual machine to training itself, and Node 20 limits arrays to 4 GiB. */
 export const MAX_BYTES = Math.min(8 * 2 ** 30, constants.MAX_LENGTH);
 
-/** Bytes of pixels that are kept in memory: all, or none where they are too many, or every epoch scales them anew. */
+/** Bytes of pixels to keep in memory: all, or 0 if they are too many or every epoch scales the images again. */
 export function bytesInMemory({ channels, height, width, length }: ImageSet, { shorterSide }: Augmentation): number {
   const bytes = length * channels * height * width;
   return shorterSide || bytes > MAX_BYTES ? 0 : bytes;
 }
 
 /**
- * Reads a set into memory, or lists its files where they are too large for that, or every epoch scales them anew.
- * @throws UsageError when it is larger than MAX_BYTES, or to be scaled, and not in files; `signal.reason` when it is aborted.
+ * Reads a set into memory, or lists its files if they are too large for that or every epoch scales them again.
+ * @throws UsageError when it is larger than MAX_BYTES, or must be scaled, and has no image files; `signal.reason` when it is aborted
  */
 export async function trainingSet(set: ImageSet, augmentation: Augmentation, signal?: AbortSignal): Promise<TrainingSet> {
   const { shorterSide } = augmentation;
@@ -48,9 +48,7 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation, sig
       return { ...about, images, labels: images.labels };
     }
     if (shorterSide) requireImageFiles(set);
-    throw new UsageError(
-      `data ${name}: expected at most ${MAX_BYTES} bytes of pixels, which are kept in memory, got ${length * imageBytes}`,
-    );
+    throw new UsageError(`data ${name}: expected at most ${MAX_BYTES} bytes of pixels to keep in memory, got ${length * imageBytes}`);
   }
   const images = new Uint8Array(new SharedArrayBuffer(length * imageBytes));
   const labels = new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
@@ -62,11 +60,11 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation, sig
   return { ...about, images, labels };
 }
 
-/** What tells a training set from another, wherever it lies. */
+/** Identity of a training set, independent of its location. */
 export interface SetIdentity {
   readonly name: string;
   readonly length: number;
-  /** Of the names of the classes and the labels in order. */
+  /** SHA-256 of the class names and the labels in order. */
   readonly sha256: string;
 }
 
@@ -74,21 +72,21 @@ export function identify({ name, length, classLabels = [], labels }: TrainingSet
   return { name, length, sha256: createHash('sha256').update(JSON.stringify(classLabels)).update(labels).digest('hex') };
 }
 
-/** Batches of an epoch: whole ones, what is left over waits for another shuffle. */
+/** Full batches per epoch. Leftover images wait for the next shuffle. */
 export function batchesPerEpoch(set: Pick<TrainingSet, 'length'>, batch: number): number {
   return Math.floor(set.length / batch);
 }
 
 export interface BatchOptions {
   readonly seed: number;
-  /** Images a batch. */
+  /** Batch size. */
   readonly batch: number;
   readonly augmentation: Augmentation;
 }
 
 /**
- * Draws batches of a shuffled, augmented set. Batch `number` is the same whenever and wherever it is drawn.
- * @returns a function that fills `imagesNHWC` (shape [batch, height, width, channels], values 0..255) and `labels` with batch `number`.
+ * Draws batches of a shuffled, augmented set. Batch `number` is always the same, whenever and wherever it is drawn.
+ * @returns a function that fills `imagesNHWC` (shape [batch, height, width, channels], values 0..255) and `labels` with batch `number`
  */
 export function batchMaker(set: TrainingSet, { seed, batch, augmentation }: BatchOptions) {
   const size = set.channels * set.height * set.width;
@@ -101,7 +99,7 @@ export function batchMaker(set: TrainingSet, { seed, batch, augmentation }: Batc
     const first = (number % perEpoch) * batch;
     const chosen = shuffled.order.subarray(first, first + batch);
     const draw = async (index: number, i: number) => {
-      const random = randomStream(seed, PURPOSE.augmentation, number, i); // of its own, since files come in any order
+      const random = randomStream(seed, PURPOSE.augmentation, number, i); // one stream per image, because files arrive in any order
       augment(await load(index, random), set, augmentation, random, imagesNHWC.subarray(i * size, (i + 1) * size));
       labels[i] = set.labels[index] as number;
     };
@@ -109,7 +107,7 @@ export function batchMaker(set: TrainingSet, { seed, batch, augmentation }: Batc
   };
 }
 
-/** Gets an image, shape [channels, height, width]: from memory, or decoded, with scale and crop where they are random. */
+/** Returns an image, shape [channels, height, width], from memory or decoded with a random scale and crop. */
 function loader(set: TrainingSet, { shorterSide }: Augmentation): (index: number, random: Random) => Promise<Uint8Array> | Uint8Array {
   const { images } = set;
   const size = set.channels * set.height * set.width;

@@ -1,4 +1,4 @@
-/** What a trained network consists of: what gradient descent changes and how it starts, and the moments measured afterwards. */
+/** The variables of a trained network: the learned ones with their initial values, and the moments measured after training. */
 
 import type { Random } from '../data/random.ts';
 import { elements } from '../formats/shape.ts';
@@ -10,13 +10,13 @@ export interface Variable {
   readonly name: string;
   /** Kernels HWIO; gamma and beta [channels]. */
   readonly shape: readonly number[];
-  /** Standard deviation of the normal distribution that it starts from, or the value that it starts at. */
+  /** Initial value: the standard deviation of a normal distribution, or a constant. */
   readonly start: { readonly deviation: number } | { readonly value: number };
   /** Whether weight decay acts on it. */
   readonly decays: boolean;
 }
 
-/** The learned variables of a network in order of execution. */
+/** The learned variables of a network, in order of execution. */
 export function learned(config: NetworkConfig): Variable[] {
   return layers(config).flatMap((layer): Variable[] => {
     const [channels] = layer.shape;
@@ -30,17 +30,17 @@ export function learned(config: NetworkConfig): Variable[] {
   });
 }
 
-/** Moments of every batch norm by parameter, `input.norm.mean`; shape [channels]. */
+/** Moments of every batch norm by parameter name, e.g. `input.norm.mean`; shape [channels]. */
 export type StoredMoments = ReadonlyMap<string, Float32Array>;
 
-/** Names of the moments in order of execution. */
+/** Names of the moments, in order of execution. */
 export function momentNames(config: NetworkConfig): string[] {
   return parameters(config)
     .map(({ name }) => name)
     .filter((name) => name.endsWith('.mean') || name.endsWith('.variance'));
 }
 
-/** He-normal kernels; gamma 1, beta 0. */
+/** Initial values: He-normal kernels, gamma 1, beta 0. */
 export function initialWeights(variables: readonly Variable[], random: Random): Float32Array[] {
   return variables.map(({ shape, start }) => {
     const values = new Float32Array(elements(shape));

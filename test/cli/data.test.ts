@@ -73,7 +73,7 @@ test.each([
     'a set that needs an account',
     ['get', 'imagenet'],
     5,
-    /^wrn-onnx: imagenet: is not downloaded from here\. With an account .* into .*imagenet\/train and .*imagenet\/val, a folder a class\n$/,
+    /^wrn-onnx: imagenet: cannot be downloaded automatically\. With an account .* into .*imagenet\/train and .*imagenet\/val, one folder per class\n$/,
   ],
   ['no name', ['get'], 2, /missing required argument 'names'/],
   ['an unknown command', ['fetch', 'mnist'], 2, /unknown command|too many arguments|error: /],
@@ -87,7 +87,7 @@ test.each([
     'no folder to take from',
     ['get', 'mnist', '--from', 'EMPTY/none'],
     3,
-    /^wrn-onnx: file .*none: expected a file or folder, got no such thing\n$/,
+    /^wrn-onnx: file .*none: expected a file or folder, got nothing at this path\n$/,
   ],
 ])('%s: one line and exit code', async (_, args, status, message) => {
   const folder = await folderWith();

@@ -45,7 +45,13 @@ test('doctor: a browser that is not there is said in every row that needs it; th
   const { status, stdout } = await run(['doctor', '--browser', '/nowhere/chrome'], { env: { WRN_ONNX_DATA: await folderWith() } });
   expect(status).toBe(0);
   const rows = stdout.split('\n').filter((row) => row.includes('no browser at /nowhere/chrome'));
-  expect(rows.map((row) => row.trim().split(/\s+/)[1])).toEqual(['browser', 'browser-wasm', 'browser-webgpu', 'browser-webgl']);
+  expect(rows.map((row) => row.trim().split(/\s+/)[1])).toEqual([
+    'browser',
+    'browser-wasm',
+    'browser-webgpu',
+    'browser-webgl',
+    'browser-onebit',
+  ]);
   for (const row of rows) expect(row).toContain('Install Chrome, Chromium');
   expect(stdout).toMatch(/yes {2}cpu +onnxruntime-node/);
 });
@@ -55,6 +61,7 @@ test.skipIf(process.platform !== 'linux')('doctor: instruction sets are those th
   for await (const finding of examine({ dataFolder: '/nowhere' })) {
     if (finding.name !== 'cpu') continue;
     const flags = execFileSync('lscpu', { encoding: 'utf8' });
+    expect(finding.detail.endsWith('export 8-bit files --for cpu-amx here')).toBe(/\bamx_int8\b/.test(flags));
     expect(finding.detail.includes('AVX2')).toBe(/\bavx2\b/.test(flags));
     expect(finding.detail.includes('AVX-512')).toBe(/\bavx512f\b/.test(flags));
     expect(finding.detail.includes('VNNI')).toBe(/\bavx512_vnni\b|\bavx_vnni\b/.test(flags));

@@ -43,7 +43,7 @@ test('--format json, --force, and the same bytes each time', async () => {
   const { stdout } = await run(['import', source, '-o', output, '--force', '--format', 'json']);
   await run(['import', source, '-o', again]);
   const bytes = readFileSync(output);
-  const notes = ['the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise'];
+  const notes = ['the file does not contain the image size: assumed 32x32. Use --image-size HEIGHTxWIDTH to change it'];
   expect(JSON.parse(stdout)).toEqual({
     ...{ source, output, network: 'WRN-8-0.25', dialect: 'keras', weights: 4876, bytes: bytes.length },
     notes,
@@ -84,7 +84,7 @@ test('a checkpoint with a command in it is refused, and the command does not run
   copyFileSync(evil, join(folder, 'evil.pt'));
   const { status, stderr } = await run(['import', join(folder, 'evil.pt'), '-o', join(folder, 'never.safetensors')]);
   expect(status).toBe(3);
-  expect(stderr).toContain('got a call of posix.system: Python would run this code. Do not load the file there');
+  expect(stderr).toContain('got a call of posix.system. Python would run this code: do not load the file in Python');
   expect(existsSync('executed-by-a-pickle')).toBe(false);
 });
 

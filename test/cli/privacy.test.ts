@@ -102,8 +102,7 @@ test('the library, in a process of its own', { skip: !hasStrace }, () => {
     import { readFile } from 'node:fs/promises';
     import { readModel, toOnnx, verifyExport } from 'wrn-onnx';
     const model = readModel(await readFile(${JSON.stringify(network)}));
-    const options = { form: 'packed', input: 'nchw-float' };
-    await verifyExport(toOnnx(model, options), model, options);`;
+    await verifyExport(toOnnx(model), { model });`;
   expectPrivate(trace([process.execPath, '--input-type=module', '-e', script], env));
 });
 

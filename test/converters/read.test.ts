@@ -51,7 +51,7 @@ describe('a training checkpoint', () => {
     const checkpoint = readCheckpoint(published('cifar-10-wrn-20-1', 'checkpoint'));
     const within = writeCheckpoint({ ...checkpoint, moments: undefined });
     expect(describeSource(within)).toEqual({ kind: 'checkpoint', notes: [], config: checkpoint.config, about: checkpoint.about ?? null });
-    expect(() => readModel(within)).toThrow('expected one from the end of a cycle');
+    expect(() => readModel(within)).toThrow('expected a checkpoint from the end of a cycle');
   });
 });
 
@@ -94,7 +94,7 @@ describe('refused:', () => {
 
   test('another dialect of the same container', () => {
     expect(() => readModel(keras, { dialect: 'matlab' })).toThrow(
-      'matlab .mat file: expected batch-norm moments beside the weights, got weights only',
+      'matlab .mat file: expected weights and batch-norm moments, got weights only',
     );
   });
 });

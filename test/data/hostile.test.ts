@@ -91,7 +91,7 @@ test('a temporary folder that cannot be written', async () => {
   onTestFinished(() => void vi.unstubAllEnvs());
   const opening = openImageSet(join(folder, 'images.gz'), { split: 'test' });
   await expect(opening).rejects.toThrow(UsageError);
-  await expect(opening).rejects.toThrow(/images\.gz: cannot be unpacked into .*none, there is no such folder/);
+  await expect(opening).rejects.toThrow(/images\.gz: cannot be unpacked into .*none, the folder does not exist/);
 });
 
 test('an archive with a file twice is refused', async () => {
@@ -111,11 +111,11 @@ test('names of an archive never become paths', async () => {
 });
 
 test.each([
-  ['a missing file', 'nothing-here', /nothing-here: expected a file or folder, got no such thing/],
+  ['a missing file', 'nothing-here', /nothing-here: expected a file or folder, got nothing at this path/],
   [
     'a file of another kind',
     'file.txt',
-    /file\.txt: expected a folder, a tar archive or an idx file named \.\.\.images\.\.\., got another file/,
+    /file\.txt: expected a folder, a tar archive or an idx file with "images" in its name, got another file/,
   ],
   [
     'a known name that is not in the data folder',

@@ -11,7 +11,7 @@ const png = (seed: number) =>
   sharp(noise(8 * 8 * 3, seed), { raw: { width: 8, height: 8, channels: 3 } })
     .png()
     .toBuffer();
-const noSplit = /expected images to train with and others to test on, got one set\. Give a folder with train and test \(or val\)/;
+const noSplit = /expected a training and a test split, got one set\. Use a folder with subfolders train and test \(or val\)/;
 
 test('class folders without train and test above them are refused', async () => {
   const opening = openSplits(await folderWith({ 'a/1.png': await png(1), 'b/1.png': await png(2) }), { shape });

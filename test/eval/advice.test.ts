@@ -43,6 +43,7 @@ test.each(Object.entries(targets))(
       wasm: ['wasm', 'browser-wasm'],
       webgpu: ['webgpu', 'browser-webgpu'],
       webgl: ['browser-webgl'],
+      'cpu-amx': [], // the machines of the table have none
       fpga: [], // no runtime of ours
     };
     for (const backend of backendsOf[name] ?? [name]) {
@@ -68,6 +69,16 @@ test('a bad choice is named with a better one', () => {
   expect(misfit('int8', 'browser-webgpu')).toBe(
     'int8 on browser-webgpu: onnxruntime has no 8-bit convolutions there and falls back to the CPU. Use export --for webgpu',
   );
+});
+
+test('kernels for AMX belong on processors that have it', () => {
+  const amx = /\bamx_int8\b/.test(process.platform === 'linux' ? readFileSync('/proc/cpuinfo', 'utf8') : '');
+  expect(misfit('int8-amx', 'cpu')).toBe(
+    amx ? undefined : 'int8-amx on cpu: its zero points cost time without AMX, which is not found there. Use export --for cpu',
+  );
+  for (const backend of ['wasm', 'browser-wasm'] as const) expect(misfit('int8-amx', backend)).toMatch(/export --for wasm$/);
+  expect(misfit('int8-amx', 'webgpu')).toBe(misfit('int8', 'webgpu')?.replace('int8', 'int8-amx'));
+  for (const backend of ['onebit', 'browser-onebit'] as const) expect(misfit('int8-amx', backend)).toBeUndefined();
 });
 
 test('float16 belongs on GPUs', () => {

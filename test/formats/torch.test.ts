@@ -62,7 +62,7 @@ describe.each(Object.entries(layouts))('%s', (layout, write) => {
       'of a type that is none',
       [4],
       { type: '_utils\n_rebuild_tensor' },
-      'expected an opcode of tensors and plain values, got "_". Save the parameters alone: torch.save(',
+      'expected an opcode for tensors or plain values, got "_". Save the parameters alone: torch.save(',
     ],
     ['of no storage', [4], { persistentId: 'module' }, 'persistent id: expected a storage, got a list'],
     ['of a negative count', [4], { count: -1 }, 'persistent id: expected a key and a count, got a string'],
@@ -95,7 +95,7 @@ test.each<[string, Uint8Array, string]>([
   [
     'a stream of another magic',
     Buffer.from('\x80\x02\x8a\x0a0123456789.N.', 'latin1'),
-    'pytorch header: expected the magic number and protocol 1001, got others',
+    'pytorch header: expected the magic number and protocol 1001, got other values',
   ],
   ['a storage that is not there', without(torchLegacy(new Tensor([4], data))), 'pytorch storage 0: expected it in the file, got nothing'],
 ])('%s', (_, bytes, message) => {

@@ -48,7 +48,7 @@ describe('what does not add up', () => {
   test.each<[string, Member['lie'], string]>([
     ['encryption', { flags: 1 }, 'expected no encryption, got an encrypted member'],
     ['another method', { method: 9 }, 'expected a stored or deflated member, got method 9'],
-    ['another checksum', { crc: 1 }, 'expected its checksum, got another. The file is damaged'],
+    ['another checksum', { crc: 1 }, 'expected its CRC-32, got another. The file is damaged'],
     ['a size that is too small', { size: 5 }, 'expected 5 bytes, got 54'],
     ['a stored size beyond the file', { stored: 1 << 30 }, 'expected 1073741824 bytes of member a'],
     ['an offset beyond the file', { offset: 1 << 30 }, 'expected an offset of at most'],
@@ -67,7 +67,7 @@ describe('what does not add up', () => {
 });
 
 test('bombs stop at their limit: one member that inflates, and many that name the same bytes', () => {
-  const limit = 'expected members of at most 64 times the file, got more';
+  const limit = 'expected members of at most 64 times the file size, got more';
   const zeros = Buffer.alloc(1 << 24);
   expect(() => readZip(zipFile([{ name: 'a', data: zeros, deflated: true }])).read('a')).toThrow(limit);
   const said = zipFile([{ name: 'a', data: zeros, deflated: true, lie: { size: 100 } }]);

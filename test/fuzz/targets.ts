@@ -29,6 +29,7 @@ import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { readLog } from '../../src/train/log.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
 import { learned } from '../../src/train/variables.ts';
+import { version } from '../../src/version.ts';
 import { kerasVariables, matlabVariables, torchState } from '../converters/foreign-files.ts';
 import { cifarRecords, idxImages, idxLabels, noise, readAll, tar } from '../data/crafted.ts';
 import { matFile } from '../formats/mat5-file.ts';
@@ -100,7 +101,7 @@ function checkpoint(): Uint8Array {
 
 const report = () => {
   const { parity } = JSON.parse(at('models/fashion-mnist-wrn-20-1/report.json').toString());
-  return Buffer.from(JSON.stringify(parity));
+  return Buffer.from(JSON.stringify({ ...parity, version }));
 };
 
 const image = sharp(noise(20 * 16 * 3, 1), { raw: { width: 20, height: 16, channels: 3 } });
@@ -109,6 +110,7 @@ const pickles = (value: Parameters<typeof torchLegacy>[0]) => torchLegacy(value)
 export const targets: Readonly<Record<string, Target>> = {
   'Keras .mat': { seeds: () => [true, false].map((compressed) => matFile(kerasVariables(tiny()), { compressed })), read: source },
   'MATLAB .mat': { seeds: () => ['matlab', 'matlab plain'].map((name) => matFile(matlabVariables(tiny(name)))), read: source },
+  'Keras HDF5': { seeds: () => [at('test/converters/sources/fixtures/keras-2.15-weights.h5')], read: source },
   'PyTorch, archive': { seeds: () => [torchZip(torchState(tiny('pytorch'), { packed: true }))], read: source },
   'PyTorch, stream': {
     seeds: () => [

@@ -19,7 +19,11 @@ const int8 = toInt8Onnx(model, { ranges, input });
 const open = (file: Uint8Array, batch = 1) => plan(readOneBitFile(file), { threads: 1, batch });
 
 test.each([
-  ['dense', toOnnx(model, { form: 'dense', input }), 'metadata wrn.form: expected packed, inline, int8, got dense. Export the model'],
+  [
+    'dense',
+    toOnnx(model, { form: 'dense', input }),
+    'metadata wrn.form: expected packed, inline, int8, int8-amx, got dense. Export the model',
+  ],
   ['qonnx', toOnnx(model, { form: 'qonnx', input }), 'got qonnx. Export the model'],
   ['fp16', toFp16Onnx(model, { input }), 'got fp16. Export the model'],
   [

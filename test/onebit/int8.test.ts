@@ -20,8 +20,8 @@ describe.each(oneBit)('%s', (_, changes) => {
   const { input } = model.config;
   const images = randomImages(model.config, IMAGES);
 
-  test.each(['cast', 'product'] as const)('%s', async (indices) => {
-    const bytes = toInt8Onnx(model, { ranges: rangesOf(model, images, IMAGES), indices });
+  test.each([{ indices: 'cast' }, { indices: 'product' }, { zeroPoint: 1 }] as const)('%o', async (signs) => {
+    const bytes = toInt8Onnx(model, { ranges: rangesOf(model, images, IMAGES), ...signs });
     const file = readOneBitFile(bytes);
     const keep = planInt8(model).tensors.map(({ name }) => name);
     const made = plan(file, { threads: 1, batch: IMAGES, keep });

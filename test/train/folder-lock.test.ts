@@ -97,7 +97,7 @@ test('a folder is claimed by one process, until it ends or releases the lock', a
   expect(await first.said()).toBe(`claimed ${first.process.pid}`);
   const folder = new RunFolder(path);
   await expect(folder.claim()).rejects.toThrow(UsageError);
-  await expect(folder.claim()).rejects.toThrow(new RegExp(`lock: process ${first.process.pid} on .* has this folder`));
+  await expect(folder.claim()).rejects.toThrow(new RegExp(`lock: process ${first.process.pid} on .* is using this folder`));
   await first.end('SIGKILL');
   await folder.claim();
   await expect(new RunFolder(path).claim()).rejects.toThrow(`lock: process ${process.pid} on`);
@@ -110,8 +110,8 @@ testWithNamespaces('a training on another machine keeps the folder while it live
   const far = trainer(path, otherHost);
   expect(await far.said()).toMatch(/^claimed/);
   const near = trainer(path);
-  expect(await near.said()).toMatch(/^waits .*lock: process \d+ on other-host may still train here/);
-  expect(await near.said()).toMatch(/^UsageError .*lock: process \d+ on other-host has this folder\. Stop it/);
+  expect(await near.said()).toMatch(/^waits .*lock: process \d+ on other-host may still be training here/);
+  expect(await near.said()).toMatch(/^UsageError .*lock: process \d+ on other-host is using this folder\. Stop it/);
   await near.end();
   far.write('of the far one');
   expect(await far.said()).toMatch(/^written/);
@@ -169,7 +169,7 @@ if (hasTensorFlow) {
         );
       });
       const near = await trainProcess(['--resume', '-o', folder, '--epochs', '6']);
-      expect(near.stderr).toContain('on other-host may still train here');
+      expect(near.stderr).toContain('on other-host may still be training here');
       expect(near.status).toBe(0);
       const files = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'hex')]);
       const after = files();
@@ -189,7 +189,7 @@ testWithNamespaces('a new container goes on with what a killed one has left, and
   expect(await old.said()).toBe('claimed 1');
   const beside = trainer(path, container);
   expect(await beside.said()).toMatch(/^waits .*process 1 on/);
-  expect(await beside.said()).toMatch(/^UsageError .*process 1 on .* has this folder/);
+  expect(await beside.said()).toMatch(/^UsageError .*process 1 on .* is using this folder/);
   await beside.end();
   await old.end('SIGKILL');
   const next = trainer(path, container);
@@ -208,7 +208,7 @@ test('of many that want a folder that a dead process has left, one gets it', asy
     const many = [1, 2, 3].map(() => trainer(path));
     const said = await Promise.all(many.map((one) => one.said()));
     expect(said.filter((line) => line.startsWith('claimed'))).toHaveLength(1);
-    expect(said.filter((line) => line.includes('has this folder'))).toHaveLength(2);
+    expect(said.filter((line) => line.includes('is using this folder'))).toHaveLength(2);
     await Promise.all(many.map((one) => one.end()));
     expect(readdirSync(path)).toEqual([]);
   }
@@ -227,12 +227,16 @@ test('what a process has left that ended while it took or released the lock is n
 test('what is no lock is refused', async () => {
   const path = await folderWith({ 'lock/file': '' });
   await expect(new RunFolder(path).claim()).rejects.toThrow(
-    `${join(path, 'lock')}: expected the lock of a training, got a folder with file`,
+    `${join(path, 'lock')}: expected the lock of a training run, got a folder with file`,
   );
   const file = await folderWith();
   writeFileSync(join(file, 'lock'), '1 host\n');
-  await expect(new RunFolder(file).claim()).rejects.toThrow(`${join(file, 'lock')}: cannot be used, a file is in the place of a folder`);
+  await expect(new RunFolder(file).claim()).rejects.toThrow(
+    `${join(file, 'lock')}: cannot be used, part of its path is a file, not a folder`,
+  );
   const link = await folderWith();
   symlinkSync(join(link, 'nowhere'), join(link, 'lock'));
-  await expect(new RunFolder(link).claim()).rejects.toThrow(`${join(link, 'lock')}: cannot be used, a file is in the place of a folder`);
+  await expect(new RunFolder(link).claim()).rejects.toThrow(
+    `${join(link, 'lock')}: cannot be used, part of its path is a file, not a folder`,
+  );
 });

@@ -44,7 +44,7 @@ const need = { config, batch: 250, dataBytes: 1e6 };
 const ample = { memory: 1e12, freeMemory: 1e12, freeDisk: 1e12, folder: 'run', hasCheckpoint: false };
 
 test.each([
-  ['memory', { memory: 400e6 }, /^memory: expected at least [\d.]+ [MG]B for WRN-14-1 in batches of 250, got 400\.0 MB/],
+  ['memory', { memory: 400e6 }, /^memory: expected at least [\d.]+ [MG]B for WRN-14-1 at batch size 250, got 400\.0 MB/],
   ['disk', { freeDisk: 3e6 }, /^disk of run: expected at least [\d.]+ MB free for the checkpoints, got 3\.0 MB$/],
 ])('too little %s is refused', (_, little, message) => {
   expect(() => checkResources(need, { ...ample, ...little })).toThrow(message);

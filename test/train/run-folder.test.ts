@@ -43,7 +43,7 @@ testOnDisk('size=1m', 'a full disk is an error in words, and the file before sta
   const old = Buffer.alloc(500_000, 1);
   folder.write('checkpoint', old);
   expect(() => folder.write('checkpoint', Buffer.alloc(700_000, 2))).toThrow(UsageError);
-  expect(() => folder.write('checkpoint', Buffer.alloc(700_000, 2))).toThrow('no space is left on its disk');
+  expect(() => folder.write('checkpoint', Buffer.alloc(700_000, 2))).toThrow('the disk is full');
   expect(readFileSync(join(path, 'checkpoint')).equals(old)).toBe(true);
   expect(readdirSync(path)).toEqual(['checkpoint']);
   expect(folder.freeBytes).toBeGreaterThan(400_000);
@@ -57,13 +57,15 @@ testOnDisk('size=1m,ro', 'a folder that cannot be written is refused when it is 
 test('a file in the place of the folder is refused', async () => {
   const path = await folderWith({ file: 'text' });
   await expect(new RunFolder(join(path, 'file', 'run')).claim()).rejects.toThrow(UsageError);
-  await expect(new RunFolder(join(path, 'file')).claim()).rejects.toThrow('file: cannot be used, a file is in its place');
+  await expect(new RunFolder(join(path, 'file')).claim()).rejects.toThrow('file: cannot be used, a file of this name exists');
   writeFileSync(join(path, 'log.jsonl'), '{"kind":"epoch","epoch":1}\n');
-  expect(() => new RunFolder(path).readLog()).toThrow('log.jsonl line 1: expected an epoch or a test');
+  expect(() => new RunFolder(path).readLog()).toThrow('log.jsonl line 1: expected a log entry (kind epoch or test)');
 });
 
 test.skipIf(!existsSync('/proc'))('a folder that the system will not make is refused at once (needs /proc)', async () => {
-  await expect(new RunFolder('/proc/wrn-onnx/run').claim()).rejects.toThrow('/proc/wrn-onnx/run: cannot be used, there is no such folder');
+  await expect(new RunFolder('/proc/wrn-onnx/run').claim()).rejects.toThrow(
+    '/proc/wrn-onnx/run: cannot be used, the folder does not exist',
+  );
 });
 
 test('folders that were made for a run that did not begin are taken away', async () => {

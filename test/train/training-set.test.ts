@@ -148,7 +148,7 @@ test('what is too large for memory is read from its files, or refused', async ()
   expect(length).toBe(1e9);
   const { listFiles: _, ...noFiles } = huge;
   await expect(trainingSet(noFiles, noAugmentation)).rejects.toThrow(
-    `expected at most ${MAX_BYTES} bytes of pixels, which are kept in memory, got 192000000000`,
+    `expected at most ${MAX_BYTES} bytes of pixels to keep in memory, got 192000000000`,
   );
   // a set of that size can be had, as ImageNet32's 3.9 GB must; memory is taken only where it is written
   expect(MAX_BYTES).toBeGreaterThan(1_281_167 * 3072);
@@ -157,7 +157,7 @@ test('what is too large for memory is read from its files, or refused', async ()
 
 test.each([
   ['a format without files', [32, 40], /^data cifar-10: expected image files to scale \(shorter side\), got another format/],
-  ['a scale below the network', [31, 40], /^shorter side: expected at least the 32 x 32 that the network takes, got 31/],
+  ['a scale below the network', [31, 40], /^shorter side: expected at least the network's 32 x 32 pixels, got 31/],
 ] as const)('scaling %s is refused', async (_, shorterSide, message) => {
   const set = await openImageSet(await folderWith({ 'test_batch.bin': cifarRecords([[1]], 1) }), { split: 'test' });
   const loading = trainingSet(set, { ...noAugmentation, shorterSide });

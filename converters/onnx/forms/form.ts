@@ -1,4 +1,4 @@
-/** What a form of an exported file is. */
+/** The interface of a form of an exported file. */
 import type { FunctionProto, TensorProto } from '../../../proto/onnx.ts';
 import type { BitTensor, FloatTensor } from '../../../src/network/tensor.ts';
 import type { Graph } from '../graph.ts';
@@ -6,14 +6,14 @@ import type { Graph } from '../graph.ts';
 /** Names of the tensors of a convolution. */
 export interface Kernel {
   readonly weights: string;
-  /** Multiplies the convolution's output, in the form that keeps the scale out of the weights. */
+  /** Scale of the convolution's output, in forms that keep it out of the weights. */
   readonly outputScale?: string;
 }
 
 export interface Form {
-  /** What it is for, one line. */
+  /** What it is and where it runs, in one line. */
   readonly title: string;
-  /** Adds what makes the weights of the convolution `name`: +-s, or +-1 and an output scale. */
+  /** Adds the weights of the convolution `name`: +-s, or +-1 and an output scale. */
   kernel(graph: Graph, name: string, bits: BitTensor, scale: FloatTensor): Kernel;
   /** Model-local functions that the nodes call. */
   readonly functions: readonly FunctionProto[];

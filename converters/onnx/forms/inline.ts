@@ -6,19 +6,29 @@ import type { BitTensor, FloatTensor } from '../../../src/network/tensor.ts';
 import type { Graph } from '../graph.ts';
 import type { Form, Kernel } from './form.ts';
 import { packed } from './packed.ts';
-import { floatSignTable, type Indices, lookUp, lookUpByProduct, oneByOne, signTable, toFloat, toShape } from './unpack-signs.ts';
+import {
+  floatSignTable,
+  type Indices,
+  lookUp,
+  lookUpByProduct,
+  oneByOne,
+  shiftedSignTable,
+  signTable,
+  toFloat,
+  toShape,
+} from './unpack-signs.ts';
 
 export const inline: Form = {
   title: 'bits, unpacked by standard operators: OpenVINO, OpenCV, tract and others',
   functions: [],
   kernel(graph, name, bits, scale) {
-    graph.nodes.push(toFloat(int8Signs(graph, name, bits, 'cast'), `${name}.sign`));
+    graph.nodes.push(toFloat(int8Signs(graph, name, bits), `${name}.sign`));
     return scaled(graph, name, scale);
   },
   read: packed.read,
 };
 
-/** `inline` without a Cast, for kernels so small that it does not matter how large their signs are on the way. */
+/** `inline` without a Cast, for small kernels, where the temporary size of the signs does not matter. */
 export const castless: Form = {
   ...inline,
   kernel(graph, name, bits, scale) {
@@ -32,16 +42,25 @@ function scaled(graph: Graph, name: string, scale: FloatTensor): Kernel {
   return { weights: graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.kernel`) };
 }
 
-/** Adds the bits of the convolution `name` and what unpacks them; returns the name of the kernel of int8 +-1. */
-export function int8Signs(graph: Graph, name: string, bits: BitTensor, indices: Indices): string {
-  return unpack(graph, name, bits, { indices, table: ['sign_table', signTable], output: `${name}.int8` });
+/** How the signs of a kernel lie in int8. */
+export interface StoredSigns {
+  /** How the bits are unpacked; by default in the way that every runtime reads. */
+  readonly indices?: Indices | undefined;
+  /** Behind 0, by default, the signs are -1 and 1; behind 1 they are 0 and 2. */
+  readonly zeroPoint?: 0 | 1 | undefined;
+}
+
+/** Adds the bits of the convolution `name` and the nodes that unpack them; returns the name of the int8 kernel. */
+export function int8Signs(graph: Graph, name: string, bits: BitTensor, { indices = 'cast', zeroPoint = 0 }: StoredSigns = {}): string {
+  const table = zeroPoint === 0 ? (['sign_table', signTable] as const) : (['shifted_sign_table', shiftedSignTable] as const);
+  return unpack(graph, name, bits, { indices, table, output: `${name}.int8` });
 }
 
 interface Unpacking {
   readonly indices: Indices;
-  /** Name of the table whose row b holds the signs of byte b, and what makes it. */
+  /** Name of the table whose row b holds the signs of byte b, and the function that makes it. */
   readonly table: readonly [string, () => TensorProto];
-  /** Name of the kernel of +-1. */
+  /** Name of the kernel. */
   readonly output: string;
 }
 

@@ -1,7 +1,7 @@
 /**
  * `packed`: bits + UnpackSign + Scale, model-local functions of the domain `wrn.onebit`, version 1.
- * Their bodies are standard operators, so any runtime that inlines functions runs them; their names show
- * the one-bit layers in every viewer and let a compiler with a one-bit kernel match them.
+ * Their bodies are standard operators, so any runtime that inlines functions runs them. Their names show
+ * the one-bit layers in every viewer, and let a compiler with a one-bit kernel match them.
  */
 import type { FunctionProto } from '../../../proto/onnx.ts';
 import { int64s, node, OPSET } from '../graph.ts';

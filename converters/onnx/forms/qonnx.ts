@@ -1,6 +1,6 @@
 /**
  * `qonnx`: weights behind BipolarQuant nodes (inputs X and scale; y = scale if X >= 0 else -scale) of the
- * domain `qonnx.custom_op.general`, as FPGA flows read them (qonnx, docs/qonnx-custom-ops/bipolar_quant_op.md).
+ * domain `qonnx.custom_op.general`, as read by FPGA flows (qonnx, docs/qonnx-custom-ops/bipolar_quant_op.md).
  * The quantizer's scale is 1 and the layer's scale multiplies the output of the convolution: the weights are then
  * of qonnx's type BIPOLAR, hls4ml can fuse the quantizer (it takes powers of two only), and FINN, which would move
  * the scale there itself, absorbs it into the thresholds that follow.
@@ -14,7 +14,7 @@ import { checkShape, dimsOf, floatsOf } from '../initializer.ts';
 import type { Form } from './form.ts';
 
 export const QONNX_DOMAIN = 'qonnx.custom_op.general';
-/** Domains in which tools of the FPGA flows write BipolarQuant: today's, and those of older versions. */
+/** Domains in which FPGA tools write BipolarQuant: the current one and older ones. */
 export const QUANTIZER_DOMAINS: readonly string[] = [QONNX_DOMAIN, 'finn.custom_op.general', 'onnx.brevitas'];
 
 const bipolarQuant: FunctionProto = {

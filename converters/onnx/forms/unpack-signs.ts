@@ -1,7 +1,7 @@
 /**
  * Bits to +-1 in standard operators. A table row holds the eight signs of one byte, most significant
  * bit first; Gather with the bytes as indices unpacks a kernel in one step, and runtimes fold it at load.
- * The signs stay int8 until the last step: a quarter of the memory to move while a file loads.
+ * The signs stay int8 until the last step, which moves a quarter of the memory while a file loads.
  * (BitShift and Mod do the same arithmetic with 3.5x the load time and 1.5x the memory in onnxruntime.)
  */
 import { DataType, type NodeProto, type TensorProto } from '../../../proto/onnx.ts';
@@ -13,7 +13,12 @@ export function signTable(): TensorProto {
   return { dims: [256, 8], data_type: DataType.INT8, raw_data: new Uint8Array(Int8Array.from(everySign()).buffer) };
 }
 
-/** The same as float32, for kernels so small that a quarter of their size is nothing. */
+/** The same with 2 for +1 and 0 for -1: the signs behind a zero point of 1. */
+export function shiftedSignTable(): TensorProto {
+  return { dims: [256, 8], data_type: DataType.INT8, raw_data: Uint8Array.from(everySign(), (sign) => sign + 1) };
+}
+
+/** The signs as float32, for kernels so small that memory does not matter. */
 export function floatSignTable(): TensorProto {
   return floats([256, 8], everySign());
 }
@@ -24,9 +29,9 @@ function everySign(): Float32Array {
 }
 
 /**
- * How bytes become the indices that Gather takes. `cast` is read everywhere. onnxruntime-web's Cast is one function of half a
+ * How bytes become indices for Gather. `cast` works everywhere. onnxruntime-web's Cast is one function of half a
  * megabyte of wasm, and the loops of large kernels make the browser's compiler optimize it while the file loads; `product`,
- * by a matrix of a single one, does without: but OpenCV knows no MatMulInteger.
+ * by a 1x1 matrix of one, avoids this, but OpenCV has no MatMulInteger.
  */
 export type Indices = 'cast' | 'product';
 
@@ -52,7 +57,7 @@ function gatherRows(table: string, prefix: string): NodeProto {
   return node('Gather', [table, `${prefix}.index`], `${prefix}.rows`, { axis: 0 });
 }
 
-/** Gives as many signs as `shape` has elements that shape. */
+/** Reshapes signs to `shape`, which has as many elements. */
 export function toShape(signs: string, shape: string, output: string): NodeProto {
   return node('Reshape', [signs, shape], output);
 }

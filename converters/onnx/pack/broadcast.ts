@@ -8,7 +8,7 @@ export interface Values {
 
 /**
  * Shape of the result: that of one of the operands, with ones in front where they are missing.
- * Undefined when operands do not fit, or would grow to something larger than each of them: weights are not made like that,
+ * Undefined when operands do not fit, or the result would be larger than each of them: weights are not made like that,
  * and a damaged file could ask for any amount of memory.
  */
 export function commonShape(operands: readonly Values[]): readonly number[] | undefined {
@@ -17,7 +17,7 @@ export function commonShape(operands: readonly Values[]): readonly number[] | un
   return fits ? largest : undefined;
 }
 
-/** Of equal sizes, the shape of the higher rank holds the others. */
+/** With equal sizes, the shape of the higher rank is the result. */
 function size(dims: readonly number[]): number {
   return elements(dims) + dims.length / 1024;
 }
@@ -46,7 +46,7 @@ export function forEachBroadcast(
   }
 }
 
-/** Steps in an operand of `dims` for a step along each axis of `shape`; 0 where it is repeated. */
+/** Steps in an operand of `dims` per step along each axis of `shape`; 0 when it is repeated. */
 function stridesIn(shape: readonly number[], dims: readonly number[]): number[] {
   const padded = [...new Array<number>(shape.length - dims.length).fill(1), ...dims];
   let stride = 1;

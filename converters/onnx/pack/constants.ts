@@ -1,4 +1,4 @@
-/** Values of a graph that do not depend on its inputs: stored tensors, and what operators make of them. */
+/** Values of a graph that do not depend on its inputs: stored tensors, and results of operators on them. */
 import type { GraphProto, NodeProto, TensorProto } from '../../../proto/onnx.ts';
 import { localTensor, type ReadExternal } from '../external-data.ts';
 import { floats, int64s } from '../graph.ts';
@@ -9,38 +9,38 @@ import { type Folded, foldOf } from './fold.ts';
 
 export interface Constant extends TypedValues {
   readonly kind: 'constant';
-  /** Bytes of the stored tensors that it is made of. */
+  /** Bytes of the stored tensors that it is computed from. */
   readonly bytes: number;
-  /** Made from packed bits. */
+  /** Computed from packed bits. */
   readonly unpacked: boolean;
 }
 
-/** A value that is not known; `reason` is missing when it depends on what the caller feeds. */
+/** An unknown value; `reason` is missing when it depends on the caller's inputs. */
 export interface Unknown {
   readonly kind: 'unknown';
   readonly reason?: string;
 }
 
 export interface ConstantsOptions {
-  /** Before 4, stored tensors stand among the inputs and are constant all the same; since then those are defaults that a caller may replace. */
+  /** Before 4, stored tensors listed as inputs are constant; since then they are defaults that a caller may override. */
   readonly irVersion: number;
   readonly read?: ReadExternal | undefined;
-  /** Takes stored tensors that a caller may replace for values that are not known. */
+  /** Treats stored tensors that a caller may override as unknown. */
   readonly keepDefaults?: boolean | undefined;
 }
 
-/** Most values between stored tensors and a layer: all of them are held at once, and a hostile file may ask for any number. */
+/** Largest number of values between stored tensors and a layer: all are held at once, and a hostile file may ask for any number. */
 const MAX_VALUES = 64;
 
 export class Constants {
-  /** What stands around the node that this graph is part of; undefined for the graph of the model. */
+  /** The graph around the node that contains this one; undefined for the model's graph. */
   readonly parent: Constants | undefined;
   readonly #tensors: ReadonlyMap<string, TensorProto>;
   readonly #producers: ReadonlyMap<string, NodeProto>;
   readonly #sparse: ReadonlySet<string>;
-  /** What depends on values that a caller feeds. */
+  /** Names that depend on the caller's inputs. */
   readonly #fed: ReadonlySet<string>;
-  /** Stored tensors that a caller may replace. */
+  /** Stored tensors that a caller may override. */
   readonly #defaults: ReadonlySet<string>;
   readonly #options: ConstantsOptions;
 
@@ -59,12 +59,12 @@ export class Constants {
     this.#defaults = new Set(inputs.filter(isDefault));
     const fed = new Set(inputs.filter((name) => !this.#tensors.has(name)));
     const isFed = (name: string) => fed.has(name) || (!this.#defines(name) && (parent?.isFed(name) ?? false));
-    // nodes stand in the order of execution
+    // nodes are in order of execution
     for (const node of graph.node ?? []) if (readsOf(node).some(isFed)) for (const name of node.output ?? []) fed.add(name);
     this.#fed = fed;
   }
 
-  /** Whether a value depends on what a caller feeds. */
+  /** Whether a value depends on the caller's inputs. */
   isFed(name: string): boolean {
     return this.#fed.has(name) || (!this.#defines(name) && (this.parent?.isFed(name) ?? false));
   }
@@ -74,14 +74,14 @@ export class Constants {
     return this.#defines(name) || !this.parent ? this : this.parent.ownerOf(name);
   }
 
-  /** The stored tensor of a name, be it one of a Constant node; undefined for what is computed or fed. */
+  /** The stored tensor of a name, including those of Constant nodes; undefined for computed values and inputs. */
   tensor(name: string): TensorProto | undefined {
     if (!this.#defines(name)) return this.parent?.tensor(name);
     const producer = this.#producers.get(name);
     return producer?.op_type === 'Constant' ? constantTensor(producer) : this.#tensors.get(name);
   }
 
-  /** The node that computes a value, if one does. */
+  /** The node that computes a value, if any. */
   producer(name: string): NodeProto | undefined {
     return this.#defines(name) ? this.#producers.get(name) : this.parent?.producer(name);
   }
@@ -113,7 +113,7 @@ export class Constants {
 
   #compute(name: string, known: Map<string, Constant | Unknown>): Constant | Unknown {
     if (this.#fed.has(name)) return { kind: 'unknown' };
-    if (this.#defaults.has(name)) return unknown('an input of the graph, which callers may replace');
+    if (this.#defaults.has(name)) return unknown('an input of the graph, which callers may override');
     const tensor = this.#tensors.get(name);
     if (tensor) return stored(tensor, this.#options.read);
     if (this.#sparse.has(name)) return unknown('a sparse tensor');
@@ -122,7 +122,7 @@ export class Constants {
     if (node.output?.[0] !== name) return unknown(`one of several outputs of ${node.op_type}`);
     if ((!node.domain || node.domain === 'ai.onnx') && node.op_type === 'Constant') {
       const value = constantTensor(node);
-      return value ? stored({ ...value, name }, this.#options.read) : unknown('a constant that is no tensor of numbers');
+      return value ? stored({ ...value, name }, this.#options.read) : unknown('a constant that is not a tensor of numbers');
     }
     const inputs = (node.input ?? []).map((input) => (input ? this.#value(input, known) : undefined));
     if (inputs.some((input) => input?.kind === 'unknown' && input.reason === undefined)) return { kind: 'unknown' };
@@ -140,7 +140,7 @@ function unknown(reason: string): Unknown {
   return { kind: 'unknown', reason };
 }
 
-/** What a Constant node holds, in any of the attributes for numbers. */
+/** The value of a Constant node, from any of its attributes for numbers. */
 export function constantTensor(node: NodeProto): TensorProto | undefined {
   const tensor = attribute(node, 'value')?.t;
   if (tensor) return tensor;

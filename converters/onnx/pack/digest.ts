@@ -10,7 +10,7 @@ import { signBits } from './opposite-values.ts';
 import { replaceWeights } from './replace-weights.ts';
 
 /**
- * The digest of what a file holds now; undefined for a file of others without packed weights.
+ * The digest of a file's current weights; undefined for other projects' files without packed weights.
  * @param read external data, if the file has any
  */
 export function digestOf(model: ModelProto, read?: ReadExternal): string | undefined {
@@ -19,8 +19,8 @@ export function digestOf(model: ModelProto, read?: ReadExternal): string | undef
 }
 
 /**
- * Compares the weights of a file with the digest that it states.
- * @returns the digest; undefined for a file that states none, as those written before, or whose data is in other files
+ * Compares the weights of a file with the digest in its metadata.
+ * @returns the digest; undefined for a file without one, such as files of earlier versions, or whose data is in other files
  * @throws InputError when they differ: the file was changed or damaged
  */
 export function checkDigest(model: ModelProto): string | undefined {
@@ -31,11 +31,11 @@ export function checkDigest(model: ModelProto): string | undefined {
   throw new InputError(
     'onnx',
     `metadata ${WEIGHTS_SHA256}`,
-    `expected weights with the digest ${stated}, got ${found ?? 'none'}. The file was changed or damaged: get it again`,
+    `expected weights with the digest ${stated}, got ${found ?? 'none'}. The file was changed or damaged: download or export it again`,
   );
 }
 
-/** Of the weights that are made of stored bits, in the order in which layers take them. */
+/** Digest of the weights made from stored bits, in the order in which layers use them. */
 function packedDigest(model: ModelProto, read: ReadExternal | undefined): string | undefined {
   const weights: (readonly [string, Tensor])[] = [];
   replaceWeights(model, { read }, (_, { tensor }, { data, dims, unpacked }) => {

@@ -1,5 +1,5 @@
 /**
- * What the standard operators between stored tensors and a layer compute: those that quantize weights, and those that
+ * Computes the standard operators between stored tensors and a layer: those that quantize weights, and those that
  * exporters write around them. Each is computed in double precision and rounded once to its type.
  */
 import { f16round } from '@petamoriken/float16';
@@ -14,22 +14,22 @@ import { arrayOf, type TypedValues } from '../stored.ts';
 import { commonShape, forEachBroadcast, type Values } from './broadcast.ts';
 
 export interface Folded extends TypedValues {
-  /** Made from packed bits. */
+  /** Computed from packed bits. */
   readonly unpacked?: boolean;
 }
 
 /** An input that is left out is undefined. */
 type Inputs = readonly (Folded | undefined)[];
-/** Undefined where the operator is used in a way that is not computed here. */
+/** Undefined for uses of the operator that are not supported here. */
 export type Fold = (inputs: Inputs, node: NodeProto) => Folded | undefined;
 
-/** The fold of an operator. Maps, as an operator of a file may have any name, `__proto__` too. */
+/** The fold of an operator. Maps, because an operator may have any name, even `__proto__`. */
 export function foldOf({ domain, op_type }: NodeProto): Fold | undefined {
   return !domain || domain === 'ai.onnx' ? standard.get(op_type ?? '') : quantizers.get(`${domain}::${op_type}`);
 }
 
 const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE]);
-/** Whole numbers of a type; computing beyond them would have to copy a runtime's overflow. */
+/** Integer ranges of the types; beyond them, a runtime's overflow would have to be copied. */
 const ranges = new Map<number, readonly [number, number]>([
   [DataType.INT8, [-128, 127]],
   [DataType.UINT8, [0, 255]],
@@ -40,7 +40,7 @@ const ranges = new Map<number, readonly [number, number]>([
   [DataType.BOOL, [0, 1]],
 ]);
 
-/** Most values that an operator may make of fewer: weights are not made like that, and a damaged file could ask for any amount of memory. */
+/** Largest result of an operator that makes more values than it reads; a damaged file could ask for any amount of memory. */
 const MAX_GROWN = 2 ** 20;
 
 function mayHold(dims: readonly number[], inputs: Inputs): boolean {
@@ -59,7 +59,7 @@ function rounded(type: number, value: number): number {
   return new Float32Array(bits.buffer)[0] as number;
 }
 
-/** A value of that type; undefined when a whole number is beyond it. */
+/** A value of that type; undefined when an integer exceeds it. */
 function typed(type: number, dims: readonly number[], values: ArrayLike<number>): Folded | undefined {
   const range = ranges.get(type);
   if (!range && !FLOATS.has(type)) return undefined;
@@ -72,7 +72,7 @@ function typed(type: number, dims: readonly number[], values: ArrayLike<number>)
   return { type, dims, data };
 }
 
-/** The type that all inputs have. */
+/** The common type of all inputs. */
 function common(inputs: Inputs): number | undefined {
   const [first] = inputs;
   return first && inputs.every((input) => input?.type === first.type) ? first.type : undefined;
@@ -105,13 +105,13 @@ const floatsOnly = (inputs: Inputs) => {
 };
 const ofFloats = (f: (x: number, y: number, z: number) => number): Fold => elementwise(f, floatsOnly);
 
-/** An operator that takes any number of operands, two at a time. */
+/** An operator with any number of operands, applied two at a time. */
 function variadic(f: (a: number, b: number) => number): Fold {
   const pair = elementwise(f);
   return ([first, ...rest], node) => rest.reduce((sum: Folded | undefined, next) => sum && next && pair([sum, next], node), first);
 }
 
-/** Whole numbers given by an input, or by an attribute in older operator sets. */
+/** Integers from an input, or from an attribute in older operator sets. */
 function integers(input: Folded | undefined, node: NodeProto, name: string): number[] | undefined {
   return input ? Array.from(input.data) : attribute(node, name)?.ints?.map(Number);
 }
@@ -120,7 +120,7 @@ function intOf(node: NodeProto, name: string, otherwise: number): number {
   return Number(attribute(node, name)?.i ?? otherwise);
 }
 
-/** Axes counted from the front; undefined when one is none of `rank`, or stands there twice. */
+/** Axes counted from the front; undefined when one is out of range or occurs twice. */
 function axesOf(axes: readonly number[], rank: number): number[] | undefined {
   const counted = axes.map((axis) => (axis < 0 ? axis + rank : axis));
   const fits = counted.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < rank);
@@ -128,8 +128,8 @@ function axesOf(axes: readonly number[], rank: number): number[] | undefined {
 }
 
 /**
- * The scale of binary-weight networks is often the mean of |W| of a channel. Summed as float64 and rounded once:
- * runtimes sum as float32, each in its own order, and differ from each other in the last bits.
+ * The scale of binary-weight networks is often the mean of |W| per channel. It is summed as float64 and rounded once:
+ * runtimes sum as float32 in different orders and differ in the last bits.
  */
 function reduce(
   start: number,
@@ -206,7 +206,7 @@ const standard = new Map<string, Fold>(
     Not: elementwise((x) => Number(!x)),
     And: elementwise((x, y) => Number(x && y)),
     Or: elementwise((x, y) => Number(x || y)),
-    /** Bounds are inputs, or attributes before operator set 11; one that is left out does not bind. */
+    /** Bounds are inputs, or attributes before operator set 11; a missing one is no limit. */
     Clip([x, low, high], node) {
       const bound = (input: Folded | undefined, name: string, otherwise: number) => input?.data[0] ?? attribute(node, name)?.f ?? otherwise;
       const [least, most] = [bound(low, 'min', Number.NEGATIVE_INFINITY), bound(high, 'max', Number.POSITIVE_INFINITY)];
@@ -375,7 +375,7 @@ const standard = new Map<string, Fold>(
   } satisfies Record<string, Fold>),
 );
 
-/** How a scale or zero point of QuantizeLinear is laid over a tensor: one, one for each index of an axis, or one for each block along it. */
+/** How a scale or zero point of QuantizeLinear applies to a tensor: one in all, one per index of an axis, or one per block along it. */
 function spreadOver(x: Values, node: NodeProto): (by: Values) => ((i: number) => number) | undefined {
   return ({ dims, data }) => {
     if (data.length === 1) return () => data[0] as number;
@@ -408,7 +408,7 @@ function cast(x: Folded, to: number): Folded | undefined {
   return typed(to, x.dims, whole ? Float64Array.from(x.data, Math.trunc) : x.data);
 }
 
-/** Of the table of signs, and by integers that are no signs themselves, or each of a chain would be 8 times its index. */
+/** Only for the table of signs, and indices that are not signs themselves, or each of a chain would be 8 times its index. */
 function lookUpSigns(table: Folded, index: Folded, node: NodeProto): Folded | undefined {
   if (index.unpacked || intOf(node, 'axis', 0) !== 0 || table.type !== DataType.INT8 || table.dims.join() !== '256,8') return undefined;
   const signs = new Int8Array((signTable().raw_data as Uint8Array).buffer);

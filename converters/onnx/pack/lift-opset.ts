@@ -1,14 +1,14 @@
-/** Old operator sets, raised where nothing that a model uses has changed. */
+/** Raises old operator sets when nothing that a model uses has changed. */
 import { type ModelProto, type NodeProto, toNumber } from '../../../proto/onnx.ts';
 import { InputError } from '../../../src/errors.ts';
 import { allGraphs, attribute } from '../nodes.ts';
 
-/** Operator set 7 brought today's broadcasting; what came later only added to most operators. */
+/** Operator set 7 introduced today's broadcasting; later sets only extended most operators. */
 const OLDEST = 7;
 
 /**
- * What changed its meaning from operator set 7 to 10 (onnx, docs/Changelog.md), and how a node must be to have the same meaning in both.
- * All others of that time only take more types, or attributes that state the old behaviour by default.
+ * Operators whose meaning changed from operator set 7 to 10 (onnx, docs/Changelog.md), and the check that a node has the same meaning in both.
+ * All others only accept more types, or new attributes that default to the old behaviour.
  */
 const changed = new Map<string, (node: NodeProto, opset: number) => boolean>([
   ['Slice', () => false],
@@ -19,15 +19,15 @@ const changed = new Map<string, (node: NodeProto, opset: number) => boolean>([
   ['Dropout', (node) => !node.output?.[1]],
 ]);
 
-/** Version of the standard operators; undefined where a model uses none. */
+/** Version of the standard operators; undefined when a model uses none. */
 export function standardOpset({ opset_import }: ModelProto): number | undefined {
   const entry = opset_import?.find(({ domain }) => !domain || domain === 'ai.onnx');
   return entry && toNumber(entry.version, 'opset version');
 }
 
 /**
- * Raises the standard operators of a model to `opset` where they are older and mean the same there. Changes `model`.
- * @returns the version that it has then
+ * Raises the standard operators of a model to `opset` if they are older and mean the same there. Changes `model`.
+ * @returns the resulting version
  * @throws InputError when it uses none, or one that has changed
  */
 export function liftOpset(model: ModelProto, opset: number): number {
@@ -40,7 +40,7 @@ export function liftOpset(model: ModelProto, opset: number): number {
   const nodes = (model.graph ? allGraphs(model.graph) : []).flatMap(({ node }) => node ?? []);
   const standard = nodes.filter(({ domain }) => !domain || domain === 'ai.onnx');
   const stranger = standard.find((node) => changed.get(node.op_type ?? '')?.(node, found) === false)?.op_type;
-  const why = found < OLDEST ? `${found}` : stranger && `${found} with ${stranger}, which is another there`;
+  const why = found < OLDEST ? `${found}` : stranger && `${found} with ${stranger}, which has changed since`;
   if (why)
     throw new InputError(
       'onnx',

@@ -6,24 +6,24 @@ import { type BitTensor, bitTensor } from '../../../src/network/tensor.ts';
 import { significant } from '../../../src/numbers.ts';
 
 export interface OneBitWeights {
-  /** Of the weights' shape; where scales go by blocks of an axis, with that axis split into blocks and what is in one. */
+  /** In the shape of the weights; with scales per block, the axis is split into blocks and block size. */
   readonly bits: BitTensor;
-  /** Of a shape that broadcasts to that of the bits. */
+  /** In a shape that broadcasts to that of the bits. */
   readonly scale: { readonly shape: readonly number[]; readonly data: Float64Array };
-  /** Largest difference of a weight from sign * scale, as a part of the scale; 0 is bit for bit. */
+  /** Largest difference of a weight from sign * scale, relative to the scale; 0 is bit for bit. */
   readonly error: number;
 }
 
-/** Weights for each scale that are worth it: with fewer, scales take more than the bits. */
+/** Fewest weights per scale: with fewer, scales take more space than the bits. */
 const MIN_BLOCK = 8;
-/** As far from two values as this, weights are rounded rather than of many values: the reason says how to pack them. */
+/** Within this distance of two values, weights count as rounded, and the reason says how to pack them. */
 const NEAR = 1e-3;
 
 /**
  * Splits weights W into bits and scales such that sign * scale equals W: bit for bit, or within `tolerance` of the scale.
- * As few scales as will do: one, one for each index of an axis (of equal counts the first of `axes`), or one for each block of an axis,
- * with and without the first of `axes`: the scales of grouped kernels, and of language models that have one for every 128 inputs.
- * @returns the reason when that cannot be
+ * Uses as few scales as possible: one, one per index of an axis (on ties the first of `axes`), or one per block of an axis,
+ * with and without the first of `axes`, as for grouped kernels and for language models with one scale per 128 inputs.
+ * @returns the reason when that is impossible
  */
 export function splitWeights(
   weights: ArrayLike<number>,
@@ -45,7 +45,7 @@ export function splitWeights(
 /** Which weights share a scale: the split shape, and which of its axes the scales have. */
 interface Grouping {
   readonly dims: readonly number[];
-  /** Of the scales: as long as `dims`, with 1 where they are repeated; [] for a single one. */
+  /** Shape of the scales: as long as `dims`, with 1 where they repeat; [] for a single scale. */
   readonly shape: readonly number[];
 }
 
@@ -59,7 +59,7 @@ function* groupings(dims: readonly number[], axes: readonly number[]): Generator
   for (const channel of [undefined, axes[0]])
     for (const [axis, size] of dims.entries()) {
       if (axis === channel) continue;
-      const at = channel !== undefined && channel > axis ? channel + 1 : channel; // behind the axis that is split
+      const at = channel !== undefined && channel > axis ? channel + 1 : channel; // after the split axis
       for (let block = Math.floor(size / 2); block >= 1; block--) {
         if (size % block !== 0) continue;
         const split = [...dims.slice(0, axis), size / block, block, ...dims.slice(axis + 1)];
@@ -69,14 +69,14 @@ function* groupings(dims: readonly number[], axes: readonly number[]): Generator
     }
 }
 
-/** |w| of each group, when within the tolerance it is one. */
+/** |w| per group, if it is a single value within the tolerance. */
 function magnitudes(
   weights: ArrayLike<number>,
   { dims, shape }: Grouping,
   tolerance: number,
 ): { scale: Float64Array; error: number } | undefined {
   const strides = dims.map((_, axis) => elements(dims.slice(axis + 1)));
-  // Few axes have scales: the index of a weight's scale is a sum over those.
+  // Only a few axes have scales: the index of a weight's scale is a sum over those.
   const kept = shape.flatMap((size, axis) =>
     size > 1 ? [{ stride: strides[axis] as number, size, step: elements(shape.slice(axis + 1)) }] : [],
   );
@@ -94,12 +94,12 @@ function magnitudes(
   return { scale: low.map((least, group) => (least + (high[group] as number)) / 2), error };
 }
 
-/** Of the middle of two magnitudes, relative to it. */
+/** Distance of two magnitudes from their middle, relative to it. */
 function errorOf(low: number, high: number): number {
   return high === low ? 0 : (high - low) / (high + low);
 }
 
-/** 1 where w is positive or +0: unlike the rule of our own networks it tells -0 from +0, so that nothing changes. */
+/** 1 where w is positive or +0: unlike in our own networks, -0 and +0 differ, so that no value changes. */
 export function signBits(weights: ArrayLike<number>): Uint8Array {
   const bits = new Uint8Array(packedLength(weights.length));
   for (let i = 0; i < weights.length; i++) {
@@ -129,7 +129,7 @@ function describeValues(weights: ArrayLike<number>, dims: readonly number[], axe
   return zeros > 0 ? `takes more than three values, ${zeros} of them zero` : 'takes more than three values';
 }
 
-/** To a power of ten that leaves room for a runtime's own rounding. */
+/** Rounds up to a power of ten that leaves room for a runtime's own rounding. */
 function roundUp(error: number): string {
   return `${Math.max(1e-6, Number(`1e${Math.ceil(Math.log10(error))}`))}`.replace('0.000001', '1e-6');
 }

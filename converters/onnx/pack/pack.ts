@@ -1,4 +1,4 @@
-/** One-bit weights of any ONNX model, stored as bits. */
+/** Stores the one-bit weights of any ONNX model as bits. */
 import { DataType, decodeModel, encodeModel, type FunctionProto, type ModelProto, toNumber } from '../../../proto/onnx.ts';
 import { InputError } from '../../../src/errors.ts';
 import { elements } from '../../../src/formats/shape.ts';
@@ -18,13 +18,13 @@ import { type OneBitWeights, splitWeights } from './opposite-values.ts';
 import { type Kept, replaceWeights } from './replace-weights.ts';
 
 export interface PackOptions {
-  /** Takes weights for one bit that are as near to two opposite values as this part of their size; 0, the default, is bit for bit. */
+  /** Also packs weights within this relative distance of two opposite values; 0, the default, is bit for bit. */
   readonly tolerance?: number | undefined;
-  /** Leaves weights alone that stand among the graph's inputs: callers may feed others. By default they are taken as they stand. */
+  /** Does not pack weights that are also graph inputs, which callers may override. By default they are packed. */
   readonly keepDefaults?: boolean | undefined;
-  /** Unpack by standard operators in the graph, not by the functions UnpackSign and Scale. */
+  /** Unpack with standard operators in the graph instead of the functions UnpackSign and Scale. */
   readonly inline?: boolean | undefined;
-  /** Without it a model that has external data is refused. */
+  /** Needed for a model with external data. */
   readonly external?: ExternalData | undefined;
 }
 
@@ -34,11 +34,11 @@ export interface Packed {
   readonly op: string;
   readonly shape: readonly number[];
   readonly weights: number;
-  /** Number of scales: 1, or one for each channel or block. */
+  /** Number of scales: 1, or one per channel or block. */
   readonly scales: number;
-  /** Largest difference of a weight from what was stored, as a part of its size; 0 but where a tolerance was asked for. */
+  /** Largest relative difference of a weight from its stored value; 0 without a tolerance. */
   readonly error: number;
-  /** Bytes of the stored tensors that the weights were made of, and that they are made of now. */
+  /** Bytes of the stored tensors that make the weights, before and after. */
   readonly bytesBefore: number;
   readonly bytesAfter: number;
 }
@@ -51,24 +51,24 @@ export interface ModelFile {
 
 export interface PackedFile extends ModelFile {
   readonly packed: readonly Packed[];
-  /** Layers whose weights were left as they are, and why. */
+  /** Layers that were not packed, and why. */
   readonly kept: readonly Kept[];
 }
 
-/** What the operators that unpack need: Slice with its bounds as inputs. */
+/** Operator set needed for unpacking: Slice with bounds as inputs. */
 export const MIN_OPSET = 10;
-/** Model-local functions came with version 8; since 4 stored tensors need not be inputs. */
+/** IR versions: model-local functions came with 8; since 4, stored tensors need not be inputs. */
 const MIN_IR_VERSION = { functions: 8, inline: 4 };
-/** What two nodes and three tensors take beside their values and names, about. */
+/** Approximate bytes of two nodes and three tensors, without values and names. */
 const OVERHEAD = 200;
 
 /**
  * Finds the weights of Conv, ConvTranspose, Gemm, MatMul, RNN, GRU, LSTM and of embeddings (Gather) that take two opposite values,
- * +-s, and stores them as bits and scales that unpack to the same values, bit for bit. s is one for the tensor, for each channel,
- * or for each block of an axis; weights are stored as they are, or made by Sign, Where, BipolarQuant and the like; of float32,
- * float16, bfloat16 or float64, or int8 +-1 behind DequantizeLinear; in the model's graph, or in those of If, Loop and Scan.
- * Everything else is written as it was read, but that operator sets 7 to 9 become 10; stored tensors that nothing uses any more are left out.
- * @throws InputError when the file is no ONNX model, is damaged, or holds no such weights
+ * +-s, and stores them as bits and scales that unpack to the same values, bit for bit. There is one s per tensor, per channel,
+ * or per block of an axis. Weights may be stored, or computed by Sign, Where, BipolarQuant and the like; as float32,
+ * float16, bfloat16 or float64, or int8 +-1 before DequantizeLinear; in the model's graph, or in those of If, Loop and Scan.
+ * Everything else is written as read, except that operator sets 7 to 9 become 10 and unused stored tensors are removed.
+ * @throws InputError when the file is not an ONNX model, is damaged, or holds no such weights
  */
 export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFile {
   const { inline: isInline = false, external, tolerance = 0, keepDefaults } = options;
@@ -101,10 +101,10 @@ export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFil
   return { model: encodeModel(model), data, packed: rows, kept };
 }
 
-/** Adds what makes the weights, in their type and shape; the last node is the one that ends it. */
+/** Adds the nodes that make the weights, in their type and shape; the last node computes the result. */
 function addKernel(graph: Graph, form: Form, name: string, { bits, scale }: OneBitWeights, { type, dims }: Constant): void {
-  if (type === DataType.INT8) return void int8Signs(graph, name, bits, 'cast');
-  const isDouble = type === DataType.DOUBLE; // float32 cannot hold its scales: they multiply behind the cast
+  if (type === DataType.INT8) return void int8Signs(graph, name, bits);
+  const isDouble = type === DataType.DOUBLE; // float32 cannot hold its scales: they multiply after the cast
   const scales = isDouble ? Float32Array.of(1) : Float32Array.from(scale.data);
   let { weights } = form.kernel(graph, name, bits, floatTensor(isDouble ? [] : scale.shape, scales));
   if (type !== DataType.FLOAT) weights = graph.node('Cast', [weights], `${name}.cast`, { to: type });
@@ -113,27 +113,27 @@ function addKernel(graph: Graph, form: Form, name: string, { bits, scale }: OneB
   if (bits.shape.length !== dims.length) graph.node('Reshape', [weights, graph.int64s(`${name}.dims`, dims)], `${name}.joined`);
 }
 
-/** Names of the new tensors start with it: in files of ours, the layer's name, so that they are those of an export. */
+/** Prefix of the names of new tensors: in our files the layer's name, as in an export. */
 function prefixOf(tensor: string): string {
   return tensor.replace(/(?<=.)\.kernel$/, '');
 }
 
-/** The last node makes the weights: it takes the name by which the graph knows them. */
+/** The last node computes the weights: it gets their name in the graph. */
 function nameLast(nodes: { output?: string[] | null }[], tensor: string): void {
   const last = nodes.at(-1);
   if (last) last.output = [tensor];
 }
 
 /**
- * Corrects what a file of this project says of its form once its weights are stored in another; changes `model`.
- * A form that rounds activations stays what it is, however its weights are stored.
+ * Updates the form in the metadata of a file of this project after its weights changed form; changes `model`.
+ * A form that rounds activations keeps its name, however its weights are stored.
  */
 export function restateForm(model: ModelProto, form: FormName): void {
   for (const entry of model.metadata_props ?? [])
     if (entry.key === 'wrn.form' && Object.hasOwn(forms, entry.value ?? '')) entry.value = form;
 }
 
-/** The error of a file in which nothing can be changed; it names up to three layers and why, and carries all of them. */
+/** The error for a file in which nothing can be changed; the message names up to three layers with reasons, `kept` has all. */
 export class NothingToPackError extends InputError {
   constructor(
     expected: string,
@@ -147,7 +147,7 @@ export class NothingToPackError extends InputError {
 
 const SHOWN = 3;
 
-/** Before version 4 a stored tensor had to be among the inputs and was constant all the same; later it would be a default. */
+/** Before version 4, a stored tensor had to be an input as well and was constant; later, such a tensor is a default. */
 function liftIrVersion(model: ModelProto, version: number): void {
   const before = toNumber(model.ir_version, 'ir_version');
   if (before >= version) return;
@@ -157,7 +157,7 @@ function liftIrVersion(model: ModelProto, version: number): void {
   model.graph.input = (model.graph.input ?? []).filter(({ name }) => !stored.has(name));
 }
 
-/** The functions in the model's own version of the standard operators: onnx asks that they agree. */
+/** The functions with the model's version of the standard operators: onnx requires that they agree. */
 function addFunctions(model: ModelProto, opset: number): void {
   const there = new Set((model.functions ?? []).filter(({ domain }) => domain === DOMAIN).map(({ name }) => name));
   const missing = packed.functions.filter(({ name }) => !there.has(name));

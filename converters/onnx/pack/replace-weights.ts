@@ -1,4 +1,4 @@
-/** Finds the weights of a model's layers and replaces how they are stored; everything else stays as it was. */
+/** Finds the weights of a model's layers and replaces how they are stored; everything else stays unchanged. */
 import { DataType, type GraphProto, type ModelProto, toNumber } from '../../../proto/onnx.ts';
 import type { ReadExternal } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
@@ -17,7 +17,7 @@ export interface Kept {
   readonly reason: string;
 }
 
-/** Adds to `graph` what makes the tensor `slot.tensor`, or says why not. */
+/** Adds to `graph` the nodes that make the tensor `slot.tensor`, or returns why not. */
 export type Replace = (graph: Graph, slot: Slot, weights: Constant) => string | undefined;
 
 export interface ReplaceOptions {
@@ -25,12 +25,12 @@ export interface ReplaceOptions {
   readonly keepDefaults?: boolean | undefined;
 }
 
-/** Types of weights: of layers that compute with floats, and of those behind DequantizeLinear in 8-bit networks. */
+/** Types of weights: in layers that compute with floats, and before DequantizeLinear in 8-bit networks. */
 const WEIGHTS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE, DataType.INT8]);
 
 /**
  * Replaces weights of the standard operators, in the model's graph and in those of If, Loop and Scan. Weights are replaced where
- * they are stored or computed, which may be around the layer's graph. Changes `model`; returns what was left alone, and why.
+ * they are stored or computed, which may be in an outer graph. Changes `model`; returns which layers were not changed, and why.
  */
 export function replaceWeights(model: ModelProto, { read, keepDefaults }: ReplaceOptions, replace: Replace): Kept[] {
   const main = model.graph as GraphProto;
@@ -50,7 +50,7 @@ export function replaceWeights(model: ModelProto, { read, keepDefaults }: Replac
       done.add(slot.tensor);
       const { tensor, layer, op } = slot;
       const value = owner.value(tensor);
-      const isTable = op === 'Gather'; // one that holds no weights is no layer
+      const isTable = op === 'Gather'; // a table without weights is not a layer
       if (value.kind === 'unknown') {
         if (value.reason && !isTable) kept.push({ tensor, layer, op, reason: value.reason });
         continue;
@@ -67,7 +67,7 @@ export function replaceWeights(model: ModelProto, { read, keepDefaults }: Replac
   return kept;
 }
 
-/** A graph and the graphs inside its nodes, each with what it sees of those around it. */
+/** A graph and the graphs inside its nodes, each with the outer names it sees. */
 export function scopesOf(graph: GraphProto, options: ConstantsOptions, parent?: Constants): Constants[] {
   const own = new Constants(graph, options, parent);
   return [own, ...(graph.node ?? []).flatMap(graphsOf).flatMap((inner) => scopesOf(inner, options, own))];
@@ -79,14 +79,14 @@ function countOf(names: readonly string[]): ReadonlyMap<string, number> {
   return counts;
 }
 
-/** Operators that lay the same values out anew. */
+/** Operators that only change the layout of values. */
 const LAYOUT: ReadonlySet<string> = new Set(['Transpose', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity']);
-/** Longest chain of those that makes sense. */
+/** Longest chain of these operators to follow. */
 const MAX_CHAIN = 8;
 
 /**
- * The slot of what is replaced: the tensor behind the layout where something else reads it too, as an embedding that is also
- * the last layer's matrix, or both would be stored; and the 8-bit one where the layer runs in 8 bits.
+ * The slot to replace: the tensor before the layout change if something else reads it too, such as an embedding that is also
+ * the last layer's matrix, so that it is not stored twice; and the 8-bit tensor if the layer runs in 8 bits.
  */
 function atSource(slot: Slot, scope: Constants, uses: ReadonlyMap<string, number>): Slot {
   const quantized = scope.producer(slot.tensor);
@@ -102,7 +102,7 @@ function atSource(slot: Slot, scope: Constants, uses: ReadonlyMap<string, number
   return source === slot.tensor ? slot : { ...slot, tensor: source, axes: (dims) => [...dims.keys()] };
 }
 
-/** Layers of model-local functions whose weights stand in the function, or are made in it of its parameters. */
+/** Layers of model-local functions whose weights are stored in the function, or computed in it from its parameters. */
 function functionLayers({ functions }: ModelProto, parameters: WeightParameters): Kept[] {
   return (functions ?? []).flatMap(({ name, node }) => {
     const stored = new Set((node ?? []).filter(({ op_type }) => op_type === 'Constant').flatMap(({ output }) => output ?? []));
@@ -111,10 +111,10 @@ function functionLayers({ functions }: ModelProto, parameters: WeightParameters)
   });
 }
 
-/** Domains of the standard operators, and of those that make weights. */
+/** Domains of the standard operators, and of operators that compute weights. */
 const KNOWN_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx', DOMAIN, ...QUANTIZER_DOMAINS]);
 
-/** Other operators and functions that read stored matrices or kernels: whether they multiply with them is not known here. */
+/** Other operators and functions that read stored matrices or kernels; whether they multiply with them is unknown. */
 function foreignLayers({ initializer, node }: GraphProto, functions: WeightParameters): Kept[] {
   const stored = new Set(
     (initializer ?? []).filter((t) => t.data_type === DataType.FLOAT && dimsOf(t).length >= 2).map(({ name }) => name),

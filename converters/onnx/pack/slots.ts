@@ -1,4 +1,4 @@
-/** Where layers take their weights. */
+/** The inputs through which layers take their weights. */
 import type { FunctionProto, ModelProto, NodeProto } from '../../../proto/onnx.ts';
 import { attribute } from '../nodes.ts';
 
@@ -11,7 +11,7 @@ export interface Slot {
   readonly op: string;
   /** Axes of the tensor that may carry a scale each, the output channels first. */
   readonly axes: (dims: readonly number[]) => number[];
-  /** What the layer multiplies them with; undefined where a function knows. */
+  /** Name of the activations that they are multiplied with; undefined inside a function. */
   readonly activations?: string | undefined;
 }
 
@@ -44,7 +44,7 @@ export function slotsOf(node: NodeProto, functions: WeightParameters): Slot[] {
     case 'GRU':
     case 'LSTM':
       return [...weights(1, () => 1), ...weights(2, () => 1)];
-    case 'Gather': // an embedding: a row for each index
+    case 'Gather': // an embedding: one row per index
       return weights(0, () => 0);
     default:
       return [];
@@ -57,7 +57,7 @@ export function functionKey(domain: string | null | undefined, name: string | nu
   return `${domain ?? ''}::${name}`;
 }
 
-/** Follows the parameters of functions into the layers of their bodies, and of the functions that these call. */
+/** Follows the parameters of functions into the layers of their bodies, and into the functions that these call. */
 export function weightParameters({ functions }: ModelProto): WeightParameters {
   const bodies = new Map((functions ?? []).map((f) => [functionKey(f.domain, f.name), f]));
   const found = new Map<string, ReadonlyMap<number, Pick<Slot, 'op' | 'axes'>>>();
@@ -79,7 +79,7 @@ export function weightParameters({ functions }: ModelProto): WeightParameters {
   return found;
 }
 
-/** Of its output when it has none of its own. */
+/** The name of the node, or of its output when it has none. */
 export function nameOf({ name, output }: NodeProto): string {
   return name || output?.[0] || '';
 }

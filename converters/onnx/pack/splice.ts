@@ -1,23 +1,23 @@
-/** Puts what makes weights in another way into a graph, and takes out what nothing uses any more. */
+/** Inserts new nodes that make weights into a graph, and removes what is no longer used. */
 import type { GraphProto, NodeProto, TensorProto } from '../../../proto/onnx.ts';
 import type { Graph } from '../graph.ts';
 import { graphsOf, readsOf, usesOf } from '../nodes.ts';
 
-/** What is new in a graph, and the tensors that it makes in place of the stored or computed ones. */
+/** New nodes and tensors of a graph, and the tensors that they replace. */
 export interface Change {
   readonly added: Graph;
   readonly replaced: ReadonlySet<string>;
 }
 
 /**
- * Puts the new nodes and tensors into the graphs, and takes out those that made the replaced tensors and serve nothing else.
- * Replaced tensors keep their names; other new ones get names that the model does not have yet.
+ * Inserts the new nodes and tensors into the graphs, and removes those that only served the replaced tensors.
+ * Replaced tensors keep their names; other new tensors get names that the model does not have yet.
  */
 export function splice(main: GraphProto, changes: ReadonlyMap<GraphProto, Change>): void {
   spliceGraph(main, changes, namesOf(main));
 }
 
-/** @returns names of the graphs around this one that it reads no more */
+/** @returns outer names that this graph no longer reads */
 function spliceGraph(graph: GraphProto, changes: ReadonlyMap<GraphProto, Change>, taken: Set<string>): string[] {
   const released = (graph.node ?? []).flatMap(graphsOf).flatMap((inner) => spliceGraph(inner, changes, taken));
   const { added, replaced } = changes.get(graph) ?? { added: undefined, replaced: new Set<string>() };
@@ -53,13 +53,13 @@ function spliceGraph(graph: GraphProto, changes: ReadonlyMap<GraphProto, Change>
   if (goneTensors.size > 0 || added) {
     graph.initializer = [...(graph.initializer ?? []).filter(({ name }) => !goneTensors.has(name ?? '')), ...initializers];
     graph.node = [...nodes, ...(graph.node ?? []).filter((node) => !goneNodes.has(node))];
-    // A stored tensor may stand among the inputs; without its values it would have to be fed, and one that a node makes cannot be.
+    // A stored tensor may be listed as an input; without its values a caller would have to feed it.
     graph.input = (graph.input ?? []).filter(({ name }) => !produced.has(name ?? '') && !goneTensors.has(name ?? ''));
   }
   return around;
 }
 
-/** Renames what would take a name that the model has already; the replaced tensors keep theirs. */
+/** Renames new tensors whose names the model already has; replaced tensors keep theirs. */
 function withFreshNames(
   { nodes, initializers }: Graph,
   taken: Set<string>,

@@ -1,4 +1,4 @@
-/** Packed weights back to what they were before. */
+/** Turns packed weights back into plain tensors. */
 import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from '../../../proto/onnx.ts';
 import { relocate, requireExternal } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
@@ -22,8 +22,8 @@ export interface UnpackedFile extends ModelFile {
 }
 
 /**
- * Replaces the weights that `packOnnx` or an export stored as bits, of either form, by the same values in their type.
- * @throws InputError when the file is no ONNX model, is damaged, or holds no packed weights
+ * Replaces the weights that `packOnnx` or an export stored as bits, in either form, by the same values in their original type.
+ * @throws InputError when the file is not an ONNX model, is damaged, or holds no packed weights
  */
 export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
   const model = decodeModel(file);
@@ -43,7 +43,7 @@ export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'in
   return { model: encodeModel(model), data, unpacked };
 }
 
-/** Removes the functions that nothing calls any more. */
+/** Removes functions that are no longer called. */
 function removeFunctions(model: ModelProto): void {
   const calls = (nodes: GraphProto['node'] | FunctionProto['node']): boolean =>
     (nodes ?? []).some((node: NodeProto) => node.domain === DOMAIN || graphsOf(node).some((inner) => calls(inner.node)));

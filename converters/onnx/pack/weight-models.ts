@@ -1,4 +1,4 @@
-/** Models that compute nothing but weights: how a runtime says what the weights of a layer are. */
+/** Models that compute only weights, so that a runtime can tell the weights of a layer. */
 import { DataType, type GraphProto, type ModelProto, type NodeProto, type TensorProto, toNumber } from '../../../proto/onnx.ts';
 import { localTensor, type ReadExternal } from '../external-data.ts';
 import { node } from '../graph.ts';
@@ -6,20 +6,20 @@ import { readsOf } from '../nodes.ts';
 import type { Constants } from './constants.ts';
 import { scopesOf } from './replace-weights.ts';
 
-/** Name of the output of a weight model: float32, or float64 where the weights are. */
+/** Name of the output of a weight model: float32, or float64 for float64 weights. */
 export const WEIGHTS = 'wrn.weights';
 
 export interface WeightModel {
   readonly tensor: string;
   /** ONNX data type of the weights. */
   readonly type: number;
-  /** Takes nothing, gives WEIGHTS. */
+  /** No inputs; its output is WEIGHTS. */
   readonly model: ModelProto;
 }
 
 /**
- * For each of these tensors, in each graph of the model that stores or computes it, a model of what makes it alone: weights are
- * compared one at a time, whatever the model takes and however large it is.
+ * For each of these tensors, in each graph of the model that stores or computes it, a model that computes this tensor only: weights are
+ * compared one at a time, whatever inputs the model has and however large it is.
  */
 export function* weightModels(model: ModelProto, tensors: ReadonlySet<string>, read: ReadExternal | undefined): Generator<WeightModel> {
   const scopes = scopesOf(model.graph as GraphProto, { irVersion: toNumber(model.ir_version, 'ir_version'), read });

@@ -3,7 +3,7 @@ import { openOneBit } from '../../runtime/onebit.ts';
 import { type RandomTimer, randomTimer } from '../../runtime/random-run.ts';
 import { type ModelInput, type Output, type Runtime, type RuntimeSession, requireImages, runBatch } from '../../runtime/runtime.ts';
 
-/** Of onnxruntime-web, or our own runtime. */
+/** A provider of onnxruntime-web, or our own runtime. */
 export type Provider = 'wasm' | 'webgpu' | 'webgl' | 'onebit';
 
 export interface PageOpen {
@@ -38,7 +38,7 @@ const NO_FALLBACK = { session: { disable_cpu_ep_fallback: '1' } };
 interface Running {
   readonly detail: string;
   run(images: Uint8Array, count: number): Promise<{ outputs: Readonly<Record<string, Output>>; seconds: number }>;
-  /** Absent where a runtime takes images alone. */
+  /** Absent when a runtime takes images only. */
   readonly time?: RandomTimer;
 }
 
@@ -63,7 +63,7 @@ const page: Page = {
     return { outputs: Object.fromEntries(encoded), seconds };
   },
   async time(batch, sizes) {
-    if (!running?.time) throw new Error(running ? 'this runtime takes images alone' : 'no model is open');
+    if (!running?.time) throw new Error(running ? 'this runtime takes images only' : 'no model is open');
     return running.time(batch, sizes);
   },
 };

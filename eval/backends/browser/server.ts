@@ -24,19 +24,19 @@ export interface PageServer {
 
 /** The page's own files. */
 const pageFiles = new Set(['index.html', 'page.js']);
-/** Those of onnxruntime-web that a page loads. */
+/** Files of onnxruntime-web that a page loads. */
 const RUNTIME_FILE = /^ort[\w.-]*\.(mjs|wasm)$/;
 
 /**
  * Serves the page with `model`, on a free port of 127.0.0.1. Every path begins with a secret, so that other users and other
- * pages of this machine get nothing; a name that somebody lets point to 127.0.0.1 is no host of this server.
+ * pages on this machine get nothing; host names that resolve to 127.0.0.1 are refused.
  */
 export async function servePage(model: Uint8Array): Promise<PageServer> {
   const runtime = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
   const secret = randomBytes(16).toString('hex');
   let origin = '';
   const server = createServer((request, response) => {
-    const refuse = (status: number) => response.writeHead(status, { ...isolation, Connection: 'close' }).end(() => request.destroy()); // a body is not read
+    const refuse = (status: number) => response.writeHead(status, { ...isolation, Connection: 'close' }).end(() => request.destroy()); // the request body is not read
     const [path = '/'] = (request.url ?? '/').split('?'); // no URL object: it throws at `//`
     const { host, origin: asking } = request.headers;
     if (`http://${host}` !== origin || (asking !== undefined && asking !== origin) || !path.startsWith(`/${secret}/`)) return refuse(403);

@@ -113,13 +113,13 @@ export const wasm = onnxBackend({
 });
 
 export const onebit: Backend = {
-  title: 'kernels of our own for one-bit weights, wasm',
+  title: 'our own kernels for one-bit weights, wasm',
   oneBitOnly: true,
   async open(model, _input, { threads }) {
-    readOneBitFile(model); // here, what is wrong with the file is told from what the machine lacks
+    readOneBitFile(model); // first, so that errors of the file differ from those of the machine
     return openChild({
       name: 'onebit',
-      advice: 'It needs a Node with WebAssembly SIMD',
+      advice: 'It needs a Node version with WebAssembly SIMD',
       request: { kind: 'open', runtime: 'wrn-onnx/onebit', model, threads },
     });
   },

@@ -38,7 +38,7 @@ function shellWord(argument: string): string {
 
 /**
  * Results of other files on `data`, to show beside this one.
- * @throws InputError for a file that is no result, or a result on other data
+ * @throws InputError for a file that is not a result, or a result on other data
  */
 export async function readReports(paths: readonly string[], data: string): Promise<Report[]> {
   const reports: Report[] = [];

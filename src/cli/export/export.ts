@@ -15,7 +15,7 @@ import { grouped, significant } from '../../numbers.ts';
 import { hasPackage } from '../../packages.ts';
 import { formatOption, fraction, naturalNumber } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
-import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
+import { OUTPUT_HELP, type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from '../shared/source.ts';
 import { describeFp16, exportFp16, type Fp16Flags } from './fp16.ts';
@@ -39,7 +39,7 @@ interface Flags extends Int8Flags, Fp16Flags, SourceFlags {
 
 export function command(): Command {
   return addSourceOptions(new Command('export'))
-    .requiredOption('-o, --output <file>', 'ONNX file to write')
+    .requiredOption('-o, --output <file>', `ONNX file to write; ${OUTPUT_HELP}`)
     .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), ...Object.keys(rounding)]).default('packed'))
     .addOption(new Option('--for <target>', targetHelp()).choices(targetNames).conflicts('form'))
     .addOption(

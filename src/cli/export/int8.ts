@@ -43,8 +43,8 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
   try {
     const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
     const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });
-    const { indices }: Partial<Target> = flags.for ? targets[flags.for] : {};
-    const file = toInt8Onnx(model, { ranges, input: flags.input, indices });
+    const { signs }: Partial<Target> = flags.for ? targets[flags.for] : {};
+    const file = toInt8Onnx(model, { ranges, input: flags.input, ...signs });
     const verification = await verifyInt8(file, {
       model,
       ranges,

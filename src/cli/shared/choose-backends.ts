@@ -54,7 +54,7 @@ export async function workingBackends(flags: BackendFlags, options: BackendOptio
 }
 
 export function sayMissing(name: BackendName, reason: string): void {
-  say(`not on this machine: ${name}: ${reason}`);
+  say(`skipped ${name}: ${reason}`);
 }
 
 function oneBitOnly(name: BackendName): boolean {

@@ -11,7 +11,7 @@ export async function readInput(path: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      throw new InputError('file', path, 'expected a file, got no such file', { cause: error }); // a folder would not do
+      throw new InputError('file', path, 'expected a file, got no such file', { cause: error }); // the general message would also suggest a folder
     throw fileError(path, error);
   }
 }

@@ -47,7 +47,7 @@ export function externalReader(path: string): ReadExternal {
   };
 }
 
-/** A model could name any file of this machine; only those beside it are read, links followed. */
+/** A model could name any file on this machine; only files in its folder are read, links followed. */
 function resolveInside(folder: string, location: string): string {
   const where = `external data ${location}`;
   if (isAbsolute(location)) throw new InputError('onnx', where, "expected a path inside the model's folder, got an absolute one");

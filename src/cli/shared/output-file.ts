@@ -1,5 +1,5 @@
 /**
- * Writing a result so that nothing is lost or half-written. A regular file appears by one rename of a temporary one beside it;
+ * Writing a result so that nothing is lost or half-written. A regular file is written to a temporary file beside it, then renamed;
  * devices and pipes are written through; everything else is refused. A symbolic link is followed.
  */
 import { accessSync, type BigIntStats, constants, fstatSync, lstatSync, realpathSync, rmSync, statSync } from 'node:fs';

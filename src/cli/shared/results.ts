@@ -18,7 +18,7 @@ function escaped(character: string): string {
   return Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('');
 }
 
-/** Says something beside the result, in one line on stderr. */
+/** Prints one line on stderr, separate from the result. */
 export function say(line: string): void {
   process.stderr.write(`${printable(line)}\n`);
 }

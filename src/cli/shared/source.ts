@@ -80,7 +80,7 @@ async function refuseByName(path: string): Promise<void> {
     throw new InputError(
       'source',
       path,
-      'expected a network, got the external data of an ONNX model. Name the .onnx file beside it to pack or eval',
+      'expected a network, got the external data of an ONNX model. Give the .onnx file beside it to pack or eval',
     );
   const names = await readdir(path).catch(() => undefined); // not a folder
   if (names) throw new InputError('source', path, `expected a file, got ${describeFolder(names)}`);
@@ -101,7 +101,7 @@ export interface Network {
 
 /**
  * A network to run: an ONNX file with its external data, or any source or shipped network, exported in memory with the defaults of `export`.
- * @throws InputError when it cannot be read or is no image classifier
+ * @throws InputError when it cannot be read or is not an image classifier
  */
 export async function readNetwork(named: string): Promise<Network> {
   const path = networkPath(named);

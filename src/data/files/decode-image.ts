@@ -5,34 +5,34 @@ import { luma } from '../../network/luma.ts';
 import { loadPackage } from '../../packages.ts';
 import type { ImageShape } from '../dataset.ts';
 
-/** 100 megapixels: above any camera, and what decoding may take stays below half a gigabyte. */
+/** 100 megapixels: more than any camera has, and decoding stays below half a gigabyte. */
 const MAX_PIXELS = 1e8;
 
-/** Names of the files that `decodeImage` reads. */
+/** File names that `decodeImage` supports. */
 export const IMAGE_FILE = /\.(png|jpe?g|jfif|webp|gif|tiff?|avif)$/i;
 /** The same in words, for help and errors. */
 export const IMAGE_FORMATS = 'PNG, JPEG, WebP, GIF, TIFF, AVIF';
 
-/** What is behind transparent pixels. */
+/** Background for transparent pixels. */
 const BACKGROUND = '#ffffff';
 
-/** What is cut out of a scaled image. */
+/** A crop of a scaled image. */
 export interface Crop {
-  /** Pixels of the scaled image's shorter side; not less than the sides of the crop. */
+  /** Shorter side of the scaled image in pixels, at least the sides of the crop. */
   readonly shorterSide: number;
-  /** Where the crop lies, 0 to 1 of the places that there are: uniform fractions below 1 make all places equally likely, 0.5 is the centre. */
+  /** Position of the crop as fractions 0..1 of the possible offsets; 0.5 is the centre. Uniform fractions below 1 make all offsets equally likely. */
   readonly top: number;
   readonly left: number;
 }
 
 /**
- * Decodes an image file as a viewer shows it: turned as its orientation tag says, on white where it is transparent.
- * Without a crop, an image of the wanted size keeps its pixels; another is scaled so that it covers the size and cut around its centre.
- * A grey image fills three equal channels; a colour image becomes grey by its luma.
- * @param image path or bytes of the file.
- * @param name of the image, for messages.
- * @returns pixels 0..255, shape [channels, height, width].
- * @throws InputError when it cannot be decoded; DeviceError when sharp is not installed.
+ * Decodes an image file as a viewer shows it: rotated by its orientation tag, with white behind transparent pixels.
+ * Without a crop, an image of the requested size keeps its pixels. Another is scaled to cover the size and centre-cropped.
+ * A grey image fills three equal channels. A colour image becomes grey by its luma.
+ * @param image path or bytes of the file
+ * @param name of the image, for errors
+ * @returns pixels 0..255, shape [channels, height, width]
+ * @throws InputError when it cannot be decoded; DeviceError when sharp is not installed
  */
 export async function decodeImage(
   image: string | Uint8Array,
@@ -43,7 +43,7 @@ export async function decodeImage(
   if (channels !== 1 && channels !== 3) throw new UsageError(`image files: expected a network with 1 or 3 input channels, got ${channels}`);
   const { default: sharp } = await loadPackage('sharp');
   try {
-    const bytes = typeof image === 'string' ? await readFile(image) : image; // sharp opens a path anew for its size and its pixels
+    const bytes = typeof image === 'string' ? await readFile(image) : image; // given a path, sharp would open the file twice
     const pipeline = sharp(bytes, { limitInputPixels: MAX_PIXELS }).autoOrient().flatten({ background: BACKGROUND }).toColourspace('srgb');
     const sized = crop ? await scaleAndCut(pipeline, crop, height, width) : pipeline.resize(width, height, { fit: 'cover' });
     const rgb = await sized.raw().toBuffer();
@@ -55,8 +55,8 @@ export async function decodeImage(
 }
 
 /**
- * Size of an image file, as it is stored; channels are 1 of a grey image and 3 of all others.
- * @throws InputError when it is no image
+ * Stored size of an image file. A grey image has 1 channel, all others have 3.
+ * @throws InputError when it is not an image
  */
 export async function imageShape(image: Uint8Array, name: string): Promise<ImageShape> {
   const { default: sharp } = await loadPackage('sharp');

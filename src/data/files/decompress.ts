@@ -1,4 +1,4 @@
-/** Compressed files as streams; the format is known by its first bytes, never by the file's name. */
+/** Compressed files as streams. The format is detected by the first bytes, never by the file name. */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
@@ -6,14 +6,14 @@ import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { InputError } from '../../errors.ts';
 import { fileError } from './file-error.ts';
 
-/** Leading bytes: RFC 1952, section 2.3.1; the .xz file format 1.2, section 2.1.1.1. */
+/** Magic bytes. Sources: RFC 1952, section 2.3.1; the .xz file format 1.2, section 2.1.1.1. */
 const magics = { gzip: [0x1f, 0x8b, 0x08], xz: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] } as const;
 
 export type Compression = keyof typeof magics;
 
 /**
- * How a file is compressed; undefined when it is not.
- * @throws InputError when it cannot be read.
+ * The compression of a file; undefined if it is not compressed.
+ * @throws InputError when it cannot be read
  */
 export async function compressionOf(path: string): Promise<Compression | undefined> {
   try {
@@ -31,8 +31,8 @@ export async function compressionOf(path: string): Promise<Compression | undefin
 }
 
 /**
- * Content of a file, unpacked when it is compressed.
- * @throws InputError when the file cannot be read or its compressed data is damaged or cut short.
+ * Content of a file, decompressed if necessary.
+ * @throws InputError when the file cannot be read, or its compressed data is damaged or truncated
  */
 export async function* decompressed(path: string): AsyncGenerator<Uint8Array, void, undefined> {
   const compression = await compressionOf(path);
@@ -48,13 +48,13 @@ export async function* decompressed(path: string): AsyncGenerator<Uint8Array, vo
   }
 }
 
-/** Deflated data, with zlib's wrapping or raw (RFC 1950, RFC 1951), as it is inside other formats. */
+/** Deflated data inside other formats: with a zlib wrapper (RFC 1950) or raw (RFC 1951). */
 const inflaters = { zlib: createInflate, deflate: createInflateRaw } as const;
 
 /**
- * Content of deflated data.
- * @param path for messages.
- * @throws InputError when it is damaged or cut short.
+ * Inflates deflated data.
+ * @param path for errors
+ * @throws InputError when it is damaged or truncated
  */
 export async function* inflated(
   path: string,
@@ -75,16 +75,16 @@ function unpack(file: Readable, compression: Compression | undefined): AsyncIter
 }
 
 async function* unpackXz(file: Readable): AsyncGenerator<Uint8Array, void, undefined> {
-  const { default: xz } = await import('xz-decompress'); // few uses read archives
+  const { default: xz } = await import('xz-decompress'); // loaded on demand: few commands read archives
   const reader = new xz.XzReadableStream(webStream(file)).getReader();
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
   } finally {
-    await reader.cancel().catch(() => {}); // xz-decompress fails to cancel what it has already finished
+    await reader.cancel().catch(() => {}); // xz-decompress throws when a finished stream is cancelled
   }
 }
 
-/** As Readable.toWeb, which throws outside of any promise when a chunk is read while the stream is cancelled. */
+/** Replaces Readable.toWeb, which throws outside any promise when the stream is cancelled during a read. */
 function webStream(file: Readable): ReadableStream<Uint8Array> {
   const chunks: AsyncIterator<Uint8Array> = file[Symbol.asyncIterator]();
   return new ReadableStream({

@@ -1,4 +1,4 @@
-/** Content that is read from its start to its end, as a file: so that compressed data need not be unpacked anywhere. */
+/** A forward-only stream as a file, so that compressed data need not be unpacked to disk. */
 import { InputError } from '../../errors.ts';
 import type { RandomAccess } from './random-access.ts';
 
@@ -13,7 +13,7 @@ export async function* bytesOf(file: RandomAccess, from: number, to: number): As
   }
 }
 
-/** The first `count` bytes, or all that there are. */
+/** The first `count` bytes, or all bytes if there are fewer. */
 export async function firstBytes(content: AsyncIterable<Uint8Array>, count: number): Promise<Buffer> {
   let start = Buffer.alloc(0);
   for await (const chunk of content) {
@@ -24,14 +24,14 @@ export async function firstBytes(content: AsyncIterable<Uint8Array>, count: numb
 }
 
 /**
- * Reads content at rising positions; what lies between them is passed over. A position before the last one begins anew.
- * Not for two readers at a time.
- * @param begin gives the content from its start.
+ * Reads content at increasing positions and skips the bytes in between. A lower position restarts from the beginning.
+ * Not for concurrent readers.
+ * @param begin returns the content from its start
  */
 export function forwardAccess(path: string, size: number, begin: () => AsyncIterable<Uint8Array>): RandomAccess {
   let content: AsyncIterator<Uint8Array> | undefined;
   let chunk: Uint8Array = new Uint8Array();
-  /** Where the chunk begins. */
+  /** Position of the current chunk. */
   let at = 0;
   const close = async () => {
     await content?.return?.();

@@ -1,20 +1,20 @@
-/** Temporary names that say whose they are: what a killed process leaves behind is cleared by the next one, and blocks nobody. */
+/** Temporary names that identify their process, so that the next process can remove what a killed one left behind. */
 import { createHash, randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { identify, isRunning } from './process-identity.ts';
 
-/** `.wrn-onnx-<process>-<when it started>-<machine and container>-<random>.tmp` */
+/** `.wrn-onnx-<process id>-<start time>-<machine and container>-<random>.tmp` */
 const NAME = /^\.wrn-onnx-(\d{1,10})-(\d+)-([0-9a-f]{12})-[0-9a-f]{12}\.tmp$/;
 
-/** Of another machine or container that shares the disk, whose processes cannot be seen: longer than any write and its check take. */
+/** Age at which a file from another machine or container counts as left behind, since we cannot see its processes. Longer than any write. */
 const FOREIGN_MILLISECONDS = 24 * 60 * 60 * 1000;
 
 interface Identity {
   /** Machine, boot and container. */
   readonly place: string;
-  /** When the process started; 0 where the system does not tell. */
+  /** Start time of the process; 0 if the system does not provide it. */
   readonly start: string;
 }
 
@@ -27,15 +27,15 @@ function digest(place: string): string {
   return createHash('sha256').update(place).digest('hex').slice(0, 12);
 }
 
-/** A file name that no other process and no other call has. Short, so that a target's name may be as long as the file system allows. */
+/** A file name that is unique across processes and calls. It is short and independent of the target's name, which may have the maximum length. */
 export function temporaryName(): string {
   const { place, start } = identity();
   return `.wrn-onnx-${process.pid}-${start}-${digest(place)}-${randomBytes(6).toString('hex')}.tmp`;
 }
 
 /**
- * Removes what processes that are gone left in a folder. What cannot be removed stays: it does no harm.
- * @returns whether another process may still be writing there.
+ * Removes the temporary files of dead processes from a folder. Files that cannot be removed stay and do no harm.
+ * @returns whether another process may still be writing there
  */
 export function sweep(folder: string): boolean {
   const us = identity();
@@ -46,7 +46,7 @@ export function sweep(folder: string): boolean {
     const path = join(folder, name);
     try {
       const { uid, mtimeMs } = lstatSync(path);
-      if (process.getuid && uid !== process.getuid()) continue; // a trap in a folder that others can write, or their own business
+      if (process.getuid && uid !== process.getuid()) continue; // never touch another user's files: in a shared folder they could be a trap
       const gone =
         place === digest(us.place) ? isGone(Number(pid), `${us.place} ${pid} ${start}`) : Date.now() - mtimeMs > FOREIGN_MILLISECONDS;
       if (gone) rmSync(path, { recursive: true, force: true });
@@ -58,7 +58,7 @@ export function sweep(folder: string): boolean {
   return busy;
 }
 
-/** A folder of its own for temporary files, after what killed processes left beside it is cleared. The caller removes it. */
+/** Creates a private temporary folder, and removes those of killed processes beside it. The caller removes the folder. */
 export function makeScratch(parent = tmpdir()): string {
   sweep(parent);
   const path = join(parent, temporaryName());

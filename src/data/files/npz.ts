@@ -1,4 +1,4 @@
-/** Arrays of NumPy's npz files, a zip archive of npy files, as content that is read from its start to its end. */
+/** Arrays of NumPy's npz files (ZIP archives of npy files), read as forward-only streams. */
 import { InputError } from '../../errors.ts';
 import { NPY_HEADER_BYTES, type NpyHeader, readNpyHeader } from '../../formats/npy.ts';
 import { findZipMember, readZipDirectory, ZIP_TAIL_BYTES } from '../../formats/zip.ts';
@@ -8,15 +8,15 @@ import type { RandomAccess } from './random-access.ts';
 
 /** An array of an npz file. */
 export interface StoredArray extends NpyHeader {
-  /** Of the header and the elements. */
+  /** Size of header and elements. */
   readonly bytes: number;
   content(): AsyncIterable<Uint8Array>;
 }
 
 /**
  * Finds an array by its name.
- * @param format for messages
- * @throws InputError when it is not there, or is no plain array
+ * @param format for errors
+ * @throws InputError when it is missing or not a plain array
  */
 export async function findArray(file: RandomAccess, name: string, format: string): Promise<StoredArray> {
   const read = async (offset: number, count: number) => {
@@ -39,7 +39,7 @@ export async function findArray(file: RandomAccess, name: string, format: string
   return { ...readNpyHeader(await firstBytes(content(), NPY_HEADER_BYTES)), bytes: member.size, content };
 }
 
-/** How labels may be stored: bytes each, and how to read one. */
+/** Possible label types: bytes per label, and a function that reads one. */
 const integers: Readonly<Record<string, readonly [bytes: number, read: (view: DataView, at: number) => number]>> = {
   '|u1': [1, (view, at) => view.getUint8(at)],
   '<u2': [2, (view, at) => view.getUint16(at, true)],
@@ -49,8 +49,8 @@ const integers: Readonly<Record<string, readonly [bytes: number, read: (view: Da
 };
 
 /**
- * Reads the array of labels, one for each image, of any integer type.
- * @throws InputError when they are not as many, or one is none of `first` to `first + classes - 1`
+ * Reads an array of labels, one per image, of any integer type.
+ * @throws InputError when their number differs, or one is not in `first` to `first + classes - 1`
  */
 export async function readLabels(
   file: RandomAccess,
@@ -60,7 +60,7 @@ export async function readLabels(
   const labels = await findArray(file, name, format);
   const integer = integers[labels.descr];
   if (!integer || labels.shape.length !== 1 || labels.shape[0] !== length)
-    throw new InputError(format, `${file.path} ${name}`, `expected ${length} integers, one an image, got ${describeArray(labels)}`);
+    throw new InputError(format, `${file.path} ${name}`, `expected ${length} integers, one per image, got ${describeArray(labels)}`);
   const [size, read] = integer;
   requireBytes(file, name, labels, length * size, format);
   const bytes = await firstBytes(labels.content(), labels.bytes);
@@ -78,7 +78,7 @@ export function describeArray({ descr, shape }: NpyHeader): string {
   return `${descr} of ${shape.join(' x ')}`;
 }
 
-/** @throws InputError when an array has more or fewer bytes of elements */
+/** @throws InputError when the elements of an array have another size */
 export function requireBytes(file: RandomAccess, name: string, { bytes, offset }: StoredArray, expected: number, format: string): void {
   if (bytes !== offset + expected)
     throw new InputError(format, `${file.path} ${name}`, `expected ${offset + expected} bytes, got ${bytes}`);

@@ -1,15 +1,15 @@
-/** Whether a process of this machine still runs, safe against reused process numbers and equal host names. */
+/** Whether a process still runs. Robust against reused process ids and equal host names. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /**
- * Text that no other process has: this boot of the machine, the PID namespace (that of the container), the host name, the
- * process number and the time when it started. Undefined where there is no such process, or the system does not tell (all but Linux).
+ * A unique text for a process: boot id, PID namespace (the container's), host name, process id and start time.
+ * Undefined if there is no such process, or the system does not provide these (all except Linux).
  */
 export function identify(pid: number): string | undefined {
   const place = thisPlace();
   try {
-    // after the name in parentheses, from field 3 on: proc_pid_stat(5)
+    // fields from the third on follow the name in parentheses: proc_pid_stat(5)
     const [state, ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /s, '').split(' ');
     return place && `${place} ${pid} ${state === 'Z' || state === 'X' ? 'dead' : fields[18]}`;
   } catch {
@@ -17,7 +17,7 @@ export function identify(pid: number): string | undefined {
   }
 }
 
-/** Whether the process with this identity runs; undefined when that cannot be seen from here. */
+/** Whether the process with this identity runs; undefined if that is not visible from here. */
 export function isRunning(pid: number, identity: string): boolean | undefined {
   const place = thisPlace();
   if (place === undefined || !identity.startsWith(`${place} `)) return undefined;
@@ -31,7 +31,7 @@ export function isRunning(pid: number, identity: string): boolean | undefined {
   }
 }
 
-/** Boot, container and host name; undefined where the system does not tell. */
+/** Boot id, container and host name; undefined if the system does not provide them. */
 function thisPlace(): string | undefined {
   try {
     return [readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), readlinkSync('/proc/self/ns/pid'), hostname()].join(' ');

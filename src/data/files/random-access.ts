@@ -1,4 +1,4 @@
-/** Files read at any position: plain ones as they lie, compressed ones unpacked once. */
+/** Random access to files. Plain files are read in place, compressed ones are unpacked once. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { InputError } from '../../errors.ts';
 import { compressionOf, decompressed } from './decompress.ts';
@@ -6,27 +6,27 @@ import { fileError } from './file-error.ts';
 import { openTemporary, temporaryFileError } from './temporary-file.ts';
 
 export interface RandomAccess {
-  /** For messages. */
+  /** For errors. */
   readonly path: string;
   /** In bytes. */
   readonly size: number;
   /**
    * Fills `into` with the bytes from `position` on.
-   * @throws InputError when the file ends before.
+   * @throws InputError when the file is too short
    */
   read(into: Uint8Array, position: number): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Most that is unpacked for one data set, in bytes: several times the largest set that is published as an archive,
- * and less than what a temporary folder has to spare. Stops decompression bombs.
+ * Limit on unpacked bytes per data set, against decompression bombs. It is several times the largest set that is
+ * published as an archive, and fits into a usual temporary folder.
  */
 export const MAX_UNPACKED_BYTES = 2 ** 31;
 
 /**
- * Opens a file; gzip and xz are unpacked into a temporary file.
- * @throws InputError when it cannot be read or unpacks to more than MAX_UNPACKED_BYTES.
+ * Opens a file. A gzip or xz file is unpacked into a temporary file.
+ * @throws InputError when it cannot be read or unpacks to more than MAX_UNPACKED_BYTES
  */
 export async function openFile(path: string): Promise<RandomAccess> {
   if (await compressionOf(path)) return spool(path, decompressed(path), MAX_UNPACKED_BYTES);
@@ -40,7 +40,7 @@ export async function openFile(path: string): Promise<RandomAccess> {
 
 /**
  * Writes a stream to a temporary file.
- * @throws InputError when there are more than `limit` bytes; UsageError when the temporary folder cannot be written.
+ * @throws InputError when there are more than `limit` bytes; UsageError when the temporary folder is not writable
  */
 export async function spool(path: string, content: AsyncIterable<Uint8Array>, limit: number): Promise<RandomAccess> {
   let file: FileHandle | undefined;

@@ -1,4 +1,4 @@
-/** Where the files of a data set lie: a folder or a tar archive, both seen as files with base names. */
+/** The files of a data set, from a folder or a tar archive. Both appear as files with base names. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../errors.ts';
@@ -8,20 +8,20 @@ import { readTar } from './tar.ts';
 
 export interface DataSource {
   readonly path: string;
-  /** Base names of the files; `.gz` is left away. */
+  /** Base names of the files, without `.gz`. */
   readonly files: ReadonlySet<string>;
-  /** Names of the subfolders. An archive has none. */
+  /** Names of the subfolders; empty for an archive. */
   readonly folders: readonly string[];
   /**
-   * Opens a file by its base name; the caller closes it.
-   * @throws InputError when it is not there or cannot be read.
+   * Opens a file by its base name. The caller closes it.
+   * @throws InputError when it is missing or cannot be read
    */
   open(name: string): Promise<RandomAccess>;
-  /** Frees what was unpacked and not opened. */
+  /** Releases files that were unpacked but not opened. */
   close(): Promise<void>;
 }
 
-/** @throws InputError when the folder cannot be read. */
+/** @throws InputError when the folder cannot be read */
 export async function folderSource(path: string): Promise<DataSource> {
   const { files, folders } = await listFolder(path);
   const present = new Set(files);
@@ -39,8 +39,8 @@ export async function folderSource(path: string): Promise<DataSource> {
 }
 
 /**
- * Names in a folder, sorted by code unit; links count as what they point to, broken ones as files.
- * @throws InputError when the folder cannot be read.
+ * Names in a folder, sorted by code unit. Links count as their targets, broken links as files.
+ * @throws InputError when the folder cannot be read
  */
 export async function listFolder(path: string): Promise<{ files: string[]; folders: string[] }> {
   try {
@@ -58,9 +58,9 @@ export async function listFolder(path: string): Promise<{ files: string[]; folde
 }
 
 /**
- * Reads an archive once and unpacks the files that are asked for.
- * @param wanted base names.
- * @throws InputError when the archive is damaged, holds a wanted file twice or unpacks to more than MAX_UNPACKED_BYTES.
+ * Reads an archive once and unpacks the wanted files.
+ * @param wanted base names
+ * @throws InputError when the archive is damaged, holds a wanted file twice or unpacks to more than MAX_UNPACKED_BYTES
  */
 export async function archiveSource(path: string, wanted: ReadonlySet<string>): Promise<DataSource> {
   const files = new Set<string>();

@@ -6,17 +6,17 @@ import { decompressed } from './decompress.ts';
 
 /**
  * Reads a tar archive, compressed or not, once from start to end.
- * Members are known by their base name, so that no name of the archive ever becomes a path.
- * @param take gets each regular file in order; it reads `content` to its end or leaves it alone.
- * @throws InputError when the archive is damaged or cut short; whatever `take` throws.
+ * Members are identified by base name, so a name in the archive never becomes a path.
+ * @param take gets each regular file in order. It reads `content` to its end or not at all
+ * @throws InputError when the archive is damaged or truncated; passes on errors of `take`
  */
 export async function readTar(path: string, take: (name: string, content: AsyncIterable<Uint8Array>) => Promise<void>): Promise<void> {
-  const { extract } = await import('tar-stream'); // few uses read archives
+  const { extract } = await import('tar-stream'); // loaded on demand: few commands read archives
   const members = extract();
   let taking: Promise<void> = Promise.resolve();
   members.on('entry', ({ name, type }, content, next) => {
     const ended = new Promise<void>((resolve) => content.once('end', () => resolve()));
-    content.on('error', () => {}); // whatever breaks the archive breaks the pipeline below
+    content.on('error', () => {}); // the pipeline below reports the same error
     const isFile = type === 'file' || type === 'contiguous-file';
     taking = isFile ? take(posix.basename(name), content as AsyncIterable<Uint8Array>) : Promise.resolve();
     taking.then(() => {
@@ -27,7 +27,7 @@ export async function readTar(path: string, take: (name: string, content: AsyncI
   try {
     await pipeline(Readable.from(decompressed(path)), members);
   } catch (error) {
-    // what `take` threw comes first: its leaving the content early is what broke the pipeline
+    // prefer an error of `take`: when it stops reading early, the pipeline fails as a consequence
     const cause = await taking.then(
       () => error,
       (thrown: unknown) => (isOurs(thrown) ? thrown : error),
@@ -37,7 +37,7 @@ export async function readTar(path: string, take: (name: string, content: AsyncI
   }
 }
 
-/** Not a complaint of the tar reader about the archive. */
+/** Whether an error is ours or the file system's, rather than the tar reader's. */
 function isOurs(error: unknown): boolean {
   return error instanceof WrnError || (error instanceof Error && 'syscall' in error);
 }

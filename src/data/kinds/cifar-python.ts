@@ -1,6 +1,6 @@
 /**
- * CIFAR-10 and CIFAR-100, Python version: pickled dicts of `data`, uint8 [images, 3072], channels first, row by row, and
- * `labels` or `fine_labels`. Nothing of a pickle is run. Source of the format: https://www.cs.toronto.edu/~kriz/cifar.html
+ * CIFAR-10 and CIFAR-100, Python version: pickled dicts with `data`, uint8 [images, 3072], channels first, row-major, and
+ * `labels` or `fine_labels`. No code in a pickle is executed. Source of the format: https://www.cs.toronto.edu/~kriz/cifar.html
  */
 import { InputError } from '../../errors.ts';
 import { Cursor, latin1 } from '../../formats/cursor.ts';
@@ -14,15 +14,15 @@ import { type ImagePart, openParts } from './image-parts.ts';
 
 const shape: ImageShape = { channels: 3, height: 32, width: 32 };
 const PIXELS = 3 * 32 * 32;
-/** A third more than the largest official file; all of it is held while the pickle is decoded. */
+/** A third more than the largest official file. The whole file is in memory while the pickle is decoded. */
 const MAX_FILE_BYTES = 2e8;
 
 interface CifarPython {
-  /** As in the catalog. */
+  /** Name in the catalog. */
   readonly set: string;
   readonly name: string;
   readonly files: Readonly<Record<Split, readonly string[]>>;
-  /** File of the class names, which tells the set where other files have names that anything may have. */
+  /** File with the class names. It identifies the set, because the other file names are too common. */
   readonly meta?: string;
   /** Key of the labels. */
   readonly labels: string;
@@ -62,7 +62,7 @@ function format(cifar: CifarPython): DatasetFormat {
   };
 }
 
-/** An array as NumPy pickles it: made empty, then filled with its state. */
+/** An array as NumPy pickles it: created empty, then filled from its state. */
 class NumpyArray {
   shape: PickleValue = null;
   type = '';
@@ -74,18 +74,18 @@ class NumpyType {
   constructor(readonly name: string) {}
 }
 
-/** NumPy's modules changed their names. */
+/** Names of NumPy's modules in different versions. */
 const numpy = ['numpy', 'numpy.core.multiarray', 'numpy._core.multiarray'];
 const globals = new Map<string, (args: readonly PickleValue[]) => PickleValue>([
   ...numpy.map((module) => [`${module}._reconstruct`, () => new NumpyArray()] as const),
   ...numpy.map((module) => [`${module}.ndarray`, () => null] as const),
   ...['numpy.core.numeric', 'numpy._core.numeric'].map((module) => [`${module}._frombuffer`, fromBuffer] as const),
   ['numpy.dtype', ([name = null]) => new NumpyType(text(name))],
-  // how Python 3 writes bytes for Python 2: text of which each letter is a byte
+  // Python 3 writes bytes for Python 2 as text with one character per byte
   ['_codecs.encode', ([letters = null]) => (typeof letters === 'string' ? Uint8Array.from(letters, (c) => c.charCodeAt(0)) : null)],
 ]);
 
-/** (bytes, type, shape, order): how protocol 5 has it */
+/** (bytes, type, shape, order): the form of protocol 5 */
 function fromBuffer([bytes = null, type = null, sizes = null, order = null]: readonly PickleValue[]): NumpyArray {
   const array = new NumpyArray();
   build(array, [1, sizes, type, text(order) === 'F', bytes]);
@@ -128,11 +128,11 @@ async function readPart({ name, labels: key, classes }: CifarPython, file: Rando
     throw new InputError(name, `${file.path} image ${i}`, `expected a label below ${classes}, got ${String(label)}`);
   });
   if (pixels.buffer !== whole.buffer) return { labels: classesOf, offset: 0, open: () => inMemory(file.path, pixels) };
-  // the pickle goes; batches are read from the file
+  // the pickle is released; batches are read from the file
   return { labels: classesOf, offset: pixels.byteOffset - whole.byteOffset, open: () => ({ ...file, close: async () => {} }) };
 }
 
-/** Bytes that a pickle spells instead of holding them. */
+/** Bytes that a pickle stores as text instead. */
 function inMemory(path: string, bytes: Uint8Array): RandomAccess {
   return {
     path,

@@ -1,6 +1,6 @@
 /**
- * CIFAR-10 and CIFAR-100, binary version: records of one label byte (CIFAR-100: coarse, then fine) and 3072 pixel bytes,
- * channels first, row by row. Source of the format: https://www.cs.toronto.edu/~kriz/cifar.html
+ * CIFAR-10 and CIFAR-100, binary version. A record is one label byte (CIFAR-100: two, coarse and fine) and 3072 pixel
+ * bytes, channels first, row-major. Source of the format: https://www.cs.toronto.edu/~kriz/cifar.html
  */
 import { InputError } from '../../errors.ts';
 import { acrossParts, range, readAhead } from '../batches.ts';
@@ -14,11 +14,11 @@ const shape: ImageShape = { channels: 3, height: 32, width: 32 };
 const PIXELS = 3 * 32 * 32;
 
 interface Cifar {
-  /** As in the catalog. */
+  /** Name in the catalog. */
   readonly set: string;
   readonly name: string;
   readonly files: Readonly<Record<Split, readonly string[]>>;
-  /** Number of values of each label byte; the last is the class. */
+  /** Number of values per label byte. The last label byte is the class. */
   readonly labels: readonly number[];
 }
 

@@ -1,36 +1,36 @@
-/** What the readers of the formats share: one DatasetFormat a format. */
+/** The interface of a data set format, shared by all readers. */
 import { InputError } from '../../errors.ts';
 import type { ImageSet, ImageShape, Split } from '../dataset.ts';
 import type { DataSource } from '../files/source.ts';
 
 export interface OpenOptions {
   readonly split: Split;
-  /** What the network takes: image folders are resized to it, a set of another shape is refused. */
+  /** The network's input shape. Image files are resized to it; any other set must have it. */
   readonly shape?: ImageShape;
-  /** Image files are scaled until their shorter side is each of these, then cut around the centre; default: until they cover the shape. */
+  /** Scale image files to each of these shorter sides, then centre-crop. Default: scale them to cover the shape. */
   readonly shorterSides?: readonly number[] | undefined;
-  /** With shorterSides: crops of each scale at uniform positions, the same each time, in place of the one around the centre. */
+  /** With shorterSides: number of random crops per scale instead of the centre crop. Their positions are the same every time. */
   readonly crops?: number | undefined;
-  /** Of image files: leaves out those that cannot be decoded and what is no image file, and is told of each; default: they are errors. */
+  /** Skip files that cannot be decoded or are not images, and call this for each. Default: such a file is an error. */
   readonly skipBroken?: ((path: string, reason: string) => void) | undefined;
-  /** Classes that the network tells apart: a set of another number is refused. */
+  /** The network's number of classes. A set must have the same number. */
   readonly classes?: number;
 }
 
 /** A format: one row of the table in `open.ts`. */
 export interface DatasetFormat {
-  /** For messages. */
+  /** For errors. */
   readonly name: string;
-  /** Base names of the files that hold a split; what is unpacked from an archive. */
+  /** Base names of the files of a split. These are unpacked from an archive. */
   files(split: Split): readonly string[];
   recognises(source: DataSource): boolean;
-  /** @throws InputError when the files are not what the format says, or do not fit the network. */
+  /** @throws InputError when the files violate the format or do not fit the network */
   open(source: DataSource, options: OpenOptions): Promise<ImageSet>;
 }
 
 /**
- * Refuses a set that does not fit the network.
- * @throws InputError
+ * Checks that a set fits the network.
+ * @throws InputError when it does not
  */
 export function checkFits(format: string, path: string, set: ImageShape & { classes: number }, { shape, classes }: OpenOptions): void {
   const words = ({ channels, height, width }: ImageShape) => `images of ${channels} x ${height} x ${width}`;

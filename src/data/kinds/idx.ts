@@ -1,5 +1,5 @@
 /**
- * MNIST's idx files, big-endian: images are 00 00 08 03, count, rows, columns, pixels row by row; labels are 00 00 08 01, count, labels.
+ * MNIST's idx files, big-endian. Images: 00 00 08 03, count, rows, columns, row-major pixels. Labels: 00 00 08 01, count, labels.
  * Source of the format: http://yann.lecun.com/exdb/mnist/
  */
 import { createHash } from 'node:crypto';
@@ -13,21 +13,21 @@ import { openFile, type RandomAccess } from '../files/random-access.ts';
 import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'idx';
-/** First four bytes of a file of images: unsigned bytes, three axes. */
+/** First four bytes of an images file: unsigned bytes, three axes. */
 export const IMAGES_MAGIC = 0x803;
 const LABELS_MAGIC = 0x801;
 const IMAGES_HEADER = 16;
 const LABELS_HEADER = 8;
-/** Larger images are no longer what this format is for; bounds what a header can make us allocate. */
+/** Larger images do not use this format. The limit bounds the memory that a header can make us allocate. */
 const MAX_SIDE = 4096;
 
-/** Names that the pairs go by: the official ones first. */
+/** Known names of the pairs, the official ones first. */
 const names: Readonly<Record<Split, readonly (readonly [images: string, labels: string])[]>> = {
   train: pairsOf('train'),
   test: [...pairsOf('t10k'), ...pairsOf('test')],
 };
 
-/** With a dash as the official archives have it, or with a dot as they are unpacked by some tools. */
+/** With a dash as in the official archives, or with a dot as some tools unpack them. */
 function pairsOf(split: string): [images: string, labels: string][] {
   return ['-', '.'].map((dot) => [`${split}-images${dot}idx3-ubyte`, `${split}-labels${dot}idx1-ubyte`]);
 }
@@ -46,15 +46,15 @@ export const idx: DatasetFormat = {
 };
 
 /**
- * Opens two idx files of any name, plain or compressed, as either split.
- * @throws InputError when they are not idx files, do not belong together or do not fit the network.
+ * Opens a pair of idx files with any names, plain or compressed, as either split.
+ * @throws InputError when they are not idx files, do not belong together or do not fit the network
  */
 export async function openIdxPair(imagesPath: string, labelsPath: string, options: OpenOptions): Promise<ImageSet> {
   const set = await overFiles(basename(imagesPath), await openFile(imagesPath), () => openFile(labelsPath), options);
   return { ...set, unsplit: true };
 }
 
-/** Name of the labels file that belongs to `...images...`, as `train-labels-idx1-ubyte` to `train-images-idx3-ubyte`. */
+/** Name of the labels file for an images file, e.g. `train-labels-idx1-ubyte` for `train-images-idx3-ubyte`. */
 export function labelsFileOf(imagesName: string): string | undefined {
   return imagesName.includes('images') ? imagesName.replace('images', 'labels').replace('idx3', 'idx1') : undefined;
 }
@@ -96,7 +96,7 @@ async function openIdx(
   const [labelCount = 0] = await readHeader(labels, LABELS_MAGIC, LABELS_HEADER);
   checkSize(labels, LABELS_HEADER + labelCount);
   if (length === 0) throw new InputError(FORMAT, images.path, 'expected images, got none');
-  if (labelCount !== length) throw new InputError(FORMAT, labels.path, `expected ${length} labels, one an image, got ${labelCount}`);
+  if (labelCount !== length) throw new InputError(FORMAT, labels.path, `expected ${length} labels, one per image, got ${labelCount}`);
 
   const largest = await largestLabel(labels);
   const known = await officialSet(images, labels);
@@ -126,7 +126,7 @@ async function openIdx(
   };
 }
 
-/** Sizes along the axes. */
+/** Reads the header and returns the size of each axis. */
 async function readHeader(file: RandomAccess, magic: number, bytes: number): Promise<number[]> {
   const header = new Uint8Array(bytes);
   if (file.size < bytes) throw new InputError(FORMAT, file.path, `expected a header of ${bytes} bytes, got ${file.size} bytes`);
@@ -141,7 +141,7 @@ function checkSize(file: RandomAccess, expected: number): void {
   if (file.size !== expected) throw new InputError(FORMAT, file.path, `expected ${expected} bytes, got ${file.size}`);
 }
 
-/** The file does not state the number of classes: its largest label does. */
+/** The largest label, which gives the number of classes: the file does not state it. */
 async function largestLabel(file: RandomAccess): Promise<{ label: number; index: number }> {
   let largest = { label: -1, index: -1 };
   let index = 0;
@@ -154,7 +154,7 @@ async function largestLabel(file: RandomAccess): Promise<{ label: number; index:
   return largest;
 }
 
-/** The official set that both files are of, by their checksums. Images that somebody changed often keep its labels: these alone tell nothing. */
+/** The official set of both files, by checksum. Labels alone prove nothing, because modified images often keep the original labels. */
 async function officialSet(images: RandomAccess, labels: RandomAccess): Promise<CatalogEntry | undefined> {
   let entries = catalog;
   for (const file of [labels, images]) {

@@ -1,4 +1,4 @@
-/** A folder with one subfolder of images a class. */
+/** A folder with one subfolder of images per class. */
 import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../../errors.ts';
 import { range, readAhead } from '../batches.ts';
@@ -11,10 +11,10 @@ import { nameOfSplit, splitNames, splitOf } from '../split-names.ts';
 import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
 
 const FORMAT = 'image folder';
-/** What file managers and archivers leave behind. */
+/** Files and folders that file managers and archivers create. */
 export const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini|__MACOSX|@eaDir|lost\+found|\$RECYCLE\.BIN|System Volume Information)$/i;
 
-/** Names the random stream of the crops. */
+/** Key of the random stream for crop positions. */
 const CROPS = 25;
 
 export const imageFolder: DatasetFormat = {
@@ -32,17 +32,19 @@ interface ClassFolder {
 }
 
 /**
- * Opens a folder of class folders; `train` and `test` (or `val`, `valid`, `validation`, in any case) above them choose the split. Classes are in the order of their
- * names, images too: by code unit, but classes that are all named by whole numbers by number. Names are kept for one class at a time: memory depends on the largest class only.
- * @throws InputError when a class has no image or something that is not an image; UsageError without a shape.
+ * Opens a folder of class folders. If there are folders `train` and `test` (or `val`, `valid`, `validation`, in upper or
+ * lower case) above them, the split selects one. Classes and images are sorted by name, by code unit; classes whose names
+ * are all whole numbers are sorted by number. File names are held for one class at a time, so memory depends only on the
+ * largest class.
+ * @throws InputError when a class is empty or holds a file that is not an image; UsageError without a shape
  */
 export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
-  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected the shape to resize images to (train --image-size), got none`);
+  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected an image size, got none. Set it, e.g. train --image-size 64x64`);
   const { channels, height, width } = options.shape;
   const { shorterSides = [], crops } = options;
   for (const shorterSide of shorterSides) requireCover(shorterSide, options.shape);
   if (crops !== undefined && shorterSides.length === 0)
-    throw new UsageError('crops: expected the shorter side to scale images to, got none');
+    throw new UsageError('crops: expected a shorter side to scale images to, got none. Set --shorter-side');
   const cropsPerImage = Math.max(1, shorterSides.length * (crops ?? 1));
   const shape = { channels, height, width };
   const { root, classLabels } = await findClasses(path, options.split);
@@ -81,7 +83,8 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
       const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
         if (listed?.folder !== folder) listed = { folder, images: await listImages(folder.path, left) };
         const { length } = listed.images;
-        if (length !== folder.count) throw new InputError(FORMAT, folder.path, `expected ${folder.count} images, as before, got ${length}`);
+        if (length !== folder.count)
+          throw new InputError(FORMAT, folder.path, `expected ${folder.count} images as when it was opened, got ${length}`);
         return listed.images;
       };
       const load = async (offset: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => {
@@ -109,7 +112,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
   };
 }
 
-/** The crops of an image; one that is undefined covers the shape. Random positions depend on the image's index alone: shards cut alike. */
+/** The crops of an image; undefined scales it to cover the shape. Random positions depend only on the image's index, so all shards agree. */
 function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | undefined)[] {
   if (!shorterSides) return [undefined];
   if (crops === undefined) return shorterSides.map((shorterSide) => ({ shorterSide, top: 0.5, left: 0.5 }));
@@ -119,20 +122,20 @@ function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | u
   );
 }
 
-/** What the crops add to a set's name: results of other crops are results of other data. */
+/** Suffix for the set's name, so that results from different crops are not mixed up. */
 function cropsName({ shorterSides, crops }: OpenOptions): string {
   if (!shorterSides) return '';
   const sides = `shorter side ${shorterSides.join(', ')}`;
   return crops === undefined ? ` (${sides})` : ` (${sides}, ${crops} random crops)`;
 }
 
-/** Path of a file on this machine. */
+/** Full path of an image file. */
 export function pathOf({ folder, names, ends }: ImageFiles, index: number): string {
   return join(folder, Buffer.from(names.subarray(ends[index - 1] ?? 0, ends[index])).toString());
 }
 
 async function listFiles(folder: string, classLabels: readonly string[], left?: ReadonlySet<string>): Promise<ImageFiles> {
-  const names: Buffer[] = []; // of one class each
+  const names: Buffer[] = []; // one buffer per class
   const ends: number[] = [];
   const labels: number[] = [];
   let end = 0;
@@ -157,7 +160,7 @@ async function listFiles(folder: string, classLabels: readonly string[], left?: 
   return files;
 }
 
-/** The folder that holds the class folders of a split, and their names. */
+/** The folder above the class folders of a split, and the class names. */
 async function findClasses(path: string, split: Split): Promise<{ root: string; classLabels: string[] }> {
   const foldersOf = async (root: string) => inOrder((await listFolder(root)).folders.filter((name) => !CLUTTER.test(name)));
   const folders = await foldersOf(path);
@@ -169,7 +172,7 @@ async function findClasses(path: string, split: Split): Promise<{ root: string; 
   return { root, classLabels: await foldersOf(root) };
 }
 
-/** Names of classes, sorted: 2 comes before 10 where all are whole numbers, for those are the class indices. */
+/** Sorted class names. If all are whole numbers they are class indices, and 2 comes before 10. */
 function inOrder(names: readonly string[]): string[] {
   return areNumbers(names) ? names.toSorted((a, b) => Number(BigInt(a) - BigInt(b))) : [...names];
 }
@@ -178,7 +181,7 @@ function areNumbers(names: readonly string[]): boolean {
   return names.every((name) => /^\d+$/.test(name));
 }
 
-/** @param left paths that are left out; with it, what is no image file is, too */
+/** @param left paths to skip; if given, files that are not images are skipped, too */
 async function listImages(folder: string, left?: ReadonlySet<string>): Promise<string[]> {
   const { files, folders } = await listFolder(folder);
   const found = files.filter((name) => !CLUTTER.test(name));
@@ -189,10 +192,10 @@ async function listImages(folder: string, left?: ReadonlySet<string>): Promise<s
   return images;
 }
 
-/** Images decoded at the same time: as many as a machine has cores, about. */
+/** Images decoded in parallel, about the number of cores of a usual machine. */
 const AT_ONCE = 8;
 
-/** Decodes every image once, before any is used: those that cannot be are left out, and said. */
+/** Decodes every image once before use. Reports and skips those that cannot be decoded. */
 async function findBroken(
   folders: readonly string[],
   shape: ImageShape,
@@ -209,7 +212,7 @@ async function findBroken(
   for (const folder of folders) {
     const { files, folders: inner } = await listFolder(folder);
     for (const name of [...inner, ...files].filter((name) => !CLUTTER.test(name) && !IMAGE_FILE.test(name)))
-      say(join(folder, name), 'no image file');
+      say(join(folder, name), 'not an image file');
     const images = files.filter((name) => !CLUTTER.test(name) && IMAGE_FILE.test(name)).map((name) => join(folder, name));
     for (let at = 0; at < images.length; at += AT_ONCE) await Promise.all(images.slice(at, at + AT_ONCE).map(check));
   }

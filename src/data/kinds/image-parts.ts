@@ -1,4 +1,4 @@
-/** Sets whose images lie in parts, each one array of bytes with its labels. */
+/** Data sets in several parts. Each part is an array of pixel bytes with its labels. */
 import { acrossParts, range, readAhead } from '../batches.ts';
 import type { ImageSet } from '../dataset.ts';
 import { inFile } from '../files/file-error.ts';
@@ -8,17 +8,17 @@ import type { DataSource } from '../files/source.ts';
 export interface ImagePart {
   /** Class index of each image. */
   readonly labels: Int32Array;
-  /** Opens the pixels for one reader, who closes it. */
+  /** Opens the pixels for one reader, which closes them. */
   open(): RandomAccess;
-  /** Of the first image, in what is opened. */
+  /** Offset of the first image in the opened file. */
   readonly offset: number;
 }
 
 /**
- * Opens the set whose parts are these files, one after the other.
- * @param readPart finds images and labels in a file; where its error does not name the file, it is named here.
- * @param arrange puts the pixels of images into NCHW, in place.
- * @throws InputError when a file is missing or not what it should be.
+ * Opens a set whose parts are these files, in order.
+ * @param readPart locates images and labels in a file. Its errors need not name the file; openParts adds the name
+ * @param arrange converts the pixels of images to NCHW, in place
+ * @throws InputError when a file is missing or invalid
  */
 export async function openParts(
   about: Omit<ImageSet, 'length' | 'batches' | 'close'>,

@@ -1,5 +1,5 @@
 /**
- * ImageNet32: npz files with data, uint8 [images, 3072], channels first, row by row, and labels, 1 to 1000.
+ * ImageNet32: npz files with `data`, uint8 [images, 3072], channels first, row-major, and `labels`, 1 to 1000.
  * Source of the format: Chrabaszcz, Loshchilov and Hutter 2017, https://patrykchrabaszcz.github.io/Imagenet32/
  */
 
@@ -15,7 +15,7 @@ const FORMAT = 'ImageNet32';
 const shape: ImageShape = { channels: 3, height: 32, width: 32 };
 const PIXELS = 3 * 32 * 32;
 const CLASSES = 1000;
-/** The whole training set in one file; bounds what labels take. */
+/** The whole training set in one file. Bounds the memory for labels. */
 const MAX_IMAGES = 1_281_167;
 
 const fileNames: Readonly<Record<Split, readonly string[]>> = {
@@ -29,7 +29,7 @@ export const imagenet32: DatasetFormat = {
   recognises: (source) => Object.values(fileNames).some((names) => names.some((name) => source.files.has(name))),
   async open(source, options) {
     checkFits(FORMAT, source.path, { ...shape, classes: CLASSES }, options);
-    // its classes have an order of their own, for which the files hold no names
+    // its classes have their own order, and the files hold no names for them
     const about = { ...shape, name: 'imagenet32', split: options.split, classes: CLASSES, classLabels: undefined };
     return openParts(about, source, fileNames[options.split], readPart);
   },

@@ -1,4 +1,4 @@
-/** MNIST as Keras keeps it: an npz file of x_train, y_train, x_test and y_test, images uint8 [images, height, width]. */
+/** MNIST as Keras stores it: an npz file with x_train, y_train, x_test and y_test, images uint8 [images, height, width]. */
 import { InputError } from '../../errors.ts';
 import { catalogEntry } from '../catalog.ts';
 import { forwardAccess } from '../files/forward-access.ts';
@@ -10,7 +10,7 @@ const FORMAT = 'Keras npz';
 const FILE = 'mnist.npz';
 const SIDE = 28;
 const CLASSES = 10;
-/** Ten times MNIST; bounds what labels take. */
+/** Ten times MNIST. Bounds the memory for labels. */
 const MAX_IMAGES = 700_000;
 
 export const kerasNpz: DatasetFormat = {

@@ -1,6 +1,6 @@
 /**
  * Images as Hugging Face publishes them: parquet files `<split>-00000-of-00001.parquet` with a column of image files
- * (a struct of their bytes and path) and one of class indices; the names of the classes are in the file's metadata.
+ * (a struct of bytes and path) and a column of class indices. The file's metadata has the class names.
  * Source of the format: https://huggingface.co/docs/hub/datasets-image, https://parquet.apache.org/docs/file-format/
  */
 import { basename, resolve } from 'node:path';
@@ -17,12 +17,12 @@ import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-forma
 
 const FORMAT = 'parquet';
 const EXTENSION = /\.parquet$/i;
-/** Names that columns of images and of labels go by. */
+/** Known names of the image and label columns. */
 const IMAGE_COLUMNS = ['image', 'img', 'images', 'picture'];
 const LABEL_COLUMNS = ['label', 'fine_label', 'labels', 'class', 'target'];
-/** A group of rows is held at once; those of images are some ten megabytes. */
+/** Limit on a row group, which is in memory as a whole. Row groups of images usually have tens of megabytes. */
 const MAX_GROUP_BYTES = 2 ** 29;
-/** A row holds an image file: fewer bytes are none. */
+/** Smallest size of a row, since it holds an image file. */
 const MIN_ROW_BYTES = 16;
 const MAX_LABEL = 999_999;
 
@@ -40,11 +40,11 @@ function filesOf(source: DataSource, split: Split): string[] {
   const wanted = nameOfSplit(split, files.map(prefix));
   const found = files.filter((name) => prefix(name) === wanted);
   if (found.length > 0) return found;
-  if (files.every((name) => splitOf(prefix(name)) === undefined)) return files; // they do not tell splits apart
+  if (files.every((name) => splitOf(prefix(name)) === undefined)) return files; // the names do not state a split
   throw new InputError(FORMAT, source.path, `expected parquet files of the ${split} split, got ${files.slice(0, 3).join(', ')}`);
 }
 
-/** A group of rows of a file. */
+/** A row group of a file. */
 interface Group {
   readonly file: OpenFile;
   readonly start: number;
@@ -60,8 +60,8 @@ interface OpenFile {
 }
 
 /**
- * Opens the images of these files, one behind the other. Labels are read at once, images a group of rows at a time.
- * @throws InputError when a file is damaged, or its columns are not those of labelled images
+ * Opens the images of these files, in order. Reads all labels at once, and images one row group at a time.
+ * @throws InputError when a file is damaged, or has no columns of images and labels
  */
 export async function openParquet(source: DataSource, names: readonly string[], options: OpenOptions): Promise<ImageSet> {
   const files: RandomAccess[] = [];
@@ -200,7 +200,7 @@ async function readColumn({ buffer, metadata }: OpenFile, column: string, rowSta
   return rows.map((row) => row[column]);
 }
 
-/** A page says how large it is when unpacked; what a damaged one says is not allocated. */
+/** Checks the unpacked size that a page states, before a damaged one can make us allocate it. */
 function bounded(compressors: Compressors): Compressors {
   return Object.fromEntries(
     Object.entries(compressors).map(([name, unpack]) => [
@@ -213,7 +213,7 @@ function bounded(compressors: Compressors): Compressors {
   );
 }
 
-/** Names of the classes, as the library datasets writes them; undefined where nobody did. */
+/** Class names as Hugging Face's library `datasets` writes them; undefined if there are none. */
 function labelsIn(metadata: FileMetaData, column: string): string[] | undefined {
   const text = metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value;
   try {
@@ -229,7 +229,7 @@ async function shapeOfFirst(group: Group): Promise<ImageShape> {
   return imageShape(first, `${group.file.path} row 0`);
 }
 
-/** What a reader says of a damaged file, as an error that names it. */
+/** Turns a reader's complaint about a damaged file into an error that names the file. */
 async function guarded<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();

@@ -1,6 +1,6 @@
 /**
- * SVHN, cropped digits: MAT 5 files with X, uint8 [32, 32, 3, images], and y, [images, 1], 10 for the digit 0.
- * MATLAB's order is column-major: an image is three planes, each column by column.
+ * SVHN, cropped digits: MAT 5 files with X, uint8 [32, 32, 3, images], and y, [images, 1], where 10 means the digit 0.
+ * MATLAB is column-major, so an image is three planes, each column by column.
  * Source of the format: http://ufldl.stanford.edu/housenumbers/
  */
 
@@ -28,14 +28,14 @@ const shape: ImageShape = { channels: 3, height: SIDE, width: SIDE };
 const PIXELS = 3 * SIDE * SIDE;
 const CLASSES = 10;
 const TAG_BYTES = 8;
-/** Behind an element, up to a multiple of 8 bytes. */
+/** Padding after an element, up to a multiple of 8 bytes. */
 const MAX_PADDING = 7;
-/** Labels as float64, the largest that MATLAB has. */
+/** Bytes per label as float64, MATLAB's largest type. */
 const MAX_LABEL_BYTES = 8;
-/** Twice the images of all official files together; bounds what labels take. */
+/** Twice the images in all official files. Bounds the memory for labels. */
 const MAX_IMAGES = 1.3e6;
 
-/** The extra images are part of the training set where they are there. */
+/** The extra images are part of the training set if their file is present. */
 const fileNames: Readonly<Record<Split, readonly string[]>> = {
   train: ['train_32x32.mat', 'extra_32x32.mat'],
   test: ['test_32x32.mat'],
@@ -53,7 +53,7 @@ export const svhn: DatasetFormat = {
   },
 };
 
-/** A variable of a file; its content begins with its tag. */
+/** A variable of a file. Its content begins with its tag. */
 interface Variable extends MatArrayHead {
   content(): AsyncIterable<Uint8Array>;
 }
@@ -75,10 +75,10 @@ async function readPart(file: RandomAccess): Promise<ImagePart> {
   if (!fits || !pixels.isBytes || pixels.bytes !== length * PIXELS)
     throw new InputError(FORMAT, `${file.path} X`, `expected bytes of 32 x 32 x 3 x images, got ${pixels.bytes} bytes for ${size}`);
   if (labels.bytes > length * MAX_LABEL_BYTES)
-    throw new InputError(FORMAT, `${file.path} y`, `expected ${length} labels, one an image, got ${labels.bytes} bytes`);
+    throw new InputError(FORMAT, `${file.path} y`, `expected ${length} labels, one per image, got ${labels.bytes} bytes`);
   const y = readMat5(Buffer.concat([header, await firstBytes(labels.content(), labels.offset + labels.bytes + MAX_PADDING)])).get('y');
   if (y?.kind !== 'numeric' || y.data.length !== length)
-    throw new InputError(FORMAT, `${file.path} y`, `expected ${length} labels, one an image, got ${y?.dims.join(' x ')}`);
+    throw new InputError(FORMAT, `${file.path} y`, `expected ${length} labels, one per image, got ${y?.dims.join(' x ')}`);
   const digits = Int32Array.from(y.data, (label, i) => {
     if (Number.isInteger(label) && label >= 1 && label <= CLASSES) return label % CLASSES;
     throw new InputError(FORMAT, `${file.path} image ${i}`, `expected a label from 1 to ${CLASSES}, got ${label}`);
@@ -103,7 +103,7 @@ async function findVariables(file: RandomAccess, littleEndian: boolean): Promise
   return variables;
 }
 
-/** Turns the planes of images from column by column to row by row. */
+/** Transposes the planes of images from column-major to row-major. */
 function toRows(images: Uint8Array): void {
   for (let plane = 0; plane < images.length; plane += SIDE * SIDE) {
     for (let y = 0; y < SIDE; y++) {

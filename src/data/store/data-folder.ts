@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Environment, processEnvironment } from '../../environment.ts';
 
-/** Where `data get` puts data sets, and where they are looked for by name: WRN_ONNX_DATA, or the platform's cache folder. */
+/** The folder where `data get` stores data sets and where names are looked up: WRN_ONNX_DATA, or the platform's cache folder. */
 export function defaultDataFolder(env: Environment = processEnvironment(), platform: NodeJS.Platform = process.platform): string {
   if (env['WRN_ONNX_DATA']) return resolve(env['WRN_ONNX_DATA']);
   return join(cacheFolder(platform, env), 'wrn-onnx', 'data');

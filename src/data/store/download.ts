@@ -6,16 +6,16 @@ import { difference } from './stored.ts';
 
 export interface TransferOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Gets the bytes of the file that are here so far. */
+  /** Called with the number of bytes received so far. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
 /**
- * Downloads a file whose size and checksum are known. What is at `path` from an earlier attempt is continued, and a connection
- * that breaks is taken up again as long as each attempt brings something. On failure `path` keeps what came so far. Several may
- * download to one `path` at once: each byte has its place, so that all write the same.
- * @throws DownloadError when the server does not give the file, or other bytes than expected, which are removed;
- *   `signal.reason` when it is aborted.
+ * Downloads a file with known size and checksum. Resumes a partial file at `path`, and reconnects as long as each attempt
+ * makes progress. On failure `path` keeps the partial file. Several downloads to the same `path` may run at once, because
+ * each writes the same bytes at the same offsets.
+ * @throws DownloadError when the server does not provide the file, or sends wrong bytes, which are removed;
+ *   `signal.reason` when it is aborted
  */
 export async function download(url: string, file: PinnedFile, path: string, options: TransferOptions = {}): Promise<void> {
   for (let received = await sizeOf(path); received < file.bytes; ) {
@@ -29,10 +29,10 @@ export async function download(url: string, file: PinnedFile, path: string, opti
   const problem = difference(file, await hashFile(path));
   if (problem === undefined) return;
   await rm(path, { force: true });
-  throw new DownloadError(`${url}: ${problem}. Removed what came`);
+  throw new DownloadError(`${url}: ${problem}. Removed the download`);
 }
 
-/** One connection: goes on behind what is there, or starts over when the server does not continue. Returns why it ended early. */
+/** One connection. Resumes, or starts over if the server does not support ranges. Returns the reason if it ended early. */
 async function attempt(
   url: string,
   file: PinnedFile,
@@ -68,14 +68,14 @@ async function attempt(
       onProgress?.(length);
     }
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) throw error; // the file, not the network
+    if (error instanceof Error && 'syscall' in error) throw error; // the file failed, not the network
     return networkProblem(error);
   } finally {
     await target.close();
   }
   if (length <= file.bytes) return undefined;
   await rm(path, { force: true });
-  throw new DownloadError(`${url}: expected ${file.bytes} bytes, got more. Removed what came`);
+  throw new DownloadError(`${url}: expected ${file.bytes} bytes, got more. Removed the download`);
 }
 
 async function writeAt(target: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
@@ -85,7 +85,7 @@ async function writeAt(target: FileHandle, bytes: Uint8Array, position: number):
   }
 }
 
-/** fetch hides the reason in the cause. */
+/** The reason for a network failure. fetch hides it in the cause. */
 function networkProblem(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (cause instanceof Error && 'code' in cause) return `expected a connection, got ${String(cause.code)}`;

@@ -1,4 +1,4 @@
-/** Brings the data sets of the catalog into the data folder: downloaded, or taken from files that are already on this machine. */
+/** Puts data sets of the catalog into the data folder, from the network or from local files. */
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -13,27 +13,27 @@ import { download } from './download.ts';
 import { checkDataSet, dataSetPath, difference } from './stored.ts';
 
 export interface GetOptions {
-  /** The folder of all data sets; made when it is not there. */
+  /** The folder of all data sets. It is created if necessary. */
   readonly dataFolder: string;
-  /** A folder or file on this machine to take the data from, in place of the network. */
+  /** A local folder or file to use instead of the network. */
   readonly from?: string | undefined;
-  /** Where the archives are on the network, in place of the official address; ends in a slash. */
+  /** A mirror with the archives instead of the official address, with a trailing slash. */
   readonly address?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((doing: 'downloading' | 'unpacking', bytes: number, of: number) => void) | undefined;
 }
 
 /**
- * Brings one data set into the data folder. Its folder appears under its name when every file is there and verified, never before.
- * @returns false when it was there already, or another process brought it meanwhile.
- * @throws DownloadError when a file cannot be had or is not what is pinned, or the set is got by hand; `signal.reason` when it is aborted;
- *   UsageError when the data folder cannot be written.
+ * Puts one data set into the data folder. Its folder appears only once every file is complete and verified.
+ * @returns false if it was there already, or another process put it there meanwhile
+ * @throws DownloadError when a file is not available or differs from its pinned checksum, or the set needs a download by hand;
+ *   `signal.reason` when it is aborted; UsageError when the data folder is not writable
  */
 export async function getDataSet(entry: CatalogEntry, options: GetOptions): Promise<boolean> {
   const { dataFolder } = options;
   if (entry.byHand !== undefined)
     throw new DownloadError(
-      `${entry.name}: is not downloaded from here. ${entry.byHand.replaceAll('FOLDER', dataSetPath(entry, dataFolder))}`,
+      `${entry.name}: cannot be downloaded automatically. ${entry.byHand.replaceAll('FOLDER', dataSetPath(entry, dataFolder))}`,
     );
   if ((await checkDataSet(entry, dataFolder)) === undefined) return false;
   try {
@@ -58,19 +58,19 @@ async function bring(entry: CatalogEntry, options: GetOptions): Promise<void> {
     else await fromMachine(entry, staging, from);
     staging.checkComplete();
     await replaceFolder(temporary, dataSetPath(entry, dataFolder));
-    if (from === undefined) await rm(parts, { recursive: true, force: true }); // last: who shares them finds the set when they are gone
+    if (from === undefined) await rm(parts, { recursive: true, force: true }); // last, so that a process that shares the parts finds the set once they are gone
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
 }
 
-/** Collects the files of a data set, each verified while it is written. */
+/** Collects the files of a data set and verifies each while writing it. */
 interface Staging {
   wants(name: string): boolean;
-  /** Takes a file if it is wanted and what is pinned; else notes why not. Reads `content` to its end or leaves it alone. */
+  /** Takes a wanted file if it matches its checksum, otherwise notes the problem. Reads `content` to its end or not at all. */
   offer(name: string, origin: string, content: AsyncIterable<Uint8Array>): Promise<void>;
   note(problem: string): void;
-  /** @throws DownloadError when a file is missing, with the first note if there is one. */
+  /** @throws DownloadError when a file is missing, with the first noted problem if there is one */
   checkComplete(): void;
 }
 
@@ -106,7 +106,7 @@ function stage(entry: CatalogEntry, folder: string, { from, signal, onProgress }
   };
 }
 
-/** Writes at most `limit` bytes, but counts all. */
+/** Writes at most `limit` bytes, but counts all bytes. */
 async function writeHashed(
   path: string,
   limit: number,
@@ -130,7 +130,7 @@ async function writeHashed(
   return { bytes, sha256: hash.digest('hex') };
 }
 
-/** @param parts folder of the downloads, of a name that the next attempt finds */
+/** @param parts folder of the downloads, with a fixed name so that the next attempt can resume */
 async function fromNetwork(
   entry: CatalogEntry,
   staging: Staging,
@@ -148,7 +148,7 @@ async function fromNetwork(
   for (const archive of entry.archives) await unpack(join(parts, archive.name), staging);
 }
 
-/** Deep enough for a folder of data sets, each in a folder of its own, as they come out of their archives. */
+/** Deep enough for a folder of data sets that each have their own folder, as unpacked from their archives. */
 const SEARCH_DEPTH = 3;
 
 async function fromMachine(entry: CatalogEntry, staging: Staging, from: string): Promise<void> {
@@ -164,7 +164,7 @@ async function fromMachine(entry: CatalogEntry, staging: Staging, from: string):
   }
 }
 
-/** Offers a file, unpacked, or the members of a tar archive. */
+/** Offers an unpacked file, or the members of a tar archive. */
 async function unpack(path: string, staging: Staging): Promise<void> {
   const name = unpackedName(path);
   try {
@@ -172,7 +172,7 @@ async function unpack(path: string, staging: Staging): Promise<void> {
     else await readTar(path, (member, content) => staging.offer(member, `${path}:${member}`, content));
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    staging.note(error.message); // damaged: another file may do
+    staging.note(error.message); // damaged, but another file may provide the same data
   }
 }
 
@@ -181,13 +181,13 @@ function unpackedName(path: string): string {
 }
 
 async function findFiles(folder: string, depth: number): Promise<string[]> {
-  const { files, folders } = await listFolder(folder).catch(() => ({ files: [], folders: [] })); // what cannot be read is not searched
+  const { files, folders } = await listFolder(folder).catch(() => ({ files: [], folders: [] })); // skip unreadable folders
   const found = files.map((name) => join(folder, name));
   if (depth > 0) for (const name of folders) found.push(...(await findFiles(join(folder, name), depth - 1)));
   return found;
 }
 
-/** The new folder takes the place of an old, damaged one. */
+/** Moves the new folder into place and removes an old, damaged one. */
 async function replaceFolder(from: string, to: string): Promise<void> {
   const old = join(dirname(to), temporaryName());
   await rename(to, old).catch((error: unknown) => {

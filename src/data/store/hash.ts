@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 
-/** Length and SHA-256 (hexadecimal) of a file as it lies. */
+/** Length and SHA-256 (hexadecimal) of a file's bytes. */
 export async function hashFile(path: string): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;

@@ -1,4 +1,4 @@
-/** The data folder: one folder a data set, holding the catalog's files under their names. */
+/** The data folder: one folder per data set, with the files of the catalog. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CatalogEntry, PinnedFile } from '../catalog.ts';
@@ -9,7 +9,7 @@ export function dataSetPath(entry: CatalogEntry, dataFolder: string): string {
   return join(dataFolder, entry.name);
 }
 
-/** Whether all files are there with their sizes; `checkDataSet` looks closer. Of a set that is got by hand: whether its folder is there. */
+/** Whether all files exist with the right sizes (`checkDataSet` verifies checksums). For a set downloaded by hand: whether its folder exists. */
 export async function isPresent(entry: CatalogEntry, dataFolder: string): Promise<boolean> {
   if (entry.byHand !== undefined) return (await stat(dataSetPath(entry, dataFolder)).catch(() => undefined))?.isDirectory() ?? false;
   for (const file of entry.files) {
@@ -19,7 +19,7 @@ export async function isPresent(entry: CatalogEntry, dataFolder: string): Promis
   return true;
 }
 
-/** Hashes every file. Returns the first difference to what is pinned; undefined when there is none. */
+/** Hashes every file. Returns the first difference from the pinned values; undefined if there is none. */
 export async function checkDataSet(entry: CatalogEntry, dataFolder: string): Promise<string | undefined> {
   for (const file of entry.files) {
     const path = join(dataSetPath(entry, dataFolder), file.name);
@@ -30,7 +30,7 @@ export async function checkDataSet(entry: CatalogEntry, dataFolder: string): Pro
   return undefined;
 }
 
-/** How a file differs from what is pinned; undefined when it does not. */
+/** How a file differs from its pinned values; undefined if it matches. */
 export function difference(pinned: PinnedFile, found: { readonly bytes: number; readonly sha256: string }): string | undefined {
   if (found.bytes !== pinned.bytes) return `expected ${pinned.bytes} bytes, got ${found.bytes}`;
   if (found.sha256 !== pinned.sha256) return `expected SHA-256 ${pinned.sha256}, got ${found.sha256}`;

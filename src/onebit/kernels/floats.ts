@@ -1,7 +1,7 @@
 /** Convolutions with float32 weights: the first and the last one of a network, of any window and stride. */
 import * as w from '../words';
 import { wordAt } from './block';
-import { finishRows } from './epilogue';
+import { finish } from './epilogue';
 
 /** Output channels and pixels that are summed at once. */
 const OUTPUTS: i32 = 4;
@@ -11,17 +11,16 @@ const PIXELS: i32 = 8;
 export function floats(block: usize, from: i32, to: i32, scratch: usize): void {
   const channels = wordAt(block, w.CHANNELS), height = wordAt(block, w.HEIGHT), width = wordAt(block, w.WIDTH);
   const window = wordAt(block, w.WINDOW), weights = window * window * wordAt(block, w.INPUT_CHANNELS) * OUTPUTS * 4;
-  const stride = wordAt(block, w.STRIDE), scale = wordAt(block, w.SCALE);
+  const stride = wordAt(block, w.STRIDE), scales = wordAt(block, w.SCALE);
   for (let tile = from; tile < to; tile++) {
     const image = tile / height, y = tile % height;
     const row = wordAt(block, w.INPUT) + image * wordAt(block, w.INPUT_IMAGE) + y * stride * wordAt(block, w.INPUT_ROW);
     for (let o = 0; o < channels; o += OUTPUTS) {
       for (let x = 0; x < width; x += PIXELS) {
         sumPixels(block, row + 4 * stride * x, wordAt(block, w.WEIGHTS) + (o / OUTPUTS) * weights, scratch);
-        for (let i = 0; i < min(OUTPUTS, channels - o); i++)
-          finishRows(
-            block, image, o + i, y, x, 1, min(PIXELS, width - x), scratch + i * PIXELS * 4, 0, load<f32>(scale + 4 * (o + i)),
-          );
+        finish(
+          block, image, o, min(channels, o + OUTPUTS), y, x, 1, min(PIXELS, width - x), scratch, PIXELS * 4, 0, scales,
+        );
       }
     }
   }

@@ -1,15 +1,15 @@
 /** Kernels whose tile is one plane of one image. */
 import * as w from '../words';
 import { wordAt } from './block';
-import { finishRows } from './epilogue';
+import { finish, pixelOf } from './epilogue';
 
 /** The epilogue alone. */
 export function map(block: usize, from: i32, to: i32, scratch: usize): void {
-  const channels = wordAt(block, w.CHANNELS), row = wordAt(block, w.INPUT_ROW), scale = wordAt(block, w.SCALE);
+  const channels = wordAt(block, w.CHANNELS), height = wordAt(block, w.HEIGHT), width = wordAt(block, w.WIDTH);
   for (let tile = from; tile < to; tile++) {
-    const c = tile % channels;
-    finishRows(
-      block, tile / channels, c, 0, 0, wordAt(block, w.HEIGHT), wordAt(block, w.WIDTH), planeAt(block, tile), row, load<f32>(scale + 4 * c),
+    const image = tile / channels, c = tile % channels;
+    finish(
+      block, image, c, c + 1, 0, 0, height, width, planeOf(block, w.INPUT, tile), 0, wordAt(block, w.INPUT_ROW), wordAt(block, w.SCALE),
     );
   }
 }
@@ -27,14 +27,14 @@ export function globalPool(block: usize, from: i32, to: i32, scratch: usize): vo
   const channels = wordAt(block, w.CHANNELS), height = wordAt(block, w.INPUT_HEIGHT), width = wordAt(block, w.INPUT_WIDTH);
   for (let tile = from; tile < to; tile++) {
     const c = tile % channels;
-    let row = planeAt(block, tile), sums = f32x4.splat(0), sum: f32 = 0;
+    let row = planeOf(block, w.INPUT, tile), sums = f32x4.splat(0), sum: f32 = 0;
     for (let y = 0; y < height; y++, row += wordAt(block, w.INPUT_ROW)) {
       let x = 0;
       for (; x + 4 <= width; x += 4) sums = f32x4.add(sums, v128.load(row + 4 * x));
       for (; x < width; x++) sum += load<f32>(row + 4 * x);
     }
     sum += f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + (f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3));
-    store<f32>(rawAt(block, tile), (sum / <f32>(height * width)) * load<f32>(wordAt(block, w.SCALE) + 4 * c));
+    store<f32>(planeOf(block, w.RAW, tile), (sum / <f32>(height * width)) * load<f32>(wordAt(block, w.SCALE) + 4 * c));
   }
 }
 
@@ -42,16 +42,15 @@ export function globalPool(block: usize, from: i32, to: i32, scratch: usize): vo
  * Mean or largest of the windows of a plane. First down the columns, whole vectors at once, into a row at `scratch` with
  * neutral numbers for the padding; then along this row.
  */
-// @ts-ignore: decorator
 @inline
 function pool(mean: bool, block: usize, tile: i32, scratch: usize): void {
   const height = wordAt(block, w.INPUT_HEIGHT), width = wordAt(block, w.INPUT_WIDTH), row = wordAt(block, w.INPUT_ROW);
   const window = wordAt(block, w.WINDOW), stride = wordAt(block, w.STRIDE), left = wordAt(block, w.LEFT);
   const countsPads = wordAt(block, w.COUNTS_PADS), outputs = wordAt(block, w.WIDTH);
-  const input = planeAt(block, tile);
+  const input = planeOf(block, w.INPUT, tile);
   const neutral: f32 = mean ? 0 : -Infinity;
   for (let i = 0; i < left; i++) store<f32>(scratch + 4 * i, neutral);
-  let to = rawAt(block, tile);
+  let to = planeOf(block, w.RAW, tile);
   for (let y = 0; y < wordAt(block, w.HEIGHT); y++, to += wordAt(block, w.RAW_ROW)) {
     const top = y * stride - wordAt(block, w.TOP), first = max(0, top), end = min(height, top + window);
     for (let x = 0; x < width; x += 4) {
@@ -76,23 +75,9 @@ function pool(mean: bool, block: usize, tile: i32, scratch: usize): void {
   }
 }
 
-/** The plane of a tile. */
-// @ts-ignore: decorator
+/** Address of the plane of a tile of the tensor whose words begin at `tensor`. */
 @inline
-function planeAt(block: usize, tile: i32): usize {
-  return placeOf(block, w.INPUT, tile);
-}
-
-// @ts-ignore: decorator
-@inline
-function rawAt(block: usize, tile: i32): usize {
-  return placeOf(block, w.RAW, tile);
-}
-
-/** Address of the plane of a tile of the tensor whose words begin at `tensor`: address, row, plane, image. */
-// @ts-ignore: decorator
-@inline
-function placeOf(block: usize, tensor: i32, tile: i32): usize {
+function planeOf(block: usize, tensor: i32, tile: i32): usize {
   const channels = wordAt(block, w.CHANNELS);
-  return wordAt(block, tensor) + (tile / channels) * wordAt(block, tensor + 3) + (tile % channels) * wordAt(block, tensor + 2);
+  return pixelOf(block, tensor, tile / channels, tile % channels, 0, 0);
 }

@@ -11,7 +11,7 @@
 import { GROUP, MANY, ROWS, VECTOR } from '../tile';
 import * as w from '../words';
 import { floatAt, wordAt } from './block';
-import { finishRows, quantized } from './epilogue';
+import { finish, pixelOf, quantized } from './epilogue';
 
 /** Bytes of the tables of a group: for each two channels 64 entries of at most 9 vectors. */
 const TABLES: i32 = (GROUP / 2) * 64 * 9 * VECTOR;
@@ -22,14 +22,12 @@ const WIDE: i32 = 2 * SUMS;
 const FITTING: i32 = 28;
 
 /** Input rows under a tile: vectors of an entry of a table. */
-// @ts-ignore: decorator
 @inline
 function rowsUnder(stride: i32): i32 {
   return 3 + (ROWS - 1) * stride;
 }
 
 /** Place in an entry of input row i under a tile: with stride 2 the even rows stand first, so that those of one look-up are neighbours. */
-// @ts-ignore: decorator
 @inline
 function placeOf(i: i32, stride: i32): i32 {
   if (stride == 1) return i;
@@ -50,7 +48,7 @@ function signs<T>(block: usize, from: i32, to: i32, scratch: usize): void {
   const channels = wordAt(block, w.CHANNELS), height = wordAt(block, w.HEIGHT), width = wordAt(block, w.WIDTH);
   const across = (width + lanes - 1) / lanes, places = across * ((height + ROWS - 1) / ROWS), parts = wordAt(block, w.PARTS);
   const stride = wordAt(block, w.STRIDE), row = wordAt(block, w.INPUT_ROW);
-  const sums = scratch + TABLES, wide = sums + channels * SUMS, pixels = wide + channels * WIDE;
+  const sums = scratch + TABLES, wide = sums + channels * SUMS;
   for (let tile = from; tile < to; tile++) {
     const part = tile % parts, place = (tile / parts) % places, image = tile / (parts * places);
     const first = (part * channels) / parts, last = ((part + 1) * channels) / parts;
@@ -59,15 +57,11 @@ function signs<T>(block: usize, from: i32, to: i32, scratch: usize): void {
     sumTile<T>(block, input, first, last, scratch, sums, wide);
     const rows = min(ROWS, height - y), count = min(lanes, width - x);
     if (isFloat<T>()) {
-      const scale = wordAt(block, w.SCALE);
-      for (let o = first; o < last; o++)
-        finishRows(block, image, o, y, x, rows, count, sums + (o - first) * SUMS, VECTOR, load<f32>(scale + 4 * o));
+      finish(block, image, first, last, y, x, rows, count, sums, SUMS, VECTOR, wordAt(block, w.SCALE));
     } else if (wordAt(block, w.DIRECT)) finishBytes(block, image, first, last, y, x, rows, count, wide);
     else {
-      for (let o = first; o < last; o++) {
-        dequantize(block, o, wide + (o - first) * WIDE, pixels);
-        finishRows(block, image, o, y, x, rows, count, pixels, 2 * VECTOR, 1);
-      }
+      dequantize(block, first, last, wide);
+      finish(block, image, first, last, y, x, rows, count, wide, WIDE, 2 * VECTOR, 0);
     }
   }
 }
@@ -142,7 +136,6 @@ function makeTable<T>(table: usize, first: usize, second: usize, row: usize, str
 }
 
 /** The entries whose second three pixels have the sum s, from entry 8 * k on, and those where it is -s. */
-// @ts-ignore: decorator
 @inline
 function both<T>(to: usize, entry: usize, k: usize, s: v128, t0: v128, t1: v128, t2: v128, t3: v128, t4: v128, t5: v128, t6: v128, t7: v128): void {
   store8(
@@ -156,7 +149,6 @@ function both<T>(to: usize, entry: usize, k: usize, s: v128, t0: v128, t1: v128,
 }
 
 /** Stores eight vectors, `entry` bytes apart. */
-// @ts-ignore: decorator
 @inline
 function store8(to: usize, entry: usize, t0: v128, t1: v128, t2: v128, t3: v128, t4: v128, t5: v128, t6: v128, t7: v128): void {
   v128.store(to, t0);
@@ -171,7 +163,6 @@ function store8(to: usize, entry: usize, t0: v128, t1: v128, t2: v128, t3: v128,
 }
 
 /** Pixels k, k + stride, k + 2 * stride... as lanes; of uint8 as 16 bits, minus 128. */
-// @ts-ignore: decorator
 @inline
 function pixels<T>(from: usize, stride: i32, k: usize): v128 {
   if (isFloat<T>()) {
@@ -205,7 +196,6 @@ function addFloats(tables: usize, indices: usize, lookUps: i32, outputs: i32, su
  * Adds the look-ups of a group of channels to the sums of each output channel: the loop where the time goes. `starts`: the
  * sums begin here; `widens`: they end here, and are added to int32 ones.
  */
-// @ts-ignore: decorator
 @inline
 function lookUp<T>(
   starts: bool, widens: bool, tables: usize, indices: usize, lookUps: i32, outputs: i32, sums: usize, wide: usize,
@@ -244,7 +234,6 @@ function lookUp<T>(
 }
 
 /** Adds eight int16 to eight int32. */
-// @ts-ignore: decorator
 @inline
 function widen(wide: usize, sums: v128): void {
   v128.store(wide, i32x4.add(v128.load(wide), i32x4.extend_low_i16x8_s(sums)));
@@ -252,7 +241,6 @@ function widen(wide: usize, sums: v128): void {
 }
 
 /** Four int32 sums as 8-bit levels. */
-// @ts-ignore: decorator
 @inline
 function requantized(sums: v128, bias: v128, scale: v128, zero: v128): v128 {
   return quantized(f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(sums, bias)), scale), zero);
@@ -262,7 +250,7 @@ function requantized(sums: v128, bias: v128, scale: v128, zero: v128): v128 {
 function finishBytes(block: usize, image: i32, first: i32, last: i32, y: i32, x: i32, rows: i32, count: i32, wide: usize): void {
   const row: usize = wordAt(block, w.ACTIVE_ROW), plane: usize = wordAt(block, w.ACTIVE_PLANE);
   const scales = wordAt(block, w.SCALE), biases = wordAt(block, w.BIAS), zero = f32x4.splat(<f32>wordAt(block, w.ZERO));
-  let to: usize = wordAt(block, w.ACTIVE) + image * wordAt(block, w.ACTIVE_IMAGE) + first * plane + y * row + x;
+  let to = pixelOf(block, w.ACTIVE, image, first, y, x);
   for (let o = first; o < last; o++, to += plane, wide += WIDE) {
     const scale = v128.load32_splat(scales + 4 * o), bias = v128.load32_splat(biases + 4 * o);
     let at = to, from = wide;
@@ -278,12 +266,15 @@ function finishBytes(block: usize, image: i32, first: i32, last: i32, y: i32, x:
   }
 }
 
-/** One channel's int32 sums as the real values that their 8-bit levels stand for: float32, rows of two vectors. */
-function dequantize(block: usize, o: i32, sums: usize, to: usize): void {
+/** int32 sums become the real values that their 8-bit levels stand for, float32 in their place. */
+function dequantize(block: usize, first: i32, last: i32, wide: usize): void {
   const zero = f32x4.splat(<f32>wordAt(block, w.ZERO)), step = f32x4.splat(floatAt(block, w.STEP));
-  const scale = v128.load32_splat(wordAt(block, w.SCALE) + 4 * o), bias = v128.load32_splat(wordAt(block, w.BIAS) + 4 * o);
-  for (let i: usize = 0; i < <usize>WIDE; i += VECTOR) {
-    const level = f32x4.convert_i32x4_s(requantized(v128.load(sums + i), bias, scale, zero));
-    v128.store(to + i, f32x4.mul(f32x4.sub(level, zero), step));
+  const scales = wordAt(block, w.SCALE), biases = wordAt(block, w.BIAS);
+  for (let o = first; o < last; o++) {
+    const scale = v128.load32_splat(scales + 4 * o), bias = v128.load32_splat(biases + 4 * o);
+    for (const end = wide + WIDE; wide < end; wide += VECTOR) {
+      const level = f32x4.convert_i32x4_s(requantized(v128.load(wide), bias, scale, zero));
+      v128.store(wide, f32x4.mul(f32x4.sub(level, zero), step));
+    }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A function of tensors, run as a TensorFlow graph: TensorFlow then sees the whole computation, drops what no result
- * needs, fuses, and runs independent ops side by side.
+ * A function of tensors, run as a TensorFlow graph. TensorFlow then sees the whole computation, so it removes unused
+ * ops, fuses ops, and runs independent ops in parallel.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,9 +12,9 @@ import { TAG, writeSavedModel } from './saved-model.ts';
 import type { Tensor, TensorFlow } from './tensorflow.ts';
 
 export interface GraphFunction {
-  /** Results in the order of the function's; the caller disposes of them. */
+  /** Results in the order of the function's results. The caller disposes them. */
   (...inputs: Tensor[]): Tensor[];
-  /** Frees the graphs; the function cannot be called any more. */
+  /** Frees the graphs. The function must not be called afterwards. */
   dispose(): void;
 }
 
@@ -25,15 +25,15 @@ interface LoadedGraph {
 }
 
 /**
- * Records `body` at the first call with inputs of these types and shapes, and runs the graph from then on.
- * `body` must be pure: tensors that it captures are frozen at their value of that moment.
- * @throws UsageError as `record` does, when called after `dispose`, and when the temporary folder cannot be written.
+ * Records `body` at the first call with inputs of given types and shapes, and runs the graph from then on.
+ * `body` must be pure: captured tensors keep the value that they have when it is recorded.
+ * @throws UsageError as in `record`, when called after `dispose`, and when the temporary folder is not writable
  */
 export function graphFunction(tf: TensorFlow, body: TensorFunction): GraphFunction {
   const graphs = new Map<string, LoadedGraph>();
   let disposed = false;
   const run = (...inputs: Tensor[]): Tensor[] => {
-    if (disposed) throw new UsageError('graph function: called after dispose');
+    if (disposed) throw new UsageError('graph function: expected no call after dispose, got one');
     const signature = inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`).join();
     let graph = graphs.get(signature);
     if (!graph) {
@@ -50,7 +50,7 @@ export function graphFunction(tf: TensorFlow, body: TensorFunction): GraphFuncti
   return Object.assign(run, { dispose });
 }
 
-/** The native library loads graphs from a folder; nothing of it is needed afterwards. */
+/** Loads a graph through a temporary folder, because the native library reads graphs only from folders. */
 function load(tf: TensorFlow, body: TensorFunction, examples: readonly Tensor[]): LoadedGraph {
   const { nodes, inputs, outputs } = record(tf, body, examples);
   let folder: string | undefined;

@@ -1,4 +1,4 @@
-/** Records what a function of tensors does, op by op, at the border between tfjs and TensorFlow. */
+/** Records the ops of a function of tensors, at the boundary between tfjs and TensorFlow. */
 import { UsageError } from '../../errors.ts';
 import { type AttrField, type AttrValue, attr, type GraphNode, shapeAttr, tensorAttr } from './saved-model.ts';
 import type { Attribute, Backend, DataType, Tensor, TensorFlow } from './tensorflow.ts';
@@ -7,17 +7,17 @@ export type TensorFunction = (...inputs: Tensor[]) => readonly Tensor[];
 
 export interface Recording {
   readonly nodes: readonly GraphNode[];
-  /** Placeholders, one an input. */
+  /** Placeholders, one per input. */
   readonly inputs: readonly string[];
-  /** `node` or `node:output`, one a result. */
+  /** `node` or `node:output`, one per result. */
   readonly outputs: readonly string[];
 }
 
 /**
- * Runs `body` once, eagerly, and returns the graph of the ops that ran. Every op of tfjs-node passes one of two
- * functions of the backend, which are replaced for the time of the call. A tensor that is neither an input nor made
- * by a recorded op becomes a constant of the graph, with the value that it has now.
- * @throws UsageError when `body` reads values that depend on its inputs: a graph cannot follow a decision made in JavaScript.
+ * Runs `body` once, eagerly, and returns the graph of its ops. Every op of tfjs-node goes through one of two backend
+ * functions, which are replaced during the call. A tensor that is neither an input nor the result of a recorded op becomes a
+ * constant of the graph with its current value.
+ * @throws UsageError when `body` reads values that depend on its inputs: a graph cannot follow decisions made in JavaScript
  */
 export function record(tf: TensorFlow, body: TensorFunction, examples: readonly Tensor[]): Recording {
   const backend = tf.backend();
@@ -40,7 +40,7 @@ export function record(tf: TensorFlow, body: TensorFunction, examples: readonly 
     names.set(tensor.dataId, name);
     return name;
   };
-  /** TensorFlow refuses a result that is fed. */
+  /** TensorFlow rejects a result that is also an input. */
   const notAnInput = (name: string, { dtype }: Tensor): string => {
     if (!inputs.includes(name)) return name;
     const copy = `Identity${nodes.length}`;
@@ -66,7 +66,8 @@ export function record(tf: TensorFlow, body: TensorFunction, examples: readonly 
     },
     readSync(dataId) {
       const name = names.get(dataId);
-      if (name !== undefined && !name.startsWith('const')) throw new UsageError(`record: the function reads the value of ${name}`);
+      if (name !== undefined && !name.startsWith('const'))
+        throw new UsageError(`record: expected a function that does not read values of its tensors, got a read of ${name}`);
       return readSync.call(backend, dataId);
     },
   };
@@ -96,7 +97,7 @@ function attributeValue({ binding }: Backend, { name, type, value }: Attribute):
     [binding.TF_ATTR_TYPE, 'type'],
   ]);
   const field = fields.get(type);
-  if (!field) throw new UsageError(`record: attribute ${name} is of a kind that a graph cannot hold`);
+  if (!field) throw new UsageError(`record attribute ${name}: expected a type that a graph supports, got another`);
   return attr(field, value);
 }
 

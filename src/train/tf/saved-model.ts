@@ -1,5 +1,5 @@
 /**
- * TensorFlow's SavedModel, as much of it as holds one graph of standard ops and constants.
+ * TensorFlow's SavedModel, the part that holds one graph of standard ops and constants.
  * Source: the .proto files of tensorflow/core/framework and core/protobuf/saved_model.proto.
  */
 import protobuf from 'protobufjs';
@@ -16,7 +16,7 @@ export interface GraphNode {
 /** One member of AttrValue's oneof. */
 export type AttrValue = Readonly<Record<string, unknown>>;
 
-/** Field of AttrValue for each kind of attribute. */
+/** Fields of AttrValue, one per kind of attribute. */
 export type AttrField = 's' | 'i' | 'f' | 'b' | 'type';
 
 const schema = `syntax = "proto3";
@@ -36,13 +36,13 @@ const schema = `syntax = "proto3";
 
 const SavedModel = protobuf.parse(schema, { keepCase: true }).root.lookupType('SavedModel');
 
-/** Tag under which the graph is stored. */
+/** Tag of the stored graph. */
 export const TAG = 'serve';
 /** GraphDef version of TensorFlow 2.9, the oldest library in use. */
 const PRODUCER = 1087;
 const SCHEMA_VERSION = 1;
 
-/** Bytes of `saved_model.pb`. */
+/** Encodes `saved_model.pb`. */
 export function writeSavedModel(nodes: readonly GraphNode[]): Uint8Array {
   const graph = { node: nodes, versions: { producer: PRODUCER } };
   const message = { saved_model_schema_version: SCHEMA_VERSION, meta_graphs: [{ meta_info_def: { tags: [TAG] }, graph_def: graph }] };

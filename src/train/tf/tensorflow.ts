@@ -1,6 +1,6 @@
 /**
- * tfjs-node, loaded when it is asked for: training needs it and nothing else does. The types below are the part of
- * it that is used here, so that the project builds without it.
+ * tfjs-node, loaded on demand, because only TensorFlow's part of the project needs it. The types below cover what we use
+ * of it, so that the project builds without it.
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ export type DataType = 'float32' | 'int32' | 'bool';
 export interface Tensor {
   readonly dtype: DataType;
   readonly shape: number[];
-  /** Identifies the values; tensors that share values share it. */
+  /** Identifies the values. Tensors with the same values share it. */
   readonly dataId: object;
   dataSync(): Float32Array | Int32Array | Uint8Array;
   dispose(): void;
@@ -27,7 +27,7 @@ export interface Attribute {
 }
 export type AttributeValue = string | number | boolean;
 
-/** What the native library offers below tfjs: TensorFlow's ops by name, and graphs in SavedModel form. */
+/** The native library below tfjs: TensorFlow's ops by name, and SavedModel graphs. */
 export interface Backend {
   readonly binding: {
     readonly TF_ATTR_STRING: number;
@@ -52,12 +52,12 @@ export interface Backend {
 type Numbers = number | readonly number[] | Float32Array | Int32Array | Uint8Array;
 
 export interface TensorFlow {
-  /** Versions of the packages of tfjs. */
+  /** Versions of the tfjs packages. */
   readonly version: { readonly 'tfjs-node': string };
   backend(): Backend;
-  /** Number of live tensors and their bytes. */
+  /** Number of live tensors and their size in bytes. */
   memory(): { numTensors: number; numBytes: number };
-  /** Runs a function and disposes of every tensor that it made and does not return. */
+  /** Runs a function and disposes every tensor that it created and does not return. */
   tidy<T>(body: () => T): T;
   keep(tensor: Tensor): Tensor;
   dispose(tensors: Tensor | readonly Tensor[]): void;
@@ -84,21 +84,21 @@ export interface TensorFlow {
   pad(x: Tensor, paddings: readonly (readonly [number, number])[], value?: number): Tensor;
   avgPool(x: Tensor, size: number, strides: number, pad: 'same' | 'valid'): Tensor;
   maxPool(x: Tensor, size: number, strides: number, pad: 'same' | 'valid'): Tensor;
-  /** Gives a function its own gradient; its last argument is a function that keeps tensors for it. */
+  /** Gives a function a custom gradient. Its last argument is a function that saves tensors for the gradient. */
   customGrad(
     body: (...args: unknown[]) => { value: Tensor; gradFunc: (dy: Tensor, kept: Tensor[]) => Tensor | Tensor[] },
   ): (...inputs: Tensor[]) => Tensor;
   valueAndGrads(body: (...inputs: Tensor[]) => Tensor): (inputs: readonly Tensor[]) => { value: Tensor; grads: Tensor[] };
 }
 
-/** Brings tfjs-node; in the package it lies one folder above src in the sources and two above dist/src. */
+/** Script that installs tfjs-node, one folder above src in the sources and two above dist/src in the package. */
 const SET_UP = fileURLToPath(new URL(`../../../${import.meta.url.endsWith('.ts') ? '' : '../'}scripts/set-up-tfjs.mjs`, import.meta.url));
 
 let loaded: TensorFlow | undefined;
 
 /**
- * Loads tfjs-node; the second call returns the same.
- * @throws DeviceError when it or its native library is missing, saying how to get it.
+ * Loads tfjs-node once. Later calls return the same object.
+ * @throws DeviceError when it or its native library is missing, with the command that installs it
  */
 export function loadTensorFlow(): TensorFlow {
   loaded ??= load();
@@ -106,12 +106,12 @@ export function loadTensorFlow(): TensorFlow {
 }
 
 function load(): TensorFlow {
-  // read by the native library when it loads: oneDNN's kernels are off by default on some CPUs; no log of what TensorFlow is built for
+  // the native library reads these when it loads: oneDNN's kernels are off by default on some CPUs, and this silences a log
   setDefaults({ TF_ENABLE_ONEDNN_OPTS: '1', TF_CPP_MIN_LOG_LEVEL: '1' });
-  // tfjs-node calls two functions that Node 23 dropped
+  // tfjs-node calls two functions that Node 23 removed
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined, isArray: Array.isArray });
   const { log, warn } = console;
-  console.warn = () => {}; // an advertisement at load time
+  console.warn = () => {}; // suppress an advertisement at load time
   try {
     return createRequire(import.meta.url)('@tensorflow/tfjs-node') as TensorFlow;
   } catch (error) {

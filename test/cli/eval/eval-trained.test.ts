@@ -112,7 +112,7 @@ testWithTensorFlow(
     writeFileSync(within, writeCheckpoint({ ...checkpoint, moments: undefined }));
     const refused = await evaluate(within);
     expect(refused).toMatchObject({ status: 3, stdout: '' });
-    expect(refused.stderr).toMatch(/^wrn-onnx: checkpoint .*within\.safetensors step 30: .*Go on with train --resume\n$/);
+    expect(refused.stderr).toMatch(/^wrn-onnx: checkpoint .*within\.safetensors step 30: .*Continue with train --resume\n$/);
     writeFileSync(within, readFileSync(path).subarray(0, -5));
     expect(await evaluate(within)).toMatchObject({ status: 3, stdout: '' });
 

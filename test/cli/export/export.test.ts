@@ -79,7 +79,7 @@ test.each([
     message: '--for webgl needs --input nchw-float',
   },
   { args: ['export', shipped, '-o', folder, '--force'], message: 'expected the name of a file, got a folder' },
-  { args: ['export', shipped, '-o', join(folder, 'no', 'such', 'x.onnx')], message: 'cannot be written, there is no such folder' },
+  { args: ['export', shipped, '-o', join(folder, 'no', 'such', 'x.onnx')], message: 'cannot be written, the folder does not exist' },
 ])('usage: $message', async ({ args, message }) => {
   const result = await run(args);
   expect(result.status).toBe(2);

@@ -63,7 +63,7 @@ describe('refusals: one line, the right exit code, nothing written', () => {
       source: shipped,
       args: ['--calibrate', `${images}/train-images-idx3-ubyte.gz`],
       status: 2,
-      message: 'expected images to train with and others to test on, got one set',
+      message: 'expected a training and a test split, got one set',
     },
     {
       why: 'another shape',
@@ -161,6 +161,7 @@ describe('--for', () => {
   test.each([
     { target: 'cpu', args: [], form: 'packed', batch: 'batch' },
     { target: 'wasm', args: ['--calibrate', images, '--calibration-images', '32'], form: 'int8', batch: 'batch' },
+    { target: 'cpu-amx', args: ['--calibrate', images, '--calibration-images', '32'], form: 'int8-amx', batch: 'batch' },
     { target: 'webgpu', args: [], form: 'packed', batch: 'batch' },
     { target: 'webgl', args: [], form: 'dense', batch: 1 },
     { target: 'fpga', args: [], form: 'qonnx', batch: 1 },

@@ -202,12 +202,7 @@ describe('options and data that do not fit are errors of usage:', () => {
     ['batch norm of none', ['--norm', 'shifted-relu', '--no-learn-norm'], 'are of batch norm: leave them out with --norm shifted-relu'],
     ['weight decay', ['--weight-decay', '1e39'], 'recipe weightDecay: expected a number from 0 to 1e+38'],
     ['scale of full precision', ['--bits', '32', '--scale', 'he'], '--scale applies to 1-bit weights: leave it out with --bits 32'],
-    [
-      'one set for both',
-      animals,
-      'expected images to train with and others to test on',
-      async () => join(await folders(['a', 'b'], []), 'train'),
-    ],
+    ['one set for both', animals, 'expected a training and a test split', async () => join(await folders(['a', 'b'], []), 'train')],
     [
       'other classes to test on',
       animals,
@@ -293,7 +288,7 @@ testWithTensorFlow('an image that cannot be read stops the run; put in order, it
     .catch((reason: unknown) => reason);
   const { step } = readCheckpoint(readFileSync(checkpointOf(folder))).progress;
   expect(error).toBeInstanceOf(InputError);
-  expect(String(error)).toMatch(new RegExp(`7\\.jpg: .*The ${step} steps until then are kept: go on with --resume`));
+  expect(String(error)).toMatch(new RegExp(`7\\.jpg: .*Repair or remove the file, then continue with --resume: ${step} steps are saved`));
   writeFileSync(image, good);
   await command().parseAsync(['--resume', '-o', folder], { from: 'user' });
   expect(readCheckpoint(readFileSync(checkpointOf(folder))).progress.step).toBe(8);

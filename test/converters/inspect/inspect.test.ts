@@ -155,7 +155,7 @@ describe('ONNX files of other makers', () => {
     expect(onnx).toMatchObject({
       irVersion: 8,
       opsets: { 'ai.onnx': 13, 'com.example': 2 },
-      inputs: [{ name: 'x', type: 'a value of a type that is not stated', shape: null }],
+      inputs: [{ name: 'x', type: 'a value of an unstated type', shape: null }],
       outputs: [{ name: 'z', type: 'float32', shape: ['n', 5] }],
       nodes: 6,
       ops: { Conv: 1, Relu: 1, 'com.example::Mystery': 1 },
@@ -213,7 +213,7 @@ describe('ONNX files of other makers', () => {
   });
 
   test('what is no model at all', () => {
-    expect(() => inspect(Buffer.from('hello world\n'))).toThrow('expected an ONNX model, a .mat, a checkpoint or a model file');
+    expect(() => inspect(Buffer.from('hello world\n'))).toThrow('expected an ONNX model, or a source that export reads');
   });
 });
 

@@ -1,16 +1,16 @@
-/** Small files of kinds that people have, beside the project: each is read, and what it does not tell is said. */
+/** Small files of kinds that people have, beside the project: each is read, with a note on what it does not contain. */
 import { readFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { openModel, readModel } from '../../../converters/read.ts';
 import { testWith } from '../../shared.ts';
 
-const size = 'the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise';
-const bits = 'the file does not tell the bits of its float weights: taken as 1. --dialect pytorch-float reads them as 32 bits';
+const size = 'the file does not contain the image size: assumed 32x32. Use --image-size HEIGHTxWIDTH to change it';
+const bits = 'the file does not contain the bits per weight: assumed 1. Use --dialect pytorch-float for 32 bits';
 
 for (const [name, dialect, notes] of [
   ['allparams.mat', 'keras', [size]],
   ['order_swap.mat', 'keras', [size]],
-  ['extra.mat', 'keras', ['passed over: accuracy', size]],
+  ['extra.mat', 'keras', ['skipped: accuracy', size]],
   ['filters.mat', 'matlab-float', [size]],
   ['module_orig_mod.pt', 'pytorch', [size, bits]],
   ['kuangliu.pt', 'pytorch', [size, bits]],

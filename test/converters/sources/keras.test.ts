@@ -41,13 +41,13 @@ test('kernels and norms go by the numbers in their names, whatever their order i
     expect(readModel(matFile(Object.fromEntries(order))).tensors).toEqual(tensors);
 });
 
-test('small variables beside the network are passed over and named; one that tells the image size is taken', () => {
+test('small variables beside the network are skipped and named; one that contains the image size is used', () => {
   const model = randomModel({ input: { channels: 3, height: 64, width: 64 }, affine: 'first' });
   const beside = { accuracy: numeric([1, 1], Float64Array.of(96.2)), notes: { kind: 'char', text: 'x' } as const };
   const size = { image_size: numeric([1, 2], Float64Array.of(64, 64)) };
   const { config, notes } = readModel(matFile({ ...beside, ...size, ...kerasVariables(model) }));
   expect(config).toEqual(model.config);
-  expect(notes).toEqual(['passed over: accuracy, notes']);
+  expect(notes).toEqual(['skipped: accuracy, notes']);
 });
 
 test('the image size is assumed and said, or what the caller says', () => {
@@ -55,7 +55,7 @@ test('the image size is assumed and said, or what the caller says', () => {
   const file = matFile(kerasVariables(model));
   expect(readModel(file)).toMatchObject({
     config: { input },
-    notes: ['the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise'],
+    notes: ['the file does not contain the image size: assumed 32x32. Use --image-size HEIGHTxWIDTH to change it'],
   });
   expect(readModel(file, { imageSize: { height: 64, width: 64 } })).toMatchObject({ config: model.config, notes: [] });
 });
@@ -84,7 +84,7 @@ test('shifted ReLU: one batch norm alone; the divisor is what the caller says, o
   expect(readModel(file, { imageSize: input })).toMatchObject({
     config: { logitsDivisor: 40 },
     notes: [
-      "the file does not tell what divides the logits: taken as 40, as the author's script for 10 classes has it. --logits-divisor N says otherwise",
+      "the file does not contain the divisor of the logits: assumed 40, as in the author's script for 10 classes. Use --logits-divisor N to change it",
     ],
   });
 });
@@ -99,7 +99,7 @@ describe('refused:', () => {
     [
       'weights only',
       without('batch'),
-      'keras .mat file: expected batch-norm moments beside the weights, got weights only. Such a file cannot be converted: use the *_allparams.mat file of the same network',
+      'keras .mat file: expected weights and batch-norm moments, got weights only. Use the *_allparams.mat file of the same network',
     ],
     ['a convolution too few', without('conv2d_7'), 'keras .mat file: expected 6n + 2 convolutions, got 7'],
     ['a batch norm too few', without('batch_normalization_v1_92'), 'keras .mat head.norm1: expected 9 variables of this kind, got 8'],
@@ -114,9 +114,9 @@ describe('refused:', () => {
       'keras .mat variable dense: expected kernels and batch norms only, got numeric',
     ],
     [
-      'another variable as large as weights are',
+      'another variable as large as weights',
       { ...variables, history: bits([101, 100]) },
-      'keras .mat variable history: expected no such variable in this dialect, got one as large as weights are',
+      'keras .mat variable history: expected no such variable in this dialect, got one as large as weights',
     ],
     [
       'text as kernel',

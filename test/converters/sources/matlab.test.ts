@@ -46,11 +46,11 @@ test('full precision, as the training script saves it', () => {
   expect([config, tensors, about.dialect]).toEqual([model.config, model.tensors, 'matlab-float']);
 });
 
-test('variables beside the network are passed over and named, and so is its full precision', () => {
+test('variables beside the network are skipped and named, and so is its full precision', () => {
   const model = withRoundTripMoments(randomModel({ ...variants['matlab'], input }));
   const beside = { Epoch: numeric([1, 1], Float64Array.of(3)), Filters: { kind: 'cell', dims: [1, 0], cells: [] } as const };
   const { tensors, notes, about } = readModel(matFile({ ...matlabVariables(model), ...beside }), { imageSize: input });
-  expect([tensors, about.dialect, notes]).toEqual([model.tensors, 'matlab', ['passed over: Epoch, Filters']]);
+  expect([tensors, about.dialect, notes]).toEqual([model.tensors, 'matlab', ['skipped: Epoch, Filters']]);
 });
 
 describe('refused:', () => {
@@ -66,13 +66,13 @@ describe('refused:', () => {
   const row = (...values: number[]) => numeric([1, values.length], Float64Array.from(values));
 
   test.each<[string, Record<string, Value>, string]>([
-    ['weights only', without('Moments'), 'matlab .mat file: expected batch-norm moments beside the weights, got weights only'],
+    ['weights only', without('Moments'), 'matlab .mat file: expected weights and batch-norm moments, got weights only'],
     ['no scales', without('LayerWeights'), 'matlab .mat variable LayerWeights: expected numbers, got nothing'],
     ['no learned scales', without('BNG'), 'matlab .mat variable BNG: expected a cell array, got nothing'],
     [
-      'something else as large as weights are',
+      'something else as large as weights',
       { ...variables, Other: numeric([101, 100], new Float64Array(10_100)) },
-      'matlab .mat variable Other: expected no such variable in this dialect, got one as large as weights are',
+      'matlab .mat variable Other: expected no such variable in this dialect, got one as large as weights',
     ],
     ['a kernel too few', cells('BinaryWeights', (list) => list.slice(1)), 'matlab .mat file: expected 6n + 2 convolutions, got 7'],
     ['moments too few', cells('Moments', (list) => list.slice(1)), 'matlab .mat Moments{1}: expected shape [3, 2], got [4, 2]'],

@@ -57,7 +57,7 @@ describe.each(Object.entries(layouts))('%s', (_, write) => {
     }
   });
 
-  test('full precision, which the file does not tell, when asked for', () => {
+  test('full precision, which the file does not show, when asked for', () => {
     const model = randomModel({ ...variants['pytorch'], input, bits: 32 });
     const { config, tensors, about } = readModel(write(torchState(model, { packed: false })), { dialect: 'pytorch-float' });
     expect({ config, tensors, dialect: about.dialect }).toEqual({ config: model.config, tensors: model.tensors, dialect: 'pytorch-float' });
@@ -136,8 +136,8 @@ describe("networks of pytorchcv give pytorchcv's own logits", () => {
 });
 
 const one = randomModel({ ...variants['pytorch'], input });
-const latentNote = 'the file does not tell the bits of its float weights: taken as 1. --dialect pytorch-float reads them as 32 bits';
-const sizeNote = 'the file does not tell the image size: taken as 32x32. --image-size HEIGHTxWIDTH says otherwise';
+const latentNote = 'the file does not contain the bits per weight: assumed 1. Use --dialect pytorch-float for 32 bits';
+const sizeNote = 'the file does not contain the image size: assumed 32x32. Use --image-size HEIGHTxWIDTH to change it';
 
 describe('wherever the state dict stands', () => {
   const state = (prefix: string) => torchState(one, { packed: true, prefix });
@@ -167,18 +167,18 @@ describe('wherever the state dict stands', () => {
       torchZip(dict(['model', state('')], ['ema', torchState(other, { packed: true, prefix: 'module.' })])),
     );
     expect(tensors).toEqual(one.tensors);
-    expect(notes?.[0]).toBe('the file holds 2 networks: read model, passed over ema module.');
+    expect(notes?.[0]).toBe('the file holds 2 networks: read model, skipped ema module.');
     const both = dict(...state('model.'), ...torchState(other, { packed: true, prefix: 'ema.' }));
     expect(readModel(torchZip(both)).tensors).toEqual(one.tensors);
   });
 
-  test('what stands beside the network under another name is passed over and named', () => {
+  test('values beside the network under another name are skipped and named', () => {
     const beside = dict(
       ...state('module.'),
       ['n_averaged', new Tensor([], BigInt64Array.of(3n))],
       ['loss.weight', new Tensor([2], Float32Array.of(1, 2))],
     );
-    expect(readModel(torchZip(beside)).notes).toEqual([sizeNote, 'passed over: n_averaged, loss.weight']);
+    expect(readModel(torchZip(beside)).notes).toEqual([sizeNote, 'skipped: n_averaged, loss.weight']);
   });
 
   test('the same in safetensors and in an archive of NumPy', () => {
@@ -203,7 +203,7 @@ describe('wherever the state dict stands', () => {
     }
   });
 
-  test('--image-size is the size of images that the file does not tell', () => {
+  test('--image-size is the size of images that the file does not contain', () => {
     const { config, notes } = readModel(torchZip(state('')), { imageSize: { height: 64, width: 48 } });
     expect(config.input).toEqual({ channels: 3, height: 64, width: 48 });
     expect(notes).toEqual([]);
@@ -255,12 +255,12 @@ describe('refused:', () => {
     [
       'another checkpoint',
       new Map<Value, Value>([['model', new Map([['fc.weight', floats(1)]])]]),
-      'of a dialect (pytorch, pytorch-float, pytorchcv, pytorchcv-float), got parameters of other names: fc.weight',
+      'of a dialect (pytorch, pytorch-float, pytorchcv, pytorchcv-float), got parameters with other names: fc.weight',
     ],
     [
       'a whole module among other things',
       new Map<Value, Value>([['net', new Instance('models.WideResNet', new Map())]]),
-      'got an object of models.WideResNet as net. Save its parameters alone: torch.save(model.state_dict(), path)',
+      'got an object of models.WideResNet as net. Save only its parameters: torch.save(model.state_dict(), path)',
     ],
     [
       'a whole module',

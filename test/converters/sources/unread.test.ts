@@ -26,15 +26,15 @@ test.each<[string, Uint8Array, string]>([
   [
     'TorchScript',
     zipFile([{ name: 'm/constants.pkl', data: Buffer.from('N.') }]),
-    'got TorchScript. Save its parameters alone: torch.save(torch.jit.load(',
+    'got TorchScript. Save only its parameters: torch.save(torch.jit.load(',
   ],
   ['an exported program', zipFile([{ name: 'm/archive_format', data: Buffer.from('pt2') }]), 'got an exported program'],
   ['a pickle', binary('\x80\x04\x95'), 'got a pickle. Save the parameters as arrays under their PyTorch names: numpy.savez('],
-  ['an array', binary('\x93NUMPY\x01\x00'), 'got one array of NumPy'],
+  ['an array', binary('\x93NUMPY\x01\x00'), 'got a single NumPy array'],
   ['Flax', binary('\x81\xa6params\x81'), 'got a msgpack file, as Flax writes'],
   ['GGUF', binary('GGUF\x03'), 'got a GGUF file'],
   ["Octave's text", binary('# Created by Octave 8.4.0'), "got a file of Octave's text format. Save it again in Octave: save -v7 model.mat"],
-  ['a pointer', binary('version https://git-lfs.github.com/spec/v1'), 'got a pointer of Git LFS'],
+  ['a pointer', binary('version https://git-lfs.github.com/spec/v1'), 'got a Git LFS pointer'],
   ['a web page', binary('\n<!DOCTYPE html><html>'), 'got a web page'],
   ["Keras's configuration", binary('{"module": "keras", "class_name": "Functional"}'), 'got a configuration without weights'],
   ['gzip', binary('\x1f\x8b\x08'), 'got a gzip archive. Unpack it'],
@@ -47,7 +47,7 @@ test.each<[string, Uint8Array, string]>([
 test.each([
   [['assets', 'saved_model.pb', 'variables'], 'a TensorFlow SavedModel (saved_model.pb). Load it'],
   [['checkpoint', 'w.index', 'w.data-00000-of-00001'], 'a TensorFlow checkpoint (w.index). Load it'],
-  [['config.json', 'model.safetensors'], 'a folder with a model in it (model.safetensors). Name the file'],
+  [['config.json', 'model.safetensors'], 'a folder with a model in it (model.safetensors). Give the file itself'],
   [['photos'], 'a folder'],
 ])('a folder of %s', (names, description) => {
   expect(describeFolder(names)).toMatch(description.slice(0, 20));
@@ -59,7 +59,7 @@ test('export says what was named', async () => {
   mkdirSync(join(folder, 'saved', 'variables'), { recursive: true });
   for (const [name, message] of [
     ['saved', 'expected a file, got a folder'],
-    ['m.onnx.data', 'got the external data of an ONNX model. Name the .onnx file beside it'],
+    ['m.onnx.data', 'got the external data of an ONNX model. Give the .onnx file beside it'],
   ] as const) {
     const { status, stderr } = await run(['export', join(folder, name), '-o', join(folder, 'never.onnx')]);
     expect(status).toBe(3);

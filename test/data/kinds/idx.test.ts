@@ -53,7 +53,7 @@ test.each([
   ['images with more behind', Buffer.concat([images, labels]), labels, /expected 136 bytes, got 149/],
   ['labels cut short', images, labels.subarray(0, -1), /t10k-labels-idx1-ubyte: expected 13 bytes, got 12/],
   ['a header cut short', images.subarray(0, 15), labels, /expected a header of 16 bytes, got 15 bytes/],
-  ['labels of another set', images, idxLabels([1, 2, 3]), /t10k-labels-idx1-ubyte: expected 5 labels, one an image, got 3/],
+  ['labels of another set', images, idxLabels([1, 2, 3]), /t10k-labels-idx1-ubyte: expected 5 labels, one per image, got 3/],
   ['a huge side', bigEndian(0x803, 1, 0x7fffffff, 0x7fffffff), labels, /expected sides from 1 to 4096, got 2147483647 x 2147483647/],
   ['a side of nothing', bigEndian(0x803, 5, 0, 4), labels, /expected sides from 1 to 4096, got 0 x 4/],
   ['no images', bigEndian(0x803, 0, 4, 4), idxLabels([]), /expected images, got none/],

@@ -167,7 +167,7 @@ test('a folder that changes while it is read is noticed', async () => {
   const folder = await folderWith(await classes());
   const set = await openImageSet(folder, { split: 'test', shape });
   await rm(join(folder, 'b/2.png'));
-  await expect(readAll(set)).rejects.toThrow(/b: expected 2 images, as before, got 1/);
+  await expect(readAll(set)).rejects.toThrow(/b: expected 2 images as when it was opened, got 1/);
 });
 
 const grey = noise(6, 3);
@@ -291,13 +291,13 @@ test('random crops of each scale lie within the scaled image, at every place, an
 test('crops without a scale are refused', async () => {
   const opening = openImageSet(await folderWith(await classes()), { split: 'test', shape, crops: 5 });
   await expect(opening).rejects.toThrow(UsageError);
-  await expect(opening).rejects.toThrow('crops: expected the shorter side to scale images to, got none');
+  await expect(opening).rejects.toThrow('crops: expected a shorter side to scale images to, got none');
 });
 
 test('a shorter side below the network’s is refused', async () => {
   const opening = openImageSet(await folderWith(await classes()), { split: 'test', shape, shorterSides: [3] });
   await expect(opening).rejects.toThrow(UsageError);
-  await expect(opening).rejects.toThrow('shorter side: expected at least the 4 x 4 that the network takes, got 3');
+  await expect(opening).rejects.toThrow("shorter side: expected at least the network's 4 x 4 pixels, got 3");
 });
 
 test('another size is scaled: a flat image stays flat', async () => {

@@ -197,9 +197,9 @@ describe('damaged files: a typed error, or read to the end', () => {
 
 describe('folders that are no data set say what they look like', () => {
   test.each([
-    [{ 'a.png': 'x', 'b.png': 'x' }, '', /got 2 images without folders of their classes\. Put those of each class in a folder of its name/],
+    [{ 'a.png': 'x', 'b.png': 'x' }, '', /got 2 images without class folders\. Put the images of each class into a folder with its name/],
     [{ 'notes.txt': 'x' }, '', /got none of these, but notes\.txt/],
-    [{ test_batch: 'x', 'inner/notes.txt': 'x' }, 'inner', /got none of these here\. Give the folder above/],
+    [{ test_batch: 'x', 'inner/notes.txt': 'x' }, 'inner', /got none of these here\. Use the folder above/],
     [{}, '', /got an empty folder/],
   ])('%j', async (files, inner, message) => {
     const folder = await folderWith(files);

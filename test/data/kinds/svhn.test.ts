@@ -63,8 +63,8 @@ test.each([
   ['no variables', {}, /expected a variable X, got none/],
   ['a label of 11', { X: pixels, y: numeric([2, 1], Uint8Array.of(1, 11)) }, /image 1: expected a label from 1 to 10, got 11/],
   ['a label between', { X: pixels, y: numeric([2, 1], Float64Array.of(1.5, 1)) }, /image 0: expected a label from 1 to 10, got 1\.5/],
-  ['fewer labels', { X: pixels, y: numeric([1, 1], Uint8Array.of(1)) }, /y: expected 2 labels, one an image, got 1 x 1/],
-  ['many labels', { X: pixels, y: numeric([1, 999], new Uint8Array(999)) }, /y: expected 2 labels, one an image, got 999 bytes/],
+  ['fewer labels', { X: pixels, y: numeric([1, 1], Uint8Array.of(1)) }, /y: expected 2 labels, one per image, got 1 x 1/],
+  ['many labels', { X: pixels, y: numeric([1, 999], new Uint8Array(999)) }, /y: expected 2 labels, one per image, got 999 bytes/],
   [
     'other images',
     { X: numeric([28, 28, 1, 2], new Uint8Array(1568)), y: labels },

@@ -178,8 +178,8 @@ const wrong = Buffer.from(archive);
 wrong[1000] = (wrong[1000] as number) ^ 1;
 const page = Buffer.from('<html>sign in</html>');
 test.each([
-  ['one wrong bit', whole(wrong), /small\.tar\.gz: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\. Removed what came/],
-  ['a longer file', whole(Buffer.concat([archive, archive])), /expected \d+ bytes, got more\. Removed what came/],
+  ['one wrong bit', whole(wrong), /small\.tar\.gz: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\. Removed the download/],
+  ['a longer file', whole(Buffer.concat([archive, archive])), /expected \d+ bytes, got more\. Removed the download/],
   ['a page instead of the file', whole(page, true), /small\.tar\.gz: expected a file of \d+ bytes, got one of 20$/],
   ['a page of unknown length instead of the file', whole(page), /expected data, got none. Run it again to resume after 20 of/],
   ['404', status(404), /small\.tar\.gz: expected the file, got HTTP 404 Not Found$/],

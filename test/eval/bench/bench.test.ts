@@ -259,7 +259,7 @@ describe('profile', () => {
     const attempt = profile(file('packed'), { batch: 1, runs: 1 });
     await expect(attempt).rejects.toThrow(UsageError);
     await expect(attempt).rejects.toThrow(
-      /^profile: cannot be written into .*none, there is no such folder\. Make room there, or name another/,
+      /^profile: cannot be written into .*none, the folder does not exist\. Make room there, or set TMPDIR to another/,
     );
   });
 
@@ -299,7 +299,7 @@ describe('the command', () => {
     [['--batch', '0'], 2, /expected a whole number of at least 1/],
     [['--backend', 'abacus'], 2, /unknown backend abacus/],
     [['--threads', '1,x'], 2, /expected a whole number/],
-    [['--chart', join(folder, 'no', 'speed')], 2, /speed.svg: cannot be written, there is no such folder/],
+    [['--chart', join(folder, 'no', 'speed')], 2, /speed.svg: cannot be written, the folder does not exist/],
   ] as const)('%s is refused', async (args, status, message) => {
     const got = await run(['bench', paths[0] as string, ...args]);
     expect(got.status).toBe(status);

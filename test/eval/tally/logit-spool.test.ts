@@ -38,7 +38,7 @@ test('a temporary folder that is not there is one line', async () => {
   const attempt = LogitSpool.open(3, 0);
   await expect(attempt).rejects.toThrow(UsageError);
   await expect(attempt).rejects.toThrow(
-    'logits: cannot be written into /nowhere, there is no such folder. Evaluate in shards, or name another',
+    'logits: cannot be written into /nowhere, the folder does not exist. Evaluate in shards, or set TMPDIR to another',
   );
 });
 

@@ -1,7 +1,7 @@
 /**
  * Model to the `fp16` form: activations and all operators in float16, for GPUs that compute it natively (WebGPU with
- * shader-f16, CUDA). One-bit kernels stay bits; they unpack to float32 +-s, which is rounded to float16 last, because
- * onnxruntime folds all of that at load with its CPU kernels, and these do not multiply in float16.
+ * shader-f16, CUDA). One-bit kernels stay bits; they unpack to float32 +-s, rounded to float16 last, because
+ * onnxruntime folds these nodes at load with its CPU kernels, which do not multiply in float16.
  *
  * A batch norm's own moments do not fit float16 well: variances of raw pixels are thousands and their squares overflow,
  * and epsilon, 1e-5, is below the smallest normal number, 6.1e-5. So moments, gamma and beta are folded in double
@@ -20,13 +20,13 @@ import { toFloat } from '../unpack-signs.ts';
 export interface Fp16Options {
   /** How the file takes images; `nchw-float` by default. */
   readonly input?: InputLayout | undefined;
-  /** Images (unless they are uint8) and logits as float16, too; by default they are float32, with casts inside. */
+  /** Also use float16 for images (unless they are uint8) and logits; by default they are float32, with casts inside. */
   readonly float16Io?: boolean | undefined;
 }
 
 /**
  * Encodes a model in float16.
- * @throws InputError when a number of the model is beyond float16
+ * @throws InputError when a number of the model exceeds the range of float16
  */
 export function toFp16Onnx(model: Model, options: Fp16Options = {}): Uint8Array {
   return encodeModel(toFp16Proto(model, options));
@@ -46,14 +46,14 @@ export function toFp16Proto(model: Model, { input = 'nchw-float', float16Io }: F
 const bitsToHalf: Lowering['form'] = {
   functions: [],
   kernel(graph, name, bits, scale) {
-    graph.nodes.push(toFloat(int8Signs(graph, name, bits, 'cast'), `${name}.sign`));
+    graph.nodes.push(toFloat(int8Signs(graph, name, bits), `${name}.sign`));
     graph.constant(`${name}.scale`, () => floats(scale.shape, scale.data));
     graph.node('Mul', [`${name}.sign`, `${name}.scale`], `${name}.float`);
     return { weights: graph.node('Cast', [`${name}.float`], `${name}.kernel`, { to: DataType.FLOAT16 }) };
   },
 };
 
-/** A batch norm whose mean is 0, whose variance is 1 and whose epsilon is 0 only multiplies and adds: one operator, no rounding between. */
+/** A batch norm with mean 0, variance 1 and epsilon 0 only multiplies and adds: one operator, without rounding in between. */
 function lowerNorm(layer: NormLayer, { graph, model, images }: Lowering): void {
   const [channels] = layer.shape;
   const { factor, offset } = foldNorm(model, layer);

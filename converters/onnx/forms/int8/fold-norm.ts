@@ -1,10 +1,10 @@
-/** Batch norm with stored moments as one multiplication and one addition a channel. */
+/** Batch norm with stored moments as one multiplication and one addition per channel. */
 import type { Model } from '../../../../src/network/model.ts';
 import type { NormLayer } from '../../../../src/network/topology.ts';
 
 /**
  * y = factor * x + offset, where factor = gamma / sqrt(variance + epsilon) and offset = beta - mean * factor
- * (Ioffe and Szegedy, 2015, algorithm 2). One value a channel, in double precision.
+ * (Ioffe and Szegedy, 2015, algorithm 2). One value per channel, in double precision.
  */
 export function foldNorm(model: Model, { name, epsilon, shape: [channels] }: NormLayer): { factor: Float64Array; offset: Float64Array } {
   const parameter = (field: string, c: number, absent: number) => model.tensors.get(`${name}.${field}`)?.data[c] ?? absent;

@@ -1,6 +1,6 @@
 /**
- * Which convolutions of a network run in integers, and which layers behind them they take in. A norm and its
- * activation that stand between two integer convolutions fold into the first: the norm into the scales of its output
+ * Plans which convolutions of a network run in integers, and which following layers they absorb. A norm and its
+ * activation between two integer convolutions fold into the first: the norm into the scales of its output
  * channels and a bias, the activation into the range of its 8-bit output, which clips at 0 (ReLU) or -1 (shifted ReLU).
  */
 import { InputError } from '../../../../src/errors.ts';
@@ -12,7 +12,7 @@ export interface IntegerConv {
   readonly layer: ConvLayer;
   /** Name of the tensor it reads in 8 bits. */
   readonly input: string;
-  /** The layers that it takes in; without them its own output is made 8-bit. */
+  /** The layers that it absorbs; without them its own output becomes 8-bit. */
   readonly folded: { readonly norm: NormLayer | undefined; readonly activation: string } | undefined;
 }
 
@@ -20,20 +20,20 @@ export interface IntegerConv {
 export interface QuantizedTensor {
   /** Name of the layer that makes it. */
   readonly name: string;
-  /** Values below are clipped by the layer itself: 0 by ReLU, -1 by the shifted ReLU. */
+  /** The layer itself clips values below: 0 by ReLU, -1 by the shifted ReLU. */
   readonly floor: 0 | -1 | undefined;
 }
 
 export interface Int8Plan {
   /** By the name of the convolution's layer. */
   readonly convs: ReadonlyMap<string, IntegerConv>;
-  /** Names of norms and activations that a convolution takes in. */
+  /** Names of norms and activations that a convolution absorbs. */
   readonly folded: ReadonlySet<string>;
   /** In order of execution. */
   readonly tensors: readonly QuantizedTensor[];
 }
 
-/** First and last convolution hold 0.1 % of the work, and decide most of what rounding costs: they stay float32. */
+/** The first and the last convolution do 0.1 % of the work and cause most of the rounding error: they stay float32. */
 const FLOAT = new Set(['stem.conv', 'head.conv']);
 
 /** @throws InputError when the network has no one-bit convolution between the first and the last. */
@@ -51,7 +51,7 @@ export function planInt8(model: Model): Int8Plan {
     const activation = norm ? onlyReader(norm.name) : next;
     if (activation?.op !== 'relu' && activation?.op !== 'shiftedRelu') return undefined;
     if (!readers.get(activation.name)?.every(isInteger)) return undefined;
-    // A scale is positive; a learned gamma need not be.
+    // A scale must be positive; a learned gamma may be negative.
     if (norm && !foldNorm(model, norm).factor.every((factor) => factor > 0)) return undefined;
     return { norm, activation: activation.name };
   };

@@ -12,7 +12,7 @@ export interface Quantization {
   readonly zeroPoint: number;
 }
 
-/** What a tensor's values are taken to lie in; those beyond are clipped. */
+/** The range assumed for a tensor's values; values outside are clipped. */
 export interface Range {
   readonly low: number;
   readonly high: number;
@@ -21,10 +21,10 @@ export interface Range {
 const LEVELS = 255;
 
 /**
- * The quantization that covers a range, with 0 among its values: padding is exact. Where the layer clips at a floor,
- * q = 0 is that floor, so that the 8-bit output clips in its place: exactly, unless the floor is -1 and the range passes
+ * The quantization that covers a range and represents 0 exactly, so that padding is exact. When the layer clips at a
+ * floor, q = 0 is that floor and the 8-bit output does the clipping: exactly, unless the floor is -1 and the range exceeds
  * 254. A level is longer than 1 then, and q = 0 is the level nearest to -1.
- * @throws InputError when there is nothing to cover: all activations seen are the same.
+ * @throws InputError when the range is empty: all observed activations are equal.
  */
 export function quantizationOf({ name, floor }: QuantizedTensor, { low, high }: Range): Quantization {
   const [from, to] = [Math.min(floor ?? low, 0), Math.max(high, 0)];
@@ -38,12 +38,12 @@ export function quantizationOf({ name, floor }: QuantizedTensor, { low, high }: 
   return { scale, zeroPoint: Math.round(Math.abs(from) / scale) };
 }
 
-/** Stores one value and takes it back: what is left of it. */
+/** One value after quantization and dequantization. */
 export function roundTrip(x: number, { scale, zeroPoint }: Quantization): number {
   return scale * (Math.min(LEVELS, Math.max(0, roundHalfToEven(x / scale) + zeroPoint)) - zeroPoint);
 }
 
 function roundHalfToEven(x: number): number {
-  const up = Math.round(x); // of two nearest, the larger
+  const up = Math.round(x); // rounds ties up
   return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
 }

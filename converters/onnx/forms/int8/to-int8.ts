@@ -2,6 +2,7 @@
  * Model to the `int8` form: one-bit kernels as int8 +-1, activations between them as uint8, in the standard QDQ form
  * (QuantizeLinear and DequantizeLinear around float operators), which runtimes with integer kernels run in integers.
  * Shortcuts and their sums stay float32; so do the first and the last convolution.
+ * `int8-amx` is the same with kernels of {0, 2} behind a zero point of 1: onnxruntime uses AMX only where it is not 0.
  */
 import { DataType, encodeModel, type ModelProto, type TensorProto } from '../../../../proto/onnx.ts';
 import type { InputLayout } from '../../../../src/network/file-metadata.ts';
@@ -10,8 +11,7 @@ import type { BitTensor, FloatTensor } from '../../../../src/network/tensor.ts';
 import { layers } from '../../../../src/network/topology.ts';
 import { Graph } from '../../graph.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
-import { castless, inline, int8Signs } from '../inline.ts';
-import type { Indices } from '../unpack-signs.ts';
+import { castless, inline, int8Signs, type StoredSigns } from '../inline.ts';
 import { foldNorm } from './fold-norm.ts';
 import { type Int8Plan, type IntegerConv, planInt8 } from './plan.ts';
 import { type Quantization, quantizationOf, type Range } from './quantization.ts';
@@ -19,13 +19,11 @@ import { type Quantization, quantizationOf, type Range } from './quantization.ts
 /** Range of every tensor that `planInt8` names. */
 export type Ranges = ReadonlyMap<string, Range>;
 
-export interface Int8ExportOptions {
-  /** From `calibrate`. */
+export interface Int8ExportOptions extends StoredSigns {
+  /** The result of `calibrate`. */
   readonly ranges: Ranges;
   /** How the file takes images; `nchw-float` by default. */
   readonly input?: InputLayout | undefined;
-  /** How the bits are unpacked; by default as every runtime reads it. */
-  readonly indices?: Indices | undefined;
 }
 
 /**
@@ -38,17 +36,17 @@ export function toInt8Onnx(model: Model, options: Int8ExportOptions): Uint8Array
   return encodeModel(toInt8Proto(model, options));
 }
 
-export function toInt8Proto(model: Model, { ranges, input = 'nchw-float', indices = 'cast' }: Int8ExportOptions): ModelProto {
+export function toInt8Proto(model: Model, { ranges, input = 'nchw-float', ...signs }: Int8ExportOptions): ModelProto {
   const plan = planInt8(model);
   const quantizations = quantizationsOf(plan, ranges);
   const graph = new Graph();
-  const lowering: Lowering = { graph, model, form: indices === 'product' ? castless : inline, images: imagesNCHW(graph, input) };
+  const lowering: Lowering = { graph, model, form: signs.indices === 'product' ? castless : inline, images: imagesNCHW(graph, input) };
   for (const layer of layers(model.config)) {
     const conv = plan.convs.get(layer.name);
-    if (conv) lowerConv(conv, lowering, quantizations, plan.folded, indices);
+    if (conv) lowerConv(conv, lowering, quantizations, plan.folded, signs);
     else if (!plan.folded.has(layer.name)) lower(layer, lowering);
   }
-  return toProto(lowering, 'int8', input);
+  return toProto(lowering, signs.zeroPoint === 1 ? 'int8-amx' : 'int8', input);
 }
 
 /** By the name of the tensor, in order of execution. */
@@ -61,16 +59,16 @@ function lowerConv(
   { graph, model }: Lowering,
   quantizations: ReadonlyMap<string, Quantization>,
   allFolded: ReadonlySet<string>,
-  indices: Indices,
+  stored: StoredSigns,
 ): void {
   const { name, kernel, stride, pads } = layer;
   const of = (tensor: string) => quantizations.get(tensor) as Quantization;
-  // An activation that a convolution took in is 8-bit already.
+  // An activation absorbed by a convolution is 8-bit already.
   const x = allFolded.has(input) ? input : quantize(graph, input, input, of(input), `${input}.dq`);
   const inputScale = of(input).scale;
   const { scale, bias } = scaleAndBias(model, folded?.norm, layer, inputScale);
-  const signs = int8Signs(graph, name, model.tensors.get(`${name}.kernel`) as BitTensor, indices);
-  const inputs = [x, dequantize(graph, signs, `${name}.kernel`, `${name}.kernel_scale`, scale, DataType.INT8)];
+  const signs = int8Signs(graph, name, model.tensors.get(`${name}.kernel`) as BitTensor, stored);
+  const inputs = [x, dequantize(graph, signs, `${name}.kernel`, `${name}.kernel_scale`, scale, DataType.INT8, stored.zeroPoint)];
   if (bias) inputs.push(integerBias(graph, name, bias, scale, inputScale));
   const made = folded ? (folded.norm?.name ?? `${name}.float`) : `${name}.float`;
   graph.node('Conv', inputs, made, { kernel_shape: [kernel, kernel], strides: [stride, stride], pads, dilations: [1, 1], group: 1 });
@@ -78,16 +76,16 @@ function lowerConv(
   quantize(graph, made, output, of(output), output);
 }
 
-/** Largest bias: any sum of 8-bit products comes on top of it in 32 bits (9 * 2^22 weights a channel would fill the rest). */
+/** Largest bias: sums of 8-bit products are added to it in 32 bits (9 * 2^22 weights per channel would fill the rest). */
 const MAX_BIAS = 2 ** 30;
 /** Smallest normal float32. */
 const MIN_NORMAL = 2 ** -126;
 
 /**
- * What turns the convolution of +-1 weights into the output: one scale for all channels or one a channel, and a bias a
- * channel where a norm is taken in: factor * (s * acc) + offset.
- * Of a norm that is almost constant, factor is so small that the offset is beyond int32 in units of s * factor. A larger
- * factor stands in for it: the sum then still counts for less than about half a level of an output that covers the offset.
+ * Scale and bias that turn the convolution with +-1 weights into the output: one scale in all or per channel, and a bias
+ * per channel when a norm is absorbed: factor * (s * acc) + offset.
+ * For an almost constant norm, factor is so small that the offset exceeds int32 in units of s * factor. A larger factor
+ * replaces it: the sum then still counts for less than about half a level of an output that covers the offset.
  */
 function scaleAndBias(model: Model, norm: NonNullable<IntegerConv['folded']>['norm'], { name }: IntegerConv['layer'], inputScale: number) {
   const scale = (model.tensors.get(`${name}.scale`) as FloatTensor).data;
@@ -108,7 +106,7 @@ export function quantize(graph: Graph, x: string, stored: string, { scale, zeroP
   return graph.node('DequantizeLinear', [`${stored}.q`, ...parameters], output);
 }
 
-/** int32, in units of what the accumulator counts: scale of the input times scale of the kernel. */
+/** int32, in units of the accumulator: scale of the input times scale of the kernel. */
 function integerBias(graph: Graph, name: string, bias: Float64Array, scale: Float32Array, inputScale: number): string {
   const units = Float32Array.from(scale, (s) => s * inputScale);
   const values = Int32Array.from(bias, (b, c) => Math.round(b / (units[c] as number)));
@@ -116,13 +114,21 @@ function integerBias(graph: Graph, name: string, bias: Float64Array, scale: Floa
   return dequantize(graph, `${name}.bias_int32`, `${name}.bias`, `${name}.bias_scale`, units, DataType.INT32);
 }
 
-/** DequantizeLinear of a constant, by one scale or one a channel, with zero points 0. */
-function dequantize(graph: Graph, x: string, output: string, scaleName: string, scale: Float32Array, type: number): string {
+/** DequantizeLinear of a constant, with one scale in all or per channel, and one zero point for all. */
+function dequantize(
+  graph: Graph,
+  x: string,
+  output: string,
+  scaleName: string,
+  scale: Float32Array,
+  type: number,
+  zeroPoint: 0 | 1 = 0,
+): string {
   const channels = scale.length;
   const dims = channels === 1 ? [] : [channels];
   const typeName = type === DataType.INT8 ? 'int8' : 'int32';
-  const zeros = type === DataType.INT8 ? new Int8Array(channels) : new Int32Array(channels);
-  const zero = graph.constant(`${typeName}_zero.${channels}`, () => integers(type, zeros, dims));
+  const zeros = (type === DataType.INT8 ? new Int8Array(channels) : new Int32Array(channels)).fill(zeroPoint);
+  const zero = graph.constant(`${typeName}_${zeroPoint === 0 ? 'zero' : 'one'}.${channels}`, () => integers(type, zeros, dims));
   return graph.node('DequantizeLinear', [x, graph.floats(scaleName, dims, scale), zero], output, channels === 1 ? {} : { axis: 0 });
 }
 

@@ -1,4 +1,7 @@
 /** The int8 form against integers computed here, and against the float network. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { planInt8, type QuantizedTensor } from '../../../../converters/onnx/forms/int8/plan.ts';
@@ -216,4 +219,46 @@ test.each([{ width: 1 }, { width: 3 / 16 }])('bits unpacked by a product give th
   expect(made.map(({ op_type }) => op_type)).toEqual([...ofIntegers].map(() => 'MatMulInteger'));
   const [expected, got] = [toInt8Onnx(model, { ranges }), encodeModel(byProduct)].map((file) => run(file, model, pixels, []));
   expect((await got)?.['logits']?.data).toEqual((await expected)?.['logits']?.data);
+});
+
+describe.each([{ width: 1 }, { width: 3 / 16 }, { affine: 'all' as const }])('kernels behind a zero point of 1: %o', (changes) => {
+  const model = randomModel({ depth: 8, ...changes });
+  const pixels = randomImages(model.config, IMAGES);
+  const ranges = rangesOf(model, pixels);
+  const [zero, one] = ([0, 1] as const).map((zeroPoint) => toInt8Onnx(model, { ranges, zeroPoint })) as [Uint8Array, Uint8Array];
+  const convs = [...planInt8(model).convs.keys()];
+
+  test('they are stored as 0 and 2, and the file says so', () => {
+    const { graph, metadata_props } = decodeModel(one);
+    expect(metadata_props).toContainEqual({ key: 'wrn.form', value: 'int8-amx' });
+    const initializers = new Map(graph?.initializer?.map((tensor) => [tensor.name, tensor]));
+    const table = Int8Array.from(initializers.get('shifted_sign_table')?.raw_data as Uint8Array);
+    for (let i = 0; i < 2048; i++) expect(table[i]).toBe((Math.floor(i / 8) >> (7 - (i % 8))) & 1 ? 2 : 0);
+    for (const name of convs) {
+      const kernel = graph?.node?.find(({ output }) => output?.[0] === `${name}.kernel`);
+      const zeroPoints = Int8Array.from(initializers.get(kernel?.input?.[2] as string)?.raw_data as Uint8Array);
+      expect(new Set(zeroPoints)).toEqual(new Set([1]));
+    }
+  });
+
+  test('every 8-bit tensor and the logits equal those of the int8 file bit for bit, optimized or not', async () => {
+    const names = planInt8(model).tensors.map(({ name }) => `${name}.q`);
+    for (const level of ['all', 'disabled'] as const) {
+      const [expected, got] = [await run(zero, model, pixels, names, level), await run(one, model, pixels, names, level)];
+      for (const name of [...names, 'logits']) expect(got[name]?.data, name).toEqual(expected[name]?.data);
+    }
+  });
+
+  test('onnxruntime makes integer convolutions of all of them', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'wrn-onnx-amx-'));
+    try {
+      const optimizedModelFilePath = join(folder, 'optimized.onnx');
+      const session = await InferenceSession.create(one, { optimizedModelFilePath, graphOptimizationLevel: 'extended' });
+      await session.release();
+      const nodes = decodeModel(await readFile(optimizedModelFilePath)).graph?.node ?? [];
+      expect(nodes.filter(({ op_type }) => op_type === 'QLinearConv')).toHaveLength(convs.length);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });
