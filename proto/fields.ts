@@ -91,6 +91,6 @@ function readTensor(message: Uint8Array): StoredTensor {
 }
 
 /** The fields of one number that are messages or texts. */
-function* messages(message: Uint8Array, where: string, number: number): Generator<Uint8Array> {
+export function* messages(message: Uint8Array, where: string, number: number): Generator<Uint8Array> {
   for (const field of readFields(message, where)) if (field.number === number && field.kind === 'bytes') yield field.bytes;
 }

@@ -1,5 +1,5 @@
 // Puts what is no TypeScript into dist: the font of the charts, and the page that eval opens as one bundle. onnxruntime-web stays
-// beside the page and is served as it is.
+// beside the page and is served as it is. And wrn-onnx/web as one file, for pages without a bundler.
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -12,11 +12,11 @@ for (const [from, to] of [
   ['LICENSE', 'DejaVuSans.LICENSE'],
 ])
   copyFileSync(`${root}node_modules/dejavu-fonts-ttf/${from}`, `${root}dist/src/chart/${to}`);
-await build({
-  entryPoints: [`${root}eval/backends/browser/page.ts`],
-  outfile: `${root}dist/eval/backends/browser/page.js`,
+const bundle = {
   bundle: true,
   format: 'esm',
   target: 'es2022',
   logLevel: 'warning',
-});
+};
+await build({ ...bundle, entryPoints: [`${root}eval/backends/browser/page.ts`], outfile: `${root}dist/eval/backends/browser/page.js` });
+await build({ ...bundle, entryPoints: [`${root}src/web.ts`], outfile: `${root}dist/web.js`, minify: true });

@@ -85,7 +85,7 @@ function table(layers: readonly LayerDifference[], first: LayerDifference | null
 ${layers.map(
   (
     row,
-  ) => html`<tr${row === first && html` class="fail"`}><th scope="row">${row.layer} <measured>${row.op}</measured>${row === first && ' ✗'}</th><td>${row.problem ?? measured(row.relError)}</td><td>${measured(row.maxAbsDiff)}</td></tr>
+  ) => html`<tr${row === first && html` class="fail"`}><th scope="row">${row.layer} <small>${row.op}</small>${row === first && ' ✗'}</th><td>${row.problem ?? measured(row.relError)}</td><td>${measured(row.maxAbsDiff)}</td></tr>
 `,
 )}</tbody>
 </table>

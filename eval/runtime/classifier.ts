@@ -3,27 +3,22 @@
  * Safe for browsers.
  */
 import { type Closable, closable } from '../../src/closable.ts';
-import { luma } from '../../src/network/luma.ts';
 import { type Prediction, topK } from '../../src/network/softmax.ts';
-import { readClassifier } from './model-input.ts';
+import { fromPicture, type Picture } from '../../src/onebit/picture.ts';
+import { readClassifierInput } from './classifier-input.ts';
 import { type ModelInput, type Runtime, runBatch } from './runtime.ts';
 
-/** As `ImageData` of a canvas: four bytes per pixel: red, green, blue, alpha. Alpha is ignored: draw on white, as `predict` does. */
-export interface Pixels {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array | Uint8ClampedArray;
-}
-
 export interface Classifier extends Closable {
-  /** The size that images must have. */
+  /** How the file takes images. */
   readonly input: ModelInput;
   readonly labels: readonly string[] | undefined;
   /**
-   * The `count` most likely classes, most likely first.
-   * @throws RangeError when the image has another size than `input`
+   * The `count` most likely classes, most likely first. A picture of any size: as `predict` does, it is scaled to cover the
+   * network's input and cut around its centre, on white where it is transparent, and grey for a network of one channel.
+   * @param picture ImageData or other pixels; where there is a canvas, an ImageBitmap or a Blob of an image file, too
+   * @throws DeviceError when a bitmap or a file meets a runtime without a canvas
    */
-  classify(pixels: Pixels, count?: number): Promise<Prediction[]>;
+  classify(picture: Picture, count?: number): Promise<Prediction[]>;
   /** Frees the network; `await using` does the same. */
   close(): Promise<void>;
 }
@@ -34,31 +29,18 @@ export interface Classifier extends Closable {
  * @throws InputError when the file is not an image classifier
  */
 export async function loadClassifier<Options>(runtime: Runtime<Options>, file: Uint8Array, options?: Options): Promise<Classifier> {
-  const { input, output, metadata } = readClassifier(file);
+  const { input, output, metadata } = readClassifierInput(file);
+  const { channels, height, width } = input;
   const session = await runtime.InferenceSession.create(file, options);
   const labels = metadata?.about.classLabels;
   return closable<Omit<Classifier, typeof Symbol.asyncDispose>>({
     input,
     labels,
-    async classify(pixels, count = 5) {
-      const { outputs } = await runBatch(runtime, session, input, toNCHW(pixels, input), 1);
+    async classify(picture, count = 5) {
+      const imagesNCHW = await fromPicture(picture, [channels, height, width]);
+      const { outputs } = await runBatch(runtime, session, input, imagesNCHW, 1);
       return topK(outputs[output]?.data ?? new Float32Array(), count, labels);
     },
     close: () => session.release(),
   });
-}
-
-/**
- * Pixels of a canvas as [channels, height, width]; a network with one channel gets the luma.
- */
-export function toNCHW({ width, height, data }: Pixels, input: ModelInput): Uint8Array {
-  if (width !== input.width || height !== input.height) {
-    throw new RangeError(`expected an image of ${input.width} x ${input.height} pixels, got ${width} x ${height}`);
-  }
-  const size = width * height;
-  const at = (pixel: number, channel: number) => data[4 * pixel + channel] as number;
-  if (input.channels === 1) {
-    return Uint8Array.from({ length: size }, (_, i) => luma(at(i, 0), at(i, 1), at(i, 2)));
-  }
-  return Uint8Array.from({ length: 3 * size }, (_, i) => at(i % size, Math.floor(i / size)));
 }

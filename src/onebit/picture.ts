@@ -11,7 +11,14 @@ export interface Pixels {
 }
 
 /** What `classify` takes; bitmaps and files only where there is a canvas, as in pages and workers. */
-export type Picture = Pixels | ImageBitmap | Blob;
+export type Picture = Pixels | Bitmap | Blob;
+
+/** An `ImageBitmap`, in words that need no types of a page. */
+export interface Bitmap {
+  readonly width: number;
+  readonly height: number;
+  close(): void;
+}
 
 /**
  * @returns raw pixels 0..255, shape [channels, height, width]
@@ -22,7 +29,7 @@ export async function fromPicture(picture: Picture, shape: Shape): Promise<Uint8
   return fromPixels('data' in picture ? picture : await draw(picture), shape);
 }
 
-async function draw(picture: ImageBitmap | Blob): Promise<Pixels> {
+async function draw(picture: Bitmap | Blob): Promise<Pixels> {
   if (typeof OffscreenCanvas !== 'function')
     throw new DeviceError('picture: expected pixels { width, height, data }, as there is no canvas here, got a file or a bitmap');
   const bitmap = picture instanceof Blob ? await createImageBitmap(picture) : picture;
@@ -30,7 +37,7 @@ async function draw(picture: ImageBitmap | Blob): Promise<Pixels> {
     const { width, height } = bitmap;
     const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
     if (!context) throw new DeviceError('picture: expected a canvas, got none');
-    context.drawImage(bitmap, 0, 0);
+    context.drawImage(bitmap as ImageBitmap, 0, 0);
     return context.getImageData(0, 0, width, height);
   } finally {
     if (bitmap !== picture) bitmap.close();

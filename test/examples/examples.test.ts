@@ -40,6 +40,7 @@ const browser = findBrowser();
 
 const contentTypes: Record<string, string> = {
   '.html': 'text/html',
+  '.js': 'text/javascript',
   '.mjs': 'text/javascript',
   '.wasm': 'application/wasm',
   '.png': 'image/png',

@@ -57,7 +57,7 @@ describe.skipIf(!reachable)(`installed in an empty folder${reachable ? '' : ' [n
   });
 
   test('every entry is importable with nothing else installed', async () => {
-    const script = "for (const part of ['', '/convert', '/eval', '/train', '/web']) await import('wrn-onnx' + part)";
+    const script = "for (const part of ['', '/convert', '/eval', '/onebit', '/train', '/web']) await import('wrn-onnx' + part)";
     await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { cwd: app });
   });
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { toOnnx } from '../../../../converters/onnx/write.ts';
 import { type ModelInput, runBatch } from '../../../../eval/runtime/runtime.ts';
 import { UsageError } from '../../../../src/errors.ts';
+import { fromPixels } from '../../../../src/onebit/picture.ts';
 import { loadClassifier, softmax, toInput, topK } from '../../../../src/web.ts';
 import { randomModel } from '../../../network/random-model.ts';
 import { reference } from '../../../network/reference.ts';
@@ -72,6 +73,10 @@ test('a classifier gives the reference’s probabilities for canvas pixels', asy
   const got = await classifier.classify({ width: 8, height: 8, data: rgba }, 3);
   expect(got.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
   for (const [i, { probability }] of got.entries()) expect(probability).toBeCloseTo(expected[i]?.probability as number, 5);
-  await expect(classifier.classify({ width: 9, height: 8, data: rgba })).rejects.toThrow('expected an image of 8 x 8 pixels, got 9 x 8');
+  // a picture of another size is brought to the network's as `predict` does
+  const large = { width: 16, height: 12, data: Uint8Array.from({ length: 4 * 16 * 12 }, (_, i) => (i % 4 === 3 ? 255 : (i * 11) % 256)) };
+  const scaled = topK(reference(model, [...fromPixels(large, [3, 8, 8])], 1).get('logits') as Float64Array, 1, labelled.about.classLabels);
+  expect((await classifier.classify(large, 1))[0]?.label).toBe(scaled[0]?.label);
+  await expect(classifier.classify({ width: 9, height: 8, data: rgba })).rejects.toThrow('expected 288 bytes of 9 x 8 pixels, got 256');
   await classifier.close();
 });
