@@ -74,7 +74,9 @@ test('curve draws runs side by side, from folders and logs, and replaces nothing
   expect(channels).toBeGreaterThanOrEqual(3);
   expect((await run(['curve', shipped, '-o', at])).status).toBe(2);
   expect((await run(['curve', '/nowhere', '-o', join(folder, 'x')])).status).toBe(3);
-  expect((await run(['curve', `${at}.svg`, '-o', join(folder, 'x')])).stderr).toContain('errors.svg line 1: expected a log entry (kind epoch or test)');
+  expect((await run(['curve', `${at}.svg`, '-o', join(folder, 'x')])).stderr).toContain(
+    'errors.svg line 1: expected a log entry (kind epoch or test)',
+  );
 });
 
 test.each([
