@@ -238,7 +238,7 @@ for (const [name, images, config] of [
     const diverged = trainHere(tf, { ...good, recipe }, empty);
     await expect(diverged).rejects.toThrow(TrainingError);
     await expect(diverged).rejects.toThrow(
-      'the weights are not finite after step 1 (epoch 1, learning rate 1.00e+38). There is no checkpoint',
+      'the weights are not finite after step 1 (epoch 1, learning rate 1.00e+38). There is no earlier checkpoint',
     );
     expect(empty.hasCheckpoint).toBe(false);
 

@@ -199,7 +199,7 @@ describe('options and data that do not fit are errors of usage:', () => {
     ['depth', ['--depth', '9'], 'configuration depth: expected 6n + 2, got 9'],
     ['width', ['--width', '0.3'], 'configuration width: expected a whole number of channels'],
     ['seed', ['--seed', '4294967296'], 'recipe seed: expected an integer from 0 to 4294967295'],
-    ['batch norm of none', ['--norm', 'shifted-relu', '--no-learn-norm'], 'are of batch norm: leave them out with --norm shifted-relu'],
+    ['batch norm of none', ['--norm', 'shifted-relu', '--no-learn-norm'], 'apply to batch norm: leave them out with --norm shifted-relu'],
     ['weight decay', ['--weight-decay', '1e39'], 'recipe weightDecay: expected a number from 0 to 1e+38'],
     ['scale of full precision', ['--bits', '32', '--scale', 'he'], '--scale applies to 1-bit weights: leave it out with --bits 32'],
     ['one set for both', animals, 'expected a training and a test split', async () => join(await folders(['a', 'b'], []), 'train')],
