@@ -14,6 +14,6 @@ export function percent(fraction: number, digits = 2): string {
 export function significant(value: number): string {
   const rounded = Number(value.toPrecision(3));
   if (rounded === 0) return '0';
-  if (Math.abs(rounded) < 1e-3 || Math.abs(rounded) >= 1e12) return rounded.toExponential(2);
+  if (Math.abs(rounded) < 1e-3 || (Math.abs(rounded) >= 1e12 && Number.isFinite(rounded))) return rounded.toExponential(2);
   return Math.abs(rounded) < 1000 ? rounded.toPrecision(3) : grouped(rounded);
 }

@@ -62,7 +62,7 @@ test('--dialect reads a latent checkpoint as the full-precision network that it 
 
 const weightsOnly = matFile(Object.fromEntries(Object.entries(variables).filter(([name]) => name.startsWith('conv2d'))));
 test.each<[string, Uint8Array, RegExp]>([
-  ['weights only', weightsOnly, /got weights only\. Such a file cannot be converted: use the \*_allparams\.mat file of the same network/],
+  ['weights only', weightsOnly, /got weights only\. Use the \*_allparams\.mat file of the same network/],
   ['a truncated file', keras.subarray(0, 3000), /mat5 \S*source\.bin at byte/],
   [
     'an archive of something else',
