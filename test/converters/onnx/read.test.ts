@@ -78,7 +78,7 @@ describe('a file that is not what it says', () => {
     ...['toString', 'unpacked'].map((value): [string, object, string] => [
       `the form ${value}`,
       { key: 'wrn.form', value },
-      `onnx metadata wrn.form: expected packed or inline or dense or qonnx or int8 or fp16, got ${value}`,
+      `onnx metadata wrn.form: expected packed or inline or dense or qonnx or int8 or int8-amx or fp16, got ${value}`,
     ]),
     [
       'an unknown layout',
