@@ -168,7 +168,9 @@ test('a file that backends answer differently fails parity: exit code 1, and the
   const result = await run(['eval', at('random.onnx'), '--data', images, '--backend', 'cpu,wasm', '--limit', '40']);
   expect(result.status).toBe(1);
   expect(result.stdout).toContain('parity with cpu: fail');
-  expect(result.stderr).toMatch(/^neither the file nor the data name their classes: .*\nwrn-onnx: parity failed: wasm beyond the thresholds\n$/);
+  expect(result.stderr).toMatch(
+    /^neither the file nor the data name their classes: .*\nwrn-onnx: parity failed: wasm beyond the thresholds\n$/,
+  );
 });
 
 test('shards merge to the report of the whole; a merged breach of parity exits 1, a part that is missing or cut off 3', async () => {
