@@ -4,6 +4,7 @@ import { type BackendName, backendNames, backends } from '../../eval/backends/ta
 import { logitsOf } from '../../eval/runtime/model-input.ts';
 import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-image.ts';
 import { type Prediction, topK } from '../network/softmax.ts';
+import { percent } from '../numbers.ts';
 import { formatOption, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { expandPaths } from './shared/paths.ts';
@@ -71,7 +72,7 @@ function print(file: string, { backend, format }: Flags, results: readonly Resul
   }
   const table = new Table({ head: ['image', 'class', 'probability'], style: { head: [], border: [] } });
   for (const { image, classes } of results) {
-    const rows = classes.map(({ label, probability }) => [label, `${(probability * 100).toFixed(2)} %`]);
+    const rows = classes.map(({ label, probability }) => [label, percent(probability)]);
     for (const [i, row] of rows.entries()) table.push(i === 0 ? [{ content: image, rowSpan: rows.length }, ...row] : row);
   }
   printText(`${table.toString()}\n`);

@@ -3,6 +3,7 @@ import type { RunRecord } from '../../../eval/record.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
 import { ParityError, printable } from '../../errors.ts';
+import { percent } from '../../numbers.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { fittedTable } from '../shared/table.ts';
 import { type BisectionWidth, describeBisection } from './bisect.ts';
@@ -38,7 +39,7 @@ export function resultTable(report: Report, wide = false): string {
   const columns = resultColumns(named);
   const head = ['backend', ...columns.map(({ name }) => name)];
   const rows = results.map((result) => [result.backend, ...columns.map(({ text }) => text(result) ?? '-')]);
-  const limits = `agreement at least ${(thresholds.agreement * 100).toFixed(2)} %, relative error at most ${thresholds.relError}`;
+  const limits = `agreement at least ${percent(thresholds.agreement)}, relative error at most ${thresholds.relError}`;
   const caution = cautionOf(named);
   return [
     printable(`${against ? `${model} and ${against.model}` : model} on ${scopeOf(named)}`),

@@ -1,4 +1,5 @@
 /** Finishes a training run: model file, ONNX file, a check that both answer as the training runtime does, and the report. */
+
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { toOnnx } from '../../../converters/onnx/write.ts';
@@ -12,6 +13,7 @@ import { type NetworkConfig, networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { layers, multiplyAccumulates, weightCount } from '../../network/topology.ts';
+import { percent } from '../../numbers.ts';
 import type { EpochEntry } from '../../train/log.ts';
 import type { Recipe } from '../../train/recipe.ts';
 import type { RunFolder } from '../../train/run-folder.ts';
@@ -127,7 +129,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
 
 /** A report in words, with the paths of its files. */
 export function describeRun({ network, bits, epochs, testError, parity }: RunReport, folder: RunFolder): string {
-  const error = testError === null ? 'unknown' : `${(testError * 100).toFixed(2)} %`;
+  const error = testError === null ? 'unknown' : percent(testError);
   const files = ['model.safetensors', 'model.onnx', 'report.json', 'report.html', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);
   return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${resultTable(parity)}`;
 }
