@@ -28,6 +28,7 @@ const ground = [
 ];
 const training = ['src/train', 'src/train/tf'];
 const converters = [
+  'converters/hub',
   'converters/read.ts',
   'converters/sources',
   'converters/inspect',

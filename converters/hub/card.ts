@@ -1,5 +1,6 @@
 /** The model card, `README.md`: what the Hub shows of a network. */
 
+import { printable } from '../../src/errors.ts';
 import { networkName } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import { layers, multiplyAccumulates, weightCount } from '../../src/network/topology.ts';
@@ -51,7 +52,7 @@ export function modelCard(model: Model, facts: CardFacts): string {
       'reference or with float32, as the table says. To repeat it on any data set and runtime:',
     fence(
       'sh',
-      `wrn-onnx eval ${hubFiles.dense.path} --against ${facts.files.at(-1)?.path} --data ${about.dataset ?? 'DATA'} --backend cpu,wasm`,
+      `wrn-onnx eval ${hubFiles.dense.path} --against ${facts.files.at(-1)?.path} --data ${NAME.test(about.dataset ?? '') ? about.dataset : 'DATA'} --backend cpu,wasm`,
     ),
     '## Licence',
     facts.license === undefined
@@ -71,6 +72,9 @@ export function modelCard(model: Model, facts: CardFacts): string {
   ];
   return `${sections.join('\n\n')}\n`;
 }
+
+/** Names of data sets that need no quotes in a shell. */
+const NAME = /^[\w.-]+$/;
 
 /** YAML; a string of JSON is one of YAML. */
 function frontMatter({ config, about }: Model, { license }: CardFacts): string {
@@ -145,8 +149,8 @@ console.log(label, score);`,
 from PIL import Image
 from transformers import AutoImageProcessor, pipeline
 
-model = ORTModelForImageClassification.from_pretrained("${name}", file_name="${best.path}")
-processor = AutoImageProcessor.from_pretrained("${name}", use_fast=False)
+model = ORTModelForImageClassification.from_pretrained("${name}", subfolder="onnx", file_name="${best.path.replace('onnx/', '')}")
+processor = AutoImageProcessor.from_pretrained("${name}")
 print(pipeline("image-classification", model=model, image_processor=processor)(Image.open("picture.png").convert("${grey ? 'L' : 'RGB'}")))`,
     ),
     'Images of another size are stretched: crop a photo to the shape of the input first.',
@@ -187,5 +191,5 @@ function fence(language: string, code: string): string {
 
 /** A text of anybody's, without meaning for Markdown. */
 function plain(text: string): string {
-  return text.replace(/[\\`*_[\]<>|#]/g, '\\$&');
+  return printable(text).replace(/[\\`*_[\]<>|#]/g, '\\$&');
 }
