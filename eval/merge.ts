@@ -2,7 +2,7 @@
 import { InputError } from '../src/errors.ts';
 import { jsonReader } from '../src/formats/json.ts';
 import { version } from '../src/version.ts';
-import { backendNames } from './backends/table.ts';
+import { type BackendName, backendNames, isBackendName } from './backends/table.ts';
 import { type BackendRun, type FileFacts, type Report, rowsOf, type Subject, toReport } from './report.ts';
 import { shardRange, whole } from './shard.ts';
 import { Tally } from './tally/tally.ts';
@@ -36,7 +36,11 @@ export function readPart(bytes: Uint8Array, file: string): Part {
   const shard = record(root['shard'], 'shard');
   const count = integer(shard['count'], 'shard.count', 1, 1e9);
   const thresholds = record(root['thresholds'], 'thresholds');
-  const backends = list(root['backends'], 'backends', (name, field) => oneOf(name, field, backendNames));
+  const backends = list(
+    root['backends'],
+    'backends',
+    (name, field): BackendName => (typeof name === 'string' && isBackendName(name) ? name : oneOf(name, field, backendNames)),
+  );
   const facts = (file: Readonly<Record<string, unknown>>, at = ''): FileFacts => {
     const optional = <T>(key: string, of: (value: unknown, field: string) => T) => (file[key] === null ? null : of(file[key], at + key));
     return {

@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-mkdirSync(`${root}dist/eval/backends/browser`, { recursive: true });
-copyFileSync(`${root}eval/backends/browser/index.html`, `${root}dist/eval/backends/browser/index.html`);
+for (const page of ['browser', 'remote/page']) {
+  mkdirSync(`${root}dist/eval/backends/${page}`, { recursive: true });
+  copyFileSync(`${root}eval/backends/${page}/index.html`, `${root}dist/eval/backends/${page}/index.html`);
+}
 for (const [from, to] of [
   ['ttf/DejaVuSans.ttf', 'DejaVuSans.ttf'],
   ['LICENSE', 'DejaVuSans.LICENSE'],
@@ -19,4 +21,5 @@ const bundle = {
   logLevel: 'warning',
 };
 await build({ ...bundle, entryPoints: [`${root}eval/backends/browser/page.ts`], outfile: `${root}dist/eval/backends/browser/page.js` });
+await build({ ...bundle, entryPoints: [`${root}eval/backends/remote/page/lobby.ts`], outfile: `${root}dist/eval/backends/remote/page/lobby.js` });
 await build({ ...bundle, entryPoints: [`${root}src/web.ts`], outfile: `${root}dist/web.js`, minify: true });

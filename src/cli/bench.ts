@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { withExternalData } from '../../converters/onnx/external-data.ts';
-import { backendNames } from '../../eval/backends/table.ts';
+import { localBackendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
 import { profile } from '../../eval/bench/profile.ts';
 import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
@@ -43,7 +43,7 @@ interface Flags {
 export function command(): Command {
   return new Command('bench')
     .argument('<files...>', 'ONNX files; each is compared with the first. Models that take no images get random input')
-    .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${backendNames.join(', ')}`).default('cpu'))
+    .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${localBackendNames.join(', ')}`).default('cpu'))
     .addOption(
       new Option('--batch <sizes>', 'batch sizes, separated by commas; for models without images: the first size of their inputs')
         .argParser(naturalNumbers)

@@ -14,6 +14,13 @@ export function naturalNumber(text: string): number {
   return value;
 }
 
+/** Parses an option that takes a TCP port. */
+export function portNumber(text: string): number {
+  const value = naturalNumber(text);
+  if (value > 65_535) throw new InvalidArgumentError('expected a port, 1 to 65535');
+  return value;
+}
+
 /** Parses an option that takes two whole numbers of at least 1, low and high, such as `256-480`. */
 export function naturalRange(text: string): [low: number, high: number] {
   const [low, high, ...more] = text.split('-').map(naturalNumber);
