@@ -21,5 +21,9 @@ const bundle = {
   logLevel: 'warning',
 };
 await build({ ...bundle, entryPoints: [`${root}eval/backends/browser/page.ts`], outfile: `${root}dist/eval/backends/browser/page.js` });
-await build({ ...bundle, entryPoints: [`${root}eval/backends/remote/page/lobby.ts`], outfile: `${root}dist/eval/backends/remote/page/lobby.js` });
+await build({
+  ...bundle,
+  entryPoints: [`${root}eval/backends/remote/page/lobby.ts`],
+  outfile: `${root}dist/eval/backends/remote/page/lobby.js`,
+});
 await build({ ...bundle, entryPoints: [`${root}src/web.ts`], outfile: `${root}dist/web.js`, minify: true });

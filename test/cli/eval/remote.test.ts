@@ -110,7 +110,7 @@ describe.skipIf(!executablePath)('a second browser process [needs a browser]', (
   test(
     'the browser is killed in the middle and opened again: each image is counted once',
     async () => {
-      const waiting = await start('--backend', 'cpu,remote-onebit', '--limit', '1600', '--batch', '4', '--http');
+      const waiting = await start('--backend', 'cpu,remote-onebit', '--limit', '1000', '--batch', '4', '--http');
       const first = await chromium.launchServer({ executablePath: executablePath as string, args: ['--no-sandbox', '--no-first-run'] });
       ending.push(() => first.kill());
       const lost = await (await chromium.connect(first.wsEndpoint())).newPage();
@@ -124,7 +124,7 @@ describe.skipIf(!executablePath)('a second browser process [needs a browser]', (
       const { status, stdout, stderr } = await waiting.done;
       expect(status, stderr).toBe(0);
       expect(stderr).toContain('device 1 is back');
-      expect(JSON.parse(stdout)).toMatchObject({ images: 1600, verdict: 'pass', results: [{ images: 1600 }, { images: 1600, flips: 0 }] });
+      expect(JSON.parse(stdout)).toMatchObject({ images: 1000, verdict: 'pass', results: [{ images: 1000 }, { images: 1000, flips: 0 }] });
     },
     TIMEOUT,
   );
@@ -258,7 +258,7 @@ test.each([
   { args: [...shortly, '--backend', 'cpu,remote-wasm', '--bisect'], message: 'use it with wrn-onnx eval' },
   { args: ['predict', 'fashion-mnist-wrn-20-1', 'x.png', '--backend', 'remote-wasm'], message: "'remote-wasm' is invalid" },
   {
-    args: ['bench', 'fashion-mnist-wrn-20-1', '--backend', 'remote-wasm'],
+    args: ['bench', join(root, 'models/fashion-mnist-wrn-20-1/model.safetensors'), '--backend', 'remote-wasm'],
     message: 'remote-wasm waits for a device: use it with wrn-onnx eval',
   },
 ])('refused: $message', async ({ args, message }) => {
