@@ -3,7 +3,7 @@ import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { ImageFiles, ImageSet, ImageShape } from '../data/dataset.ts';
 import { decodeImage } from '../data/files/decode-image.ts';
-import { pathOf } from '../data/kinds/image-folder.ts';
+import { pathOf } from '../data/kinds/encoded-images.ts';
 import { permutation, type Random, randomStream } from '../data/random.ts';
 import { requireCover, requireImageFiles } from '../data/scale.ts';
 import { UsageError } from '../errors.ts';
@@ -48,6 +48,10 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation, sig
       return { ...about, images, labels: images.labels };
     }
     if (shorterSide) requireImageFiles(set);
+    if (set.isEncoded)
+      throw new UsageError(
+        `data ${name}: expected a folder of image files for so many images, or for scaling at random, got a container. Unpack it first`,
+      );
     throw new UsageError(`data ${name}: expected at most ${MAX_BYTES} bytes of pixels to keep in memory, got ${length * imageBytes}`);
   }
   const images = new Uint8Array(new SharedArrayBuffer(length * imageBytes));
