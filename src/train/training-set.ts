@@ -47,12 +47,16 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation, sig
       const images = await set.listFiles();
       return { ...about, images, labels: images.labels };
     }
-    if (shorterSide) requireImageFiles(set);
-    if (set.isEncoded)
+    if (shorterSide) {
+      requireImageFiles(set);
       throw new UsageError(
-        `data ${name}: expected a folder of image files for so many images, or for scaling at random, got a container. Unpack it first`,
+        `data ${name}: expected a folder of image files to scale at random (shorter side), got a container. Unpack it, or use --no-shorter-side`,
       );
-    throw new UsageError(`data ${name}: expected at most ${MAX_BYTES} bytes of pixels to keep in memory, got ${length * imageBytes}`);
+    }
+    const advice = set.isEncoded ? '. Unpack it into a folder of image files' : '';
+    throw new UsageError(
+      `data ${name}: expected at most ${MAX_BYTES} bytes of pixels to keep in memory, got ${length * imageBytes}${advice}`,
+    );
   }
   const images = new Uint8Array(new SharedArrayBuffer(length * imageBytes));
   const labels = new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
