@@ -20,8 +20,9 @@ import type { RunFolder } from '../../train/run-folder.ts';
 import { isCycleEnd } from '../../train/schedule.ts';
 import { batchesPerEpoch } from '../../train/training-set.ts';
 import { version } from '../../version.ts';
-import { reportFile, runRecord } from '../eval/report.ts';
+import { reportFile } from '../eval/report.ts';
 import { resultTable } from '../eval/result-table.ts';
+import { runRecord } from '../shared/run-record.ts';
 
 /** `report.json`: all that is needed for a table of results, and to train the same network again. Fractions are 0 to 1. */
 export interface RunReport extends RunRecord {
