@@ -8,8 +8,9 @@ import { createServer as createPlainServer, type IncomingMessage, type RequestLi
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, isIP, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { DeviceError, printable, UsageError } from '../../../src/errors.ts';
-import { jsonReader } from '../../../src/formats/json.ts';
+import { custom, exactOptional, unknown } from 'valibot';
+import { DeviceError, InputError, printable, UsageError } from '../../../src/errors.ts';
+import { integer, object, readJson, text } from '../../../src/formats/schema.ts';
 import { isolation, readPageFile, typeOf } from '../browser/files.ts';
 import { built } from '../built.ts';
 import { makeCertificate } from './certificate.ts';
@@ -201,7 +202,10 @@ class Room {
     response.setHeader('Referrer-Policy', 'no-referrer'); // the address is a secret
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(isolation)) response.setHeader(name, value);
-    this.#serve(request, response).catch(() => response.destroy());
+    this.#serve(request, response).catch((error: unknown) => {
+      if (error instanceof InputError && !response.headersSent) refuse(response, 400, 'unknown');
+      else response.destroy();
+    });
   };
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -228,13 +232,11 @@ class Room {
   }
 
   async #answer(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await readJson(request);
-    if (!body) return refuse(response, 400, 'unknown');
+    const body = await readBody(request);
+    const { key, instance } = readJson(asking, body, FORMAT);
     const send = (value: unknown) => void response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
-    const [key, instance] = [body['key'], body['instance']];
-    if (!isKey(key) || !isKey(instance)) return refuse(response, 400, 'unknown');
     if (name === 'join') {
-      const joined = this.#join(key, instance, String(body['name']));
+      const joined = this.#join(key, instance, readJson(joining, body, FORMAT).name);
       if (!joined) return refuse(response, 409, 'full');
       joined.seen(request.socket);
       return send({ device: joined.number });
@@ -244,9 +246,8 @@ class Room {
     device.seen(request.socket);
     if (this.#lost.delete(device)) this.#options.onEvent?.({ kind: 'back', device: device.number, name: device.name });
     if (name === 'answer') {
-      const { id, error, value } = body;
-      if (!Number.isSafeInteger(id)) return refuse(response, 400, 'unknown');
-      device.settle(id as number, { value, error: error === undefined ? undefined : String(error) });
+      const { id, ...answer } = readJson(answering, body, FORMAT);
+      device.settle(id, answer);
       return send({});
     }
     if (name !== 'next') return refuse(response, 404, 'unknown');
@@ -292,20 +293,25 @@ function isOurs({ headers: { host = '', origin } }: IncomingMessage): boolean {
   return (name === 'localhost' || isIP(name) !== 0) && (origin === undefined || origin.replace(/^https?:\/\//, '') === host);
 }
 
-const isKey = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
+const FORMAT = 'device';
+const key = custom<string>((value) => typeof value === 'string' && /^[0-9a-f]{32}$/.test(value), 'a key');
+const asking = object({ key, instance: key });
+const joining = object({ name: text });
+const answering = object({ id: integer(1, Number.MAX_SAFE_INTEGER), value: exactOptional(unknown()), error: exactOptional(text) });
 
-async function readJson(request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
+/** @throws InputError when it is too long or no JSON */
+async function readBody(request: IncomingMessage): Promise<unknown> {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of request as AsyncIterable<Buffer>) {
     length += piece.length;
-    if (length > MAX_BODY) return undefined;
+    if (length > MAX_BODY) throw new InputError(FORMAT, 'request', `expected at most ${MAX_BODY} bytes, got more`);
     pieces.push(piece);
   }
   try {
-    return jsonReader('device').record(JSON.parse(Buffer.concat(pieces).toString()), 'body');
+    return JSON.parse(Buffer.concat(pieces).toString());
   } catch {
-    return undefined;
+    throw new InputError(FORMAT, 'request', 'expected JSON, got something else');
   }
 }
 

@@ -1,7 +1,8 @@
 /** The backends whose runtime is the browser of another device, or of this one, that has joined by its address. */
+import { record, string } from 'valibot';
 import { closable } from '../../../src/closable.ts';
 import { UsageError } from '../../../src/errors.ts';
-import { jsonReader } from '../../../src/formats/json.ts';
+import { integer, list, number, object, readJson, type Schema, text } from '../../../src/formats/schema.ts';
 import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { Backend } from '../backend.ts';
@@ -49,34 +50,23 @@ export function remoteBackend({ title, provider, advice, oneBitOnly }: RemoteRow
   };
 }
 
-const { record, number, text, integer, list } = jsonReader('device', 'answer');
 const MOST = 2 ** 31;
+const seconds = number(0, MOST);
+const shape = list(integer(0, MOST));
+const opening = object({ seconds, detail: text });
+const running = object({ seconds, outputs: record(string(), object({ shape, base64: text })) });
+const timing = object({ seconds, shapes: record(string(), shape) });
 
 /** The page on a device, whose answers are read as those of a stranger. */
 function pageOn(device: Device, session: number, open: PageOpen, name: string): Page {
-  const ask = (method: 'run' | 'time', ...args: unknown[]) =>
-    device.call(session, open, method, ...args).catch((error: unknown) => {
-      throw stopError(name, error);
-    });
-  const seconds = (value: Record<string, unknown>) => number(value['seconds'], 'seconds', 0, MOST);
-  const shapeOf = (value: unknown, field: string) => list(value, field, (size, place) => integer(size, place, 0, MOST));
+  const ask = async <T>(schema: Schema<T>, method: 'open' | 'run' | 'time', ...args: unknown[]) =>
+    readJson(schema, await device.call(session, open, method, ...args), 'device', (field) => `answer to ${method}, ${field}`);
+  const stopped = (error: unknown): never => {
+    throw stopError(name, error);
+  };
   return {
-    async open() {
-      const answer = record(await device.call(session, open, 'open'), 'open');
-      return { seconds: seconds(answer), detail: text(answer['detail'], 'detail') };
-    },
-    async run(images, count) {
-      const answer = record(await ask('run', images, count), 'run');
-      const outputs = Object.entries(record(answer['outputs'], 'outputs')).map(([output, value]) => {
-        const { shape, base64 } = record(value, output);
-        return [output, { shape: shapeOf(shape, `${output}.shape`), base64: text(base64, `${output}.base64`) }] as const;
-      });
-      return { outputs: Object.fromEntries(outputs), seconds: seconds(answer) };
-    },
-    async time(batch, sizes = {}) {
-      const answer = record(await ask('time', batch, sizes), 'time');
-      const shapes = Object.entries(record(answer['shapes'], 'shapes')).map(([input, shape]) => [input, shapeOf(shape, input)] as const);
-      return { seconds: seconds(answer), shapes: Object.fromEntries(shapes) };
-    },
+    open: () => ask(opening, 'open'),
+    run: (images, count) => ask(running, 'run', images, count).catch(stopped),
+    time: (batch, sizes = {}) => ask(timing, 'time', batch, sizes).catch(stopped),
   };
 }
