@@ -23,6 +23,12 @@ export type KernelName = (typeof kernelNames)[number];
 export type Kernel = (block: number, from: number, to: number, scratch: number) => void;
 export type Kernels = Readonly<Record<KernelName, Kernel>>;
 
+/** The kernels of modules over one memory; those of later modules replace those of earlier ones. Workers get it as text. */
+export async function instantiate(modules: readonly WebAssembly.Module[], memory: WebAssembly.Memory): Promise<Kernels> {
+  const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory } })));
+  return Object.assign({}, ...instances.map(({ exports }) => exports));
+}
+
 /** Pixels of a vector: the width of a tile of a one-bit convolution. */
 export const LANES = { signsByte: 8, signsFloat: 4 } as const;
 

@@ -9,7 +9,7 @@
  */
 import { DeviceError } from '../errors.ts';
 import type { Engine } from './engine.ts';
-import type { Kernel, KernelName } from './kernel.ts';
+import { instantiate, type Kernels } from './kernel.ts';
 import type { Call, Plan } from './plan.ts';
 
 /** What a thread knows. */
@@ -26,14 +26,14 @@ interface Share {
 
 /** What a worker is told. */
 interface Help {
-  readonly module: WebAssembly.Module;
+  readonly modules: readonly WebAssembly.Module[];
   readonly memory: WebAssembly.Memory;
   readonly share: Share;
 }
 
 /** Runs the calls once. It goes to the workers as text: it refers to nothing outside of itself. */
 function runShare(
-  kernels: Readonly<Record<KernelName, Kernel>>,
+  kernels: Kernels,
   { calls, agreed, progress, thread, threads, scratch }: Share,
   blocking: boolean,
   times?: Float64Array,
@@ -58,7 +58,9 @@ function runShare(
         if (Atomics.add(progress, done, count) + count === all) Atomics.notify(progress, done);
       }
     }
-    for (let spin = 0, computed = 0; (computed = Atomics.load(progress, done)) < all; spin++) {
+    for (let spin = 0; ; spin++) {
+      const computed = Atomics.load(progress, done);
+      if (computed === all) break;
       if (Atomics.load(agreed, 5) !== 0) throw new Error('a thread of the network failed');
       if (blocking && spin > SPINS) Atomics.wait(progress, done, computed, 1000);
     }
@@ -67,11 +69,11 @@ function runShare(
 }
 
 /** What a worker does. It goes there as text, too. */
-function serve(run: typeof runShare, { module, memory, share }: Help): void {
+async function serve(load: typeof instantiate, run: typeof runShare, { modules, memory, share }: Help): Promise<void> {
   const SPINS = 100000; // some 500 microseconds: the next images of a batch are there by then
   const { agreed, progress } = share;
   try {
-    const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Record<KernelName, Kernel>;
+    const kernels = await load(modules, memory);
     for (let begun = 0; ; ) {
       for (let spin = 0; spin < SPINS && Atomics.load(agreed, 0) === begun; spin++);
       Atomics.wait(agreed, 0, begun);
@@ -94,10 +96,10 @@ interface Helper {
   terminate(): void;
 }
 
-const BODY = `const run = ${runShare}; const serve = ${serve};`;
+const BODY = `const load = ${instantiate}; const run = ${runShare}; const serve = ${serve};`;
 
 function webHelper(help: Help): Helper {
-  const text = `${BODY} onmessage = ({ data }) => { postMessage('ready'); serve(run, data); };`;
+  const text = `${BODY} onmessage = ({ data }) => { postMessage('ready'); serve(load, run, data); };`;
   const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   const worker = new Worker(url, { type: 'module' });
   const ready = new Promise<void>((resolve, reject) => {
@@ -111,7 +113,7 @@ function webHelper(help: Help): Helper {
 async function nodeHelper(help: Help): Promise<Helper> {
   const name = 'node:worker_threads'; // in a variable, so that bundlers for pages do not look for it
   const threads: typeof import('node:worker_threads') = await import(/* @vite-ignore */ /* webpackIgnore: true */ name);
-  const text = `${BODY} const { parentPort, workerData } = require('node:worker_threads'); parentPort.postMessage('ready'); serve(run, workerData);`;
+  const text = `${BODY} const { parentPort, workerData } = require('node:worker_threads'); parentPort.postMessage('ready'); serve(load, run, workerData);`;
   const worker = new threads.Worker(text, { eval: true, workerData: help, execArgv: [] });
   const ready = new Promise<void>((resolve, reject) => worker.once('message', () => resolve()).once('error', reject));
   void ready.then(() => worker.unref()).catch(() => {}); // a program may end without releasing its networks
@@ -138,12 +140,17 @@ export function canShare(): boolean {
  * @param memory shared
  * @throws DeviceError when there are no workers
  */
-export async function threadedEngine(plan: Plan, memory: WebAssembly.Memory, module: WebAssembly.Module, threads: number): Promise<Engine> {
+export async function threadedEngine(
+  plan: Plan,
+  memory: WebAssembly.Memory,
+  modules: readonly WebAssembly.Module[],
+  threads: number,
+): Promise<Engine> {
   plan.fill(memory.buffer);
   const agreed = new Int32Array(new SharedArrayBuffer(6 * 4));
   const progress = new Int32Array(new SharedArrayBuffer(plan.calls.length * (threads + 1) * 4));
   const shareOf = (thread: number): Share => ({ calls: plan.calls, agreed, progress, thread, threads, scratch: plan.scratch(thread) });
-  const others = Array.from({ length: threads - 1 }, (_, i) => ({ module, memory, share: shareOf(i + 1) }));
+  const others = Array.from({ length: threads - 1 }, (_, i) => ({ modules, memory, share: shareOf(i + 1) }));
   const helpers: Helper[] = [];
   const release = () => {
     Atomics.store(agreed, 4, 1);
@@ -159,8 +166,7 @@ export async function threadedEngine(plan: Plan, memory: WebAssembly.Memory, mod
     const reason = error instanceof Error ? error.message : String(error);
     throw new DeviceError(`threads: expected workers, got ${reason}. Allow them (worker-src blob:), or ask for one thread`);
   }
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  const kernels = instance.exports as unknown as Record<KernelName, Kernel>;
+  const kernels = await instantiate(modules, memory);
   const own = shareOf(0);
   const blocking = mayBlock(agreed);
   return {

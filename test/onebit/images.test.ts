@@ -48,7 +48,13 @@ async function bothForms({ network, data: path, count }: Row): Promise<void> {
     const ranges = await calibrate(model, { data, images: 16, method: 'minmax' });
     // Every 8-bit value is the same where channels are multiples of 16. Where they are not, onnxruntime adds the floats in
     // front of them in another order: a few bytes of a million are on the other side of a tie, and spread.
-    await sameDecisions(model, toInt8Onnx(model, { ranges, input: INPUT }), data, count, Number.isInteger(model.config.width) ? 1e-5 : 0.005);
+    await sameDecisions(
+      model,
+      toInt8Onnx(model, { ranges, input: INPUT }),
+      data,
+      count,
+      Number.isInteger(model.config.width) ? 1e-5 : 0.005,
+    );
   } finally {
     await data.close();
   }
