@@ -1,7 +1,7 @@
 /** Remote backends as a user runs them: a second browser process opens the printed address, and may lose its connection. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +9,10 @@ import { connect as connectSecure } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { toOnnx } from '../../../converters/onnx/write.ts';
 import { findBrowser } from '../../../eval/backends/browser/find.ts';
 import { readPart } from '../../../eval/merge.ts';
+import { randomModel } from '../../network/random-model.ts';
 import { type Run, run } from '../run.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -242,6 +244,7 @@ test('Ctrl-C while nobody has joined ends at once', async () => {
   expect(stderr.trim().split('\n').at(-1)).toContain('interrupted');
 }, 90_000);
 
+writeFileSync(join(folder, 'small.onnx'), toOnnx(randomModel({ depth: 8, width: 1 })));
 const shortly = [...evaluation, '--limit', '8'];
 test.each([
   {
@@ -258,7 +261,7 @@ test.each([
   { args: [...shortly, '--backend', 'cpu,remote-wasm', '--bisect'], message: 'use it with wrn-onnx eval' },
   { args: ['predict', 'fashion-mnist-wrn-20-1', 'x.png', '--backend', 'remote-wasm'], message: "'remote-wasm' is invalid" },
   {
-    args: ['bench', join(root, 'models/fashion-mnist-wrn-20-1/model.safetensors'), '--backend', 'remote-wasm'],
+    args: ['bench', join(folder, 'small.onnx'), '--backend', 'remote-wasm'],
     message: 'remote-wasm waits for a device: use it with wrn-onnx eval',
   },
 ])('refused: $message', async ({ args, message }) => {
