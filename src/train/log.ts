@@ -1,5 +1,6 @@
 /** The log of a training run, in JSON lines. */
 import { InputError } from '../errors.ts';
+import type { MathMode } from './tf/math.ts';
 
 /** One line of the log. */
 export type LogEntry = EpochEntry | TestEntry;
@@ -21,6 +22,8 @@ export interface EpochEntry extends Entry {
   /** Live tensors and resident memory. If they grow, there is a leak. */
   readonly tensors: number;
   readonly rssBytes: number;
+  /** Absent in logs of earlier versions: float32. */
+  readonly math?: MathMode;
 }
 
 export interface TestEntry extends Entry {

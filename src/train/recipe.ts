@@ -4,6 +4,7 @@ import { jsonReader } from '../formats/json.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { type Augmentation, noAugmentation } from './augment.ts';
 import type { Schedule } from './schedule.ts';
+import { type MathMode, mathModes } from './tf/math.ts';
 
 export interface Recipe {
   readonly seed: number;
@@ -15,6 +16,8 @@ export interface Recipe {
   readonly augmentation: Augmentation;
   /** Number of augmented training batches to average moments over for inference; at most one epoch is used. */
   readonly momentBatches: number;
+  /** Absent in recipes of earlier versions, which train in float32. */
+  readonly math?: MathMode;
 }
 
 /** Settings that all experiments of the paper share (McDonnell, ICLR 2018, section 4). */
@@ -26,6 +29,7 @@ export const paperRecipe: Recipe = {
   schedule: { kind: 'warm-restarts', high: 0.1, low: 1e-4, firstCycle: 2 },
   augmentation: { shorterSide: null, flip: true, pad: 4, cutout: 0 },
   momentBatches: 80,
+  math: 'float32',
 };
 
 export interface Preset {
@@ -125,5 +129,6 @@ export function readRecipe(json: unknown): Recipe {
       cutout: pixels(a['cutout'], 'augmentation.cutout'),
     },
     momentBatches: count(r['momentBatches'], 'momentBatches'),
+    ...(r['math'] === undefined ? {} : { math: oneOf(r['math'], 'math', mathModes) }),
   };
 }

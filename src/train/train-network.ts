@@ -44,15 +44,15 @@ const EPOCHS = 62;
  */
 export async function trainNetwork(images: TrainingImages, options: TrainNetworkOptions): Promise<Model> {
   const { epochs, resume = false, signal, onStep, onEntry, onPass } = options;
-  const tf = loadTensorFlow();
   const folder = new RunFolder(options.folder);
   try {
     const lost = await folder.claim();
     const checkpoint = resume ? folder.readCheckpoint() : requireUnused(folder);
-    return await train(tf, {
+    const recipe = checkpoint?.recipe ?? { ...paperRecipe, ...options.recipe };
+    return await train(loadTensorFlow(recipe.math), {
       ...images,
       config: checkpoint?.config ?? configOf(images.train, options.network),
-      recipe: checkpoint?.recipe ?? { ...paperRecipe, ...options.recipe },
+      recipe,
       epochs: epochs ?? checkpoint?.plan?.epochs ?? EPOCHS,
       checkpoint,
       source: checkpoint?.plan?.source ?? images.train.name,

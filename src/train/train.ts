@@ -143,6 +143,7 @@ class Run {
       imagesPerSecond: ((step - start.step) * recipe.batch * 1000) / (performance.now() - start.time),
       tensors: this.#tf.memory().numTensors,
       rssBytes: process.memoryUsage.rss(),
+      math: recipe.math ?? 'float32',
     });
     this.#progress = { step, epochLoss: 0, epochErrors: 0 };
     this.#save();

@@ -8,6 +8,7 @@ import { defaultConfig, type NetworkConfig, readConfig } from '../../network/con
 import type { Checkpoint } from '../../train/checkpoint.ts';
 import { type Preset, paperRecipe, presets, type Recipe, readRecipe } from '../../train/recipe.ts';
 import type { Schedule } from '../../train/schedule.ts';
+import type { MathMode } from '../../train/tf/math.ts';
 
 /** Options of `train`. */
 export interface Flags {
@@ -35,6 +36,7 @@ export interface Flags {
   readonly flip?: boolean;
   readonly crop?: number;
   readonly cutout?: number;
+  readonly math?: MathMode;
   readonly format: 'human' | 'json';
 }
 
@@ -55,7 +57,8 @@ export interface ChosenRun {
 }
 
 /** @throws UsageError when options do not fit together; InputError when the checkpoint's training data is missing. */
-export function chooseRun(flags: Flags, checkpoint: Checkpoint | undefined): ChosenRun {
+export function chooseRun(flags: Flags, saved: Checkpoint | undefined): ChosenRun {
+  const checkpoint = saved && inMath(saved, flags.math);
   const preset = presetOf(flags);
   const epochs = flags.epochs ?? preset?.epochs ?? checkpoint?.plan?.epochs ?? DEFAULT_EPOCHS;
   return {
@@ -65,6 +68,17 @@ export function chooseRun(flags: Flags, checkpoint: Checkpoint | undefined): Cho
     recipe: checkpoint?.recipe ?? chooseRecipe(flags, preset, epochs),
     shape: checkpoint?.config.input ?? chooseShape(flags, preset),
   };
+}
+
+/**
+ * A checkpoint to be continued with these products. One of an earlier version may have got others from the environment: it takes
+ * what the user says.
+ */
+function inMath(checkpoint: Checkpoint, math: MathMode | undefined): Checkpoint {
+  const { recipe } = checkpoint;
+  if (math === undefined || math === recipe.math) return checkpoint;
+  if (recipe.math === undefined) return { ...checkpoint, recipe: { ...recipe, math } };
+  throw new UsageError(`--math: expected ${recipe.math}, as this run started, got ${math}. Leave it out`);
 }
 
 function presetOf({ preset }: Flags): Preset | undefined {
@@ -131,6 +145,7 @@ function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number):
     batch,
     momentBatches: Math.ceil(MOMENT_IMAGES / batch),
     weightDecay: flags.weightDecay ?? base.weightDecay,
+    math: flags.math ?? 'float32',
     schedule: chooseSchedule(flags, base.schedule, epochs),
     augmentation: {
       shorterSide: flags.shorterSide === false ? null : (flags.shorterSide ?? shorterSide),

@@ -7,10 +7,12 @@ import { InterruptedError, UsageError } from '../../errors.ts';
 import { type NetworkConfig, networkName } from '../../network/config.ts';
 import { requirePackage } from '../../packages.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
+import { bf16Instructions } from '../../train/cpu-flags.ts';
 import { paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
 import { checkResources } from '../../train/resources.ts';
 import { RunFolder } from '../../train/run-folder.ts';
 import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../../train/schedule.ts';
+import { mathModes } from '../../train/tf/math.ts';
 import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
@@ -23,7 +25,7 @@ import { describeRun, finishRun } from './finish-run.ts';
 import { TrainingProgress } from './progress.ts';
 
 /** What --resume takes from the command line; all else comes from the checkpoint. */
-const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format', 'quiet'];
+const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'math', 'format', 'quiet'];
 
 function presetName(text: string): string {
   if (Object.hasOwn(presets, text)) return text;
@@ -85,6 +87,12 @@ export function command(): Command {
     .option('--no-flip', 'mirror no images')
     .addOption(new Option('--crop <n>', 'pixels of random padding on each side before a random crop; 0: none').argParser(wholeNumber))
     .addOption(new Option('--cutout <n>', 'size of the square that is replaced by random pixels; 0: none').argParser(wholeNumber))
+    .addOption(
+      new Option(
+        '--math <kind>',
+        'products of a step in float32, or in bfloat16, which is faster where wrn-onnx doctor says so (default: float32)',
+      ).choices(mathModes),
+    )
     .addOption(formatOption())
     .addHelpText(
       'after',
@@ -96,8 +104,6 @@ export function command(): Command {
 async function run(flags: Flags, self: Command): Promise<void> {
   const given = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
   checkOptions(flags, given);
-  // before minutes are spent on data
-  const tf = loadTensorFlow();
   requirePackage('onnxruntime-node');
   requirePackage('onnxruntime-web');
   const folder = new RunFolder(flags.output);
@@ -106,6 +112,7 @@ async function run(flags: Flags, self: Command): Promise<void> {
     const lost = await folder.claim(say);
     checkFolder(folder, flags);
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
+    const tf = loadTensorFlow(chosen.recipe.math); // before minutes are spent on data
     // image files are tested at the smallest scale of training, with a centre crop
     const shorterSides = chosen.recipe.augmentation.shorterSide?.slice(0, 1);
     const images = await openSplits(chosen.source, { shorterSides, ...(chosen.shape && { shape: chosen.shape }) });
@@ -143,7 +150,10 @@ async function trainOn(
     warn(checkEnd(recipe.schedule, epochs));
     const done = checkpoint ? checkpoint.progress.step / batchesPerEpoch(images.train, recipe.batch) : 0;
     if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is missing: the curve and the report begin here');
-    say(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}`);
+    const { seed, math = 'float32' } = recipe;
+    if (math === 'bf16' && bf16Instructions() === undefined)
+      warn('no instructions for bfloat16 are found on this processor: --math bf16 computes as float32 does here');
+    say(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${seed}, ${math}`);
     const model = await train(tf, {
       ...job,
       source,
@@ -208,9 +218,10 @@ function warn(warning: string | undefined): void {
 }
 
 /** The command that continues the run. It repeats the options of a resumption, which may not be in a checkpoint yet. */
-function resumption({ output, resume, epochs, data }: Flags): string {
+function resumption({ output, resume, epochs, data, math }: Flags): string {
   const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : JSON.stringify(path));
   const told = [...(data === undefined ? [] : ['--data', quoted(data)]), ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
+  if (math !== undefined) told.push('--math', math);
   return ['wrn-onnx train --resume -o', quoted(output), ...(resume ? told : [])].join(' ');
 }
 
