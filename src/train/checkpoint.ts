@@ -35,6 +35,8 @@ export interface Plan {
   /** The user's name for the data source. A relative path is relative to the working directory. */
   readonly source: string;
   readonly images: SetIdentity;
+  /** The user's name for the teacher, if there is one. */
+  readonly teacher?: string | undefined;
 }
 
 /** Position of a run. */
@@ -44,6 +46,8 @@ export interface Progress {
   /** Sums over the batches of the current epoch. */
   readonly epochLoss: number;
   readonly epochErrors: number;
+  /** When there is a teacher. */
+  readonly epochTeacherLoss?: number;
 }
 
 const FORMAT = 'checkpoint';
@@ -169,6 +173,10 @@ function readProgress(json: unknown): Progress {
     step: integer(progress['step'], 'step', 0, Number.MAX_SAFE_INTEGER),
     epochLoss: sum('epochLoss'),
     epochErrors: sum('epochErrors'),
+    // rounding can make a divergence near zero negative
+    ...(progress['epochTeacherLoss'] === undefined
+      ? {}
+      : { epochTeacherLoss: number(progress['epochTeacherLoss'], 'epochTeacherLoss', -Number.MAX_VALUE, Number.MAX_VALUE) }),
   };
 }
 
@@ -190,5 +198,6 @@ function readPlan(json: unknown): Plan {
       length: positive(images['length'], 'images.length'),
       sha256: text(images['sha256'], 'images.sha256'),
     },
+    ...(plan['teacher'] === undefined ? {} : { teacher: text(plan['teacher'], 'teacher') }),
   };
 }

@@ -13,7 +13,7 @@ interface Entry {
 
 export interface EpochEntry extends Entry {
   readonly kind: 'epoch';
-  /** Mean cross entropy and error rate over the epoch's augmented batches, measured while the weights changed. */
+  /** Mean cross entropy with the labels, and error rate, over the epoch's augmented batches, measured while the weights changed. */
   readonly loss: number;
   readonly trainError: number;
   /** Learning rate in the last batch. */
@@ -24,6 +24,8 @@ export interface EpochEntry extends Entry {
   readonly rssBytes: number;
   /** Absent in logs of earlier versions: float32. */
   readonly math?: MathMode;
+  /** Mean KL divergence from the teacher's answers at its temperature, when there is a teacher. */
+  readonly teacherLoss?: number;
 }
 
 export interface TestEntry extends Entry {

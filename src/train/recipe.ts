@@ -4,6 +4,7 @@ import { jsonReader } from '../formats/json.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { type Augmentation, noAugmentation } from './augment.ts';
 import type { Schedule } from './schedule.ts';
+import type { Teaching } from './teacher.ts';
 import { type MathMode, mathModes } from './tf/math.ts';
 
 export interface Recipe {
@@ -18,6 +19,8 @@ export interface Recipe {
   readonly momentBatches: number;
   /** Absent in recipes of earlier versions, which train in float32. */
   readonly math?: MathMode;
+  /** Absent when the labels alone teach. */
+  readonly teacher?: Teaching;
 }
 
 /** Settings that all experiments of the paper share (McDonnell, ICLR 2018, section 4). */
@@ -86,17 +89,19 @@ export const presets: Readonly<Record<string, Preset>> = {
 const MAX_INTEGER = 2 ** 31 - 1;
 const MAX_SEED = 2 ** 32 - 1;
 const MAX_RATE = 1e38;
+/** Beyond these, softmax in float32 is a step or flat. */
+const TEMPERATURES = [0.01, 1000] as const;
 
 /**
  * Reads a recipe from untrusted JSON.
  * @throws InputError that names the first field that is missing, unknown or out of range
  */
 export function readRecipe(json: unknown): Recipe {
-  const { fail, record, integer, number, oneOf, list } = jsonReader('recipe');
+  const { fail, record, integer, number, text, oneOf, list } = jsonReader('recipe');
   const count = (value: unknown, field: string) => integer(value, field, 1, MAX_INTEGER);
   const pixels = (value: unknown, field: string) => integer(value, field, 0, MAX_INTEGER);
   const rate = (value: unknown, field: string) => number(value, field, 0, MAX_RATE);
-  const r = record(json, 'root', Object.keys(paperRecipe));
+  const r = record(json, 'root', [...Object.keys(paperRecipe), 'teacher']);
   const schedule = (): Schedule => {
     const s = record(r['schedule'], 'schedule');
     if (oneOf(s['kind'], 'schedule.kind', ['steps', 'warm-restarts']) === 'steps') {
@@ -116,6 +121,16 @@ export function readRecipe(json: unknown): Recipe {
     const [low, high] = list(value, 'augmentation.shorterSide', count, 2) as [number, number];
     return low <= high ? [low, high] : fail('augmentation.shorterSide', 'two integers, low and high', value);
   };
+  const teacher = (): Teaching => {
+    const t = record(r['teacher'], 'teacher', ['sha256', 'weight', 'temperature']);
+    const sha256 = text(t['sha256'], 'teacher.sha256');
+    if (!/^[0-9a-f]{64}$/.test(sha256)) fail('teacher.sha256', '64 hexadecimal digits', sha256);
+    return {
+      sha256,
+      weight: number(t['weight'], 'teacher.weight', 0, 1),
+      temperature: number(t['temperature'], 'teacher.temperature', ...TEMPERATURES),
+    };
+  };
   return {
     seed: integer(r['seed'], 'seed', 0, MAX_SEED),
     batch: count(r['batch'], 'batch'),
@@ -130,5 +145,6 @@ export function readRecipe(json: unknown): Recipe {
     },
     momentBatches: count(r['momentBatches'], 'momentBatches'),
     ...(r['math'] === undefined ? {} : { math: oneOf(r['math'], 'math', mathModes) }),
+    ...(r['teacher'] === undefined ? {} : { teacher: teacher() }),
   };
 }

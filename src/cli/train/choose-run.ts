@@ -8,6 +8,7 @@ import { defaultConfig, type NetworkConfig, readConfig } from '../../network/con
 import type { Checkpoint } from '../../train/checkpoint.ts';
 import { type Preset, paperRecipe, presets, type Recipe, readRecipe } from '../../train/recipe.ts';
 import type { Schedule } from '../../train/schedule.ts';
+import { defaultTeaching, type Teacher, type Teaching } from '../../train/teacher.ts';
 import type { MathMode } from '../../train/tf/math.ts';
 
 /** Options of `train`. */
@@ -37,6 +38,9 @@ export interface Flags {
   readonly crop?: number;
   readonly cutout?: number;
   readonly math?: MathMode;
+  readonly teacher?: string;
+  readonly teacherWeight?: number;
+  readonly temperature?: number;
   readonly format: 'human' | 'json';
 }
 
@@ -57,7 +61,7 @@ export interface ChosenRun {
 }
 
 /** @throws UsageError when options do not fit together; InputError when the checkpoint's training data is missing. */
-export function chooseRun(flags: Flags, saved: Checkpoint | undefined): ChosenRun {
+export function chooseRun(flags: Flags, saved: Checkpoint | undefined, teacher: Teacher | undefined): ChosenRun {
   const checkpoint = saved && inMath(saved, flags.math);
   const preset = presetOf(flags);
   const epochs = flags.epochs ?? preset?.epochs ?? checkpoint?.plan?.epochs ?? DEFAULT_EPOCHS;
@@ -65,7 +69,7 @@ export function chooseRun(flags: Flags, saved: Checkpoint | undefined): ChosenRu
     checkpoint,
     epochs,
     source: flags.data ?? preset?.data ?? sourceOf(checkpoint),
-    recipe: checkpoint?.recipe ?? chooseRecipe(flags, preset, epochs),
+    recipe: checkpoint?.recipe ?? chooseRecipe(flags, preset, epochs, teacher),
     shape: checkpoint?.config.input ?? chooseShape(flags, preset),
   };
 }
@@ -135,7 +139,18 @@ function shiftedRelu(bits: 1 | 32, classes: number): Partial<NetworkConfig> {
   return { activation: 'shifted-relu', affine: 'first', logitsDivisor: classes > 10 ? 25 : ofTenClasses };
 }
 
-function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number): Recipe {
+/** @throws UsageError when there is a weight or a temperature without a teacher */
+function chooseTeaching({ teacherWeight, temperature }: Flags, teacher: Teacher | undefined): { teacher?: Teaching } {
+  if (teacher) {
+    const { sha256 } = teacher;
+    const { weight, temperature: usual } = defaultTeaching;
+    return { teacher: { sha256, weight: teacherWeight ?? weight, temperature: temperature ?? usual } };
+  }
+  if ((teacherWeight ?? temperature) === undefined) return {};
+  throw new UsageError('--teacher-weight and --temperature belong to a teacher: add --teacher');
+}
+
+function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number, teacher: Teacher | undefined): Recipe {
   const base: Recipe = { ...paperRecipe, ...preset?.recipe };
   const { shorterSide, flip, pad, cutout } = base.augmentation;
   const batch = flags.batch ?? base.batch;
@@ -146,6 +161,7 @@ function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number):
     momentBatches: Math.ceil(MOMENT_IMAGES / batch),
     weightDecay: flags.weightDecay ?? base.weightDecay,
     math: flags.math ?? 'float32',
+    ...chooseTeaching(flags, teacher),
     schedule: chooseSchedule(flags, base.schedule, epochs),
     augmentation: {
       shorterSide: flags.shorterSide === false ? null : (flags.shorterSide ?? shorterSide),

@@ -22,6 +22,7 @@ import { batchesPerEpoch } from '../../train/training-set.ts';
 import { version } from '../../version.ts';
 import { reportFile, runRecord } from '../eval/report.ts';
 import { resultTable } from '../eval/result-table.ts';
+import { modelCard } from './model-card.ts';
 
 /** `report.json`: all that is needed for a table of results, and to train the same network again. Fractions are 0 to 1. */
 export interface RunReport extends RunRecord {
@@ -70,7 +71,7 @@ const PARITY_BATCH = 16;
 const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
 
 /**
- * Writes model.safetensors, model.onnx, the comparison (parity.txt, report.html) and the whole run (report.json).
+ * Writes model.safetensors, model.onnx, the comparison (parity.txt, report.html), the whole run (report.json) and the model card (README.md).
  * @throws ParityError when the ONNX file differs from the model; a difference between runtimes is in the report's verdict.
  * @throws `signal.reason` when it is aborted; resume the run to finish it.
  */
@@ -124,6 +125,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
   };
   folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
   folder.write('report.html', await reportFile(parity, record));
+  folder.write('README.md', Buffer.from(modelCard(report)));
   return report;
 }
 
