@@ -5,7 +5,9 @@ import type { NetworkConfig } from '../network/config.ts';
 import { type Augmentation, noAugmentation } from './augment.ts';
 import type { Schedule } from './schedule.ts';
 import type { Teaching } from './teacher.ts';
-import { type MathMode, mathModes } from './tf/math.ts';
+import type { MathMode } from './tf/math.ts';
+
+export const mathModes: readonly MathMode[] = ['float32', 'bf16'];
 
 export interface Recipe {
   readonly seed: number;

@@ -5,7 +5,6 @@
  * batch norm and everything stored stay float32. On a processor without bfloat16 products it is the same as `float32`.
  */
 export type MathMode = 'float32' | 'bf16';
-export const mathModes: readonly MathMode[] = ['float32', 'bf16'];
 
 /**
  * Variables that oneDNN, the library below TensorFlow's convolutions, reads once when it loads: TensorFlow passes the first to every
