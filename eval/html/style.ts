@@ -88,6 +88,8 @@ svg { display: block; max-width: 100%; height: auto; font-family: inherit; }
 .images h3 small { display: block; font-weight: 400; }
 .images dl { grid-template-columns: 1fr; gap: 0; font-size: .875rem; margin: 0; }
 .images dd { margin-bottom: .35rem; }
+.bars dt { color: var(--ink); }
+.bars dd { border-bottom: 5px solid; border-image: linear-gradient(to right, var(--file0) var(--share), var(--line) 0) 1; color: var(--muted); }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 :focus-visible { outline: 2px solid var(--hit); outline-offset: 2px; }
 
@@ -103,6 +105,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   .cards td::before { content: attr(data-label); color: var(--muted); white-space: nowrap; }
   .cards td span { white-space: normal; overflow-wrap: anywhere; }
   .scroll table { font-size: .78rem; }
+  .scroll th[scope=row] { min-width: 9rem; }
   .matrix { font-size: .7rem; }
   .matrix td { font-size: .65rem; }
   .matrix td { height: 1.9rem; }

@@ -70,9 +70,14 @@ export function networkName(config: NetworkConfig): string {
   return `${config.residual ? 'WRN' : 'Plain'}-${config.depth}-${config.width}`;
 }
 
+/** `1 bit` or `32 bits`. */
+export function bitsName({ bits }: Pick<NetworkConfig, 'bits'>): string {
+  return bits === 1 ? '1 bit' : `${bits} bits`;
+}
+
 /** Short title of a run: `WRN-20-10, 1 bit, CIFAR-10`. */
 export function runName(config: NetworkConfig, dataset: string | undefined): string {
-  return [networkName(config), `${config.bits} bit`, ...(dataset === undefined ? [] : [dataset])].join(', ');
+  return [networkName(config), bitsName(config), ...(dataset === undefined ? [] : [dataset])].join(', ');
 }
 
 /** Blocks in each group. */

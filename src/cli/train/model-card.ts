@@ -1,7 +1,7 @@
 /** The model card of a trained network (Mitchell et al., "Model Cards for Model Reporting", 2019), from its report. */
 import type { Report } from '../../../eval/report.ts';
 import { catalogEntry } from '../../data/catalog.ts';
-import type { NetworkConfig } from '../../network/config.ts';
+import { bitsName, type NetworkConfig } from '../../network/config.ts';
 import { grouped, percent, significant } from '../../numbers.ts';
 import type { Recipe } from '../../train/recipe.ts';
 
@@ -26,7 +26,7 @@ export interface CardFacts {
 export function modelCard(facts: CardFacts, licence?: string): string {
   const { network, bits, weights, config, data, epochs, testError, files, parity } = facts;
   const { channels, height, width } = config.input;
-  const kind = `${bits} bit${bits === 1 ? '' : 's'} per weight`;
+  const kind = `${bitsName({ bits })} per weight`;
   const set = catalogEntry(data.name);
   const title = set?.title ?? data.name;
   const { classLabels } = parity;

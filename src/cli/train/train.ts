@@ -4,7 +4,7 @@ import type { ImageSet } from '../../data/dataset.ts';
 import { nearest } from '../../data/nearest-name.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
-import { type NetworkConfig, networkName } from '../../network/config.ts';
+import { bitsName, type NetworkConfig, networkName } from '../../network/config.ts';
 import { requirePackage } from '../../packages.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
 import { bf16Instructions } from '../../train/cpu-flags.ts';
@@ -175,7 +175,7 @@ async function trainOn(
     if (math === 'bf16' && bf16Instructions() === undefined)
       warn('no instructions for bfloat16 are found on this processor: --math bf16 computes as float32 does here');
     say(
-      `${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${seed}, ${math}${named ? `, taught by ${named.name}` : ''}`,
+      `${networkName(config)}, ${bitsName(config)}, ${images.train.name}, to epoch ${epochs}, seed ${seed}, ${math}${named ? `, taught by ${named.name}` : ''}`,
     );
     const model = await train(tf, {
       ...job,
