@@ -27,7 +27,7 @@ test('softened answers, by hand', () => {
 
 /** A classifier of the images of `smallData`, with these changes. */
 const teacherFile = (changes: Partial<NetworkConfig> = {}, seed = 1) =>
-  toOnnx(randomModel({ depth: 8, width: 0.5, classes: 10, input: { channels: 1, height: 8, width: 8 }, ...changes }, seed));
+  toOnnx(randomModel({ depth: 8, width: 0.5, classes: 4, input: { channels: 1, height: 8, width: 8 }, ...changes }, seed));
 
 testWithTensorFlow('a run with a teacher is resumed bit for bit, learns otherwise than without, and logs both losses', async (tf) => {
   const run = await smallRun(100, 2);
@@ -88,7 +88,7 @@ testWithTensorFlow(
     };
     const fresh = ['--data', data, '-o', run, ...smallNetwork, '--epochs', '1'];
     const taught = (name: string) => [...fresh, '--teacher', join(folder, name)];
-    const fits = 'expected a classifier of images of 1x8x8 in 10 classes, as';
+    const fits = 'expected a classifier of images of 1x8x8 in 4 classes, as';
     await refused([...fresh, '--temperature', '3'], 2, 'belong to a teacher: add --teacher');
     await refused([...taught('good.onnx'), '--teacher-weight', '2'], 2, 'recipe teacher.weight: expected a number from 0 to 1');
     await refused(taught('missing.onnx'), 3, 'missing.onnx: expected a file, got no such file');
