@@ -1,5 +1,8 @@
 /** The log of a training run, in JSON lines. */
+import * as v from 'valibot';
 import { InputError } from '../errors.ts';
+import { byKind, object, oneOf, type Schema } from '../formats/schema.ts';
+import { mathModes } from './recipe.ts';
 import type { MathMode } from './tf/math.ts';
 
 /** One line of the log. */
@@ -34,11 +37,23 @@ export interface TestEntry extends Entry {
   readonly testError: number;
 }
 
-/** Required fields of each kind of line. All are numbers. */
-const fields: Readonly<Record<LogEntry['kind'], readonly string[]>> = {
-  epoch: ['epoch', 'step', 'loss', 'trainError', 'rate', 'imagesPerSecond', 'tensors', 'rssBytes'],
-  test: ['epoch', 'step', 'testError'],
-};
+const real = v.number();
+const place = { epoch: real, step: real };
+const schema: Schema<LogEntry> = byKind({
+  epoch: object({
+    kind: oneOf('epoch'),
+    ...place,
+    loss: real,
+    trainError: real,
+    rate: real,
+    imagesPerSecond: real,
+    tensors: real,
+    rssBytes: real,
+    math: v.exactOptional(oneOf(...mathModes)),
+    teacherLoss: v.exactOptional(real),
+  }),
+  test: object({ kind: oneOf('test'), ...place, testError: real }),
+});
 
 /**
  * Decodes a log.
@@ -46,22 +61,10 @@ const fields: Readonly<Record<LogEntry['kind'], readonly string[]>> = {
  * @throws InputError that names the first invalid log line
  */
 export function readLog(text: string, name: string): LogEntry[] {
-  return text
-    .split(/\r?\n/)
-    .filter(Boolean)
-    .map((line, i) => {
-      const entry = parse(line) as Record<string, unknown> | null;
-      const expected = Object.entries(fields).find(([kind]) => kind === entry?.['kind'])?.[1];
-      if (!expected?.every((field) => typeof entry?.[field] === 'number'))
-        throw new InputError('log', `${name} line ${i + 1}`, 'expected a log entry (kind epoch or test) as JSON, got something else');
-      return entry as unknown as LogEntry;
-    });
-}
-
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
+  const lines = text.split(/\r?\n/).filter(Boolean);
+  return lines.map((line, i) => {
+    const { success, output } = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), line);
+    if (success) return output;
+    throw new InputError('log', `${name} line ${i + 1}`, 'expected a log entry (kind epoch or test) as JSON, got something else');
+  });
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { unknown } from 'valibot';
 import { type CardFile, modelCard, type Training } from '../../../converters/hub/card.ts';
 import { HUB_INPUT, type HubForm, hubConfig, hubFiles, hubPreprocessor } from '../../../converters/hub/config.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
@@ -10,7 +11,7 @@ import type { Fp16Verification } from '../../../eval/verify/fp16.ts';
 import type { Int8Verification } from '../../../eval/verify/int8.ts';
 import { zerosDifference } from '../../../eval/verify/zeros.ts';
 import { printable } from '../../errors.ts';
-import { jsonReader } from '../../formats/json.ts';
+import { integer, object, readJson, text } from '../../formats/schema.ts';
 import { networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
@@ -141,21 +142,19 @@ function fp16Parity({ random, data }: Fp16Verification): string {
 /** The training that the report beside the source tells of; undefined when there is none, or it is of another network. */
 async function trainingOf(source: string): Promise<Training | undefined> {
   try {
-    const { record, text, integer } = jsonReader('report');
-    const report = record(JSON.parse(await readFile(join(dirname(source), 'report.json'), 'utf8')), 'root');
-    const entry = record(record(report['files'], 'files')[basename(source)], 'files');
-    if (
-      entry['sha256'] !==
-      createHash('sha256')
-        .update(await readFile(source))
-        .digest('hex')
-    )
-      return undefined;
-    return {
-      recipe: readRecipe(report['recipe']),
-      epochs: integer(report['epochs'], 'epochs', 1, Number.MAX_SAFE_INTEGER),
-      data: printable(text(record(report['data'], 'data')['name'], 'data.name')),
-    };
+    const json: unknown = JSON.parse(await readFile(join(dirname(source), 'report.json'), 'utf8'));
+    const schema = object({
+      files: object({ [basename(source)]: object({ sha256: text }) }),
+      recipe: unknown(),
+      epochs: integer(1, Number.MAX_SAFE_INTEGER),
+      data: object({ name: text }),
+    });
+    const { files, recipe, epochs, data } = readJson(schema, json, 'report');
+    const sha256 = createHash('sha256')
+      .update(await readFile(source))
+      .digest('hex');
+    if (files[basename(source)]?.sha256 !== sha256) return undefined;
+    return { recipe: readRecipe(recipe), epochs, data: printable(data.name) };
   } catch {
     return undefined; // the card does without it
   }
