@@ -126,7 +126,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
   };
   folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
   folder.write('report.html', await reportFile(parity, record));
-  folder.write('README.md', Buffer.from(modelCard(report)));
+  folder.write('README.md', Buffer.from(modelCard(report, ['model.safetensors', 'model.onnx'])));
   return report;
 }
 

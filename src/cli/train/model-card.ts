@@ -22,9 +22,12 @@ export interface CardFacts {
   };
 }
 
-/** @param licence of the network, as the publisher of the card states it */
-export function modelCard(facts: CardFacts, licence?: string): string {
-  const { network, bits, weights, config, data, epochs, testError, files, parity } = facts;
+/**
+ * @param files that lie beside the card
+ * @param licence of the network, as the publisher of the card states it
+ */
+export function modelCard(facts: CardFacts, files: readonly string[], licence?: string): string {
+  const { network, bits, weights, config, data, epochs, testError, parity } = facts;
   const { channels, height, width } = config.input;
   const kind = `${bitsName({ bits })} per weight`;
   const set = catalogEntry(data.name);
@@ -35,7 +38,7 @@ export function modelCard(facts: CardFacts, licence?: string): string {
     ({ backend, agreement, relError }) =>
       `- ${backend}: ${percent(agreement ?? 0)} of the decisions, logits within ${significant(relError ?? 0)}`,
   );
-  const stored = Object.entries(files).filter(([name]) => /^model\./.test(name));
+  const stored = Object.entries(facts.files).filter(([name]) => files.includes(name));
   return `# ${network} for ${title}, ${kind}
 
 | | |
