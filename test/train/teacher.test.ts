@@ -60,6 +60,22 @@ testWithTensorFlow('a run with a teacher is resumed bit for bit, learns otherwis
   expect(readFileSync(alone.checkpointPath).equals(readFileSync(whole.checkpointPath))).toBe(false);
 });
 
+testWithTensorFlow('a teacher of other classes, another size or channel count is refused, with what fits', async (tf) => {
+  const run = await smallRun(40, 1);
+  for (const changes of [
+    { classes: 7 },
+    { input: { channels: 1, height: 16, width: 16 } },
+    { input: { channels: 3, height: 8, width: 8 } },
+  ] satisfies Partial<NetworkConfig>[]) {
+    await using teacher = await openTeacher(teacherFile(changes), { name: 'odd.onnx' });
+    const recipe = { ...run.recipe, teacher: { sha256: teacher.sha256, weight: 0.5, temperature: 2 } };
+    const folder = new RunFolder(await folderWith());
+    const trained = train(tf, { ...run, recipe, teacher, folder, signal: new AbortController().signal });
+    await expect(trained).rejects.toThrow('teacher odd.onnx: expected a classifier of images of 1x8x8 in 4 classes, as');
+    expect(folder.hasCheckpoint).toBe(false);
+  }
+});
+
 testWithTensorFlow(
   'from the command line: teachers that do not fit are refused before the first step, and another one on resumption',
   async () => {
@@ -74,9 +90,6 @@ testWithTensorFlow(
     const folder = await folderWith({
       'good.onnx': teacherFile(),
       'other.onnx': teacherFile({}, 2),
-      'classes.onnx': teacherFile({ classes: 7 }),
-      'size.onnx': teacherFile({ input: { channels: 1, height: 16, width: 16 } }),
-      'channels.onnx': teacherFile({ input: { channels: 3, height: 8, width: 8 } }),
       'text.onnx': 'no network',
       'infinite.onnx': encodeModel(infinite),
     });
@@ -88,14 +101,8 @@ testWithTensorFlow(
     };
     const fresh = ['--data', data, '-o', run, ...smallNetwork, '--epochs', '1'];
     const taught = (name: string) => [...fresh, '--teacher', join(folder, name)];
-    const fits = 'expected a classifier of images of 1x8x8 in 4 classes, as';
     await refused([...fresh, '--temperature', '3'], 2, 'belong to a teacher: add --teacher');
-    await refused([...taught('good.onnx'), '--teacher-weight', '2'], 2, 'recipe teacher.weight: expected a number from 0 to 1');
-    await refused(taught('missing.onnx'), 3, 'missing.onnx: expected a file, got no such file');
     await refused(taught('text.onnx'), 3, 'text.onnx');
-    await refused(taught('classes.onnx'), 3, `classes.onnx: ${fits}`);
-    await refused(taught('size.onnx'), 3, `size.onnx: ${fits}`);
-    await refused(taught('channels.onnx'), 3, `channels.onnx: ${fits}`);
     await refused(taught('infinite.onnx'), 3, 'infinite.onnx: expected a classifier of raw pixels 0..255 with finite logits');
     expect(() => readFileSync(checkpointOf(run))).toThrow('ENOENT');
 
@@ -112,5 +119,5 @@ testWithTensorFlow(
     const report = JSON.parse(readFileSync(join(run, 'report.json'), 'utf8'));
     expect(report.recipe.teacher).toMatchObject({ weight: 0.9, temperature: 4, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
   },
-  180_000,
+  300_000,
 );
