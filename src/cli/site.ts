@@ -3,7 +3,7 @@ import type { Site } from '../../eval/site/build.ts';
 import { printable } from '../errors.ts';
 import { grouped } from '../numbers.ts';
 import { formatOption } from './shared/arguments.ts';
-import { requireFolder, writeFolder } from './shared/output-folder.ts';
+import { FOLDER_FORCE_HELP, type FolderRules, requireWritableFolder, writeFolder } from './shared/output-folder.ts';
 import { printJson, printText } from './shared/results.ts';
 import { addSiteOptions, type SiteFlags, siteOf } from './shared/site-networks.ts';
 
@@ -16,16 +16,20 @@ interface Flags extends SiteFlags {
 export function command(): Command {
   return addSiteOptions(new Command('site'))
     .requiredOption('-o, --output <folder>', 'folder to write')
-    .option('--force', 'replace a site that is there', false)
+    .option('--force', FOLDER_FORCE_HELP, false)
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx site cifar-10-wrn-20-1 mnist-wrn-20-4 -o public --title "One bit per weight"')
     .action(run);
 }
 
+/** Files that a site consists of. */
+const OWN =
+  /^((index\.html|page\.css|page\.js|engine\.js|sw\.js|site\.json|manifest\.webmanifest|licences\.txt)|(icons|models|samples|checks|ort)\/[^/]+)$/;
+
 async function run(named: readonly string[], flags: Flags): Promise<void> {
   const { output, force, format } = flags;
-  const rules = { force, mark: 'site.json' };
-  requireFolder(output, rules);
+  const rules: FolderRules = { force, owns: (path) => OWN.test(path) };
+  requireWritableFolder(output, rules);
   const site = await siteOf(named, flags, true);
   await writeFolder(output, site.files, rules);
   const bytes = [...site.files.values()].reduce((sum, file) => sum + file.length, 0);

@@ -3,7 +3,6 @@
  * and keep their shape. Bits are a one-dimensional U8 tensor; their shape follows from the configuration.
  */
 import { InputError } from '../errors.ts';
-import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { networkName, readConfig } from './config.ts';
 import { checkModel, type Model } from './model.ts';
@@ -53,8 +52,8 @@ export function fromSafetensors(file: SafetensorsFile): Model {
     else if (dtype === 'U8') tensors.set(name, bitTensor(shapes.get(name)?.shape ?? shape, bytes));
     else throw new InputError(FORMAT, `tensor ${name}`, `expected F32 or U8, got ${dtype}`);
   }
-  const reader = jsonReader(FORMAT);
-  const about = reader.record(metadataJson(file, 'wrn.about', FORMAT), 'metadata wrn.about');
+  const place = (field: string) => (field === 'root' ? 'metadata wrn.about' : `about.${field}`);
+  const about = readProvenance(metadataJson(file, 'wrn.about', FORMAT), config.classes, FORMAT, place);
   const stated = file.metadata.get(WEIGHTS_SHA256);
   const found = modelDigest({ config, tensors });
   if (stated !== undefined && stated !== found)
@@ -63,7 +62,7 @@ export function fromSafetensors(file: SafetensorsFile): Model {
       WEIGHTS_SHA256,
       `expected weights with the digest ${stated}, got ${found}. The file was changed or damaged: get it again`,
     );
-  return checkModel({ config, tensors, about: readProvenance(about, config.classes, reader, (field) => `about.${field}`) }, FORMAT);
+  return checkModel({ config, tensors, about }, FORMAT);
 }
 
 function store(tensor: Tensor): StoredTensor {

@@ -33,14 +33,14 @@ test('site writes a folder, replaces only one of its own, and names what it hold
 
   const again = await run(args);
   expect([again.status, again.stderr]).toEqual([2, expect.stringContaining('Use --force to replace it')]);
-  writeFileSync(join(out, 'old.txt'), '');
+  writeFileSync(join(out, 'models/old.onnx'), '');
   expect((await run([...args, '--force'])).status).toBe(0);
-  expect(existsSync(join(out, 'old.txt'))).toBe(false);
+  expect(existsSync(join(out, 'models/old.onnx'))).toBe(false);
 
   mkdirSync(join(folder, 'photos'));
   writeFileSync(join(folder, 'photos/one.jpg'), '');
   const other = await run(['site', join(folder, 'a.onnx'), '-o', join(folder, 'photos'), '--force']);
-  expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('holds other files')]);
+  expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('holds one.jpg, which this command does not write')]);
   expect(readdirSync(join(folder, 'photos'))).toEqual(['one.jpg']);
 });
 

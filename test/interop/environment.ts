@@ -94,6 +94,22 @@ export async function packageFolder(requirement: string): Promise<string> {
   return target;
 }
 
+/** Folder in which packages of npm are installed for a test, without the scripts that they run. Needs the registry the first time. */
+export async function npmFolder({ name, packages }: Environment): Promise<string> {
+  const target = join(cache, name);
+  const stamp = join(target, 'packages.txt');
+  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === packages.join('\n')) return target;
+  await mkdir(cache, { recursive: true });
+  const scratch = await mkdtemp(join(cache, 'npm-'));
+  await writeFile(join(scratch, 'package.json'), '{"private": true}');
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  await exec(npm, ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', ...packages], { cwd: scratch });
+  await writeFile(join(scratch, 'packages.txt'), packages.join('\n'));
+  await rm(target, { recursive: true, force: true });
+  await rename(scratch, target).catch(() => rm(scratch, { recursive: true })); // another process was quicker
+  return target;
+}
+
 /**
  * Runs a script of this folder on JSON, and returns the JSON that it writes.
  * Scripts write their answer to the file named last: libraries print what they like to stdout.

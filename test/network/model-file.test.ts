@@ -64,7 +64,7 @@ describe('refused:', () => {
     ['a file of someone else', metadata('wrn.model_version', undefined), 'model file wrn.model_version: expected 1, got nothing'],
     ['a later version', metadata('wrn.model_version', '2'), 'model file wrn.model_version: expected 1, got 2'],
     ['no configuration', metadata('wrn.config', undefined), 'model file metadata wrn.config: expected JSON, got something else'],
-    ['another configuration', metadata('wrn.config', '{}'), 'configuration input: expected an object, got nothing'],
+    ['another configuration', metadata('wrn.config', '{}'), 'configuration stem: expected "cifar" or "imagenet", got nothing'],
     ['nothing about it', metadata('wrn.about', 'null'), 'model file metadata wrn.about: expected an object, got null'],
     [
       'labels of other classes',

@@ -14,12 +14,13 @@ import { catchInterrupt } from '../shared/interrupt.ts';
 import { type OutputRules, requireWritable } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
 import { say } from '../shared/results.ts';
+import { runRecord } from '../shared/run-record.ts';
 import { parseShard } from '../shared/shard.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { LogitFiles } from './logit-files.ts';
-import { readReports, runRecord, writeReport } from './report.ts';
+import { readReports, writeReport } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {

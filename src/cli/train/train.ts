@@ -4,7 +4,7 @@ import type { ImageSet } from '../../data/dataset.ts';
 import { nearest } from '../../data/nearest-name.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
-import { type NetworkConfig, networkName } from '../../network/config.ts';
+import { bitsName, type NetworkConfig, networkName } from '../../network/config.ts';
 import { requirePackage } from '../../packages.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
 import { paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
@@ -143,7 +143,7 @@ async function trainOn(
     warn(checkEnd(recipe.schedule, epochs));
     const done = checkpoint ? checkpoint.progress.step / batchesPerEpoch(images.train, recipe.batch) : 0;
     if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is missing: the curve and the report begin here');
-    say(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}`);
+    say(`${networkName(config)}, ${bitsName(config)}, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}`);
     const model = await train(tf, {
       ...job,
       source,
