@@ -57,7 +57,7 @@ export class Pad {
 
   /** @param centred whether to scale and centre the drawing as MNIST's digits are */
   async picture(centred: boolean): Promise<ImageBitmap> {
-    return createImageBitmap(centred ? centredOf(this.#canvas) : this.#canvas);
+    return createImageBitmap(centred ? centredOf(this.#strokes, this.#canvas) : this.#canvas);
   }
 
   #undo(): void {
@@ -114,21 +114,7 @@ export class Pad {
   }
 
   #draw(): void {
-    const context = this.#canvas.getContext('2d', { willReadFrequently: true });
-    if (!context) return;
-    const { width, height } = this.#canvas;
-    context.fillStyle = '#000';
-    context.fillRect(0, 0, width, height);
-    context.strokeStyle = '#fff';
-    context.lineCap = 'round';
-    context.lineJoin = 'round';
-    for (const stroke of this.#strokes) {
-      context.lineWidth = stroke.width;
-      context.beginPath();
-      for (const { x, y } of stroke.points) context.lineTo(x, y);
-      if (stroke.points.length === 1) context.lineTo((stroke.points[0]?.x ?? 0) + 0.01, stroke.points[0]?.y ?? 0); // a dot
-      context.stroke();
-    }
+    drawStrokes(this.#canvas, this.#strokes);
   }
 }
 
@@ -139,29 +125,46 @@ const moves: Readonly<Record<string, readonly [x: number, y: number]>> = {
   ArrowDown: [0, 1],
 };
 
-function centredOf(drawing: HTMLCanvasElement): HTMLCanvasElement {
-  const { width, height } = drawing;
-  const pixels = drawing.getContext('2d')?.getImageData(0, 0, width, height).data ?? new Uint8ClampedArray();
-  let [left, top, right, bottom, mass, sumX, sumY] = [width, height, -1, -1, 0, 0, 0];
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++, i += 4) {
-      const value = pixels[i] as number;
-      if (value === 0) continue;
-      [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
-      mass += value;
-      sumX += value * (x + 0.5);
-      sumY += value * (y + 0.5);
-    }
-  if (mass === 0) return drawing;
-  const scale = (DIGIT * width) / Math.max(right + 1 - left, bottom + 1 - top);
-  const made = Object.assign(document.createElement('canvas'), { width, height });
-  const context = made.getContext('2d');
-  if (!context) return drawing;
-  context.fillRect(0, 0, width, height);
-  context.imageSmoothingQuality = 'high';
-  context.translate(width / 2, height / 2);
-  context.scale(scale, scale);
-  context.translate(-sumX / mass, -sumY / mass);
-  context.drawImage(drawing, 0, 0);
-  return made;
+function drawStrokes(canvas: HTMLCanvasElement, strokes: readonly Stroke[]): CanvasRenderingContext2D | null {
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (!context) return null;
+  context.fillStyle = '#000';
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.strokeStyle = '#fff';
+  context.lineCap = 'round';
+  context.lineJoin = 'round';
+  for (const { width, points } of strokes) {
+    context.lineWidth = width;
+    context.beginPath();
+    for (const { x, y } of points) context.lineTo(x, y);
+    const [first] = points;
+    if (first && points.length === 1) context.lineTo(first.x + 0.01, first.y); // a dot
+    context.stroke();
+  }
+  return context;
+}
+
+/** The drawing at the size of a digit, with lines as wide as they were drawn, and its centre of mass in the middle. */
+function centredOf(strokes: readonly Stroke[], { width, height }: { readonly width: number; readonly height: number }): HTMLCanvasElement {
+  const canvas = Object.assign(document.createElement('canvas'), { width, height });
+  const points = strokes.flatMap((stroke) => stroke.points);
+  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+  const [left, top] = [Math.min(...xs), Math.min(...ys)];
+  const line = Math.max(...strokes.map((stroke) => stroke.width));
+  const extent = Math.max(Math.max(...xs) - left, Math.max(...ys) - top);
+  const scale = extent === 0 ? 1 : (DIGIT * width - line) / extent;
+  const moved = (by: { readonly x: number; readonly y: number }) =>
+    strokes.map((stroke) => ({
+      ...stroke,
+      points: stroke.points.map(({ x, y }) => ({ x: (x - left) * scale + by.x, y: (y - top) * scale + by.y })),
+    }));
+  const first = { x: line, y: line };
+  const pixels = drawStrokes(canvas, moved(first))?.getImageData(0, 0, width, height).data ?? new Uint8ClampedArray();
+  let [mass, x, y] = [0, 0, 0];
+  for (let i = 0; i < pixels.length / 4; i++) {
+    const value = pixels[4 * i] as number;
+    [mass, x, y] = [mass + value, x + value * ((i % width) + 0.5), y + value * (Math.floor(i / width) + 0.5)];
+  }
+  drawStrokes(canvas, moved({ x: first.x + width / 2 - x / mass, y: first.y + height / 2 - y / mass }));
+  return canvas;
 }
