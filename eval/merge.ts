@@ -108,6 +108,7 @@ const common: Readonly<Record<string, (part: Part) => string>> = {
   'a file of SHA-256': ({ subject }) => subject.sha256,
   'another file of SHA-256': ({ subject }) => subject.against?.sha256 ?? 'none',
   'the data set': ({ subject }) => subject.data,
+  'images in the data set': ({ subject }) => String(subject.dataImages),
   'images in all': ({ subject }) => String(subject.total),
   'batch size': ({ subject }) => String(subject.batch),
   'shards in all': ({ subject }) => String(subject.shard.count),
