@@ -19,7 +19,11 @@ export function isModelFile(file: SafetensorsFile): boolean {
   return file.metadata.has('wrn.model_version');
 }
 
-/** Encodes a model. The same model always gives the same bytes. */
+/**
+ * Encodes a model. The same model always gives the same bytes.
+ * @example
+ * await writeFile('copy.safetensors', writeModelFile(model));
+ */
 export function writeModelFile(model: Model): Uint8Array {
   const metadata = new Map([
     ['wrn.model_version', VERSION],
@@ -36,6 +40,8 @@ export function writeModelFile(model: Model): Uint8Array {
 /**
  * Decodes a model file.
  * @throws InputError when it is not a model file, or a parameter is missing, left over or of the wrong shape
+ * @example
+ * const model = readModelFile(await readFile('model.safetensors'));
  */
 export function readModelFile(bytes: Uint8Array): Model {
   return fromSafetensors(readSafetensors(bytes));

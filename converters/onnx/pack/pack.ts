@@ -69,6 +69,10 @@ const OVERHEAD = 200;
  * float16, bfloat16 or float64, or int8 +-1 before DequantizeLinear; in the model's graph, or in those of If, Loop and Scan.
  * Everything else is written as read, except that operator sets 7 to 9 become 10 and unused stored tensors are removed.
  * @throws InputError when the file is not an ONNX model, is damaged, or holds no such weights
+ * @example
+ * const dense = toOnnx(model, { form: 'dense' });
+ * const { model: small, packed } = packOnnx(dense);
+ * console.log(`${packed.length} tensors, ${dense.length} bytes become ${small.length}`);
  */
 export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFile {
   const { inline: isInline = false, external, tolerance = 0, keepDefaults } = options;
