@@ -1,4 +1,4 @@
-/** Style of the page: one column of at most 60 rem, light or dark as on the reader's system, always light in print. */
+/** Style of the page: one column of at most 63 rem, light or dark as on the reader's system, always light in print. */
 import { light } from '../../src/chart/look.ts';
 
 export const style = `
@@ -17,7 +17,7 @@ export const style = `
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
+  margin: 0 auto; max-width: 63rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere; -webkit-text-size-adjust: 100%;
 }

@@ -41,13 +41,14 @@ export const desk = { viewport: { width: 1280, height: 800 } };
 /** A4 less margins of 15 mm, at 96 pixels an inch. */
 export const paper = { viewport: { width: 680, height: 1000 } };
 
-/** Elements that end to the right of the window, but for those in a region that scrolls. */
+/** Elements that end to the right of the column that all sections share, but for those in a region that scrolls. */
 export function beyond(tab: Page): Promise<string[]> {
-  return tab.evaluate(() =>
-    [...document.querySelectorAll('body *')]
-      .filter((e) => !e.closest('.scroll table') && e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
-      .map((e) => e.outerHTML.slice(0, 100)),
-  );
+  return tab.evaluate(() => {
+    const right = document.querySelector('main')?.getBoundingClientRect().right ?? 0;
+    return [...document.querySelectorAll('body *')]
+      .filter((e) => !e.closest('.scroll table') && e.getBoundingClientRect().right > right + 0.5)
+      .map((e) => e.outerHTML.slice(0, 100));
+  });
 }
 
 /** Texts of charts whose contrast with the page is below 4.5 to 1 (WCAG 2, 1.4.3), which axe does not look at. */
