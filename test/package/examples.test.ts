@@ -37,7 +37,7 @@ function examplesOf(entry: string): Example[] {
     const source = readFileSync(join(dirname(path), from), 'utf8');
     return names.split(',').flatMap((text): Example[] => {
       const name = text.trim();
-      const [, before] = new RegExp(`([\\s\\S]*)^export (async )?function\\*? ${name}\\b`, 'm').exec(source) ?? [];
+      const [, before] = new RegExp(`([\\s\\S]*)^export (async )?function\\*? ${name}\\b(?!:)`, 'm').exec(source) ?? [];
       if (before === undefined) return []; // a type, a class or a constant
       const [, doc = ''] = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*$/.exec(before) ?? [];
       const [, code] = /@example\n([\s\S]*?)(?=\n \* @|\s*$)/.exec(doc) ?? [];
@@ -59,7 +59,7 @@ const homes = new Map(exportsOf.filter(([name]) => /^\w+$/.test(name)).reverse()
 function program(code: string): string {
   const uses = (text: string, name: string) => new RegExp(`(?<![\\w'/-]|\\w[.])${name}\\b(?![':])`).test(text);
   const body = Object.entries(given).reduceRight((text, [name, statement]) => {
-    const declared = new RegExp(`^(?:await using|const) (\\{[^}]*\\b)?${name}\\b`, 'm').test(text);
+    const declared = new RegExp(`^(?:await using|const) (\\{[^}]*\\b)?${name}\\b(?!:)`, 'm').test(text);
     return uses(text, name) && !declared ? `${statement}\n${text}` : text;
   }, code);
   const imports = [...homes]
@@ -107,8 +107,8 @@ test('all run', async () => {
     writeFileSync(join(folder, `${name}.mjs`), code);
   }
   const run = `for (const name of ${JSON.stringify(names)})
-    await import('./' + name + '.mjs').catch((error) => console.error(name, error));`;
+    await import('./' + name + '.mjs').catch((error) => console.error(name, error));`; // one process: the runtimes load once
   writeFileSync(join(folder, 'all.mjs'), run);
   const { stderr } = await promisify(execFile)(process.execPath, ['all.mjs'], { cwd: folder });
   expect(stderr).toBe('');
-});
+}, 300_000);
