@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
 import { profile } from '../../eval/bench/profile.ts';
@@ -15,13 +14,12 @@ import { percent, significant } from '../numbers.ts';
 import { version } from '../version.ts';
 import { formatOption, namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
-import { readInputAs } from './shared/input-file.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
-import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
 import { printJson, printText } from './shared/results.ts';
 import { runRecord } from './shared/run-record.ts';
+import { readOnnx } from './shared/source.ts';
 import { fittedTable, plain, wideOption } from './shared/table.ts';
 
 interface Flags {
@@ -42,7 +40,10 @@ interface Flags {
 
 export function command(): Command {
   return new Command('bench')
-    .argument('<files...>', 'ONNX files; each is compared with the first. Models that take no images get random input')
+    .argument(
+      '<files...>',
+      'ONNX files, sources or names of networks (see wrn-onnx models); each is compared with the first. Models that take no images get random input',
+    )
     .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(
       new Option('--batch <sizes>', 'batch sizes, separated by commas; for models without images: the first size of their inputs')
@@ -84,7 +85,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const files = await Promise.all(
     paths.map(async (path) => ({
       name: basename(path),
-      model: await readInputAs(path, (bytes) => withExternalData(bytes, externalReader(path))),
+      model: await readOnnx(path),
     })),
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };

@@ -30,6 +30,7 @@ const commands: Readonly<Record<string, Row>> = {
   predict: { summary: 'print the most likely classes of image files', load: () => import('./predict.ts') },
   train: { summary: 'train a network with tfjs-node', load: () => import('./train/train.ts') },
   curve: { summary: 'plot the error of training runs per epoch', load: () => import('./curve.ts') },
+  models: { summary: 'list networks by name, and bring one as ONNX', load: () => import('./models.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
   doctor: { summary: 'show what works on this machine and how to add what is missing', load: () => import('./doctor.ts') },
 };
