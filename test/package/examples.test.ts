@@ -15,13 +15,14 @@ const entries = { convert: 'convert', eval: 'eval', 'train-api': 'train', web: '
 
 /** What examples may use without declaring it; the docstrings leave it out, as each needs the same. */
 const given: Readonly<Record<string, string>> = {
+  images: "const images = await openSplits('./fashion-mnist');",
   data: "await using data = await openImageSet('./fashion-mnist', { split: 'test' });",
   model: "const model = readModel(await readFile('model.safetensors'));",
   file: 'const file = toOnnx(model);',
 };
 
-/** Training takes minutes: its example is compiled, and test/train/train-network.test.ts does what it says. */
-const compiledOnly = ['trainNetwork'];
+/** Training takes minutes: these examples are compiled, and tests of test/train do what they say. */
+const compiledOnly = ['trainNetwork', 'openTeacher'];
 
 interface Example {
   readonly name: string;
