@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { localBackendNames } from '../../eval/backends/table.ts';
-import { bench, type Measurement } from '../../eval/bench/bench.ts';
+import { bench, type Measurement, usualBatch } from '../../eval/bench/bench.ts';
 import { profile } from '../../eval/bench/profile.ts';
 import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
 import type { FileProfile } from '../../eval/html/bench-page.ts';
@@ -24,7 +24,7 @@ import { fittedTable, plain, wideOption } from './shared/table.ts';
 
 interface Flags {
   readonly backend: string;
-  readonly batch: readonly number[];
+  readonly batch?: readonly number[];
   readonly shape?: Sizes;
   readonly threads?: readonly number[];
   readonly runs: number;
@@ -46,9 +46,10 @@ export function command(): Command {
     )
     .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${localBackendNames.join(', ')}`).default('cpu'))
     .addOption(
-      new Option('--batch <sizes>', 'batch sizes, separated by commas; for models without images: the first size of their inputs')
-        .argParser(naturalNumbers)
-        .default([8], '8'),
+      new Option(
+        '--batch <sizes>',
+        'batch sizes, separated by commas; for models without images: the first size of their inputs (default: the one that the first file fixes, or 8)',
+      ).argParser(naturalNumbers),
     )
     .addOption(
       new Option(
@@ -90,7 +91,9 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
   const models = files.map(({ model }) => model);
-  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 }, models);
+  const batches = flags.batch ?? models.slice(0, 1).map(usualBatch);
+  const [batch = 1] = batches;
+  const backends = await workingBackends(flags, { ...backendOptions, batch }, models);
   const threads = flags.threads ?? [undefined];
   const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('runs');
@@ -99,7 +102,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   try {
     const options = {
       backends,
-      batches: flags.batch,
+      batches,
       sizes: flags.shape,
       threads,
       runs: flags.runs,
@@ -110,7 +113,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
       measurements.push(one);
     }
     if (flags.profile) {
-      const options = { batch: flags.batch[0] ?? 1, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
+      const options = { batch, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
       const onebit = backends.includes('onebit');
       for (const { name, model } of files) {
         const measured = await (onebit ? profileOneBit(model, options) : profile(model, options));

@@ -256,7 +256,7 @@ test.each([
     args: [...shortly, '--backend', 'cpu,remote-wasm', '--host', 'wlan77'],
     message: '--host wlan77: expected an IP address or a network interface',
   },
-  { args: [...shortly, '--backend', 'cpu,remote-wasm', '--port', '70000'], message: 'expected a port, 1 to 65535' },
+  { args: [...shortly, '--backend', 'cpu,remote-wasm', '--port', '70000'], message: 'expected a port, 0 to 65535' },
   { args: [...shortly, '--backend', 'cpu,remote-wasm#2'], message: 'unknown backend remote-wasm#2' },
   { args: [...shortly, '--backend', 'cpu,remote-wasm', '--bisect'], message: 'use it with wrn-onnx eval' },
   { args: ['predict', 'fashion-mnist-wrn-20-1', 'x.png', '--backend', 'remote-wasm'], message: "'remote-wasm' is invalid" },
