@@ -25,7 +25,7 @@ export interface DoctorOptions extends Pick<BackendOptions, 'browser' | 'softwar
 /** Examines the machine, one finding after the other. Every backend is run: one reported as working has worked. */
 export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, void, undefined> {
   yield node();
-  yield { area: 'machine', name: 'cpu', ok: true, detail: `${processor()}${hasAmx() ? ': export 8-bit files --for cpu-amx here' : ''}` };
+  yield { area: 'machine', name: 'cpu', ok: true, detail: `${processor()}${hasAmx() ? '; for networks as wide as WRN-20-10: export 8-bit files --for cpu-amx here' : ''}` };
   yield { area: 'machine', name: 'memory', ok: true, detail: `${(totalmem() / 2 ** 30).toFixed(1)} GiB` };
   yield browser(options.browser);
   for (const name of backendNames.filter((name) => name !== 'tfjs')) yield await backend(name, options);
