@@ -36,7 +36,7 @@ const converters = [
   'converters/onnx/forms',
   'converters/onnx/pack',
 ];
-const evaluation = ['eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/verify', 'eval/bench', 'eval/html'];
+const evaluation = ['eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/verify', 'eval/bench', 'eval/html', 'eval/site'];
 const all = [...ground, ...training, 'proto', 'src/onebit', 'src/onebit.ts', ...converters, ...evaluation];
 const allowed: Record<string, readonly string[]> = {
   'src/errors.ts': [],
@@ -71,9 +71,10 @@ const allowed: Record<string, readonly string[]> = {
   'eval/verify': [...ground, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
   eval: [...ground, ...training, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
   'eval/html': [...ground, 'proto', ...converters, 'eval', 'eval/runtime', 'eval/tally', 'eval/verify', 'eval/bench'],
+  'eval/site': [...ground, 'src/onebit', 'src/onebit.ts', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/html'],
   'src/convert.ts': [...ground, 'proto', ...converters],
   'src/eval.ts': all,
-  'src/train-api.ts': [...ground, ...training],
+  'src/train-api.ts': all,
   'src/web.ts': all,
   'src/index.ts': ['src/convert.ts', 'src/eval.ts', 'src/web.ts'],
   'src/cli/shared': all,

@@ -28,8 +28,11 @@ const commands: Readonly<Record<string, Row>> = {
   merge: { summary: 'combine the results of all shards into one for the whole data set', load: () => import('./eval/merge.ts') },
   bench: { summary: 'compare speed, load time and memory of ONNX files', load: () => import('./bench.ts') },
   predict: { summary: 'print the most likely classes of image files', load: () => import('./predict.ts') },
+  site: { summary: 'write a page in which anybody can try networks, ready to put online', load: () => import('./site.ts') },
+  serve: { summary: 'show that page on this computer', load: () => import('./serve.ts') },
   train: { summary: 'train a network with tfjs-node', load: () => import('./train/train.ts') },
   curve: { summary: 'plot the error of training runs per epoch', load: () => import('./curve.ts') },
+  models: { summary: 'list networks by name, and bring one as ONNX', load: () => import('./models.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },
   doctor: { summary: 'show what works on this machine and how to add what is missing', load: () => import('./doctor.ts') },
 };
