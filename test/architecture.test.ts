@@ -1,5 +1,5 @@
 /** The dependency direction of the tree, held by reading every import. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -144,6 +144,17 @@ test('tfjs-node is optional: one file loads it, and nothing loads that file but 
   const direct = files.filter((file) => imports(file).some((specifier) => specifier.endsWith('/tensorflow.ts')));
   expect(direct.filter((file) => !/^(src\/train|src\/cli\/train|eval\/backends\/node)\//.test(file))).toEqual([]);
   expect(direct).toContain('src/train/step.ts');
+});
+
+const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter(
+  (page) => page.endsWith('.md'),
+);
+test.each(pages)('files that %s names or links to are there', (page) => {
+  const text = readFileSync(join(root, page), 'utf8');
+  const named = [...text.matchAll(/`((?:src|converters|eval|proto|test|docs|scripts|bench|models|examples)\/[\w./-]*)`/g)];
+  const linked = [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, target]) => join(dirname(page), target as string));
+  const paths = [...named.map(([, path]) => path as string), ...linked].filter((path) => !path.includes('NAME')); // a placeholder
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 test('no file imports itself, around however many others', () => {
