@@ -1,9 +1,11 @@
 /** `--report`: the result as a page. */
+import { join } from 'node:path';
 import type { PageOptions } from '../../../eval/html/page.ts';
 import { machine } from '../../../eval/machine.ts';
 import { readPart } from '../../../eval/merge.ts';
 import type { RunRecord } from '../../../eval/record.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
+import { shellCommand } from '../../cluster/shell.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
 import { type OutputRules, writeOutput } from '../shared/output-file.ts';
@@ -27,13 +29,15 @@ export function runRecord(machines: readonly string[] = [machine()]): RunRecord 
   return {
     date: new Date().toISOString(),
     machine: [...new Set(machines)].join(' and '),
-    command: ['wrn-onnx', ...process.argv.slice(2).map(shellWord)].join(' '),
+    command: shellCommand(['wrn-onnx', ...process.argv.slice(2)]),
   };
 }
 
-/** An argument, quoted for a POSIX shell when needed. */
-function shellWord(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+/** Writes result.json and report.html of an evaluation in shards, in place of earlier ones. */
+export async function writeResult(folder: string, report: Report, machines: readonly string[]): Promise<void> {
+  const record = runRecord(machines);
+  await writeReport(join(folder, 'report.html'), report, { ...record, force: true });
+  await writeOutput(join(folder, 'result.json'), Buffer.from(`${JSON.stringify({ ...report, ...record })}\n`), { force: true });
 }
 
 /**
