@@ -66,7 +66,7 @@ export function manifest(work: Work, options: EngineOptions): string {
       '    - action: FailIndex # bad input: again the same',
       '      onExitCodes: { operator: In, values: [1, 2, 3] }',
       '    - action: Ignore # evicted or preempted',
-      '      onPodConditions: [{ type: DisruptionTarget }]',
+      '      onPodConditions: [{ type: DisruptionTarget, status: "True" }]',
     ],
     container: 'task',
     command: `exec ${shellCommand([PROGRAM, ...work.task], NUMBER)}`,
@@ -111,7 +111,7 @@ function job(name: string, { image = '', volume = [] }: EngineOptions, { spec, c
     `        - name: ${container}`,
     `          image: ${text(image)}`,
     `          workingDir: ${text(work.cwd)}`,
-    `          command: [sh, -c, ${JSON.stringify(command)}]`,
+    `          command: [sh, -c, ${JSON.stringify(command.replaceAll('$', '$$$$'))}]`, // Kubernetes reads $$ as $,
     ...(environment.length > 0
       ? ['          env:', ...environment.map(([key, value]) => `            - { name: ${key}, value: ${JSON.stringify(value)} }`)]
       : []),

@@ -8,12 +8,13 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { CommanderError } from 'commander';
+import { catalogEntry } from '../../data/catalog.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import { jsonReader } from '../../formats/json.ts';
 import { defaultConfig } from '../../network/config.ts';
 import { publishedError } from '../../train/published.ts';
 import { paperRecipe, presets } from '../../train/recipe.ts';
-import { chooseRun, type Flags } from '../train/choose-run.ts';
+import { chooseConfig, chooseRun, type Flags } from '../train/choose-run.ts';
 import { command } from '../train/train.ts';
 
 const FORMAT = 'sweep';
@@ -115,6 +116,9 @@ function nameOf(row: Options, keys: readonly string[]): string {
   return `${name.slice(0, MAX_NAME)}-${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
 }
 
+/** For data that is not opened here: the network's size does not decide whether its options fit together. */
+const ANY_IMAGES = { channels: 3, height: 32, width: 32, classes: 10 };
+
 /** Options that leave an experiment of the paper what it is. */
 const OF_EXPERIMENTS = ['preset', 'data', 'epochs', 'depth', 'width', 'bits', 'seed', 'cutout', 'first-cycle'];
 
@@ -136,6 +140,7 @@ function checkRun(row: Options, where: string): Pick<SweepRun, 'words' | 'epochs
     const data = preset?.data ?? flags.data;
     if (data === undefined) throw refuse('expected preset or data, got neither');
     const { epochs, recipe } = chooseRun(flags, undefined);
+    chooseConfig(flags, { ...ANY_IMAGES, ...catalogEntry(data) });
     const { depth, width, bits } = { ...defaultConfig, ...preset?.network };
     const experiment = {
       data,
@@ -148,7 +153,7 @@ function checkRun(row: Options, where: string): Pick<SweepRun, 'words' | 'epochs
     const isPapers = Object.keys(row).every((key) => OF_EXPERIMENTS.includes(key));
     return { words, epochs, published: (isPapers && publishedError(experiment)) || null };
   } catch (error) {
-    if (error instanceof CommanderError) throw refuse(error.message.replace(/^error: /, ''), error);
+    if (error instanceof CommanderError) throw refuse(error.message.replace(/^error: /, '').replaceAll('\n', ' '), error);
     throw error instanceof UsageError ? refuse(error.message, error) : error;
   }
 }
