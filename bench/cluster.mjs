@@ -26,7 +26,10 @@ function run(args, env = {}, { program = process.execPath, input } = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, program === process.execPath ? [cli, ...args] : args, { env: { ...process.env, ...threads, ...env } });
     const said = { stdout: '', stderr: '' };
-    for (const name of ['stdout', 'stderr']) child[name].on('data', (chunk) => void (said[name] += chunk));
+    for (const name of ['stdout', 'stderr'])
+      child[name].on('data', (chunk) => {
+        said[name] += chunk;
+      });
     child.stdin.end(input);
     child.once('close', (status) => resolve({ status, ...said }));
   });

@@ -74,7 +74,10 @@ withSlurm('shards add up to one run, bit for bit, through a crash and Ctrl-C; wh
     onStart: async (child) => {
       let found: number[] = [];
       const computing = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--shard');
-      await until(() => (found = slurm.processesOf('n1').filter(computing)).length > 0);
+      await until(() => {
+        found = slurm.processesOf('n1').filter(computing);
+        return found.length > 0;
+      });
       for (const pid of found) process.kill(pid, 'SIGKILL');
       child.kill('SIGINT');
     },
