@@ -1,9 +1,10 @@
 /** One report from the reports of all shards of an evaluation. */
+import { exactOptional, literal, unknown } from 'valibot';
 import { InputError } from '../src/errors.ts';
-import { jsonReader } from '../src/formats/json.ts';
+import { boolean, either, integer, line, list, number, object, oneOf, readJson, type Schema, unexpected } from '../src/formats/schema.ts';
 import { version } from '../src/version.ts';
 import { backendNames } from './backends/table.ts';
-import { type BackendRun, type FileFacts, type Report, rowsOf, type Subject, toReport } from './report.ts';
+import { type BackendRun, type Report, rowsOf, type Subject, toReport } from './report.ts';
 import { shardRange, whole } from './shard.ts';
 import { Tally } from './tally/tally.ts';
 
@@ -19,76 +20,78 @@ export interface Part {
   readonly runs: readonly BackendRun[];
 }
 
+const count = integer(0, Number.MAX_SAFE_INTEGER);
+const positive = integer(1, Number.MAX_SAFE_INTEGER);
+const real = number(0, Number.MAX_VALUE);
+const facts = {
+  model: line,
+  sha256: line,
+  bytes: count,
+  network: either(null, line),
+  form: either(null, line),
+  bitsPerWeight: either(null, real),
+};
+const backend = oneOf(...backendNames);
+
+/** Earlier versions wrote neither `against` nor `dataImages` nor `machine`. */
+const subjectSchema: Schema<Subject> = object({
+  version: literal(version, `${version}, the one that merges`),
+  ...facts,
+  against: exactOptional(object(facts)),
+  classLabels: either(null, list(line)),
+  data: line,
+  total: count,
+  dataImages: exactOptional(count),
+  batch: positive,
+  shard: object({ index: positive, count: integer(1, 1e9) }),
+  backends: list(backend),
+  reference: backend,
+  thresholds: object({ agreement: number(0, 1), relError: real }),
+});
+
+/** What the subject limits. */
+const partSchema = (subject: Subject) =>
+  object({
+    shard: object({ index: integer(1, subject.shard.count) }),
+    reference: oneOf(...subject.backends),
+    machine: exactOptional(line),
+    results: list(
+      object({
+        backend: oneOf(...subject.backends),
+        model: exactOptional(oneOf(subject.against?.model ?? '')),
+        detail: line,
+        tally: unknown(),
+        seconds: real,
+        runtimeSeconds: real,
+        loadSeconds: real,
+        peakMemoryBytes: either(null, real),
+      }),
+      rowsOf(subject).length,
+    ),
+  });
+
 /**
  * Reads a report as `eval --format json` prints it.
  * @param file for messages
  * @throws InputError when it is not a report, of another version of this package, or of an interrupted evaluation
  */
 export function readPart(bytes: Uint8Array, file: string): Part {
-  const read = jsonReader(FORMAT, file);
-  const { record, integer, number, line, oneOf, list } = read;
-  const refuse = (problem: string): never => {
-    throw new InputError(FORMAT, file, problem);
-  };
-  const root = record(parse(bytes) ?? refuse('expected the JSON of eval --format json, got something else or a truncated file'), 'root');
-  if (root['version'] !== version) read.fail('version', `${version}, the one that merges`, root['version']);
-  if (root['complete'] !== true) refuse('expected a complete evaluation, got an interrupted one. Run it again');
-  const shard = record(root['shard'], 'shard');
-  const count = integer(shard['count'], 'shard.count', 1, 1e9);
-  const thresholds = record(root['thresholds'], 'thresholds');
-  const backends = list(root['backends'], 'backends', (name, field) => oneOf(name, field, backendNames));
-  const facts = (file: Readonly<Record<string, unknown>>, at = ''): FileFacts => {
-    const optional = <T>(key: string, of: (value: unknown, field: string) => T) => (file[key] === null ? null : of(file[key], at + key));
-    return {
-      model: line(file['model'], `${at}model`),
-      sha256: line(file['sha256'], `${at}sha256`),
-      bytes: integer(file['bytes'], `${at}bytes`, 0, Number.MAX_SAFE_INTEGER),
-      network: optional('network', line),
-      form: optional('form', line),
-      bitsPerWeight: optional('bitsPerWeight', (value, field) => number(value, field, 0, Number.MAX_VALUE)),
-    };
-  };
-  const { against, dataImages, machine } = root; // earlier versions wrote none of these
-  const subject: Subject = {
-    version,
-    ...facts(root),
-    ...(against === undefined ? {} : { against: facts(record(against, 'against'), 'against.') }),
-    classLabels: root['classLabels'] === null ? null : list(root['classLabels'], 'classLabels', line),
-    data: line(root['data'], 'data'),
-    total: integer(root['total'], 'total', 0, Number.MAX_SAFE_INTEGER),
-    ...(dataImages === undefined ? {} : { dataImages: integer(dataImages, 'dataImages', 0, Number.MAX_SAFE_INTEGER) }),
-    batch: integer(root['batch'], 'batch', 1, Number.MAX_SAFE_INTEGER),
-    shard: { index: integer(shard['index'], 'shard.index', 1, count), count },
-    backends,
-    reference: oneOf(root['reference'], 'reference', backends),
-    thresholds: {
-      agreement: number(thresholds['agreement'], 'thresholds.agreement', 0, 1),
-      relError: number(thresholds['relError'], 'thresholds.relError', 0, Number.MAX_VALUE),
-    },
-  };
+  const json = parse(bytes);
+  const read = <T>(schema: Schema<T>) => readJson(schema, json, FORMAT, (field) => `${file} ${field}`);
+  if (json === undefined)
+    throw new InputError(FORMAT, file, 'expected the JSON of eval --format json, got something else or a truncated file');
+  const subject = read(subjectSchema);
+  if (!read(object({ complete: boolean })).complete)
+    throw new InputError(FORMAT, file, 'expected a complete evaluation, got an interrupted one. Run it again');
+  const { machine, results } = read(partSchema(subject));
   const { from, to } = shardRange(subject.total, subject.batch, subject.shard);
-  const runs = list(
-    root['results'],
-    'results',
-    (value, field): BackendRun => {
-      const run = record(value, field);
-      const tally = Tally.fromJSON(run['tally'], `${field}.tally`, read);
-      if (tally.images !== to - from) read.fail(`${field}.tally.images`, `the ${to - from} images of the shard`, tally.images);
-      const measured = (key: string) => number(run[key], `${field}.${key}`, 0, Number.MAX_SAFE_INTEGER);
-      return {
-        backend: oneOf(run['backend'], `${field}.backend`, backends),
-        ...(run['model'] === undefined ? {} : { model: oneOf(run['model'], `${field}.model`, [subject.against?.model ?? '']) }),
-        detail: line(run['detail'], `${field}.detail`),
-        tally,
-        seconds: measured('seconds'),
-        runtimeSeconds: measured('runtimeSeconds'),
-        loadSeconds: measured('loadSeconds'),
-        peakMemoryBytes: run['peakMemoryBytes'] === null ? null : measured('peakMemoryBytes'),
-      };
-    },
-    rowsOf(subject).length,
-  );
-  return { file, machine: machine === undefined ? undefined : line(machine, 'machine'), subject, runs };
+  const runs = results.map((run, i): BackendRun => {
+    const tally = Tally.fromJSON(run.tally, FORMAT, (field) => `${file} results[${i}].tally.${field}`);
+    if (tally.images !== to - from)
+      unexpected(FORMAT, `${file} results[${i}].tally.images`, `the ${to - from} images of the shard`, tally.images);
+    return { ...run, tally };
+  });
+  return { file, machine, subject, runs };
 }
 
 function parse(bytes: Uint8Array): unknown {

@@ -69,8 +69,8 @@ export function planEvaluation(options: PlanOptions): Plan {
   const total = Math.min(limit ?? data.length, data.length);
   const subject: Subject = {
     version,
-    ...factsOf(modelName, model),
-    ...(against ? { against: factsOf(against.name, against.model) } : {}),
+    ...fileFacts(modelName, model),
+    ...(against ? { against: fileFacts(against.name, against.model) } : {}),
     classLabels: model.metadata?.about.classLabels ?? data.classLabels ?? null,
     data: dataName(data),
     total,
@@ -88,7 +88,8 @@ export function planEvaluation(options: PlanOptions): Plan {
   return { subject, rows, classes: model.classes, data, range: shardRange(total, batch, shard) };
 }
 
-function factsOf(name: string, { bytes, metadata }: ClassifierModel): FileFacts {
+/** What reports say of a file. */
+export function fileFacts(name: string, { bytes, metadata }: Pick<ClassifierModel, 'bytes' | 'metadata'>): FileFacts {
   const config = metadata?.config;
   return {
     model: name,

@@ -20,12 +20,13 @@ function placeOf(packages, from, name) {
   }
 }
 
-/** Everything that dependencies and optional peers bring, in the order of their places. */
+/** Everything that dependencies and our optional peers bring; the optional peers of others, such as a compiler, are not installed, in the order of their places. */
 function installed({ packages }) {
   const found = new Set();
   const follow = (place) => {
-    const { dependencies, optionalDependencies, peerDependencies } = packages[place];
+    const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta } = packages[place];
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })) {
+      if (place !== '' && peerDependenciesMeta?.[name]?.optional) continue;
       const next = placeOf(packages, place, name);
       if (next === undefined || found.has(next)) continue;
       found.add(next);

@@ -29,6 +29,7 @@ const ground = [
 const training = ['src/train', 'src/train/tf'];
 const cluster = ['src/cluster'];
 const converters = [
+  'converters/hub',
   'converters/read.ts',
   'converters/sources',
   'converters/inspect',
@@ -60,6 +61,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/train/tf': ['src/errors.ts', 'src/environment.ts', 'src/data/files'],
   'converters/sources': [...ground, 'src/train'],
   'converters/read.ts': [...ground, 'src/train', 'converters/sources'],
+  'converters/hub': [...ground, 'src/train'],
   'converters/onnx': [...ground, 'proto', 'converters/onnx/forms'],
   'converters/onnx/forms': [...ground, 'proto', 'converters/onnx'],
   'converters/onnx/pack': [...ground, 'proto', 'converters/onnx', 'converters/onnx/forms'],

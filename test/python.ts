@@ -1,13 +1,8 @@
 /** Python interpreters for tests that compare with a Python library; the product needs none. */
 import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { test } from 'vitest';
 
-const candidates = [
-  fileURLToPath(new URL('../node_modules/.cache/wrn-onnx/python/bin/python', import.meta.url)),
-  'python3',
-  '/usr/bin/python3',
-];
+const candidates = ['python3', '/usr/bin/python3'];
 
 /** The first interpreter that can import these modules, or undefined. */
 export function pythonWith(...modules: readonly string[]): string | undefined {

@@ -128,7 +128,7 @@ export function withExternalData(file: Uint8Array, read: ReadExternal): Uint8Arr
 }
 
 /** Every tensor of a model: in graphs, graphs inside nodes, attributes and functions. */
-function tensorsOf(model: ModelProto): TensorProto[] {
+export function tensorsOf(model: ModelProto): TensorProto[] {
   return [...(model.graph ? ofGraph(model.graph) : []), ...(model.functions ?? []).flatMap(({ node }) => ofNodes(node))];
 }
 

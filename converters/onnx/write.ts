@@ -5,25 +5,23 @@ import { type InputLayout, type RecordedForm, writeMetadata } from '../../src/ne
 import type { Model } from '../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
 import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.ts';
-import { fixBatch } from './fix-batch.ts';
 import type { Form, Kernel } from './forms/form.ts';
 import { type FormName, forms } from './forms/table.ts';
 import { Float, type FloatType, Graph, valueInfo } from './graph.ts';
+import { type SignatureOptions, setSignature } from './signature.ts';
 import { ownDigest, stateDigest } from './weights-digest.ts';
 
-export interface ExportOptions {
+export interface ExportOptions extends SignatureOptions {
   /** How weights are stored; `packed` by default. */
   readonly form?: FormName | undefined;
   /** How the file takes images; `nchw-float` by default. */
   readonly input?: InputLayout | undefined;
-  /** Fixed batch size; when absent, the caller chooses it. */
-  readonly batch?: number | undefined;
 }
 
 /**
  * Encodes a model as an ONNX file. The same model and options give the same bytes on any machine.
  *
- * Input `images`: float32 [batch, channels, height, width] or uint8 [batch, height, width, channels], pixels 0..255.
+ * Input `images` (or `inputName`): float32 [batch, channels, height, width] or uint8 [batch, height, width, channels], pixels 0..255.
  * Output `logits`: float32 [batch, classes]. Tensors in between are named after the layers of the topology.
  * @example
  * const file = toOnnx(readModel(await readFile('CIFAR10_allparams.mat')));
@@ -32,13 +30,16 @@ export function toOnnx(model: Model, options: ExportOptions = {}): Uint8Array {
   return encodeModel(toOnnxProto(model, options));
 }
 
-export function toOnnxProto(model: Model, { form: formName = 'packed', input = 'nchw-float', batch }: ExportOptions = {}): ModelProto {
+export function toOnnxProto(
+  model: Model,
+  { form: formName = 'packed', input = 'nchw-float', ...signature }: ExportOptions = {},
+): ModelProto {
   const form: Form = forms[formName];
   const graph = new Graph();
   const lowering: Lowering = { graph, model, form, images: imagesNCHW(graph, input) };
   for (const layer of layers(model.config)) lower(layer, lowering);
   const proto = toProto(lowering, formName, input);
-  if (batch !== undefined) fixBatch(proto, batch);
+  setSignature(proto, signature);
   return proto;
 }
 

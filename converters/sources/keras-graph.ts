@@ -2,8 +2,9 @@
  * The configuration of a whole Keras model: reads the image size, the batch norms and the logits, and checks that
  * its layers are those of the author's network, because another network may have kernels of the same shapes.
  */
+import { literal, nullish, type ObjectEntries, pipe, transform, unknown } from 'valibot';
 import { InputError } from '../../src/errors.ts';
-import { jsonReader } from '../../src/formats/json.ts';
+import { list, number, object, oneOf, readJson, record, text } from '../../src/formats/schema.ts';
 import type { ImageSize } from './asked.ts';
 
 const FORMAT = 'keras';
@@ -23,44 +24,43 @@ export interface KerasGraph {
 /** A network of 1200 layers has 5000 with all its activations. */
 const MAX_LAYERS = 20_000;
 
-type Json = Record<string, unknown>;
-const { record, list, text, oneOf, number } = jsonReader(FORMAT, 'configuration');
+const schema = object({ config: object({ layers: list(object({ class_name: text, config: record })) }) });
 
-/** Checks of the configuration of each layer class; other classes belong to another network. */
-const checks: Readonly<Record<string, (config: Json, field: string) => void>> = {
-  InputLayer() {},
-  BatchNormalization() {},
-  Activation: (config, field) => void oneOf(config['activation'], `${field}.activation`, ['relu', 'softmax', 'linear']),
-  ReLU() {},
-  Softmax() {},
-  Conv2D: checkConv,
-  AveragePooling2D(config, field) {
-    oneOf(String(config['pool_size']), `${field}.pool_size`, ['3,3']);
-    oneOf(String(config['strides']), `${field}.strides`, ['2,2']);
-    oneOf(config['padding'], `${field}.padding`, ['same']);
-  },
-  Lambda() {},
-  ZerosLike() {},
-  Concatenate() {},
-  Add() {},
-  GlobalAveragePooling2D() {},
+/** A list by its items: `3,3`. */
+const items = (...choices: readonly string[]) => pipe(unknown(), transform(String), oneOf(...choices));
+const same = oneOf('same');
+const conv = {
+  padding: same,
+  use_bias: literal(false, 'false'),
+  activation: nullish(oneOf('linear'), 'linear'),
+  strides: items('1,1', '2,2'),
+  dilation_rate: nullish(items('1,1'), '1,1'),
+  groups: nullish(oneOf(1), 1),
 };
+const batchNorm = { epsilon: number(0, 1) };
 
-function checkConv(config: Json, field: string): void {
-  oneOf(config['padding'], `${field}.padding`, ['same']);
-  oneOf(config['use_bias'], `${field}.use_bias`, [false]);
-  oneOf(config['activation'] ?? 'linear', `${field}.activation`, ['linear']);
-  oneOf(String(config['strides']), `${field}.strides`, ['1,1', '2,2']);
-  oneOf(String(config['dilation_rate'] ?? [1, 1]), `${field}.dilation_rate`, ['1,1']);
-  oneOf(config['groups'] ?? 1, `${field}.groups`, [1]);
-}
+/** What the configuration of each layer class has to be; other classes belong to another network. */
+const classes: Readonly<Record<string, ObjectEntries>> = {
+  InputLayer: {},
+  BatchNormalization: batchNorm,
+  Activation: { activation: oneOf('relu', 'softmax', 'linear') },
+  ReLU: {},
+  Softmax: {},
+  Conv2D: conv,
+  AveragePooling2D: { pool_size: items('3,3'), strides: items('2,2'), padding: same },
+  Lambda: {},
+  ZerosLike: {},
+  Concatenate: {},
+  Add: {},
+  GlobalAveragePooling2D: {},
+};
 
 /**
  * Reads the configuration.
  * @throws InputError that names a layer that the author's network does not have
  */
 export function readKerasGraph(json: unknown): KerasGraph {
-  const layers = list(record(record(json, 'root')['config'], 'config')['layers'], 'config.layers', record);
+  const { layers } = readJson(schema, json, FORMAT, (field) => `configuration ${field}`).config;
   if (layers.length > MAX_LAYERS)
     throw new InputError(FORMAT, 'configuration', `expected at most ${MAX_LAYERS} layers, got ${layers.length}`);
   let imageSize: ImageSize | undefined;
@@ -69,16 +69,16 @@ export function readKerasGraph(json: unknown): KerasGraph {
   const classOf = new Map<string, string>();
   const storedNames: string[] = [];
   const counts = new Map<string, number>();
-  for (const [i, layer] of layers.entries()) {
-    const field = `config.layers[${i}]`;
-    const className = text(layer['class_name'], `${field}.class_name`).replace(/^.*>/, ''); // without its package
-    const config = record(layer['config'], `${field}.config`);
-    const name = text(config['name'], `${field}.config.name`);
-    const check = Object.hasOwn(checks, className) ? checks[className] : /Conv2D$/.test(className) ? checkConv : undefined;
-    if (!check) throw new InputError(FORMAT, `layer ${name}`, `expected a layer of the author's network, got ${className}`);
-    check(config, `${field}.config`);
+  for (const [i, { class_name, config }] of layers.entries()) {
+    const read = <T extends ObjectEntries>(fields: T) =>
+      readJson(object(fields), config, FORMAT, (field) => `configuration config.layers[${i}].config.${field}`);
+    const className = class_name.replace(/^.*>/, ''); // without its package
+    const { name } = read({ name: text });
+    const fields = Object.hasOwn(classes, className) ? classes[className] : /Conv2D$/.test(className) ? conv : undefined;
+    if (!fields) throw new InputError(FORMAT, `layer ${name}`, `expected a layer of the author's network, got ${className}`);
+    read(fields);
     imageSize ??= className === 'InputLayer' ? sizeOf(config['batch_shape'] ?? config['batch_input_shape']) : undefined;
-    if (className === 'BatchNormalization') epsilons.add(number(config['epsilon'], `${field}.config.epsilon`, 0, 1));
+    if (className === 'BatchNormalization') epsilons.add(read(batchNorm).epsilon);
     if (className === 'Lambda') logitsDivisor ??= closureOf(config['function']);
     const base = snakeCase(className);
     const count = counts.get(base) ?? 0;

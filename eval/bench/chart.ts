@@ -1,8 +1,8 @@
 /** Draws measurements as a chart: one bar per file, one group per setting. */
 import { scaleLinear } from 'd3-scale';
 import { chart, colourOf, heading, headingHeight, horizontalAxis, legend } from '../../src/chart/chart.ts';
-import { onPaper as look } from '../../src/chart/look.ts';
-import { label, mark } from '../../src/chart/svg.ts';
+import { type Look, onPaper } from '../../src/chart/look.ts';
+import { label, type Mark, mark } from '../../src/chart/svg.ts';
 import { significant } from '../../src/numbers.ts';
 import { countOfThreads, type Measurement } from './bench.ts';
 
@@ -12,18 +12,36 @@ const [BAR, THICKNESS, GROUP] = [30, 20, 36];
 /** Room on the right for the value of the longest bar. */
 const VALUE = 130;
 
+/** What the bars show. */
+export const KEY = 'median of the runs, line: quartiles; longer is better; in parentheses: speed relative to the first file';
+
 /**
- * Images per second as an SVG file: bars for the median of the runs, with a line from the lower to the upper quartile.
+ * Images per second as an SVG file.
  * @param about lines below the title: machine, date and what else a reader needs to judge the numbers
  */
 export function benchChart(measurements: readonly Measurement[], about: readonly string[]): string {
+  const lines = [KEY, ...about];
+  const { marks, height } = speedBars(measurements, { top: headingHeight(lines.length) + 16, width: WIDTH, margin: 16 }, onPaper);
+  return chart({ width: WIDTH, height }, onPaper, ...heading('Images per second', lines, onPaper), ...marks);
+}
+
+/**
+ * A group of bars per setting, a bar per file as long as the median of the runs, with a line from the lower to the upper quartile,
+ * and the legend below.
+ * @returns also the height of the whole drawing, in pixels
+ */
+export function speedBars(
+  measurements: readonly Measurement[],
+  { top, width, margin }: { readonly top: number; readonly width: number; readonly margin: number },
+  look: Look,
+): { marks: Mark[]; height: number } {
   const settings = [...new Set(measurements.map(settingOf))];
   const files = [...new Set(measurements.map(({ file }) => file))];
-  const lines = ['median of the runs, line: quartiles; longer is better; in parentheses: speed relative to the first file', ...about];
-  const plot = { left: 16, right: WIDTH - VALUE, top: headingHeight(lines.length) + 16 };
-  const most = Math.max(...measurements.map((one) => quartiles(one)[1]));
-  const x = scaleLinear([0, most], [plot.left, plot.right]).nice(6);
-  let y = plot.top;
+  const plot = { left: margin, right: width - VALUE };
+  const most = Math.max(...measurements.map((one) => quartilesOf(one)[1]));
+  const ticks = width < 500 ? 3 : 6;
+  const x = scaleLinear([0, most], [plot.left, plot.right]).nice(ticks);
+  let y = top;
   const bars = settings.flatMap((setting) => {
     y += GROUP;
     const name = label(setting, plot.left + 6, y - 10, { fill: look.ink });
@@ -31,7 +49,7 @@ export function benchChart(measurements: readonly Measurement[], about: readonly
     return [
       name,
       ...group.flatMap((one) => {
-        const [low, high] = quartiles(one).map(x) as [number, number];
+        const [low, high] = quartilesOf(one).map(x) as [number, number];
         const end = x(one.imagesPerSecond);
         const middle = y + THICKNESS / 2;
         y += BAR;
@@ -47,22 +65,17 @@ export function benchChart(measurements: readonly Measurement[], about: readonly
       }),
     ];
   });
-  const names = legend(files, { left: plot.left, top: y + 48, width: WIDTH - 32 }, look);
-  return chart(
-    { width: WIDTH, height: y + 48 + names.height },
-    look,
-    ...heading('Images per second', lines, look),
-    ...horizontalAxis({ ticks: x.ticks(6), place: x, format: x.tickFormat(6) }, { top: plot.top, bottom: y }, look),
-    ...bars,
-    ...names.marks,
-  );
+  const names = legend(files, { left: plot.left, top: y + 48, width: width - 2 * margin }, look);
+  const axis = horizontalAxis({ ticks: x.ticks(ticks), place: x, format: x.tickFormat(ticks) }, { top, bottom: y }, look);
+  return { marks: [...axis, ...bars, ...names.marks], height: y + 48 + names.height };
 }
 
 /** Images per second of the slower and of the faster quarter of the runs. */
-function quartiles({ batch, seconds }: Measurement): [low: number, high: number] {
+function quartilesOf({ batch, seconds }: Measurement): [low: number, high: number] {
   return [batch / seconds.high, batch / seconds.low];
 }
 
-function settingOf({ backend, threads, batch }: Measurement): string {
+/** The setting of a measurement in words. */
+export function settingOf({ backend, threads, batch }: Measurement): string {
   return `${backend}${threads ? `, ${countOfThreads(threads)}` : ''}, batch size ${batch}`;
 }

@@ -1,12 +1,11 @@
 /** Shows the images that backends decide differently. */
 
 import { grouped } from '../../src/numbers.ts';
-import { loadPackage } from '../../src/packages.ts';
 import type { NamedReport } from '../columns.ts';
-import { toInput } from '../runtime/runtime.ts';
 import { type Decision, type Disagreement, MOST_DISAGREEMENTS } from '../tally/disagreements.ts';
 import { classLabel, percent } from './format.ts';
 import { type Html, html } from './html.ts';
+import { picture } from './picture.ts';
 
 /** An image, with the reference's decision first. */
 interface Card {
@@ -21,16 +20,22 @@ export async function disagreementSection(report: NamedReport): Promise<Html | u
   if (cards.length === 0)
     return html`<section><h2>Images decided differently</h2><p>None: every backend decides all ${grouped(images)} images alike.</p></section>`;
   const counts = results.flatMap((r) => (r.flips ? [`${grouped(r.flips)} on ${r.backend}`] : [])).join(', ');
-  const drawn = await Promise.all(cards.map(({ image }) => png(image)));
+  const pictures = await Promise.all(
+    cards.map(({ image }) =>
+      picture(
+        { ...image, pixels: Buffer.from(image.pixels, 'base64') },
+        `Image ${image.index} of ${data}: ${classLabel(classLabels, image.label)}`,
+      ),
+    ),
+  );
   return html`<section>
 <h2>Images decided differently</h2>
 <p>Of ${grouped(images)} images, decided differently from ${reference}: ${counts}. ${cards.length === MOST_DISAGREEMENTS && `The first ${MOST_DISAGREEMENTS} are shown.`}</p>
 <ul class="images">
 ${cards.map(({ image, decisions }, i) => {
   const truth = classLabel(classLabels, image.label);
-  const width = Math.max(1, Math.floor(DRAWN / image.width)) * image.width;
   return html`<li>
-<img src="data:image/png;base64,${drawn[i]}" width="${width}" height="${(width / image.width) * image.height}" alt="Image ${image.index} of ${data}: ${truth}">
+${pictures[i]}
 <h3>${truth} <small>image ${grouped(image.index)}</small></h3>
 <dl>
 ${decisions.map(({ backends, decision }) => {
@@ -46,9 +51,6 @@ ${decisions.map(({ backends, decision }) => {
 Backends that agree with ${reference} are shown with the confidence of ${reference}.</p>
 </section>`;
 }
-
-/** Approximate width of an image on the page, in pixels. */
-const DRAWN = 128;
 
 /**
  * The first images of all backends' disagreements. A full list ends after the last of these, so a backend whose list lacks
@@ -73,16 +75,4 @@ function cardsOf({ results, reference }: NamedReport): Card[] {
         ],
       };
     });
-}
-
-/** The exact pixels as PNG, base64; the first channel only when there are not three. */
-async function png({ pixels, ...shape }: Disagreement): Promise<string> {
-  const { height, width } = shape;
-  const bytes = Buffer.from(pixels, 'base64');
-  const channels = shape.channels === 3 ? 3 : 1;
-  const values =
-    channels === 3 ? toInput(bytes, 1, { name: '', type: 'uint8', layout: 'nhwc', ...shape }) : bytes.subarray(0, height * width);
-  const { default: sharp } = await loadPackage('sharp');
-  const image = sharp(values as Uint8Array, { raw: { channels, height, width } });
-  return (await image.png().toBuffer()).toString('base64');
 }

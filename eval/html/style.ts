@@ -1,4 +1,4 @@
-/** Style of the page: one column of at most 60 rem, light or dark as on the reader's system, always light in print. */
+/** Style of the page: one column of at most 63 rem, light or dark as on the reader's system, always light in print. */
 import { light } from '../../src/chart/look.ts';
 
 export const style = `
@@ -17,7 +17,7 @@ export const style = `
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
+  margin: 0 auto; max-width: 63rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere; -webkit-text-size-adjust: 100%;
 }
@@ -88,6 +88,8 @@ svg { display: block; max-width: 100%; height: auto; font-family: inherit; }
 .images h3 small { display: block; font-weight: 400; }
 .images dl { grid-template-columns: 1fr; gap: 0; font-size: .875rem; margin: 0; }
 .images dd { margin-bottom: .35rem; }
+.bars dt { color: var(--ink); }
+.bars dd { border-bottom: 5px solid; border-image: linear-gradient(to right, var(--file0) var(--share), var(--line) 0) 1; color: var(--muted); }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 :focus-visible { outline: 2px solid var(--hit); outline-offset: 2px; }
 
@@ -103,6 +105,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem;
   .cards td::before { content: attr(data-label); color: var(--muted); white-space: nowrap; }
   .cards td span { white-space: normal; overflow-wrap: anywhere; }
   .scroll table { font-size: .78rem; }
+  .scroll th[scope=row] { min-width: 9rem; }
   .matrix { font-size: .7rem; }
   .matrix td { font-size: .65rem; }
   .matrix td { height: 1.9rem; }

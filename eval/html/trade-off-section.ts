@@ -1,6 +1,6 @@
 /** Accuracy, speed and size. */
 import { type ScaleLinear, scaleLinear } from 'd3-scale';
-import { colourOf, horizontalAxis } from '../../src/chart/chart.ts';
+import { colourOf, ending, horizontalAxis } from '../../src/chart/chart.ts';
 import { inPage as look } from '../../src/chart/look.ts';
 import { label, type Mark, mark } from '../../src/chart/svg.ts';
 import { significant } from '../../src/numbers.ts';
@@ -138,9 +138,6 @@ function bars(rows: readonly Row[], quantity: { title: string; value: (row: Row)
     },
   };
 }
-
-/** File names of one network's forms differ at the end. */
-const ending = (name: string, length: number) => (name.length > length ? `…${name.slice(1 - length)}` : name);
 
 function table(rows: readonly Row[]): Html {
   const head = ['file', 'form', 'size', 'bits per weight', 'backend', 'top-1', '95 % interval', 'images/s'];

@@ -1,5 +1,5 @@
 /** Confusion matrix: counts by true and decided class. */
-import type { JsonReader } from '../../src/formats/json.ts';
+import { integer, type Schema, tuple } from '../../src/formats/schema.ts';
 
 /** A cell of a confusion matrix: how many images of class `label` are decided as class `decision`. */
 export type ConfusionCell = readonly [label: number, decision: number, images: number];
@@ -30,19 +30,8 @@ export class Confusion {
   }
 }
 
-/**
- * Reads a cell from JSON.
- * @param field its place in the file, for messages
- * @param limits upper bounds of its numbers
- * @throws InputError
- */
-export function readCell(
-  json: unknown,
-  field: string,
-  { classes, images }: { readonly classes: number; readonly images: number },
-  read: JsonReader,
-): ConfusionCell {
-  const [label, decision, count] = read.list(json, field, (value) => value, 3);
-  const integer = (value: unknown, high: number) => read.integer(value, field, 0, high);
-  return [integer(label, classes - 1), integer(decision, classes - 1), integer(count, images)];
+/** @param limits upper bounds of a cell's numbers */
+export function cellSchema({ classes, images }: { readonly classes: number; readonly images: number }): Schema<ConfusionCell> {
+  const index = integer(0, classes - 1);
+  return tuple(index, index, integer(0, images));
 }

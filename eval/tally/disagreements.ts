@@ -1,6 +1,7 @@
 /** Images that a backend decides differently from the reference, kept for the report. */
+import { check, forward, pipe } from 'valibot';
 import type { ImageShape } from '../../src/data/dataset.ts';
-import type { JsonReader } from '../../src/formats/json.ts';
+import { either, integer, line, number, object, type Schema } from '../../src/formats/schema.ts';
 import { decidedClass } from '../../src/network/decision.ts';
 import { softmax } from '../../src/network/softmax.ts';
 
@@ -61,33 +62,35 @@ export function keepImage(pixels: Uint8Array, shape: ImageShape): ImageShape & P
   return { channels, height, width, pixels: Buffer.from(kept).toString('base64') };
 }
 
-/**
- * Reads a disagreement from JSON.
- * @param field its place in the file, for messages
- * @throws InputError
- */
-export function readDisagreement(json: unknown, field: string, { classes }: { readonly classes: number }, read: JsonReader): Disagreement {
-  const fields = read.record(json, field);
-  const index = (key: string, low: number, high: number) => read.integer(fields[key], `${field}.${key}`, low, high);
-  const side = (key: string) => index(key, 1, LARGEST_SIDE);
-  const decision = (key: string): Decision => {
-    const { class: decided, confidence } = read.record(fields[key], `${field}.${key}`);
-    return {
-      class: decided === null ? null : read.integer(decided, `${field}.${key}.class`, 0, classes - 1),
-      confidence: confidence === null ? null : read.number(confidence, `${field}.${key}.confidence`, 0, 1),
-    };
-  };
-  const shape = { channels: index('channels', 1, MAX_CHANNELS), height: side('height'), width: side('width') };
-  const pixels = read.line(fields['pixels'], `${field}.pixels`);
-  const bytes = shape.channels * shape.height * shape.width;
-  if (Buffer.from(pixels, 'base64').toString('base64') !== pixels || Buffer.byteLength(pixels, 'base64') !== bytes)
-    read.fail(`${field}.pixels`, `${bytes} bytes in base64`, pixels);
-  return {
-    index: index('index', 0, Number.MAX_SAFE_INTEGER),
-    label: index('label', 0, classes - 1),
-    reference: decision('reference'),
-    decision: decision('decision'),
-    ...shape,
-    pixels,
-  };
+const side = integer(1, LARGEST_SIDE);
+
+export function disagreementSchema(classes: number): Schema<Disagreement> {
+  const index = integer(0, classes - 1);
+  const decision = object({ class: either(null, index), confidence: either(null, number(0, 1)) });
+  return pipe(
+    object({
+      index: integer(0, Number.MAX_SAFE_INTEGER),
+      label: index,
+      reference: decision,
+      decision,
+      channels: integer(1, MAX_CHANNELS),
+      height: side,
+      width: side,
+      pixels: line,
+    }),
+    forward(
+      check(
+        (kept) => isBase64(kept.pixels, bytesOf(kept)),
+        ({ input }) => `${bytesOf(input)} bytes in base64`,
+      ),
+      ['pixels'],
+    ),
+  );
+}
+
+const bytesOf = ({ channels, height, width }: ImageShape) => channels * height * width;
+
+function isBase64(text: string, length: number): boolean {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text && bytes.length === length;
 }

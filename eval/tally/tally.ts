@@ -1,9 +1,10 @@
 /** Counts of a backend's run over images. */
+import { lazy, pipe, string, transform } from 'valibot';
 import type { ImageShape } from '../../src/data/dataset.ts';
-import type { JsonReader } from '../../src/formats/json.ts';
+import { integer, list, number, object, readJson } from '../../src/formats/schema.ts';
 import { MAX_CLASSES } from '../../src/network/config.ts';
-import { Confusion, readCell } from './confusion.ts';
-import { type Disagreement, decide, firstDisagreements, keepImage, MOST_DISAGREEMENTS, readDisagreement } from './disagreements.ts';
+import { Confusion, cellSchema } from './confusion.ts';
+import { type Disagreement, decide, disagreementSchema, firstDisagreements, keepImage, MOST_DISAGREEMENTS } from './disagreements.ts';
 import { ExactSum } from './exact-sum.ts';
 import { addDifference, countTopK, noDifference, top1 } from './metrics.ts';
 
@@ -108,31 +109,43 @@ export class Tally {
 
   /**
    * Reads what `toJSON` wrote.
-   * @param field of `json` in the file, for messages
+   * @param place what errors call a field
    * @throws InputError
    */
-  static fromJSON(json: unknown, field: string, read: JsonReader): Tally {
-    const fields = read.record(json, field);
-    const count = (key: string, high: number) => read.integer(fields[key], `${field}.${key}`, 0, high);
-    const tally = new Tally(count('classes', MAX_CLASSES));
-    tally.images = count('images', Number.MAX_SAFE_INTEGER);
-    tally.top5 = count('top5', tally.images);
-    tally.top1 = count('top1', tally.images);
-    tally.disagreements = count('flips', tally.images);
-    const number = (value: unknown, at: string) =>
-      value === 'NaN' || value === 'Infinity' ? Number(value) : read.number(value, at, -MAX_SUM, MAX_SUM);
-    tally.maxAbsDiff = number(fields['maxAbsDiff'], `${field}.maxAbsDiff`);
+  static fromJSON(json: unknown, format: string, place: (field: string) => string): Tally {
+    const limits = readJson(limitsSchema, json, format, place);
+    const { top1, top5, flips, maxAbsDiff, confusion, flipped, ...sums } = readJson(countsSchema(limits), json, format, place);
+    const tally = new Tally(limits.classes);
+    Object.assign(tally, { images: limits.images, top1, top5, disagreements: flips, maxAbsDiff });
     for (const key of ['absDiff', 'squaredDifference', 'squaredReference'] as const)
-      for (const summand of read.list(fields[key], `${field}.${key}`, number)) tally[key].add(summand);
-    for (const cell of read.list(fields['confusion'], `${field}.confusion`, (value, at) => readCell(value, at, tally, read)))
-      tally.confusion.add(...cell);
-    tally.firstDisagreements = firstDisagreements(
-      [],
-      read.list(fields['flipped'], `${field}.flipped`, (value, at) => readDisagreement(value, at, tally, read)),
-    );
+      for (const summand of sums[key]) tally[key].add(summand);
+    for (const cell of confusion) tally.confusion.add(...cell);
+    tally.firstDisagreements = firstDisagreements([], flipped);
     return tally;
   }
 }
+
+/** Larger than any sum of squared float32 values, and far below the largest float64. */
+const MAX_SUM = 1e100;
+
+const limitsSchema = object({ classes: integer(0, MAX_CLASSES), images: integer(0, Number.MAX_SAFE_INTEGER) });
+/** JSON has no non-finite numbers: they are written as strings. */
+const real = lazy((input) => (input === 'NaN' || input === 'Infinity' ? pipe(string(), transform(Number)) : number(-MAX_SUM, MAX_SUM)));
+
+const countsSchema = ({ classes, images }: { readonly classes: number; readonly images: number }) => {
+  const count = integer(0, images);
+  return object({
+    top5: count,
+    top1: count,
+    flips: count,
+    maxAbsDiff: real,
+    absDiff: list(real),
+    squaredDifference: list(real),
+    squaredReference: list(real),
+    confusion: list(cellSchema({ classes, images })),
+    flipped: list(disagreementSchema(classes)),
+  });
+};
 
 function disagreement(
   { offset, labels, logits, shape, imagesNCHW }: Answers,
@@ -146,10 +159,6 @@ function disagreement(
   return { index: offset + i, label: labels[i] as number, reference: of(reference), decision: of(logits), ...kept };
 }
 
-/** Larger than any sum of squared float32 values, and far below the largest float64. */
-const MAX_SUM = 1e100;
-
-/** JSON has no non-finite numbers: they are written as strings. */
 function toJson(value: number): number | string {
   return Number.isFinite(value) ? value : String(value);
 }

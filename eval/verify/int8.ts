@@ -4,11 +4,13 @@ import { toOnnx } from '../../converters/onnx/write.ts';
 import { decodeModel } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { type InputLayout, readMetadata } from '../../src/network/file-metadata.ts';
 import type { Model } from '../../src/network/model.ts';
+import { noise } from '../runtime/noise.ts';
 import { quartiles } from '../tally/quartiles.ts';
 import { type LayerError, layerErrors } from './layer-errors.ts';
-import { type Accuracy, compareBits, FormComparison, type LoadedForm, withLoaded } from './rounded-form.ts';
+import { type Accuracy, compareBits, FormComparison, type LoadedForm, requireFinite, withFreeBatch, withLoaded } from './rounded-form.ts';
 
 export interface Int8Options {
   /** The model that the file was made from, and its ranges. */
@@ -65,7 +67,8 @@ export async function verifyInt8(file: Uint8Array, options: Int8Options): Promis
       onProgress?.(comparison.images, total);
     }
   };
-  await withLoaded(toOnnx(model, { form: 'packed', input }), (float) => withLoaded(file, (int8) => compare(float, int8)));
+  await requireFinite(file, noise(elements(Object.values(model.config.input))));
+  await withLoaded(toOnnx(model, { form: 'packed', input }), (float) => withLoaded(withFreeBatch(file), (int8) => compare(float, int8)));
   return {
     bits,
     ...comparison.result,

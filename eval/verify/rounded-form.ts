@@ -1,6 +1,7 @@
 /** Shared checks of the rounding forms, int8 and fp16: each is compared with the float32 form of the same model. */
 import { bytesOf } from '../../converters/onnx/initializer.ts';
-import { decodeModel } from '../../proto/onnx.ts';
+import { fixBatch } from '../../converters/onnx/signature.ts';
+import { decodeModel, encodeModel } from '../../proto/onnx.ts';
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import type { Model } from '../../src/network/model.ts';
@@ -78,6 +79,25 @@ export async function withLoaded<Result>(file: Uint8Array, use: (loaded: LoadedF
   } finally {
     await session.release();
   }
+}
+
+/**
+ * The file with any batch size, so that forms are compared in batches; a fixed size changes no result.
+ * @param file of ours
+ */
+export function withFreeBatch(file: Uint8Array): Uint8Array {
+  const proto = decodeModel(file);
+  fixBatch(proto, 'batch');
+  return encodeModel(proto);
+}
+
+/**
+ * Checks that a stock runtime runs the file as it is.
+ * @param image pixels 0..255, shape [channels, height, width]
+ */
+export async function requireFinite(file: Uint8Array, image: Uint8Array): Promise<void> {
+  const { logits } = await withLoaded(file, (loaded) => loaded.run(image, 1));
+  if (!logits?.every(Number.isFinite)) throw new ParityError('expected finite logits from onnxruntime, got NaN or infinity');
 }
 
 /**

@@ -47,14 +47,16 @@ export function verticalAxis({ ticks, place, format }: Axis, { left, right }: { 
   ]);
 }
 
-/** Names with the colours of their series, in as many rows as they need. */
+/** Names with the colours of their series, in as many rows as they need; a name longer than a row loses its beginning. */
 export function legend(
   names: readonly string[],
   { left, top, width }: { left: number; top: number; width: number },
   look: Look,
 ): { marks: Mark[]; height: number } {
   let [x, row] = [0, 0];
-  const marks = names.flatMap((name, i) => {
+  const most = Math.max(2, Math.floor((width - 18) / widthOf('0', TEXT)));
+  const marks = names.flatMap((whole, i) => {
+    const name = ending(whole, most);
     const space = 18 + widthOf(name, TEXT) + 18;
     if (x > 0 && x + space > width) [x, row] = [0, row + 1];
     const [at, y] = [left + x, top + row * (LINE + 3)];
@@ -65,6 +67,11 @@ export function legend(
     ];
   });
   return { marks, height: (row + 1) * (LINE + 3) };
+}
+
+/** The last `length` characters of a name: file names of one network's forms differ at the end. */
+export function ending(name: string, length: number): string {
+  return name.length > length ? `…${name.slice(1 - length)}` : name;
 }
 
 /** Colour of the series of this index. */

@@ -4,12 +4,15 @@ import { Command, Option } from 'commander';
 import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement } from '../../eval/bench/bench.ts';
-import { type Profile, profile } from '../../eval/bench/profile.ts';
+import { profile } from '../../eval/bench/profile.ts';
 import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
-import { machine } from '../../eval/machine.ts';
+import type { FileProfile } from '../../eval/html/bench-page.ts';
+import { fileFacts } from '../../eval/plan.ts';
+import { readInputs } from '../../eval/runtime/model-input.ts';
 import type { Shapes, Sizes } from '../../eval/runtime/random-run.ts';
 import { printable, UsageError } from '../errors.ts';
 import { percent, significant } from '../numbers.ts';
+import { version } from '../version.ts';
 import { formatOption, namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
 import { readInputAs } from './shared/input-file.ts';
@@ -18,6 +21,7 @@ import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
 import { printJson, printText } from './shared/results.ts';
+import { runRecord } from './shared/run-record.ts';
 import { fittedTable, plain, wideOption } from './shared/table.ts';
 
 interface Flags {
@@ -30,6 +34,7 @@ interface Flags {
   readonly softwareGpu?: boolean;
   readonly profile?: boolean;
   readonly chart?: string;
+  readonly report?: string;
   readonly force: boolean;
   readonly wide: boolean;
   readonly format: 'human' | 'json';
@@ -59,9 +64,10 @@ export function command(): Command {
       'show time per layer and operator on the CPU (with the backend onebit: on our own kernels) and the share of the peak speed',
     )
     .option('--chart <name>', 'draw the result as NAME.svg and NAME.png')
+    .option('--report <file>', 'write the result as an HTML page')
     .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
-    .option('--force', 'replace an existing chart', false)
+    .option('--force', 'replace an existing chart or report', false)
     .addOption(formatOption())
     .addOption(wideOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx bench dense.onnx packed.onnx int8.onnx --backend cpu,wasm --batch 1,8 --chart speed')
@@ -71,7 +77,7 @@ export function command(): Command {
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const charts = flags.chart === undefined ? [] : [`${flags.chart}.svg`, `${flags.chart}.png`];
   const rules = { force: flags.force, sources: paths };
-  for (const path of charts) requireWritable(path, rules);
+  for (const path of [...charts, ...(flags.report === undefined ? [] : [flags.report])]) requireWritable(path, rules);
   const names = paths.map((path) => basename(path));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`expected files with different names, got ${twice} twice`);
@@ -115,24 +121,24 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     interrupt.release();
     if (measurements.length > 0) print(measurements, profiles, flags); // also when an error ended the rest
   }
+  const record = runRecord();
+  if (flags.report !== undefined) {
+    const { benchPage } = await import('../../eval/html/bench-page.ts');
+    const facts = files.map(({ name, model }) => fileFacts(name, { bytes: model, metadata: readInputs(model).metadata }));
+    const page = benchPage({ files: facts, measurements, profiles, version }, record);
+    await writeOutput(flags.report, Buffer.from(page), rules);
+  }
   if (charts.length > 0) {
     const [{ benchChart }, { toPng }] = await Promise.all([import('../../eval/bench/chart.ts'), import('../chart/png.ts')]);
-    const svg = benchChart(measurements, [machine(), new Date().toISOString().slice(0, 10)]);
+    const svg = benchChart(measurements, [record.machine, record.date.slice(0, 10)]);
     const [svgPath, pngPath] = charts as [string, string];
     await writeOutput(svgPath, Buffer.from(svg), rules);
     await writeOutput(pngPath, await toPng(svg), rules);
   }
 }
 
-interface FileProfile {
-  readonly file: string;
-  /** What ran. */
-  readonly on: string;
-  readonly profile: Profile;
-}
-
 function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
-  if (format === 'json') printJson({ measurements, profiles });
+  if (format === 'json') printJson({ measurements, profiles, version, ...runRecord() });
   else printText([measurementTable(measurements, wide), ...profiles.map(profileTable)].join('\n'));
 }
 

@@ -1,14 +1,20 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
+import type { Html } from '../../eval/html/html.ts';
+import { picture } from '../../eval/html/picture.ts';
+import { fileFacts } from '../../eval/plan.ts';
 import { logitsOf } from '../../eval/runtime/model-input.ts';
 import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-image.ts';
 import { type Prediction, topK } from '../network/softmax.ts';
 import { percent } from '../numbers.ts';
+import { version } from '../version.ts';
 import { formatOption, naturalNumber } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
+import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { expandPaths } from './shared/paths.ts';
 import { printJson, printText, say } from './shared/results.ts';
+import { runRecord } from './shared/run-record.ts';
 import { readNetwork } from './shared/source.ts';
 
 interface Flags {
@@ -17,6 +23,8 @@ interface Flags {
   readonly threads?: number;
   readonly browser?: string;
   readonly softwareGpu?: boolean;
+  readonly report?: string;
+  readonly force: boolean;
   readonly format: 'human' | 'json';
 }
 
@@ -35,29 +43,52 @@ export function command(): Command {
     .addOption(new Option('--threads <n>', 'number of threads for CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
+    .option('--report <file>', 'write the images, as the network sees them, and their classes as an HTML page')
+    .option('--force', 'replace an existing report', false)
     .addOption(formatOption())
-    .addHelpText('after', '\nExample:\n  $ wrn-onnx predict wrn-20-10.onnx photo.jpg --top 3')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ wrn-onnx predict wrn-20-10.onnx photo.jpg --top 3\n  $ wrn-onnx predict cifar-10-wrn-20-1 photos --report photos.html',
+    )
     .action(run);
 }
 
-async function run(file: string, images: readonly string[], flags: Flags): Promise<void> {
-  const { model, source } = await readNetwork(file);
+async function run(named: string, images: readonly string[], flags: Flags): Promise<void> {
+  const { threads, browser, softwareGpu, report } = flags;
+  const rules = { force: flags.force, sources: images };
+  if (report !== undefined) requireWritable(report, rules);
+  const { name, model, source } = await readNetwork(named);
   const { input, metadata } = model;
-  const { threads, browser, softwareGpu } = flags;
   const batch = input.fixedBatch ?? 1;
   const session = await backends[flags.backend].open(model.bytes, input, { threads, browser, softwareGpu, batch, source });
   const results: Result[] = [];
+  const seen: Html[] = [];
   try {
     for (const image of await expandPaths(images, IMAGE_FILE)) {
       const pixels = await decodeImage(await readInput(image), input, image); // one by one: together they may not fit into memory
       const { outputs } = await session.run(pixels, 1);
       results.push({ image, classes: topK(logitsOf(outputs, model, 1), flags.top, metadata?.about.classLabels) });
+      if (report !== undefined) seen.push(await picture({ ...input, pixels }, image));
     }
   } finally {
     await session.close();
-    if (results.length > 0) print(file, flags, results); // also when an error ended the rest
+    if (results.length > 0) print(named, flags, results); // also when an error ended the rest
   }
-  if (!metadata?.about.classLabels) say(`${file} has no class labels. Export it with --dataset NAME to add them`);
+  if (report !== undefined) {
+    const { predictPage } = await import('../../eval/html/predict-page.ts');
+    const file = fileFacts(name, model);
+    const page = predictPage(
+      {
+        file,
+        backend: `${flags.backend}: ${session.detail}`,
+        images: results.map((result, i) => ({ ...result, picture: seen[i] as Html })),
+        version,
+      },
+      runRecord(),
+    );
+    await writeOutput(report, Buffer.from(page), rules);
+  }
+  if (!metadata?.about.classLabels) say(`${named} has no class labels. Export it with --dataset NAME to add them`);
 }
 
 interface Result {
@@ -67,7 +98,7 @@ interface Result {
 
 function print(file: string, { backend, format }: Flags, results: readonly Result[]): void {
   if (format === 'json') {
-    printJson({ model: file, backend, results });
+    printJson({ model: file, backend, results, version, ...runRecord() });
     return;
   }
   const table = new Table({ head: ['image', 'class', 'probability'], style: { head: [], border: [] } });

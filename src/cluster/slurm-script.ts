@@ -58,7 +58,7 @@ export function taskScript(work: Work, options: EngineOptions): string {
     'task=$!',
     'while wait "$task"; status=$?; kill -0 "$task" 2> /dev/null; do :; done   # a signal ends wait early',
     'wait "$task"; status=$?',
-    ...(work.resumes ? ['[ "$status:$warned" = 130:yes ] && again   # with a checkpoint'] : []),
+    ...(work.resumes ? ['case $warned:$status in yes:130|yes:143) again ;; esac   # with its last checkpoint'] : []),
     `case $status in ${FINAL_EXIT_CODES.join('|')}) ;; *) [ "\${SLURM_RESTART_COUNT:-0}" -lt ${options.retries} ] && again ;; esac`,
     'exit $status',
     '',

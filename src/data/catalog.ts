@@ -179,8 +179,8 @@ export const catalog: readonly CatalogEntry[] = [
     classLabels: undefined,
     license: 'non-commercial research',
     byHand:
-      'With an account at https://image-net.org download ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, ' +
-      'and sort their images into FOLDER/train and FOLDER/val, one folder per class',
+      'With an account at https://image-net.org download ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz. ' +
+      'Unpack them into FOLDER/train, with one folder per class, FOLDER/val, and FOLDER/ILSVRC2012_devkit_t12',
     address: 'https://image-net.org/challenges/LSVRC/2012/',
     archives: [],
     files: [],

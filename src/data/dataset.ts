@@ -31,6 +31,8 @@ export interface ImageSet extends ImageShape {
    * @throws InputError that names the first invalid image or label
    */
   batches(size: number, from?: number, to?: number): AsyncIterable<ImageBatch>;
+  /** True if the images are image files, which are scaled and cropped to the network's input. */
+  readonly isEncoded?: boolean;
   /** The image files, in order. Only for sets that store each image in its own file. */
   readonly listFiles?: () => Promise<ImageFiles>;
   /** Closes the files. Do not call it while batches are being read. */

@@ -9,6 +9,6 @@ export function requireCover(shorterSide: number, { height, width }: Omit<ImageS
 }
 
 /** @throws UsageError when the set does not consist of image files, whose size can be scaled */
-export function requireImageFiles({ name, listFiles }: Pick<ImageSet, 'name' | 'listFiles'>): void {
-  if (!listFiles) throw new UsageError(`data ${name}: expected image files to scale (shorter side), got another format`);
+export function requireImageFiles({ name, isEncoded }: Pick<ImageSet, 'name' | 'isEncoded'>): void {
+  if (!isEncoded) throw new UsageError(`data ${name}: expected image files to scale (shorter side), got another format`);
 }

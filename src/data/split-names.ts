@@ -13,11 +13,7 @@ export function splitOf(name: string): Split | undefined {
   return (Object.keys(splitNames) as Split[]).find((split) => splitNames[split].includes(lower));
 }
 
-/** The preferred one of these names for the split. */
-export function nameOfSplit(split: Split, names: readonly string[]): string | undefined {
-  for (const wanted of splitNames[split]) {
-    const found = names.find((name) => name.toLowerCase() === wanted);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+/** All of these names for the split, the preferred first. */
+export function namesOfSplit(split: Split, names: readonly string[]): string[] {
+  return splitNames[split].flatMap((wanted) => names.filter((name) => name.toLowerCase() === wanted));
 }

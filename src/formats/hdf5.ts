@@ -5,6 +5,7 @@
  */
 import type * as Library from 'h5wasm';
 import { InputError, UsageError } from '../errors.ts';
+import { readStrided } from './element-types.ts';
 import { describeJson } from './json.ts';
 
 export type HdfNumbers =
@@ -50,7 +51,10 @@ const MAX_INFLATION = 64;
 const INFLATION_SLACK = 1 << 20;
 
 let library: typeof Library | undefined;
+let module: Awaited<typeof Library.ready> | undefined;
 let loads = 0;
+/** While it is true, the library does not print: it throws the same errors. */
+let quiet = false;
 
 /** Whether the bytes are an HDF5 file. */
 export function isHdf5(bytes: Uint8Array): boolean {
@@ -65,11 +69,43 @@ function again(name = 'h5wasm'): string {
 /** Loads the library if needed. After a damaged file has crashed it, loads a new instance. */
 export async function loadHdf5(): Promise<void> {
   if (library) return;
-  const loaded: typeof Library = loads === 0 ? await import('h5wasm') : await import(/* @vite-ignore */ /* webpackIgnore: true */ again());
-  loads++;
-  const module = await loaded.ready;
-  module.activate_throwing_error_handler(); // otherwise it prints its errors and continues
-  library = loaded;
+  const { error } = console;
+  console.error = (...said) => quiet || error.apply(console, said); // the library keeps the function that is there when it loads
+  try {
+    const loaded: typeof Library =
+      loads === 0 ? await import('h5wasm') : await import(/* @vite-ignore */ /* webpackIgnore: true */ again());
+    loads++;
+    module = await loaded.ready;
+    module.activate_throwing_error_handler(); // otherwise it prints its errors and continues
+    library = loaded;
+  } finally {
+    console.error = error;
+  }
+}
+
+/** Memory of the library beside what a file and its values take. */
+const HEAP_BYTES = 2 ** 26;
+const PAGE_BYTES = 2 ** 16;
+/** Copies of a value while it is read: as stored, and converted. */
+const COPIES = 3;
+
+/** What the library may allocate. A lying length would make its memory grow to gigabytes, and it never shrinks. */
+let heapLimit = HEAP_BYTES;
+
+/** Runs a function, which is not async, while the library may neither print nor allocate more than `heapLimit`. */
+function contained<T>(read: () => T): T {
+  const { grow } = WebAssembly.Memory.prototype;
+  WebAssembly.Memory.prototype.grow = function (this: WebAssembly.Memory, pages: number) {
+    if (this.buffer.byteLength + pages * PAGE_BYTES > heapLimit) throw new RangeError('too much memory');
+    return grow.call(this, pages);
+  };
+  quiet = true;
+  try {
+    return read();
+  } finally {
+    quiet = false;
+    WebAssembly.Memory.prototype.grow = grow;
+  }
 }
 
 /**
@@ -81,14 +117,19 @@ export async function loadHdf5(): Promise<void> {
 export function readHdf5(bytes: Uint8Array, skips: (path: string) => boolean = () => false): HdfGroup {
   if (!library) throw new UsageError('HDF5 file: expected a loaded HDF5 library, got none. Use openModel instead of readModel');
   checkHeaps(bytes);
-  const { FS } = library;
+  heapLimit = HEAP_BYTES + COPIES * bytes.length;
+  return contained(() => decode(bytes, skips));
+}
+
+function decode(bytes: Uint8Array, skips: (path: string) => boolean): HdfGroup {
+  const { FS, File } = library as typeof Library;
   if (!FS) throw new UsageError('the HDF5 library has no memory file system');
   const name = '/file.h5';
   FS.writeFile(name, bytes);
   let file: Library.File | undefined;
   try {
-    file = new library.File(name, 'r');
-    return new Reader(file, bytes.length, skips).group('/', 0);
+    file = new File(name, 'r');
+    return new Reader(file, bytes, skips).group('/', 0);
   } catch (error) {
     if (error instanceof InputError) throw error;
     if (error instanceof WebAssembly.RuntimeError) library = undefined; // it crashed, so its state is unreliable
@@ -147,11 +188,11 @@ class Reader {
 
   constructor(
     readonly file: Library.File,
-    fileBytes: number,
+    readonly bytes: Uint8Array,
     readonly skips: (path: string) => boolean,
   ) {
-    this.#objects = Math.ceil(fileBytes / MIN_OBJECT_BYTES);
-    this.#left = fileBytes * MAX_INFLATION + INFLATION_SLACK;
+    this.#objects = Math.ceil(bytes.length / MIN_OBJECT_BYTES);
+    this.#left = bytes.length * MAX_INFLATION + INFLATION_SLACK;
   }
 
   group(path: string, depth: number): HdfGroup {
@@ -172,7 +213,8 @@ class Reader {
 
   array(node: Library.Dataset, path: string): HdfArray {
     const shape = node.shape ?? [];
-    return { kind: 'array', attributes: this.attributes(node), shape, value: this.#value(path, node.metadata, () => node.value) };
+    const read = () => (isHalf(node.metadata) ? this.#halves(node, path) : node.value);
+    return { kind: 'array', attributes: this.attributes(node), shape, value: this.#value(path, node.metadata, read) };
   }
 
   attributes(node: Library.Group | Library.Dataset): Map<string, HdfValue> {
@@ -180,7 +222,7 @@ class Reader {
     for (const [name, attribute] of Object.entries(node.attrs))
       attributes.set(
         name,
-        this.#value(`${node.path} attribute ${name}`, attribute.metadata, () => attribute.value),
+        this.#value(`${node.path} attribute ${name}`, attribute.metadata, () => (isHalf(attribute.metadata) ? null : attribute.value)),
       );
     return attributes;
   }
@@ -193,14 +235,44 @@ class Reader {
   ): HdfValue {
     this.#left -= size * count;
     if (!(this.#left >= 0)) throw new InputError(FORMAT, where, `expected at most ${MAX_INFLATION} times the file size in total, got more`);
-    if (isNumber(type) && (size > 8 || (size > 1 && !littleEndian) || (type === FLOAT && size < 4)))
-      throw new InputError(FORMAT, where, `expected little-endian integers or floats of 32 or 64 bits, got ${8 * size} bits`);
+    if (isNumber(type) && (size > 8 || (size > 1 && !littleEndian) || (type === FLOAT && size < 2)))
+      throw new InputError(
+        FORMAT,
+        where,
+        `expected little-endian integers or floats of 16, 32 or 64 bits, got ${8 * size} bits${littleEndian ? '' : ', big-endian'}`,
+      );
+    heapLimit = Math.max(heapLimit, HEAP_BYTES + COPIES * (this.bytes.length + size * count));
     const value = read();
     if (typeof value === 'string') return [value];
     if (ArrayBuffer.isView(value)) return value as HdfNumbers;
     if (!Array.isArray(value)) return null;
     const items = (value as unknown[]).map((item) => (typeof item === 'string' ? item : this.#pathOf(item)));
     return items.every((item) => item !== null) ? (items as string[]) : null;
+  }
+
+  /** Values of an array of float16, which the library reads but does not convert. */
+  #halves({ file_id, path, metadata }: Library.Dataset, where: string): Float32Array {
+    if (this.#holdsBfloat16())
+      throw new InputError(FORMAT, where, 'expected float16, float32 or float64, got bfloat16. Save it as float32');
+    const { _malloc, _free, get_dataset_data } = module as NonNullable<typeof module>;
+    const bytes = metadata.size * metadata.total_size;
+    const at = _malloc(bytes);
+    if (at === 0 && bytes > 0) throw new RangeError('too much memory');
+    try {
+      get_dataset_data(file_id, path, null, null, null, BigInt(at));
+      const raw = module?.HEAPU8.slice(at, at + bytes) as Uint8Array;
+      return Float32Array.from(readStrided(raw, { type: 'float16', shape: [metadata.total_size], strides: [1] }));
+    } finally {
+      _free(at);
+    }
+  }
+
+  #holdsBfloat16(): boolean {
+    const { bytes } = this;
+    const bias = 12; // the rarest byte: others of the pattern are zero
+    for (let at = bytes.indexOf(BFLOAT16[bias] as number); at >= 0; at = bytes.indexOf(BFLOAT16[bias] as number, at + 1))
+      if (BFLOAT16.every((byte, i) => bytes[at - bias + i] === byte)) return true;
+    return false;
   }
 
   /** Path of the referenced object; null if the item is not a reference. */
@@ -215,6 +287,12 @@ class Reader {
 /** The library's type classes for integers and floats. */
 const FLOAT = 1;
 const isNumber = (type: number) => type === 0 || type === FLOAT;
+const isHalf = ({ type, size }: Library.Metadata) => type === FLOAT && size === 2;
+/**
+ * The type of bfloat16 in a file, from its size on: precision 16 at bit 0, exponent of 8 bits at bit 7, mantissa of 7 bits at bit 0,
+ * bias 127. Source: HDF5 File Format Specification, IV.A.2.d.
+ */
+const BFLOAT16 = Uint8Array.of(2, 0, 0, 0, 0, 0, 16, 0, 7, 8, 0, 7, 127, 0, 0, 0);
 
 /** The strings of an attribute. Keras splits long lists into several attributes: `name0`, `name1`... */
 export function textsOf({ attributes }: HdfNode, name: string): readonly string[] | undefined {

@@ -2,7 +2,19 @@
  * The configuration of a network. Its fields express every published dialect and every variant of the
  * paper, so that no other code branches on the dialect.
  */
-import { jsonReader } from '../formats/json.ts';
+import {
+  boolean,
+  either,
+  integer,
+  list,
+  number,
+  oneOf,
+  readJson,
+  type Schema,
+  strictObject,
+  tuple,
+  unexpected,
+} from '../formats/schema.ts';
 
 /** Padding as [top, left, bottom, right], in pixels. */
 export type Pads = readonly [number, number, number, number];
@@ -70,9 +82,14 @@ export function networkName(config: NetworkConfig): string {
   return `${config.residual ? 'WRN' : 'Plain'}-${config.depth}-${config.width}`;
 }
 
+/** `1 bit` or `32 bits`. */
+export function bitsName({ bits }: Pick<NetworkConfig, 'bits'>): string {
+  return bits === 1 ? '1 bit' : `${bits} bits`;
+}
+
 /** Short title of a run: `WRN-20-10, 1 bit, CIFAR-10`. */
 export function runName(config: NetworkConfig, dataset: string | undefined): string {
-  return [networkName(config), `${config.bits} bit`, ...(dataset === undefined ? [] : [dataset])].join(', ');
+  return [networkName(config), bitsName(config), ...(dataset === undefined ? [] : [dataset])].join(', ');
 }
 
 /** Blocks in each group. */
@@ -88,52 +105,40 @@ export const MAX_CLASSES = 1_000_000;
 /** Most values per image: four channels at the largest height and width. */
 export const MAX_IMAGE_VALUES = 4 * MAX_IMAGE ** 2;
 
+const pad = integer(0, 2);
+const pads = tuple(pad, pad, pad, pad);
+const side = integer(4, MAX_IMAGE);
+
+const schema: Schema<NetworkConfig> = strictObject({
+  stem: oneOf('cifar', 'imagenet'),
+  depth: integer(8, MAX_DEPTH),
+  width: number(1 / 64, 256),
+  classes: integer(2, MAX_CLASSES),
+  input: strictObject({ channels: integer(1, 1024), height: side, width: side }),
+  residual: boolean,
+  bits: oneOf(1, 32),
+  endBits: oneOf(1, 32),
+  scale: oneOf('he', 'mean-layer', 'mean-channel'),
+  inputNorm: either('batch-norm', strictObject({ mean: list(number(-1e6, 1e6)), std: list(number(1e-6, 1e6)) })),
+  inputRelu: boolean,
+  activation: oneOf('norm-relu', 'shifted-relu'),
+  logitsDivisor: number(1e-6, 1e6),
+  affine: oneOf('none', 'first', 'last', 'all'),
+  epsilon: number(0, 1),
+  downsample: strictObject({ convPads: pads, poolPads: pads, poolCountsPads: boolean }),
+});
+
 /**
  * Reads a configuration from untrusted JSON.
  * @throws InputError that names the first field that is missing, unknown or out of range
  */
 export function readConfig(json: unknown): NetworkConfig {
-  const { fail, record, integer, number, oneOf, list } = jsonReader('configuration');
-  const c = record(json, 'root', Object.keys(defaultConfig));
-  const input = record(c['input'], 'input', Object.keys(defaultConfig.input));
-  const channels = integer(input['channels'], 'input.channels', 1, 1024);
-  const down = record(c['downsample'], 'downsample', Object.keys(defaultConfig.downsample));
-  const pads = (key: 'convPads' | 'poolPads') =>
-    list(down[key], `downsample.${key}`, (pad, field) => integer(pad, field, 0, 2), 4) as unknown as Pads;
-  const constants = (): NetworkConfig['inputNorm'] => {
-    const norm = record(c['inputNorm'], 'inputNorm', ['mean', 'std']);
-    return {
-      mean: list(norm['mean'], 'inputNorm.mean', (mean, field) => number(mean, field, -1e6, 1e6), channels),
-      std: list(norm['std'], 'inputNorm.std', (std, field) => number(std, field, 1e-6, 1e6), channels),
-    };
-  };
-  const config: NetworkConfig = {
-    stem: oneOf(c['stem'], 'stem', ['cifar', 'imagenet']),
-    depth: integer(c['depth'], 'depth', 8, MAX_DEPTH),
-    width: number(c['width'], 'width', 1 / 64, 256),
-    classes: integer(c['classes'], 'classes', 2, MAX_CLASSES),
-    input: {
-      channels,
-      height: integer(input['height'], 'input.height', 4, MAX_IMAGE),
-      width: integer(input['width'], 'input.width', 4, MAX_IMAGE),
-    },
-    residual: oneOf(c['residual'], 'residual', [true, false]),
-    bits: oneOf(c['bits'], 'bits', [1, 32]),
-    endBits: oneOf(c['endBits'], 'endBits', [1, 32]),
-    scale: oneOf(c['scale'], 'scale', ['he', 'mean-layer', 'mean-channel']),
-    inputNorm: c['inputNorm'] === 'batch-norm' ? 'batch-norm' : constants(),
-    inputRelu: oneOf(c['inputRelu'], 'inputRelu', [true, false]),
-    activation: oneOf(c['activation'], 'activation', ['norm-relu', 'shifted-relu']),
-    logitsDivisor: number(c['logitsDivisor'], 'logitsDivisor', 1e-6, 1e6),
-    affine: oneOf(c['affine'], 'affine', ['none', 'first', 'last', 'all']),
-    epsilon: number(c['epsilon'], 'epsilon', 0, 1),
-    downsample: {
-      convPads: pads('convPads'),
-      poolPads: pads('poolPads'),
-      poolCountsPads: oneOf(down['poolCountsPads'], 'downsample.poolCountsPads', [true, false]),
-    },
-  };
-  const { height, width } = config.input;
+  const config = readJson(schema, json, 'configuration');
+  const fail = (field: string, expected: string, got: unknown) => unexpected('configuration', field, expected, got);
+  const { channels, height, width } = config.input;
+  if (config.inputNorm !== 'batch-norm')
+    for (const [name, values] of Object.entries(config.inputNorm))
+      if (values.length !== channels) fail(`inputNorm.${name}`, `a list of ${channels}`, values);
   if (channels * height * width > MAX_IMAGE_VALUES)
     fail('input', `images of at most ${MAX_IMAGE_VALUES} values`, [channels, height, width]);
   const period = config.stem === 'cifar' ? 6 : 8;

@@ -1,6 +1,5 @@
 /** Metadata of an exported file in `metadata_props`; keys are part of the format (docs/format.md). */
 import { InputError } from '../errors.ts';
-import { jsonReader } from '../formats/json.ts';
 import { type NetworkConfig, readConfig } from './config.ts';
 import type { Model } from './model.ts';
 import { type Provenance, readProvenance } from './provenance.ts';
@@ -70,13 +69,9 @@ export function readMetadata(pairs: readonly Pair[] | null | undefined): Metadat
     const text = entries.get(key);
     return text === undefined ? [] : [[field, jsonKeys.includes(key) ? parseJson(text, key) : text]];
   });
-  const keyOf = new Map(aboutKeys);
-  return {
-    config,
-    form,
-    input,
-    about: readProvenance(Object.fromEntries(known), config.classes, jsonReader('onnx', 'metadata'), (field) => keyOf.get(field) as string),
-  };
+  const keyOf = new Map<string, string>(aboutKeys);
+  const place = (field: string) => `metadata ${field.replace(/^\w+/, (name) => keyOf.get(name) ?? name)}`;
+  return { config, form, input, about: readProvenance(Object.fromEntries(known), config.classes, 'onnx', place) };
 }
 
 function oneOf<T extends string>(entries: ReadonlyMap<string, string>, key: string, values: readonly T[]): T {

@@ -3,14 +3,13 @@
  * and keep their shape. Bits are a one-dimensional U8 tensor; their shape follows from the configuration.
  */
 import { InputError } from '../errors.ts';
-import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { networkName, readConfig } from './config.ts';
 import { checkModel, type Model } from './model.ts';
 import { readProvenance } from './provenance.ts';
 import { bitTensor, floatTensor, type Tensor } from './tensor.ts';
 import { parameters } from './topology.ts';
-import { modelDigest, WEIGHTS_SHA256 } from './weights-digest.ts';
+import { isDamaged, modelDigest, TENSORS_SHA256, tensorsDigest, WEIGHTS_SHA256 } from './weights-digest.ts';
 
 const FORMAT = 'model file';
 const VERSION = '1';
@@ -22,16 +21,21 @@ export function isModelFile(file: SafetensorsFile): boolean {
 
 /** Encodes a model. The same model always gives the same bytes. */
 export function writeModelFile(model: Model): Uint8Array {
+  const tensors = new Map<string, StoredTensor>();
+  for (const { name } of parameters(model.config)) tensors.set(name, store(model.tensors.get(name) as Tensor));
   const metadata = new Map([
     ['wrn.model_version', VERSION],
     ['wrn.network', networkName(model.config)],
     ['wrn.config', JSON.stringify(model.config)],
     ['wrn.about', JSON.stringify(model.about)],
     [WEIGHTS_SHA256, modelDigest(model)],
+    [TENSORS_SHA256, storedDigest(tensors)],
   ]);
-  const tensors = new Map<string, StoredTensor>();
-  for (const { name } of parameters(model.config)) tensors.set(name, store(model.tensors.get(name) as Tensor));
   return writeSafetensors({ metadata, tensors });
+}
+
+function storedDigest(tensors: SafetensorsFile['tensors']): string {
+  return tensorsDigest([...tensors].map(([name, { dtype, shape, bytes }]) => [`${name} ${dtype} ${shape.join('x')}`, [bytes]]));
 }
 
 /**
@@ -53,17 +57,22 @@ export function fromSafetensors(file: SafetensorsFile): Model {
     else if (dtype === 'U8') tensors.set(name, bitTensor(shapes.get(name)?.shape ?? shape, bytes));
     else throw new InputError(FORMAT, `tensor ${name}`, `expected F32 or U8, got ${dtype}`);
   }
-  const reader = jsonReader(FORMAT);
-  const about = reader.record(metadataJson(file, 'wrn.about', FORMAT), 'metadata wrn.about');
-  const stated = file.metadata.get(WEIGHTS_SHA256);
-  const found = modelDigest({ config, tensors });
-  if (stated !== undefined && stated !== found)
-    throw new InputError(
-      FORMAT,
-      WEIGHTS_SHA256,
-      `expected weights with the digest ${stated}, got ${found}. The file was changed or damaged: get it again`,
-    );
-  return checkModel({ config, tensors, about: readProvenance(about, config.classes, reader, (field) => `about.${field}`) }, FORMAT);
+  const place = (field: string) => (field === 'root' ? 'metadata wrn.about' : `about.${field}`);
+  const about = readProvenance(metadataJson(file, 'wrn.about', FORMAT), config.classes, FORMAT, place);
+  requireIntact(file, WEIGHTS_SHA256, modelDigest({ config, tensors }), (stated, found) => stated !== found);
+  requireIntact(file, TENSORS_SHA256, storedDigest(file.tensors), isDamaged);
+  return checkModel({ config, tensors, about }, FORMAT);
+}
+
+function requireIntact(file: SafetensorsFile, key: string, found: string, differs: (stated: string, found: string) => boolean): void {
+  const stated = file.metadata.get(key);
+  if (stated === undefined || !differs(stated, found)) return;
+  const what = key === WEIGHTS_SHA256 ? 'weights' : 'tensors';
+  throw new InputError(
+    FORMAT,
+    key,
+    `expected ${what} with the digest ${stated}, got ${found}. The file was changed or damaged: get it again`,
+  );
 }
 
 function store(tensor: Tensor): StoredTensor {

@@ -1,6 +1,7 @@
 /** Where a model comes from and how accurate it is. Stored in the metadata of every file. */
+import { exactOptional, optional, pipe, transform } from 'valibot';
 import { printable } from '../errors.ts';
-import type { JsonReader } from '../formats/json.ts';
+import { list, number, object, readJson, type Schema, text } from '../formats/schema.ts';
 
 export interface Provenance {
   /** Dialect of the source file, e.g. `keras`; `wrn-onnx` for models that this project trained. */
@@ -14,27 +15,21 @@ export interface Provenance {
   readonly testAccuracy?: number;
 }
 
+/** Removes what could steer a terminal. */
+const shown = pipe(text, transform(printable));
+
 /**
- * Reads it from untrusted JSON and ignores unknown fields. Terminal control characters are removed from text.
- * @param json one value per field
- * @param nameOf gives the field's name in the file, for errors
+ * Reads it from untrusted JSON and ignores unknown fields.
+ * @param place what errors call a field
  * @throws InputError that names the first invalid field
  */
-export function readProvenance(
-  json: Readonly<Record<string, unknown>>,
-  classes: number,
-  { text, number, list }: JsonReader,
-  nameOf: (field: keyof Provenance) => string,
-): Provenance {
-  const shown = (value: unknown, field: string) => printable(text(value, field));
-  const optional = <K extends keyof Provenance, T>(field: K, read: (value: unknown, field: string) => T) =>
-    json[field] === undefined ? {} : { [field]: read(json[field], nameOf(field)) };
-  return {
-    dialect: 'unknown',
-    ...optional('dialect', shown),
-    ...optional('dataset', shown),
-    ...optional('classLabels', (value, field) => list(value, field, shown, classes)),
-    ...optional('testAccuracy', (value, field) => number(value, field, 0, 1)),
-    ...optional('sourceSha256', shown),
-  };
+export function readProvenance(json: unknown, classes: number, format: string, place: (field: string) => string): Provenance {
+  const schema: Schema<Provenance> = object({
+    dialect: optional(shown, 'unknown'),
+    dataset: exactOptional(shown),
+    classLabels: exactOptional(list(shown, classes)),
+    testAccuracy: exactOptional(number(0, 1)),
+    sourceSha256: exactOptional(shown),
+  });
+  return readJson(schema, json, format, place);
 }

@@ -2,16 +2,16 @@
  * A training run as a file: safetensors with configuration and recipe in its metadata. It holds latent weights,
  * momenta and, once measured, moments. The position is the whole random state (random.ts). Kernels are OIHW.
  */
+import type { InferOutput } from 'valibot';
 import { sha256 } from '#builtin';
 import { InputError } from '../errors.ts';
-import { jsonReader } from '../formats/json.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
+import { integer, number, object, readJson, type Schema, text } from '../formats/schema.ts';
 import { elements } from '../formats/shape.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
 import { type Provenance, readProvenance } from '../network/provenance.ts';
 import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
 import { type Recipe, readRecipe } from './recipe.ts';
-import type { SetIdentity } from './training-set.ts';
 import { learned, momentNames, type StoredMoments, type Variable } from './variables.ts';
 
 export interface Checkpoint {
@@ -29,22 +29,26 @@ export interface Checkpoint {
   readonly about?: Provenance | undefined;
 }
 
-/** The planned length of a run, and its data. */
-export interface Plan {
-  readonly epochs: number;
+const positive = integer(1, Number.MAX_SAFE_INTEGER);
+const planSchema = object({
+  epochs: positive,
   /** The user's name for the data source. A relative path is relative to the working directory. */
-  readonly source: string;
-  readonly images: SetIdentity;
-}
+  source: text,
+  images: object({ name: text, length: positive, sha256: text }),
+});
+/** The planned length of a run, and its data. */
+export type Plan = Readonly<InferOutput<typeof planSchema>>;
 
-/** Position of a run. */
-export interface Progress {
+const sum = number(0, Number.MAX_VALUE);
+const progressSchema = object({
   /** Batches completed since the start. */
-  readonly step: number;
+  step: integer(0, Number.MAX_SAFE_INTEGER),
   /** Sums over the batches of the current epoch. */
-  readonly epochLoss: number;
-  readonly epochErrors: number;
-}
+  epochLoss: sum,
+  epochErrors: sum,
+});
+/** Position of a run. */
+export type Progress = Readonly<InferOutput<typeof progressSchema>>;
 
 const FORMAT = 'checkpoint';
 const VERSION = '1';
@@ -103,6 +107,8 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
   if (expected !== undefined && expected !== digest(file))
     throw new InputError(FORMAT, DIGEST, 'expected content with this digest, got other content. The file is damaged');
   const json = (key: string) => metadataJson(file, key, FORMAT);
+  const within = (key: string) => (field: string) => `${key} ${field}`;
+  const read = <T>(key: string, schema: Schema<T>) => readJson(schema, json(key), FORMAT, within(key));
   const config = readConfig(json('wrn.config'));
   const variables = learned(config);
   const names = momentNames(config);
@@ -131,12 +137,12 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
   return {
     config,
     recipe: readRecipe(json('wrn.recipe')),
-    progress: readProgress(json('wrn.progress')),
+    progress: read('wrn.progress', progressSchema),
     weights,
     momenta,
     moments,
-    plan: file.metadata.has('wrn.plan') ? readPlan(json('wrn.plan')) : undefined,
-    about: file.metadata.has('wrn.about') ? readStoredProvenance(json('wrn.about'), config) : undefined,
+    plan: file.metadata.has('wrn.plan') ? read('wrn.plan', planSchema) : undefined,
+    about: file.metadata.has('wrn.about') ? readProvenance(json('wrn.about'), config.classes, FORMAT, within('wrn.about')) : undefined,
   };
 }
 
@@ -159,36 +165,4 @@ function store({ shape }: Variable, values: Float32Array): StoredTensor {
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-function readProgress(json: unknown): Progress {
-  const { record, integer, number } = jsonReader(FORMAT, 'wrn.progress');
-  const progress = record(json, 'root');
-  const sum = (field: string) => number(progress[field], field, 0, Number.MAX_VALUE);
-  return {
-    step: integer(progress['step'], 'step', 0, Number.MAX_SAFE_INTEGER),
-    epochLoss: sum('epochLoss'),
-    epochErrors: sum('epochErrors'),
-  };
-}
-
-function readStoredProvenance(json: unknown, { classes }: NetworkConfig): Provenance {
-  const reader = jsonReader(FORMAT, 'wrn.about');
-  return readProvenance(reader.record(json, 'root'), classes, reader, (field) => field);
-}
-
-function readPlan(json: unknown): Plan {
-  const { record, integer, text } = jsonReader(FORMAT, 'wrn.plan');
-  const positive = (value: unknown, field: string) => integer(value, field, 1, Number.MAX_SAFE_INTEGER);
-  const plan = record(json, 'root');
-  const images = record(plan['images'], 'images');
-  return {
-    epochs: positive(plan['epochs'], 'epochs'),
-    source: text(plan['source'], 'source'),
-    images: {
-      name: text(images['name'], 'images.name'),
-      length: positive(images['length'], 'images.length'),
-      sha256: text(images['sha256'], 'images.sha256'),
-    },
-  };
 }

@@ -1,5 +1,7 @@
 /** The log of a training run, in JSON lines. */
+import * as v from 'valibot';
 import { InputError } from '../errors.ts';
+import { byKind, object, oneOf, type Schema } from '../formats/schema.ts';
 
 /** One line of the log. */
 export type LogEntry = EpochEntry | TestEntry;
@@ -29,11 +31,21 @@ export interface TestEntry extends Entry {
   readonly testError: number;
 }
 
-/** Required fields of each kind of line. All are numbers. */
-const fields: Readonly<Record<LogEntry['kind'], readonly string[]>> = {
-  epoch: ['epoch', 'step', 'loss', 'trainError', 'rate', 'imagesPerSecond', 'tensors', 'rssBytes'],
-  test: ['epoch', 'step', 'testError'],
-};
+const real = v.number();
+const place = { epoch: real, step: real };
+const schema: Schema<LogEntry> = byKind({
+  epoch: object({
+    kind: oneOf('epoch'),
+    ...place,
+    loss: real,
+    trainError: real,
+    rate: real,
+    imagesPerSecond: real,
+    tensors: real,
+    rssBytes: real,
+  }),
+  test: object({ kind: oneOf('test'), ...place, testError: real }),
+});
 
 /**
  * Decodes a log.
@@ -41,22 +53,10 @@ const fields: Readonly<Record<LogEntry['kind'], readonly string[]>> = {
  * @throws InputError that names the first invalid log line
  */
 export function readLog(text: string, name: string): LogEntry[] {
-  return text
-    .split(/\r?\n/)
-    .filter(Boolean)
-    .map((line, i) => {
-      const entry = parse(line) as Record<string, unknown> | null;
-      const expected = Object.entries(fields).find(([kind]) => kind === entry?.['kind'])?.[1];
-      if (!expected?.every((field) => typeof entry?.[field] === 'number'))
-        throw new InputError('log', `${name} line ${i + 1}`, 'expected a log entry (kind epoch or test) as JSON, got something else');
-      return entry as unknown as LogEntry;
-    });
-}
-
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
+  const lines = text.split(/\r?\n/).filter(Boolean);
+  return lines.map((line, i) => {
+    const { success, output } = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), line);
+    if (success) return output;
+    throw new InputError('log', `${name} line ${i + 1}`, 'expected a log entry (kind epoch or test) as JSON, got something else');
+  });
 }

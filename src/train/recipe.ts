@@ -1,6 +1,7 @@
 /** How a network is trained, and the paper's experiments as rows of a table. */
 
-import { jsonReader } from '../formats/json.ts';
+import { check, minLength, optional, pipe } from 'valibot';
+import { boolean, byKind, either, integer, list, number, oneOf, readJson, type Schema, strictObject, tuple } from '../formats/schema.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { type Augmentation, noAugmentation } from './augment.ts';
 import type { Schedule } from './schedule.ts';
@@ -83,47 +84,45 @@ const MAX_INTEGER = 2 ** 31 - 1;
 const MAX_SEED = 2 ** 32 - 1;
 const MAX_RATE = 1e38;
 
+const count = integer(1, MAX_INTEGER);
+const pixels = integer(0, MAX_INTEGER);
+const rate = number(0, MAX_RATE);
+
+const schema: Schema<Recipe> = strictObject({
+  seed: integer(0, MAX_SEED),
+  batch: count,
+  momentum: number(0, 1),
+  weightDecay: rate,
+  schedule: byKind({
+    steps: strictObject({
+      kind: oneOf('steps'),
+      rates: pipe(list(rate), minLength(1, 'at least one rate')),
+      epochs: count,
+    }),
+    'warm-restarts': strictObject({ kind: oneOf('warm-restarts'), high: rate, low: rate, firstCycle: count }),
+  }),
+  augmentation: strictObject({
+    shorterSide: optional(
+      either(
+        null,
+        pipe(
+          tuple(count, count),
+          check(([low, high]) => low <= high, 'two integers, low and high'),
+        ),
+      ),
+      null,
+    ), // absent in older recipes
+    flip: boolean,
+    pad: pixels,
+    cutout: pixels,
+  }),
+  momentBatches: count,
+});
+
 /**
  * Reads a recipe from untrusted JSON.
  * @throws InputError that names the first field that is missing, unknown or out of range
  */
 export function readRecipe(json: unknown): Recipe {
-  const { fail, record, integer, number, oneOf, list } = jsonReader('recipe');
-  const count = (value: unknown, field: string) => integer(value, field, 1, MAX_INTEGER);
-  const pixels = (value: unknown, field: string) => integer(value, field, 0, MAX_INTEGER);
-  const rate = (value: unknown, field: string) => number(value, field, 0, MAX_RATE);
-  const r = record(json, 'root', Object.keys(paperRecipe));
-  const schedule = (): Schedule => {
-    const s = record(r['schedule'], 'schedule');
-    if (oneOf(s['kind'], 'schedule.kind', ['steps', 'warm-restarts']) === 'steps') {
-      record(s, 'schedule', ['kind', 'rates', 'epochs']);
-      const rates = list(s['rates'], 'schedule.rates', rate);
-      if (rates.length === 0) fail('schedule.rates', 'at least one rate', rates);
-      return { kind: 'steps', rates, epochs: count(s['epochs'], 'schedule.epochs') };
-    }
-    record(s, 'schedule', ['kind', 'high', 'low', 'firstCycle']);
-    const [high, low] = [rate(s['high'], 'schedule.high'), rate(s['low'], 'schedule.low')];
-    return { kind: 'warm-restarts', high, low, firstCycle: count(s['firstCycle'], 'schedule.firstCycle') };
-  };
-  const a = record(r['augmentation'], 'augmentation', Object.keys(noAugmentation));
-  const shorterSide = (): Augmentation['shorterSide'] => {
-    const value = a['shorterSide'] ?? null; // absent in older recipes
-    if (value === null) return null;
-    const [low, high] = list(value, 'augmentation.shorterSide', count, 2) as [number, number];
-    return low <= high ? [low, high] : fail('augmentation.shorterSide', 'two integers, low and high', value);
-  };
-  return {
-    seed: integer(r['seed'], 'seed', 0, MAX_SEED),
-    batch: count(r['batch'], 'batch'),
-    momentum: number(r['momentum'], 'momentum', 0, 1),
-    weightDecay: rate(r['weightDecay'], 'weightDecay'),
-    schedule: schedule(),
-    augmentation: {
-      shorterSide: shorterSide(),
-      flip: oneOf(a['flip'], 'augmentation.flip', [true, false]),
-      pad: pixels(a['pad'], 'augmentation.pad'),
-      cutout: pixels(a['cutout'], 'augmentation.cutout'),
-    },
-    momentBatches: count(r['momentBatches'], 'momentBatches'),
-  };
+  return readJson(schema, json, 'recipe');
 }

@@ -3,7 +3,7 @@ import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { ImageFiles, ImageSet, ImageShape } from '../data/dataset.ts';
 import { decodeImage } from '../data/files/decode-image.ts';
-import { pathOf } from '../data/kinds/image-folder.ts';
+import { pathOf } from '../data/kinds/encoded-images.ts';
 import { permutation, type Random, randomStream } from '../data/random.ts';
 import { requireCover, requireImageFiles } from '../data/scale.ts';
 import { UsageError } from '../errors.ts';
@@ -47,8 +47,16 @@ export async function trainingSet(set: ImageSet, augmentation: Augmentation, sig
       const images = await set.listFiles();
       return { ...about, images, labels: images.labels };
     }
-    if (shorterSide) requireImageFiles(set);
-    throw new UsageError(`data ${name}: expected at most ${MAX_BYTES} bytes of pixels to keep in memory, got ${length * imageBytes}`);
+    if (shorterSide) {
+      requireImageFiles(set);
+      throw new UsageError(
+        `data ${name}: expected a folder of image files to scale at random (shorter side), got a container. Unpack it, or use --no-shorter-side`,
+      );
+    }
+    const advice = set.isEncoded ? '. Unpack it into a folder of image files' : '';
+    throw new UsageError(
+      `data ${name}: expected at most ${MAX_BYTES} bytes of pixels to keep in memory, got ${length * imageBytes}${advice}`,
+    );
   }
   const images = new Uint8Array(new SharedArrayBuffer(length * imageBytes));
   const labels = new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));

@@ -12,9 +12,7 @@ const PATH = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
 const runs = (program, ...args) => spawnSync(program, args, { env: { ...process.env, PATH } }).status === 0;
 
 /** The first program that is not installed. */
-export const missing = Object.entries({ slurmctld: '-V', slurmd: '-V', munged: '-V' }).find(
-  ([name, flag]) => !runs(name, flag),
-)?.[0];
+export const missing = Object.entries({ slurmctld: '-V', slurmd: '-V', munged: '-V' }).find(([name, flag]) => !runs(name, flag))?.[0];
 export const canHide = runs('unshare', '--mount', 'true');
 
 export async function startSlurm(nodes, hidden) {

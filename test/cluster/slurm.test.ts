@@ -218,9 +218,9 @@ withSlurm(
     const timer = setInterval(() => {
       if (warned || !existsSync(at('sweep/runs/seed-2/log.jsonl'))) return;
       warned = true;
-      slurm.command('scancel', '--batch', '--signal=USR1', `--name=${jobName()}`);
+      const [job] = slurm.command('squeue', '--noheader', '--states=RUNNING', '--format=%F').split('\n');
+      slurm.command('scancel', '--batch', '--signal=USR1', `${job}_2`);
     }, 50);
-    const jobName = () => slurm.command('squeue', '--noheader', '--format=%j').split('\n')[0] ?? '';
     const { status, stdout } = await followed(args);
     clearInterval(timer);
     expect(status).toBe(0);

@@ -3,6 +3,7 @@ import type { Model } from '../../src/network/model.ts';
 import { signAt } from '../../src/network/sign.ts';
 import type { Tensor } from '../../src/network/tensor.ts';
 import { type ConvLayer, layers, type NormLayer } from '../../src/network/topology.ts';
+import type { HdfArrayToWrite, HdfGroupToWrite, KerasLayers } from '../formats/hdf5-file.ts';
 import { numeric, type Value } from '../formats/mat5-file.ts';
 import { Tensor as TorchTensor, type Value as TorchValue } from '../formats/torch-file.ts';
 
@@ -140,4 +141,55 @@ function latent(kernel: Tensor): TorchTensor {
         for (let x = 0; x < width; x++)
           data.push(weight(kernel, o, i, y, x) * (kernel.dtype === 'bits' ? 0.01 * (1 + (data.length % 7)) : 1));
   return new TorchTensor(kernel.shape, Float32Array.from(data));
+}
+
+/** Layers of a Keras network in order of execution: floats in HWIO, whose signs are the bits. */
+export function kerasLayers(model: Model, convName = 'conv2d', normName = 'batch_normalization'): KerasLayers {
+  const all: Record<string, { shape: readonly number[]; data: Float32Array }[]> = {};
+  let [convs, norms] = [0, 0];
+  const numbered = (name: string, number: number) => (number === 0 ? name : `${name}_${number}`);
+  for (const { layer, of } of parameterised(model)) {
+    if (layer.op === 'conv') {
+      const kernel = of('kernel');
+      const [outputs = 0, inputs = 0, height = 0, width = 0] = kernel.shape;
+      const data: number[] = [];
+      for (let y = 0; y < height; y++)
+        for (let x = 0; x < width; x++)
+          for (let i = 0; i < inputs; i++)
+            for (let o = 0; o < outputs; o++)
+              data.push(weight(kernel, o, i, y, x) * (kernel.dtype === 'bits' ? 0.01 * (1 + (data.length % 7)) : 1));
+      all[numbered(convName, convs++)] = [{ shape: [height, width, inputs, outputs], data: Float32Array.from(data) }];
+    } else {
+      const fields = [...(layer.affine ? ['gamma', 'beta'] : []), 'mean', 'variance'];
+      all[numbered(normName, norms++)] = fields.map((field) => ({ shape: [layer.shape[0]], data: of(field).data as Float32Array }));
+    }
+  }
+  return all;
+}
+
+/** Variables of a MAT 5 file as MATLAB 7.3 stores them: dimensions reversed, cells as references to `#refs#`. */
+export function mat73Members(variables: Readonly<Record<string, Value>>): HdfGroupToWrite['members'] {
+  const referred: Record<string, HdfArrayToWrite> = {};
+  const node = (value: Value): HdfArrayToWrite => {
+    if (value.kind === 'cell') {
+      const paths = value.cells.map((cell) => {
+        const content = node(cell); // first what it refers to
+        const key = `c${Object.keys(referred).length}`;
+        referred[key] = content;
+        return `/#refs#/${key}`;
+      });
+      return { data: paths, references: true, shape: value.dims.toReversed(), attributes: { MATLAB_class: 'cell' } };
+    }
+    if (value.kind === 'char')
+      return {
+        data: Uint16Array.from(value.text, (c) => c.charCodeAt(0)),
+        shape: [value.text.length, 1],
+        attributes: { MATLAB_class: 'char' },
+      };
+    if (value.kind !== 'numeric') throw new Error(`a ${value.kind} is not written`);
+    const className = value.logical ? 'logical' : value.data instanceof Float64Array ? 'double' : 'single';
+    return { data: value.data as Float32Array, shape: value.dims.toReversed(), attributes: { MATLAB_class: className } };
+  };
+  const nodes = Object.entries(variables).map(([name, value]) => [name, node(value)] as const);
+  return { '#refs#': { members: referred }, ...Object.fromEntries(nodes) };
 }

@@ -40,6 +40,23 @@ export function cifarRecords(labels: readonly (readonly number[])[], seed: numbe
   return Buffer.concat(labels.flatMap((bytes, i) => [Buffer.from(bytes), noise(3072, seed + i)]));
 }
 
+/** The bytes that Python 2's cPickle wrote into the official files: strings hold the pixels. */
+export function cifarPickle(labels: readonly number[], pixels: Buffer): Buffer {
+  const text = (code: string) => Buffer.from(code, 'latin1');
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(pixels.length);
+  return Buffer.concat([
+    text('\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03U\x06labelsq\x04]q\x05('),
+    ...labels.map((label) => Buffer.of(0x4b, label)),
+    text('eU\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\x09(K\x01'),
+    Buffer.of(0x4b, labels.length),
+    text('M\x00\x0c\x86cnumpy\ndtype\nq\x0aU\x02u1K\x00K\x01\x87Rq\x0b(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T'),
+    length,
+    pixels,
+    text('tbU\tfilenamesq\x0c]q\x0d(U\x05a.pngq\x0eU\x05b.pngq\x0feu.'),
+  ]);
+}
+
 export function idxImages(count: number, height: number, width: number, seed = 1): Buffer {
   return Buffer.concat([bigEndian(0x803, count, height, width), noise(count * height * width, seed)]);
 }

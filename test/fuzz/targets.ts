@@ -10,6 +10,7 @@ import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
 import { readOnnxModel } from '../../converters/onnx/read.ts';
 import { toOnnx, toOnnxProto } from '../../converters/onnx/write.ts';
 import { prepareToRead, readModel } from '../../converters/read.ts';
+import { readKerasGraph } from '../../converters/sources/keras-graph.ts';
 import { mergeParts, readPart } from '../../eval/merge.ts';
 import { readClassifier } from '../../eval/runtime/model-input.ts';
 import { encodeModel } from '../../proto/onnx.ts';
@@ -24,16 +25,18 @@ import { readSafetensors } from '../../src/formats/safetensors.ts';
 import { readTorch } from '../../src/formats/torch.ts';
 import { readZip } from '../../src/formats/zip.ts';
 import { defaultConfig } from '../../src/network/config.ts';
+import type { Model } from '../../src/network/model.ts';
 import { readModelFile, writeModelFile } from '../../src/network/model-file.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { readLog } from '../../src/train/log.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
 import { learned } from '../../src/train/variables.ts';
 import { version } from '../../src/version.ts';
-import { kerasVariables, matlabVariables, torchState } from '../converters/foreign-files.ts';
-import { cifarRecords, idxImages, idxLabels, noise, readAll, tar } from '../data/crafted.ts';
+import { kerasLayers, kerasVariables, mat73Members, matlabVariables, torchState } from '../converters/foreign-files.ts';
+import { cifarPickle, cifarRecords, idxImages, idxLabels, noise, readAll, tar } from '../data/crafted.ts';
+import { type KerasLayers, keras3Weights, kerasArchive, legacyWeights, mat73File } from '../formats/hdf5-file.ts';
 import { matFile } from '../formats/mat5-file.ts';
-import { torchLegacy, torchZip } from '../formats/torch-file.ts';
+import { type Tensor as TorchTensor, torchLegacy, torchZip } from '../formats/torch-file.ts';
 import { zipFile } from '../formats/zip-file.ts';
 import { randomModel, variants } from '../network/random-model.ts';
 
@@ -110,6 +113,27 @@ const pickles = (value: Parameters<typeof torchLegacy>[0]) => torchLegacy(value)
 export const targets: Readonly<Record<string, Target>> = {
   'Keras .mat': { seeds: () => [true, false].map((compressed) => matFile(kerasVariables(tiny()), { compressed })), read: source },
   'MATLAB .mat': { seeds: () => ['matlab', 'matlab plain'].map((name) => matFile(matlabVariables(tiny(name)))), read: source },
+  'Keras model': {
+    seeds: async () => [await kerasArchive(kerasConfig(layersOf()), layersOf())],
+    read: source,
+  },
+  'Keras weights': { seeds: async () => [await legacyWeights(layersOf()), await keras3Weights(layersOf())], read: source },
+  // without the checksums and the deflate of the archive, which would stop most damage
+  'Keras model, inside': {
+    seeds: async () => [await keras3Weights(layersOf())],
+    wrap: (bytes) =>
+      zipFile([
+        { name: 'config.json', data: Buffer.from(JSON.stringify(kerasConfig(layersOf()))) },
+        { name: 'model.weights.h5', data: bytes },
+      ]),
+    read: source,
+  },
+  'Keras configuration': {
+    seeds: () => [Buffer.from(JSON.stringify(kerasConfig(layersOf())))],
+    read: (bytes) => readKerasGraph(json(bytes)),
+  },
+  'MATLAB 7.3': { seeds: async () => [await mat73File(mat73Members(matlabVariables(tiny('matlab'))))], read: source },
+  'NumPy archive': { seeds: () => [npz(torchArrays(tiny('pytorch')))], read: source },
   'Keras HDF5': { seeds: () => [at('test/converters/sources/fixtures/keras-2.15-weights.h5')], read: source },
   'PyTorch, archive': { seeds: () => [torchZip(torchState(tiny('pytorch'), { packed: true }))], read: source },
   'PyTorch, stream': {
@@ -208,11 +232,92 @@ export const targets: Readonly<Record<string, Target>> = {
     seeds: () => [at('test/data/fixtures/svhn/test_32x32.mat')],
     read: (bytes, folder) => images(put(folder, { 'train_32x32.mat': bytes, 'test_32x32.mat': bytes })('')),
   },
+  'CIFAR pickle': {
+    seeds: () => [cifarPickle([7, 0, 9], noise(3 * 3072, 1))],
+    read: (bytes, folder) => images(put(folder, { test_batch: bytes })('')),
+  },
+  parquet: {
+    seeds: () => [at('test/data/fixtures/two-images.parquet')],
+    read: (bytes, folder) => images(put(folder, { 'test-00000-of-00001.parquet': bytes })('')),
+  },
+  'Keras mnist.npz': {
+    seeds: () => [
+      npz({
+        x_test: ['|u1', [2, 28, 28], noise(2 * 28 * 28, 1)],
+        y_test: ['|u1', [2], Uint8Array.of(3, 8)],
+      }),
+    ],
+    read: (bytes, folder) => images(put(folder, { 'mnist.npz': bytes })('')),
+  },
+  "ImageNet's labels": {
+    seeds: () => [Buffer.from(`ImageId,PredictionString\n${IMAGENET},n01440764 1 2 3 4 \n`)],
+    read: async (bytes, folder) => {
+      put(folder, { [`${IMAGENET}.JPEG`]: await image.clone().jpeg().toBuffer(), 'LOC_val_solution.csv': bytes });
+      await readAll(await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 4, width: 4 } }));
+    },
+  },
   ImageNet32: {
     seeds: () => [at('test/data/fixtures/imagenet32/val_data.npz')],
     read: (bytes, folder) => images(put(folder, { 'val_data.npz': bytes })('')),
   },
 };
+
+const IMAGENET = 'ILSVRC2012_val_00000001';
+
+/** Layers of a Keras network of 1 bit, whose weights are the signs of floats. */
+function layersOf() {
+  return kerasLayers(randomModel({ affine: 'first', input: shape, width: 1 / 16, classes: 3 }), 'binary_conv2d');
+}
+
+/** The configuration of a whole model with these layers. */
+function kerasConfig(layers: KerasLayers): unknown {
+  const layer = (class_name: string, config: object) => ({ class_name, config });
+  const conv = { padding: 'same', use_bias: false, activation: 'linear', strides: [1, 1] };
+  return {
+    class_name: 'Functional',
+    config: {
+      layers: [
+        layer('InputLayer', { name: 'input', batch_shape: [null, 32, 32, 3] }),
+        ...Object.keys(layers).map((name) =>
+          name.includes('conv') ? layer('BinaryConv2D', { name, ...conv }) : layer('BatchNormalization', { name, epsilon: 1e-5 }),
+        ),
+      ],
+    },
+  };
+}
+
+function json(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString());
+  } catch {
+    return undefined;
+  }
+}
+
+type Arrays = Readonly<Record<string, readonly [descr: string, shape: readonly number[], data: Uint8Array]>>;
+
+/** numpy.savez and numpy.savez_compressed of arrays. */
+function npz(arrays: Arrays): Buffer {
+  return zipFile(
+    Object.entries(arrays).map(([name, [descr, sizes, data]], i) => {
+      const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${sizes.map((size) => `${size},`).join('')}), }\n`;
+      const length = Buffer.from([header.length & 255, header.length >> 8]);
+      const file = Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), length, Buffer.from(header), data]);
+      return { name: `${name}.npy`, data: file, deflated: i % 2 === 1 };
+    }),
+  );
+}
+
+/** The latent state dict of a network as arrays. */
+function torchArrays(model: Model): Arrays {
+  const entries = [...(torchState(model, { packed: false }) as Map<string, TorchTensor>)];
+  return Object.fromEntries(
+    entries.map(([name, { shape: sizes, data }]) => [
+      name,
+      [data instanceof BigInt64Array ? '<i8' : '<f4', sizes, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)],
+    ]),
+  );
+}
 
 /** Metadata that a damaged text still gives. */
 function texts(bytes: Uint8Array): { key: string; value: string }[] {

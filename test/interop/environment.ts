@@ -10,11 +10,14 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { pythonWith } from '../python.ts';
 
 /** A list of packages, and the folder that holds them. */
 export interface Environment {
   readonly name: string;
   readonly packages: readonly string[];
+  /** Modules that are too large to fetch: those of an interpreter of this machine. */
+  readonly system?: readonly string[];
 }
 
 const PACKAGES = [
@@ -52,7 +55,7 @@ export const SET_UP_TIMEOUT = 600_000;
 const exec = promisify(execFile);
 
 /** Path of the environment's interpreter; makes the environment when it is not there. Safe in several processes at once. */
-export async function python({ name, packages }: Environment = judges): Promise<string> {
+export async function python({ name, packages, system }: Environment = judges): Promise<string> {
   const folder = join(cache, name);
   const interpreter = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
   const stamp = join(folder, 'packages.txt');
@@ -63,7 +66,8 @@ export async function python({ name, packages }: Environment = judges): Promise<
   try {
     if (await isComplete()) return interpreter;
     await rm(folder, { recursive: true, force: true });
-    await exec(systemPython, ['-m', 'venv', folder]);
+    if (system) await exec(pythonWith(...system) ?? systemPython, ['-m', 'venv', '--system-site-packages', folder]);
+    else await exec(systemPython, ['-m', 'venv', folder]);
     await exec(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
     await writeFile(stamp, packages.join('\n'));
   } finally {
@@ -90,6 +94,22 @@ export async function packageFolder(requirement: string): Promise<string> {
     requirement,
   ]);
   await writeFile(join(scratch, 'complete'), '');
+  await rename(scratch, target).catch(() => rm(scratch, { recursive: true })); // another process was quicker
+  return target;
+}
+
+/** Folder in which packages of npm are installed for a test, without the scripts that they run. Needs the registry the first time. */
+export async function npmFolder({ name, packages }: Environment): Promise<string> {
+  const target = join(cache, name);
+  const stamp = join(target, 'packages.txt');
+  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === packages.join('\n')) return target;
+  await mkdir(cache, { recursive: true });
+  const scratch = await mkdtemp(join(cache, 'npm-'));
+  await writeFile(join(scratch, 'package.json'), '{"private": true}');
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  await exec(npm, ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', ...packages], { cwd: scratch });
+  await writeFile(join(scratch, 'packages.txt'), packages.join('\n'));
+  await rm(target, { recursive: true, force: true });
   await rename(scratch, target).catch(() => rm(scratch, { recursive: true })); // another process was quicker
   return target;
 }

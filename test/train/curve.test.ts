@@ -65,7 +65,7 @@ test('curve draws runs side by side, from folders and logs, and replaces nothing
   expect(readFileSync(`${at}.svg`, 'utf8')).toContain('>WRN-20-1, 1 bit, fashion-mnist (fashion-mnist-wrn-20-1)<'); // twice the same run
   expect((await run(['curve', shipped, `${shipped}-float`, '-o', join(folder, 'two')])).status).toBe(0);
   const two = readFileSync(join(folder, 'two.svg'), 'utf8');
-  for (const name of ['>WRN-20-1, 1 bit, fashion-mnist<', '>WRN-20-1, 32 bit, fashion-mnist<']) expect(two).toContain(name);
+  for (const name of ['>WRN-20-1, 1 bit, fashion-mnist<', '>WRN-20-1, 32 bits, fashion-mnist<']) expect(two).toContain(name);
   const { width, height, channels } = await sharp(`${at}.png`)
     .stats()
     .then(async () => sharp(`${at}.png`).metadata());

@@ -3,9 +3,9 @@ import type { ModelProto } from '../../../proto/onnx.ts';
 import { InputError } from '../../../src/errors.ts';
 import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { bitTensor, type Tensor } from '../../../src/network/tensor.ts';
-import { WEIGHTS_SHA256, weightsDigest } from '../../../src/network/weights-digest.ts';
+import { isDamaged, TENSORS_SHA256, WEIGHTS_SHA256, weightsDigest } from '../../../src/network/weights-digest.ts';
 import { externalFiles, type ReadExternal } from '../external-data.ts';
-import { ownDigest } from '../weights-digest.ts';
+import { ownDigest, storedDigest } from '../weights-digest.ts';
 import { signBits } from './opposite-values.ts';
 import { replaceWeights } from './replace-weights.ts';
 
@@ -19,19 +19,27 @@ export function digestOf(model: ModelProto, read?: ReadExternal): string | undef
 }
 
 /**
- * Compares the weights of a file with the digest in its metadata.
- * @returns the digest; undefined for a file without one, such as files of earlier versions, or whose data is in other files
+ * Compares the weights of a file, and all other stored numbers, with the digests in its metadata.
+ * @returns the digest of the weights; undefined for a file without one, such as files of earlier versions, or whose data is in other files
  * @throws InputError when they differ: the file was changed or damaged
  */
 export function checkDigest(model: ModelProto): string | undefined {
-  const stated = model.metadata_props?.find(({ key }) => key === WEIGHTS_SHA256)?.value;
-  if (!stated || externalFiles(model).length > 0) return undefined;
-  const found = digestOf(model);
-  if (found === stated) return found;
-  throw new InputError(
+  const statedBy = (wanted: string) => model.metadata_props?.find(({ key }) => key === wanted)?.value;
+  if (externalFiles(model).length > 0) return undefined;
+  const stated = statedBy(WEIGHTS_SHA256);
+  const found = stated ? digestOf(model) : undefined;
+  if (stated && found !== stated) throw damaged(WEIGHTS_SHA256, `weights with the digest ${stated}`, found);
+  const all = statedBy(TENSORS_SHA256);
+  const stored = all ? storedDigest(model) : undefined;
+  if (all && stored && isDamaged(all, stored)) throw damaged(TENSORS_SHA256, `stored numbers with the digest ${all}`, stored);
+  return found;
+}
+
+function damaged(key: string, expected: string, found: string | undefined): InputError {
+  return new InputError(
     'onnx',
-    `metadata ${WEIGHTS_SHA256}`,
-    `expected weights with the digest ${stated}, got ${found ?? 'none'}. The file was changed or damaged: download or export it again`,
+    `metadata ${key}`,
+    `expected ${expected}, got ${found ?? 'none'}. The file was changed or damaged: download or export it again`,
   );
 }
 

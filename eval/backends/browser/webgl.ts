@@ -3,8 +3,8 @@
  * and a file of ours is rewritten in its dense form; the result says so.
  */
 
-import { fixBatch } from '../../../converters/onnx/fix-batch.ts';
 import { fromOnnx } from '../../../converters/onnx/read.ts';
+import { fixBatch } from '../../../converters/onnx/signature.ts';
 import { toOnnxProto } from '../../../converters/onnx/write.ts';
 import { DataType, decodeModel, encodeModel, type TypeProto } from '../../../proto/onnx.ts';
 import { readMetadata } from '../../../src/network/file-metadata.ts';
@@ -22,7 +22,7 @@ export const browserWebgl = browserBackend({
     const original = decodeModel(bytes);
     const form = readMetadata(original.metadata_props)?.form;
     const rewritten = form !== undefined && (form !== 'dense' || input.type !== 'float32');
-    const proto = rewritten ? toOnnxProto(fromOnnx(original), { form: 'dense', input: 'nchw-float' }) : original;
+    const proto = rewritten ? toOnnxProto(fromOnnx(original), { form: 'dense', input: 'nchw-float', inputName: input.name }) : original;
     // layers that bisect asks for have the same names in every form; onnxruntime-web's WebGL needs a type for each
     const output = (original.graph?.output ?? []).map((value) => ({ type: floats, ...value }));
     proto.graph = { ...proto.graph, output };

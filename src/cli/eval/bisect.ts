@@ -10,8 +10,8 @@ import { significant } from '../../numbers.ts';
 import { version } from '../../version.ts';
 import { workingBackends } from '../shared/choose-backends.ts';
 import { printJson, printText } from '../shared/results.ts';
+import { runRecord } from '../shared/run-record.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
-import { runRecord } from './report.ts';
 
 export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
   readonly data: string;

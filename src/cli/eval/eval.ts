@@ -16,16 +16,18 @@ import { formatOption, naturalNumber, naturalNumbers } from '../shared/arguments
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { addEngineOptions } from '../shared/follow.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
+import { LeftOut, SKIP_BROKEN } from '../shared/left-out.ts';
 import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
 import { say } from '../shared/results.ts';
+import { runRecord } from '../shared/run-record.ts';
 import { parseShard } from '../shared/shard.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { describeEvaluation, EvaluationFolder } from './evaluation-folder.ts';
 import { LogitFiles } from './logit-files.ts';
-import { readReports, runRecord, writeReport } from './report.ts';
+import { readReports, writeReport } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
 import { evaluateInShards, requireShardsFit, type ShardsFlags, withThreads } from './shards.ts';
 
@@ -75,7 +77,7 @@ export function command(): Command {
         'scale image files so that their shorter side has n pixels, then crop the centre (default: scale to cover the input); several n: average the probabilities',
       ).argParser(naturalNumbers),
     )
-    .option('--skip-broken', 'leave out image files that cannot be decoded, and name them', false)
+    .option(...SKIP_BROKEN, false)
     .addOption(
       new Option('--crops <n>', 'with --shorter-side: average over n random crops per scale instead of one centre crop').argParser(
         naturalNumber,
@@ -138,9 +140,6 @@ function requireFit({ bisect, report, compare, shard, batch, saveLogits, crops, 
   if (bisect && report === undefined && (shard ?? batch ?? saveLogits) !== undefined)
     throw new UsageError('--shard, --batch and --save-logits need an evaluation: with --bisect, add --report');
 }
-
-/** Most files that are named of those left out. */
-const MAX_NAMED = 20;
 
 async function run(path: string, given: Flags, self: Command): Promise<void> {
   const named = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
@@ -217,11 +216,10 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
   const rules = outputRules(path, flags);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
   if (flags.report !== undefined) requireWritable(flags.report, rules);
-  const broken: string[] = [];
-  const skipBroken = flags.skipBroken ? (path: string, reason: string) => void broken.push(`${path} (${reason})`) : undefined;
+  const leftOut = new LeftOut();
+  const skipBroken = flags.skipBroken ? leftOut.add : undefined;
   const data = await openImageSet(flags.data, { split: 'test', shape: input, classes, shorterSides, crops, skipBroken });
-  if (broken.length > 0)
-    warn(`left out ${broken.length} files: ${broken.slice(0, MAX_NAMED).join(', ')}${broken.length > MAX_NAMED ? ', ...' : ''}`);
+  leftOut.report();
   try {
     const labels = metadata?.about.classLabels;
     warn(otherLabel(labels, data.classLabels) ?? assumedOrder(labels, data));

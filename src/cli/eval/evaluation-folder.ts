@@ -15,7 +15,8 @@ import type { Report, Subject } from '../../../eval/report.ts';
 import { catalogEntry } from '../../data/catalog.ts';
 import { inFile, whyNotWritten } from '../../data/files/file-error.ts';
 import { InputError, UsageError } from '../../errors.ts';
-import { describeJson, jsonReader } from '../../formats/json.ts';
+import { describeJson } from '../../formats/json.ts';
+import { readJson, record } from '../../formats/schema.ts';
 import { readInput, readInputAs } from '../shared/input-file.ts';
 import { writeOutput } from '../shared/output-file.ts';
 
@@ -109,7 +110,7 @@ export class EvaluationFolder {
       );
     const found = await readInputAs(path, (bytes) => {
       try {
-        return jsonReader(FORMAT).record(JSON.parse(Buffer.from(bytes).toString()), 'root');
+        return readJson(record, JSON.parse(Buffer.from(bytes).toString()), FORMAT);
       } catch (error) {
         throw error instanceof InputError ? error : new InputError(FORMAT, 'file', 'expected JSON, got something else');
       }

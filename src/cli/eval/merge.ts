@@ -4,8 +4,9 @@ import { formatOption } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { expandPaths } from '../shared/paths.ts';
+import { runRecord } from '../shared/run-record.ts';
 import { wideOption } from '../shared/table.ts';
-import { runRecord, writeReport, writeResult } from './report.ts';
+import { writeReport, writeResult } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {

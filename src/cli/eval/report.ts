@@ -1,14 +1,12 @@
 /** `--report`: the result as a page. */
 import { join } from 'node:path';
-import type { PageOptions } from '../../../eval/html/page.ts';
-import { machine } from '../../../eval/machine.ts';
+import type { PageOptions } from '../../../eval/html/report-page.ts';
 import { readPart } from '../../../eval/merge.ts';
-import type { RunRecord } from '../../../eval/record.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
-import { shellCommand } from '../../cluster/shell.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
 import { type OutputRules, writeOutput } from '../shared/output-file.ts';
+import { runRecord } from '../shared/run-record.ts';
 
 /** Writes the page. */
 export async function writeReport(path: string, report: Report, { force, sources, ...page }: PageOptions & OutputRules): Promise<void> {
@@ -17,20 +15,8 @@ export async function writeReport(path: string, report: Report, { force, sources
 
 /** The page as a file. */
 export async function reportFile(report: Report, page: PageOptions): Promise<Uint8Array> {
-  const { reportPage } = await import('../../../eval/html/page.ts'); // loaded only when a page is written
+  const { reportPage } = await import('../../../eval/html/report-page.ts'); // loaded only when a page is written
   return Buffer.from(await reportPage(report, page));
-}
-
-/**
- * The record of a result of this process.
- * @param machines the result was measured on; this one by default
- */
-export function runRecord(machines: readonly string[] = [machine()]): RunRecord {
-  return {
-    date: new Date().toISOString(),
-    machine: [...new Set(machines)].join(' and '),
-    command: shellCommand(['wrn-onnx', ...process.argv.slice(2)]),
-  };
 }
 
 /** Writes result.json and report.html of an evaluation in shards, in place of earlier ones. */

@@ -1,11 +1,12 @@
 import { Command, Option } from 'commander';
+import { hubFiles } from '../../../converters/hub/config.ts';
 import { type Comparison, compareExport } from '../../../converters/onnx/compare.ts';
 import { type FormName, forms } from '../../../converters/onnx/forms/table.ts';
 import { type ExportOptions, toOnnx } from '../../../converters/onnx/write.ts';
 import { type Target, type TargetName, targetNames, targets } from '../../../eval/advice.ts';
 import { methodNames } from '../../../eval/verify/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
-import { type ZerosDifference, zerosDifference } from '../../../eval/verify/zeros.ts';
+import { zerosDifference } from '../../../eval/verify/zeros.ts';
 import { ParityError, printable, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
 import { type InputLayout, inputLayouts } from '../../network/file-metadata.ts';
@@ -16,10 +17,13 @@ import { hasPackage } from '../../packages.ts';
 import { formatOption, fraction, naturalNumber } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
 import { OUTPUT_HELP, type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
+import { FOLDER_FORCE_HELP } from '../shared/output-folder.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from '../shared/source.ts';
 import { describeFp16, exportFp16, type Fp16Flags } from './fp16.ts';
+import { exportHub, type HubFlags } from './hub.ts';
 import { describeInt8, exportInt8, type Int8Flags } from './int8.ts';
+import { describeZeros } from './zeros.ts';
 
 /** Forms that round the network's numbers; the cost is measured before the file is written. */
 const rounding = {
@@ -28,24 +32,30 @@ const rounding = {
 };
 type AnyForm = FormName | keyof typeof rounding;
 
-interface Flags extends Int8Flags, Fp16Flags, SourceFlags {
-  readonly output: string;
+interface Flags extends Int8Flags, Fp16Flags, HubFlags, SourceFlags {
+  readonly layout: 'file' | 'hub';
   readonly form: AnyForm;
   readonly for?: TargetName;
   readonly input: InputLayout;
-  readonly force: boolean;
-  readonly format: 'human' | 'json';
 }
 
 export function command(): Command {
   return addSourceOptions(new Command('export'))
-    .requiredOption('-o, --output <file>', `ONNX file to write; ${OUTPUT_HELP}`)
+    .requiredOption('-o, --output <file>', `ONNX file to write, or folder with --layout hub; ${OUTPUT_HELP}`)
+    .addOption(new Option('--layout <layout>', LAYOUT_HELP).choices(['file', 'hub']).default('file'))
     .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), ...Object.keys(rounding)]).default('packed'))
     .addOption(new Option('--for <target>', targetHelp()).choices(targetNames).conflicts('form'))
     .addOption(
       new Option('--input <layout>', 'layout and type of the image input, pixels 0..255').choices(inputLayouts).default('nchw-float'),
     )
-    .option('--calibrate <source>', 'int8: data set; its training images set the activation ranges, its test images measure the accuracy')
+    .addOption(
+      new Option('--batch <n>', 'fix the batch size, for runtimes of phones and others without dynamic sizes').argParser(naturalNumber),
+    )
+    .option('--input-name <name>', 'name of the image input (default: images)')
+    .option(
+      '--calibrate <source>',
+      'int8, and --layout hub: data set; its training images set the activation ranges, its test images measure the accuracy',
+    )
     .addOption(
       new Option('--calibration-images <n>', 'int8: number of training images for calibration').argParser(naturalNumber).default(256),
     )
@@ -61,18 +71,28 @@ export function command(): Command {
         .default(0.98),
     )
     .option('--float16-io', 'fp16: use float16 also for images (unless they are uint8) and logits')
+    .option('--license <id>', 'hub: licence of the network for its model card, such as mit')
     .option('--data <source>', 'fp16: data set; its test images measure the accuracy')
-    .option('--force', 'replace an existing file', false)
+    .option('--force', `replace an existing file; with --layout hub: ${FOLDER_FORCE_HELP}`, false)
     .addOption(formatOption())
     .addHelpText(
       'after',
       `
 Examples:
   $ wrn-onnx export CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.onnx
-  $ wrn-onnx export CIFAR10_allparams.mat --for wasm --calibrate cifar-10 -o wrn-20-10.int8.onnx`,
+  $ wrn-onnx export CIFAR10_allparams.mat --for wasm --calibrate cifar-10 -o wrn-20-10.int8.onnx
+  $ wrn-onnx export cifar-10-wrn-20-1 --batch 1 --input-name input -o phone.onnx
+  $ wrn-onnx export cifar-10-wrn-20-1 --layout hub --calibrate cifar-10 --license mit -o my-classifier
+  $ hf upload USER/my-classifier my-classifier`,
     )
     .action(run);
 }
+
+const LAYOUT_HELP = `what to write:
+file: one ONNX file
+hub: a folder for the Hugging Face Hub, for pipelines of transformers.js and optimum: ${Object.values(hubFiles)
+  .map(({ path }) => path)
+  .join(', ')}, their configuration and a model card`;
 
 function formHelp(): string {
   const titles = Object.entries({ ...forms, ...rounding }).map(([name, row]) => `${name}: ${typeof row === 'string' ? row : row.title}`);
@@ -101,27 +121,36 @@ const formsOf = new Map<string, readonly AnyForm[]>([
  * @throws UsageError when the target does not take the images
  */
 function chooseForm(flags: Flags): { form: Flags['form']; batch: number | undefined } {
-  if (flags.for === undefined) return { form: flags.form, batch: undefined };
+  if (flags.for === undefined) return { form: flags.form, batch: flags.batch };
   const { form, int8, floatsOnly, batch }: Target = targets[flags.for];
   if (floatsOnly && flags.input === 'nhwc-uint8')
     throw new UsageError(`--for ${flags.for} needs --input nchw-float: that runtime takes no integers`);
-  return { form: int8 && flags.calibrate !== undefined ? 'int8' : form, batch };
+  return { form: int8 && flags.calibrate !== undefined ? 'int8' : form, batch: flags.batch ?? batch };
 }
 
+/** Options that the layout `hub` sets itself. */
+const SET_BY_HUB = ['form', 'for', 'input', 'inputName', 'batch', 'float16Io'];
+
 async function run(source: string, flags: Flags, self: Command): Promise<void> {
+  const given = (option: Option) => self.getOptionValueSource(option.attributeName()) === 'cli';
+  if (flags.layout === 'hub') {
+    const unfit = self.options.find((option) => SET_BY_HUB.includes(option.attributeName()) && given(option));
+    if (unfit) throw new UsageError(`--layout hub chooses ${unfit.long} itself: leave it out`);
+    return exportHub(source, flags);
+  }
+  if (flags.license !== undefined) throw new UsageError('--license needs --layout hub');
   const rules = { force: flags.force, sources: [source] };
   requireWritable(flags.output, rules);
   const { form, batch } = chooseForm(flags);
   for (const option of self.options) {
     const needs = formsOf.get(option.attributeName());
-    if (needs && !needs.includes(form) && self.getOptionValueSource(option.attributeName()) === 'cli')
-      throw new UsageError(`${option.long} needs --form ${needs.join(' or ')}`);
+    if (needs && !needs.includes(form) && given(option)) throw new UsageError(`${option.long} needs --form ${needs.join(' or ')}`);
   }
   const model = await readSource(source, flags);
   const { bytes, verification, lines } =
     form === 'int8' || form === 'fp16'
       ? await writeRounded(form, model, flags, rules)
-      : await writeFloat(model, { form, input: flags.input, batch }, flags, rules);
+      : await writeFloat(model, { form, input: flags.input, batch, inputName: flags.inputName }, flags, rules);
   const zeros = await zerosDifference(model);
   const weights = weightCount(model.config);
   const { dialect } = model.about;
@@ -149,11 +178,6 @@ async function run(source: string, flags: Flags, self: Command): Promise<void> {
   ];
   if (flags.format === 'json') printJson(result);
   else printText(`${summary.join('\n')}\n`);
-}
-
-function describeZeros({ weights, images, agreed, relError }: ZerosDifference): string {
-  const cost = `logits of ${images} noise images differ by ${significant(relError)}, ${agreed} of ${images} predictions agree`;
-  return `  ${grouped(weights)} weights are stored as +1 where training had sign(0) = 0: ${cost}`;
 }
 
 /** What was written, how it was verified, and the same in words. */

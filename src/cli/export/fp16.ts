@@ -14,8 +14,10 @@ import { Progress } from '../shared/progress.ts';
 export interface Fp16Flags {
   readonly input: InputLayout;
   readonly float16Io?: boolean;
-  readonly data?: string;
+  readonly data?: string | undefined;
   readonly minAgreement: number;
+  readonly batch?: number;
+  readonly inputName?: string;
 }
 
 export interface Fp16Export {
@@ -24,8 +26,11 @@ export interface Fp16Export {
 }
 
 /** @throws ParityError when the forms decide too many images of the data set differently; on random images, often near ties, only logits are compared */
-export async function exportFp16(model: Model, { input, float16Io, data: source, minAgreement }: Fp16Flags): Promise<Fp16Export> {
-  const file = toFp16Onnx(model, { input, float16Io });
+export async function exportFp16(
+  model: Model,
+  { input, float16Io, data: source, minAgreement, batch, inputName }: Fp16Flags,
+): Promise<Fp16Export> {
+  const file = toFp16Onnx(model, { input, float16Io, batch, inputName });
   const { input: shape, classes } = model.config;
   const data = source === undefined ? undefined : await openImageSet(source, { split: 'test', shape, classes });
   const interrupt = catchInterrupt('interrupted: nothing was written');

@@ -21,6 +21,8 @@ export interface Int8Flags {
   readonly method: Method;
   readonly minAgreement: number;
   readonly for?: TargetName;
+  readonly batch?: number;
+  readonly inputName?: string;
 }
 
 export interface Int8Export {
@@ -32,7 +34,7 @@ export interface Int8Export {
  * @throws UsageError without calibration data, or with data that has no split to verify on; InputError without one-bit weights; ParityError when the forms decide too many images differently
  */
 export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Export> {
-  const { calibrate: source, calibrationImages, method, minAgreement } = flags;
+  const { calibrate: source, calibrationImages, method, minAgreement, batch, inputName } = flags;
   if (source === undefined) throw new UsageError('--form int8 needs calibration images: add --calibrate DATA');
   planInt8(model); // refuses a network without one-bit weights before it reads any image
   const { input: shape, classes } = model.config;
@@ -44,7 +46,7 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
     const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
     const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });
     const { signs }: Partial<Target> = flags.for ? targets[flags.for] : {};
-    const file = toInt8Onnx(model, { ranges, input: flags.input, ...signs });
+    const file = toInt8Onnx(model, { ranges, input: flags.input, batch, inputName, ...signs });
     const verification = await verifyInt8(file, {
       model,
       ranges,

@@ -149,7 +149,7 @@ function isStdout(found: BigIntStats): boolean {
 }
 
 /** A failure of the file system as a line for the user; other errors pass. */
-function writeError(path: string, error: unknown): unknown {
+export function writeError(path: string, error: unknown): unknown {
   const reason = whyNotWritten(error);
   return reason === undefined ? error : new UsageError(`${path}: cannot be written, ${reason}`, { cause: error });
 }

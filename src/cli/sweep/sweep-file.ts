@@ -8,9 +8,10 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { CommanderError } from 'commander';
+import { exactOptional } from 'valibot';
 import { catalogEntry } from '../../data/catalog.ts';
 import { InputError, UsageError } from '../../errors.ts';
-import { jsonReader } from '../../formats/json.ts';
+import { line, list, readJson, record, strictObject, unexpected } from '../../formats/schema.ts';
 import { defaultConfig } from '../../network/config.ts';
 import { publishedError } from '../../train/published.ts';
 import { paperRecipe, presets } from '../../train/recipe.ts';
@@ -22,6 +23,8 @@ const FORMAT = 'sweep';
 const MAX_RUNS = 10_000;
 /** Of a run's folder. */
 const MAX_NAME = 100;
+
+const fileSchema = strictObject({ about: exactOptional(line), all: exactOptional(record), runs: list(record) });
 
 type Value = string | number | boolean;
 type Options = Readonly<Record<string, Value>>;
@@ -51,24 +54,22 @@ const NOT_TRAINED = ['output', 'resume', 'format', 'quiet'];
  * @throws InputError that names the run
  */
 export function readSweep(bytes: Uint8Array, file: string): Sweep {
-  const read = jsonReader(FORMAT, file);
-  const root = read.record(parse(bytes, file), 'root', ['about', 'all', 'runs']);
-  const all = read.record(root['all'] ?? {}, 'all');
-  const entries = read.list(root['runs'], 'runs', (value, field) => ({ ...all, ...read.record(value, field) }));
+  const root = readJson(fileSchema, parse(bytes, file), FORMAT, (field) => `${file} ${field}`);
+  const entries = root.runs.map((entry) => ({ ...root.all, ...entry }));
   const rows: Options[] = [];
   for (const [i, entry] of entries.entries()) {
-    rows.push(...combinations(entry, (value, key) => scalar(value, `runs[${i}].${key}`, read.fail), MAX_RUNS - rows.length));
-    if (rows.length >= MAX_RUNS) read.fail('runs', `fewer than ${MAX_RUNS} runs`, entries.length);
+    rows.push(...combinations(entry, (value, key) => scalar(value, `${file} runs[${i}].${key}`), MAX_RUNS - rows.length));
+    if (rows.length >= MAX_RUNS) throw new InputError(FORMAT, `${file} runs`, `expected fewer than ${MAX_RUNS} runs, got more`);
   }
-  if (rows.length === 0) read.fail('runs', 'at least one run', root['runs']);
+  if (rows.length === 0) unexpected(FORMAT, `${file} runs`, 'at least one run', root.runs);
   const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const varied = keys.filter((key) => key === 'preset' || new Set(rows.map((row) => row[key])).size > 1);
-  const names = new Map<string, number>();
-  const runs = rows.map((row, i): SweepRun => {
+  const names = new Set<string>();
+  const runs = rows.map((row): SweepRun => {
     const name = nameOf(row, varied);
-    const earlier = names.get(name);
-    if (earlier !== undefined) read.fail('runs', `different runs, or names that differ in letters, digits, dots and dashes`, name);
-    names.set(name, i);
+    if (names.has(name))
+      unexpected(FORMAT, `${file} runs`, 'different runs, or names that differ in letters, digits, dots and dashes', name);
+    names.add(name);
     return {
       name,
       group: nameOf(
@@ -78,7 +79,7 @@ export function readSweep(bytes: Uint8Array, file: string): Sweep {
       ...checkRun(row, `${file} run ${name}`),
     };
   });
-  return { about: root['about'] === undefined ? '' : read.line(root['about'], 'about'), runs };
+  return { about: root.about ?? '', runs };
 }
 
 function parse(bytes: Uint8Array, file: string): unknown {
@@ -89,9 +90,9 @@ function parse(bytes: Uint8Array, file: string): unknown {
   }
 }
 
-function scalar(value: unknown, field: string, fail: (field: string, expected: string, got: unknown) => never): Value {
+function scalar(value: unknown, where: string): Value {
   if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value as Value;
-  return fail(field, 'text, a number, true, false, or a list of them', value);
+  return unexpected(FORMAT, where, 'text, a number, true, false, or a list of them', value);
 }
 
 /** All combinations of the values of lists, the last list varying fastest; at most `most` + 1. */

@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { whyNotWritten } from '../../data/files/file-error.ts';
 import { InputError, UsageError } from '../../errors.ts';
-import { jsonReader } from '../../formats/json.ts';
+import { either, integer, line, list, number, object, readJson, type Schema } from '../../formats/schema.ts';
 import { RunFolder } from '../../train/run-folder.ts';
 import { version } from '../../version.ts';
 import { readInput } from '../shared/input-file.ts';
@@ -20,6 +20,20 @@ import type { Sweep, SweepRun } from './sweep-file.ts';
 
 const FORMAT = 'sweep';
 const MAX_EPOCHS = 2 ** 31 - 1;
+
+const sweepSchema: Schema<Sweep & { readonly version: string }> = object({
+  version: line,
+  about: line,
+  runs: list(
+    object({
+      name: line,
+      group: line,
+      words: list(line),
+      epochs: integer(1, MAX_EPOCHS),
+      published: either(null, number(0, 1)),
+    }),
+  ),
+});
 
 /** What is known of a run. */
 export interface RunState extends SweepRun {
@@ -70,7 +84,6 @@ export class SweepFolder {
   /** @throws InputError when it holds no sweep */
   async read(): Promise<Sweep & { readonly version: string }> {
     const path = join(this.path, 'sweep.json');
-    const { record, list, line, integer, number } = jsonReader(FORMAT, path);
     const bytes = await readInput(path);
     let json: unknown;
     try {
@@ -78,22 +91,7 @@ export class SweepFolder {
     } catch (error) {
       throw new InputError(FORMAT, path, 'expected JSON, got something else or a truncated file', { cause: error });
     }
-    const root = record(json, 'root');
-    return {
-      version: line(root['version'], 'version'),
-      about: line(root['about'], 'about'),
-      runs: list(root['runs'], 'runs', (value, field): SweepRun => {
-        const run = record(value, field);
-        const published = run['published'];
-        return {
-          name: line(run['name'], `${field}.name`),
-          group: line(run['group'], `${field}.group`),
-          words: list(run['words'], `${field}.words`, line),
-          epochs: integer(run['epochs'], `${field}.epochs`, 1, MAX_EPOCHS),
-          published: published === null ? null : number(published, `${field}.published`, 0, 1),
-        };
-      }),
-    };
+    return readJson(sweepSchema, json, FORMAT, (field) => `${path} ${field}`);
   }
 
   isFinished(run: SweepRun): boolean {

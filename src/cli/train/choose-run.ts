@@ -32,6 +32,7 @@ export interface Flags {
   readonly imageSize?: number;
   /** False: --no-shorter-side. */
   readonly shorterSide?: readonly [low: number, high: number] | false;
+  readonly skipBroken: boolean;
   readonly flip?: boolean;
   readonly crop?: number;
   readonly cutout?: number;

@@ -9,7 +9,7 @@ import type { RunRecord } from '../../../eval/record.ts';
 import type { Report } from '../../../eval/report.ts';
 import { type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import type { ImageSet } from '../../data/dataset.ts';
-import { type NetworkConfig, networkName } from '../../network/config.ts';
+import { bitsName, type NetworkConfig, networkName } from '../../network/config.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { layers, multiplyAccumulates, weightCount } from '../../network/topology.ts';
@@ -20,8 +20,9 @@ import type { RunFolder } from '../../train/run-folder.ts';
 import { isCycleEnd } from '../../train/schedule.ts';
 import { batchesPerEpoch } from '../../train/training-set.ts';
 import { version } from '../../version.ts';
-import { reportFile, runRecord } from '../eval/report.ts';
+import { reportFile } from '../eval/report.ts';
 import { resultTable } from '../eval/result-table.ts';
+import { runRecord } from '../shared/run-record.ts';
 
 /** `report.json`: all that is needed for a table of results, and to train the same network again. Fractions are 0 to 1. */
 export interface RunReport extends RunRecord {
@@ -131,7 +132,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
 export function describeRun({ network, bits, epochs, testError, parity }: RunReport, folder: RunFolder): string {
   const error = testError === null ? 'unknown' : percent(testError);
   const files = ['model.safetensors', 'model.onnx', 'report.json', 'report.html', 'curve.png'].map((name) => `  ${folder.path(name)}\n`);
-  return `${network}, ${bits} bit: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${resultTable(parity)}`;
+  return `${network}, ${bitsName({ bits })}: test error ${error} after ${epochs} epoch${epochs === 1 ? '' : 's'}\n${files.join('')}${resultTable(parity)}`;
 }
 
 /** Multiply-accumulates of one image. */

@@ -4,7 +4,7 @@ import type { ImageSet } from '../../data/dataset.ts';
 import { nearest } from '../../data/nearest-name.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
-import { type NetworkConfig, networkName } from '../../network/config.ts';
+import { bitsName, type NetworkConfig, networkName } from '../../network/config.ts';
 import { requirePackage } from '../../packages.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
 import { paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
@@ -17,13 +17,14 @@ import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
 import { requireParity } from '../eval/result-table.ts';
 import { formatOption, naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
+import { LeftOut, SKIP_BROKEN } from '../shared/left-out.ts';
 import { printJson, printText, say } from '../shared/results.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
 import { describeRun, finishRun } from './finish-run.ts';
 import { TrainingProgress } from './progress.ts';
 
 /** What --resume takes from the command line; all else comes from the checkpoint. */
-const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format', 'quiet'];
+const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format', 'quiet', 'skipBroken'];
 
 function presetName(text: string): string {
   if (Object.hasOwn(presets, text)) return text;
@@ -81,6 +82,7 @@ export function command(): Command {
       ).argParser(naturalRange),
     )
     .option('--no-shorter-side', 'scale image files to cover the input, then crop the centre')
+    .option(...SKIP_BROKEN, false)
     .option('--flip', 'mirror a random half of the images')
     .option('--no-flip', 'mirror no images')
     .addOption(new Option('--crop <n>', 'pixels of random padding on each side before a random crop; 0: none').argParser(wholeNumber))
@@ -108,7 +110,10 @@ async function run(flags: Flags, self: Command): Promise<void> {
     const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
     // image files are tested at the smallest scale of training, with a centre crop
     const shorterSides = chosen.recipe.augmentation.shorterSide?.slice(0, 1);
-    const images = await openSplits(chosen.source, { shorterSides, ...(chosen.shape && { shape: chosen.shape }) });
+    const leftOut = new LeftOut();
+    const skipBroken = flags.skipBroken ? leftOut.add : undefined;
+    const images = await openSplits(chosen.source, { shorterSides, skipBroken, ...(chosen.shape && { shape: chosen.shape }) });
+    leftOut.report();
     opening.release();
     try {
       await trainOn(tf, images, chosen, folder, lost, flags);
@@ -143,7 +148,7 @@ async function trainOn(
     warn(checkEnd(recipe.schedule, epochs));
     const done = checkpoint ? checkpoint.progress.step / batchesPerEpoch(images.train, recipe.batch) : 0;
     if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is missing: the curve and the report begin here');
-    say(`${networkName(config)}, ${config.bits} bit, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}`);
+    say(`${networkName(config)}, ${bitsName(config)}, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}`);
     const model = await train(tf, {
       ...job,
       source,
@@ -208,10 +213,10 @@ function warn(warning: string | undefined): void {
 }
 
 /** The command that continues the run. It repeats the options of a resumption, which may not be in a checkpoint yet. */
-function resumption({ output, resume, epochs, data }: Flags): string {
+function resumption({ output, resume, epochs, data, skipBroken }: Flags): string {
   const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : JSON.stringify(path));
   const told = [...(data === undefined ? [] : ['--data', quoted(data)]), ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
-  return ['wrn-onnx train --resume -o', quoted(output), ...(resume ? told : [])].join(' ');
+  return ['wrn-onnx train --resume -o', quoted(output), ...(skipBroken ? ['--skip-broken'] : []), ...(resume ? told : [])].join(' ');
 }
 
 /** @throws UsageError when there is no data to train on, or an option that a resumption takes from its checkpoint. */

@@ -13,6 +13,12 @@ export const IMAGE_FILE = /\.(png|jpe?g|jfif|webp|gif|tiff?|avif)$/i;
 /** The same in words, for help and errors. */
 export const IMAGE_FORMATS = 'PNG, JPEG, WebP, GIF, TIFF, AVIF';
 
+/** Advice for a file whose name says an image format that sharp does not read; else an empty text. */
+export function inOtherFormat(name: string): string {
+  const [, extension] = /\.(bmp|dib|ppm|pgm|pbm|pnm|heic|heif|jxl|jp2|psd|svg|tga|ico)$/i.exec(name) ?? [];
+  return extension === undefined ? '' : `. Convert ${extension.toUpperCase()} files to PNG first, which keeps every pixel`;
+}
+
 /** Background for transparent pixels. */
 const BACKGROUND = '#ffffff';
 

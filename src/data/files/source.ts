@@ -12,6 +12,7 @@ export interface DataSource {
   readonly files: ReadonlySet<string>;
   /** Names of the subfolders; empty for an archive. */
   readonly folders: readonly string[];
+  readonly isArchive?: boolean;
   /**
    * Opens a file by its base name. The caller closes it.
    * @throws InputError when it is missing or cannot be read
@@ -87,6 +88,7 @@ export async function archiveSource(path: string, wanted: ReadonlySet<string>): 
     path,
     files,
     folders: [],
+    isArchive: true,
     async open(name) {
       const file = unpacked.get(name);
       if (!file) throw missing(path, name);

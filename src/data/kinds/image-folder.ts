@@ -1,21 +1,16 @@
 /** A folder with one subfolder of images per class. */
 import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../../errors.ts';
-import { range, readAhead } from '../batches.ts';
 import type { ImageFiles, ImageSet, ImageShape, Split } from '../dataset.ts';
-import { type Crop, decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../files/decode-image.ts';
+import { decodeImage, IMAGE_FILE, IMAGE_FORMATS, inOtherFormat } from '../files/decode-image.ts';
 import { listFolder } from '../files/source.ts';
-import { randomStream } from '../random.ts';
-import { requireCover } from '../scale.ts';
-import { nameOfSplit, splitNames, splitOf } from '../split-names.ts';
+import { namesOfSplit, splitNames, splitOf } from '../split-names.ts';
 import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
+import { checkScales, encodedSet, imageFiles } from './encoded-images.ts';
 
 const FORMAT = 'image folder';
 /** Files and folders that file managers and archivers create. */
 export const CLUTTER = /^(\..*|Thumbs\.db|desktop\.ini|__MACOSX|@eaDir|lost\+found|\$RECYCLE\.BIN|System Volume Information)$/i;
-
-/** Key of the random stream for crop positions. */
-const CROPS = 25;
 
 export const imageFolder: DatasetFormat = {
   name: FORMAT,
@@ -26,6 +21,7 @@ export const imageFolder: DatasetFormat = {
 
 interface ClassFolder {
   readonly path: string;
+  readonly label: number;
   /** Index of its first image. */
   readonly first: number;
   readonly count: number;
@@ -39,14 +35,10 @@ interface ClassFolder {
  * @throws InputError when a class is empty or holds a file that is not an image; UsageError without a shape
  */
 export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
-  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected an image size, got none. Set it, e.g. train --image-size 64x64`);
+  if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected an image size, got none. Set it, e.g. train --image-size 64`);
   const { channels, height, width } = options.shape;
-  const { shorterSides = [], crops } = options;
-  for (const shorterSide of shorterSides) requireCover(shorterSide, options.shape);
-  if (crops !== undefined && shorterSides.length === 0)
-    throw new UsageError('crops: expected a shorter side to scale images to, got none. Set --shorter-side');
-  const cropsPerImage = Math.max(1, shorterSides.length * (crops ?? 1));
   const shape = { channels, height, width };
+  checkScales(options, shape);
   const { root, classLabels } = await findClasses(path, options.split);
   const classes = classLabels.length;
   checkFits(FORMAT, root, { ...shape, classes }, options);
@@ -60,104 +52,44 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
     ));
   const folders: ClassFolder[] = [];
   let length = 0;
-  for (const label of classLabels) {
-    const folder = join(root, label);
+  for (const [label, name] of classLabels.entries()) {
+    const folder = join(root, name);
     const { length: count } = await listImages(folder, left);
-    folders.push({ path: folder, first: length, count });
+    folders.push({ path: folder, label, first: length, count });
     length += count;
   }
-
-  const imageBytes = channels * height * width;
-  return {
+  const about = {
     ...shape,
-    name: basename(resolve(path)) + cropsName(options),
+    name: basename(resolve(path)),
     split: options.split,
     unsplit: root === path,
     classes,
     classLabels,
     classOrder: areNumbers(classLabels) ? 'number' : 'name',
-    length,
-    crops: cropsPerImage,
-    batches(size, from, to) {
-      let listed: { folder: ClassFolder; images: string[] } | undefined;
-      const imagesOf = async (folder: ClassFolder): Promise<string[]> => {
-        if (listed?.folder !== folder) listed = { folder, images: await listImages(folder.path, left) };
-        const { length } = listed.images;
-        if (length !== folder.count)
-          throw new InputError(FORMAT, folder.path, `expected ${folder.count} images as when it was opened, got ${length}`);
-        return listed.images;
-      };
-      const load = async (offset: number, count: number, imagesNCHW: Uint8Array, labels: Int32Array) => {
-        const paths: string[] = [];
-        for (const [label, folder] of folders.entries()) {
-          const start = Math.max(offset, folder.first);
-          const end = Math.min(offset + count, folder.first + folder.count);
-          if (start >= end) continue;
-          labels.fill(label, start - offset, end - offset);
-          const images = await imagesOf(folder);
-          paths.push(...images.slice(start - folder.first, end - folder.first).map((image) => join(folder.path, image)));
-        }
-        await Promise.all(
-          paths.flatMap((image, i) =>
-            cropsOf(offset + i, options).map(async (crop, c) => {
-              imagesNCHW.set(await decodeImage(image, shape, image, crop), (i * cropsPerImage + c) * imageBytes);
-            }),
-          ),
-        );
-      };
-      return readAhead(load, cropsPerImage * imageBytes, range(length, size, from, to));
-    },
     listFiles: () => listFiles(root, classLabels, left),
     async close() {},
-  };
+  } as const;
+  return encodedSet(about, { length, read: (from, to) => readFolders(folders, from, to, left) }, options);
 }
 
-/** The crops of an image; undefined scales it to cover the shape. Random positions depend only on the image's index, so all shards agree. */
-function cropsOf(index: number, { shorterSides, crops }: OpenOptions): (Crop | undefined)[] {
-  if (!shorterSides) return [undefined];
-  if (crops === undefined) return shorterSides.map((shorterSide) => ({ shorterSide, top: 0.5, left: 0.5 }));
-  const random = randomStream(CROPS, index);
-  return shorterSides.flatMap((shorterSide) =>
-    Array.from({ length: crops }, () => ({ shorterSide, top: random.uniform(), left: random.uniform() })),
-  );
-}
-
-/** Suffix for the set's name, so that results from different crops are not mixed up. */
-function cropsName({ shorterSides, crops }: OpenOptions): string {
-  if (!shorterSides) return '';
-  const sides = `shorter side ${shorterSides.join(', ')}`;
-  return crops === undefined ? ` (${sides})` : ` (${sides}, ${crops} random crops)`;
-}
-
-/** Full path of an image file. */
-export function pathOf({ folder, names, ends }: ImageFiles, index: number): string {
-  return join(folder, Buffer.from(names.subarray(ends[index - 1] ?? 0, ends[index])).toString());
+/** Image files `from` to `to` of these folders. Lists a folder when it is reached. */
+async function* readFolders(folders: readonly ClassFolder[], from: number, to: number, left?: ReadonlySet<string>) {
+  for (const { path, label, first, count } of folders) {
+    if (first + count <= from || first >= to) continue;
+    const images = await listImages(path, left);
+    if (images.length !== count) throw new InputError(FORMAT, path, `expected ${count} images as when it was opened, got ${images.length}`);
+    for (const name of images.slice(Math.max(from - first, 0), to - first)) {
+      const image = join(path, name);
+      yield { image, name: image, label };
+    }
+  }
 }
 
 async function listFiles(folder: string, classLabels: readonly string[], left?: ReadonlySet<string>): Promise<ImageFiles> {
-  const names: Buffer[] = []; // one buffer per class
-  const ends: number[] = [];
-  const labels: number[] = [];
-  let end = 0;
-  for (const [label, name] of classLabels.entries()) {
-    const paths = (await listImages(join(folder, name), left)).map((image) => join(name, image));
-    names.push(Buffer.from(paths.join('')));
-    for (const path of paths) {
-      end += Buffer.byteLength(path);
-      ends.push(end);
-      labels.push(label);
-    }
-  }
-  const files = {
-    folder,
-    names: new Uint8Array(new SharedArrayBuffer(end)),
-    ends: new Uint32Array(new SharedArrayBuffer(ends.length * Uint32Array.BYTES_PER_ELEMENT)),
-    labels: new Int32Array(new SharedArrayBuffer(labels.length * Int32Array.BYTES_PER_ELEMENT)),
-  };
-  files.names.set(Buffer.concat(names));
-  files.ends.set(ends);
-  files.labels.set(labels);
-  return files;
+  const entries: [path: string, label: number][] = [];
+  for (const [label, name] of classLabels.entries())
+    for (const image of await listImages(join(folder, name), left)) entries.push([join(name, image), label]);
+  return imageFiles(folder, entries);
 }
 
 /** The folder above the class folders of a split, and the class names. */
@@ -165,11 +97,14 @@ async function findClasses(path: string, split: Split): Promise<{ root: string; 
   const foldersOf = async (root: string) => inOrder((await listFolder(root)).folders.filter((name) => !CLUTTER.test(name)));
   const folders = await foldersOf(path);
   if (!folders.every((name) => splitOf(name) !== undefined)) return { root: path, classLabels: folders };
-  const name = nameOfSplit(split, folders);
-  if (name === undefined)
+  const roots = namesOfSplit(split, folders).map((name) => join(path, name));
+  if (roots[0] === undefined)
     throw new InputError(FORMAT, path, `expected a folder named ${splitNames[split].join(' or ')}, got ${folders.join(', ')}`);
-  const root = join(path, name);
-  return { root, classLabels: await foldersOf(root) };
+  for (const root of roots) {
+    const classLabels = await foldersOf(root); // the test images of some sets are not sorted into classes
+    if (classLabels.length > 0) return { root, classLabels };
+  }
+  throw new InputError(FORMAT, roots[0], 'expected a folder of images for each class, got none');
 }
 
 /** Sorted class names. If all are whole numbers they are class indices, and 2 comes before 10. */
@@ -187,7 +122,8 @@ async function listImages(folder: string, left?: ReadonlySet<string>): Promise<s
   const found = files.filter((name) => !CLUTTER.test(name));
   const images = left ? found.filter((name) => IMAGE_FILE.test(name) && !left.has(join(folder, name))) : found;
   const stranger = left ? undefined : (folders.find((name) => !CLUTTER.test(name)) ?? images.find((name) => !IMAGE_FILE.test(name)));
-  if (stranger !== undefined) throw new InputError(FORMAT, folder, `expected only images (${IMAGE_FORMATS}), got ${stranger}`);
+  if (stranger !== undefined)
+    throw new InputError(FORMAT, folder, `expected only images (${IMAGE_FORMATS}), got ${stranger}${inOtherFormat(stranger)}`);
   if (images.length === 0) throw new InputError(FORMAT, folder, 'expected images, got none');
   return images;
 }
@@ -212,7 +148,7 @@ async function findBroken(
   for (const folder of folders) {
     const { files, folders: inner } = await listFolder(folder);
     for (const name of [...inner, ...files].filter((name) => !CLUTTER.test(name) && !IMAGE_FILE.test(name)))
-      say(join(folder, name), 'not an image file');
+      say(join(folder, name), `not an image file${inOtherFormat(name)}`);
     const images = files.filter((name) => !CLUTTER.test(name) && IMAGE_FILE.test(name)).map((name) => join(folder, name));
     for (let at = 0; at < images.length; at += AT_ONCE) await Promise.all(images.slice(at, at + AT_ONCE).map(check));
   }

@@ -6,14 +6,14 @@
 import { basename, resolve } from 'node:path';
 import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet';
 import { InputError } from '../../errors.ts';
-import { acrossParts, range, readAhead } from '../batches.ts';
 import type { ImageSet, ImageShape, Split } from '../dataset.ts';
-import { decodeImage, imageShape } from '../files/decode-image.ts';
+import { imageShape } from '../files/decode-image.ts';
 import { inFile } from '../files/file-error.ts';
 import type { RandomAccess } from '../files/random-access.ts';
 import type { DataSource } from '../files/source.ts';
-import { nameOfSplit, splitOf } from '../split-names.ts';
+import { namesOfSplit, splitOf } from '../split-names.ts';
 import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
+import { type EncodedImage, type EncodedImages, encodedSet, withoutBroken } from './encoded-images.ts';
 
 const FORMAT = 'parquet';
 const EXTENSION = /\.parquet$/i;
@@ -30,18 +30,33 @@ export const parquet: DatasetFormat = {
   name: FORMAT,
   files: () => [],
   recognises: (source) => [...source.files].some((name) => EXTENSION.test(name)),
-  open: (source, options) => openParquet(source, filesOf(source, options.split), options),
+  async open(source, options) {
+    const lists = filesOf(source, options.split);
+    if (!EXTENSION.test(source.path)) for (const names of lists) requireAll(source.path, names); // one file may be named alone
+    const unsplit = areUnsplit(lists.flat()) && splitOf(basename(resolve(source.path))) !== options.split;
+    return { ...(await openFirst(source, lists, options)), unsplit };
+  },
 };
 
-/** The files of a split, in order. */
-function filesOf(source: DataSource, split: Split): string[] {
+/** Whether the names of these files state no split. */
+const areUnsplit = (names: readonly string[]) => names.every((name) => splitOf(prefixOf(name)) === undefined);
+const prefixOf = (name: string) => name.split(/[-.]/)[0] ?? '';
+
+/** The files of a split, in order; several lists, the preferred first, where a set has both test and validation files. */
+function filesOf(source: DataSource, split: Split): string[][] {
   const files = [...source.files].filter((name) => EXTENSION.test(name)).sort();
-  const prefix = (name: string) => name.split(/[-.]/)[0] ?? '';
-  const wanted = nameOfSplit(split, files.map(prefix));
-  const found = files.filter((name) => prefix(name) === wanted);
+  if (areUnsplit(files)) return [files];
+  const found = [...new Set(namesOfSplit(split, files.map(prefixOf)))].map((prefix) => files.filter((name) => prefixOf(name) === prefix));
   if (found.length > 0) return found;
-  if (files.every((name) => splitOf(prefix(name)) === undefined)) return files; // the names do not state a split
   throw new InputError(FORMAT, source.path, `expected parquet files of the ${split} split, got ${files.slice(0, 3).join(', ')}`);
+}
+
+/** Checks that no part of `train-00000-of-00005` and so on is missing. */
+function requireAll(path: string, names: readonly string[]): void {
+  const counts = new Set(names.map((name) => Number(/-of-(\d+)\b/.exec(name)?.[1] ?? names.length)));
+  const [expected = 0] = counts;
+  if (counts.size === 1 && expected === names.length) return;
+  throw new InputError(FORMAT, path, `expected ${expected} files such as ${names[0]}, got ${names.length}. Name one file to read it alone`);
 }
 
 /** A row group of a file. */
@@ -59,11 +74,24 @@ interface OpenFile {
   readonly label: string;
 }
 
+/** Opens the first of these lists of files that has labels: those of some test images are withheld. */
+async function openFirst(source: DataSource, lists: readonly (readonly string[])[], options: OpenOptions): Promise<ImageSet> {
+  for (const names of lists) {
+    const set = await openParquet(source, names, options);
+    if (set) return set;
+  }
+  throw new InputError(FORMAT, source.path, `expected labels, got only ${WITHHELD}, which means that they are withheld`);
+}
+
+/** The label of images whose class is not published. */
+const WITHHELD = -1;
+
 /**
  * Opens the images of these files, in order. Reads all labels at once, and images one row group at a time.
+ * @returns undefined when all labels are withheld
  * @throws InputError when a file is damaged, or has no columns of images and labels
  */
-export async function openParquet(source: DataSource, names: readonly string[], options: OpenOptions): Promise<ImageSet> {
+async function openParquet(source: DataSource, names: readonly string[], options: OpenOptions): Promise<ImageSet | undefined> {
   const files: RandomAccess[] = [];
   const close = async () => {
     for (const file of files) await file.close();
@@ -80,55 +108,60 @@ export async function openParquet(source: DataSource, names: readonly string[], 
     }
     const length = groups.reduce((sum, { labels }) => sum + labels.length, 0);
     if (length === 0) throw new InputError(FORMAT, source.path, 'expected images, got none');
-    const largest = groups.reduce((most, { labels }) => labels.reduce((a, b) => Math.max(a, b), most), 0);
+    if (groups.every(({ labels }) => labels.every((label) => label === WITHHELD))) {
+      await close();
+      return undefined;
+    }
+    const [smallest, largest] = extremes(groups);
     const classes = classLabels?.length ?? options.classes ?? largest + 1;
     const shape = options.shape ?? (await shapeOfFirst(groups[0] as Group));
     checkFits(FORMAT, source.path, { ...shape, classes }, options);
-    if (largest >= classes) throw new InputError(FORMAT, source.path, `expected labels below ${classes}, got ${largest}`);
-    return overGroups(groups, { source, shape, classes, classLabels, length, split: options.split, close });
+    const wrong = smallest < 0 ? smallest : largest;
+    if (wrong < 0 || wrong >= classes) throw new InputError(FORMAT, source.path, `expected labels from 0 to ${classes - 1}, got ${wrong}`);
+    const all: EncodedImages = { length, read: (from, to) => readRange(groups, from, to, options.shape ? undefined : shape) };
+    const images = options.skipBroken ? await withoutBroken(all, shape, options.skipBroken) : all;
+    const about = { ...shape, name: basename(resolve(source.path)), split: options.split, classes, classLabels, close };
+    return encodedSet(about, images, options);
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-type About = ImageSetParts & { readonly shape: ImageShape; readonly source: DataSource };
-type ImageSetParts = Pick<ImageSet, 'classes' | 'classLabels' | 'length' | 'split' | 'close'>;
+function extremes(groups: readonly Group[]): [smallest: number, largest: number] {
+  let [smallest, largest] = [MAX_LABEL, WITHHELD];
+  for (const { labels } of groups) for (const label of labels) [smallest, largest] = [Math.min(smallest, label), Math.max(largest, label)];
+  return [smallest, largest];
+}
 
-function overGroups(groups: readonly Group[], { source, shape, split, classes, classLabels, length, close }: About): ImageSet {
-  const { channels, height, width } = shape;
-  const imageBytes = channels * height * width;
-  return {
-    channels,
-    height,
-    width,
-    name: basename(resolve(source.path)),
-    split,
-    classes,
-    classLabels,
-    length,
-    batches(size, from, to) {
-      let held: { group: Group; images: readonly Uint8Array[] } | undefined;
-      const load = acrossParts(
-        groups.map(({ labels }) => labels.length),
-        imageBytes,
-        async (part, first, count, images, labels) => {
-          const group = groups[part] as Group;
-          if (held?.group !== group) held = { group, images: await readImages(group) };
-          const found = held.images;
-          labels.set(group.labels.subarray(first, first + count));
-          await Promise.all(
-            Array.from({ length: count }, async (_, i) => {
-              const name = `${group.file.path} row ${group.start + first + i}`;
-              images.set(await decodeImage(found[first + i] ?? new Uint8Array(), shape, name), i * imageBytes);
-            }),
-          );
-        },
-      );
-      return readAhead(load, imageBytes, range(length, size, from, to));
-    },
-    close,
-  };
+/**
+ * Images `from` to `to`. A row group is in memory as a whole.
+ * @param same shape that all images must have; undefined when they are scaled
+ */
+async function* readRange(groups: readonly Group[], from: number, to: number, same?: ImageShape): AsyncGenerator<EncodedImage> {
+  let first = 0;
+  for (const group of groups) {
+    const [start, end] = [Math.max(from - first, 0), Math.min(to - first, group.labels.length)];
+    first += group.labels.length;
+    if (start >= end) continue;
+    const found = await readImages(group);
+    for (let i = start; i < end; i++) {
+      const name = `${group.file.path} row ${group.start + i}`;
+      const image = found[i] ?? new Uint8Array();
+      if (same) requireSame(await imageShape(image, name), same, name);
+      yield { image, name, label: group.labels[i] as number };
+    }
+  }
+}
+
+/** Without a network's shape, images are as large as the first. A grey image among coloured ones is shown in colour. */
+function requireSame(got: ImageShape, { channels, height, width }: ImageShape, name: string): void {
+  if (got.height === height && got.width === width && got.channels <= channels) return;
+  throw new InputError(
+    FORMAT,
+    name,
+    `expected ${channels} x ${height} x ${width} as the first image, got ${got.channels} x ${got.height} x ${got.width}. Set the size, e.g. train --image-size ${height}`,
+  );
 }
 
 async function openFile(file: RandomAccess): Promise<OpenFile> {
@@ -165,7 +198,7 @@ async function readGroups(file: OpenFile, fileBytes: number): Promise<Group[]> {
     const values = await readColumn(file, file.label, start, start + rows);
     const labels = Int32Array.from(values, (value, i) => {
       const label = Number(value);
-      if (Number.isInteger(label) && label >= 0 && label <= MAX_LABEL) return label;
+      if (Number.isInteger(label) && label >= WITHHELD && label <= MAX_LABEL) return label;
       throw new InputError(FORMAT, `${file.path} row ${start + i}`, `expected a class index, got ${String(value).slice(0, 40)}`);
     });
     if (labels.length !== rows) throw new InputError(FORMAT, file.path, `expected ${rows} labels, got ${labels.length}`);

@@ -18,7 +18,7 @@ trap 'warned=yes; kill -TERM "$task"' USR1   # 60 s before the time limit
 task=$!
 while wait "$task"; status=$?; kill -0 "$task" 2> /dev/null; do :; done   # a signal ends wait early
 wait "$task"; status=$?
-[ "$status:$warned" = 130:yes ] && again   # with a checkpoint
+case $warned:$status in yes:130|yes:143) again ;; esac   # with its last checkpoint
 case $status in 0|1|2|3|130) ;; *) [ "${SLURM_RESTART_COUNT:-0}" -lt 0 ] && again ;; esac
 exit $status
 END_OF_TASKS

@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { inspect } from '../../../converters/inspect/inspect.ts';
 import { toFp16Proto } from '../../../converters/onnx/forms/fp16/to-fp16.ts';
+import { toInt8Onnx } from '../../../converters/onnx/forms/int8/to-int8.ts';
 import { packOnnx } from '../../../converters/onnx/pack/pack.ts';
 import { unpackOnnx } from '../../../converters/onnx/pack/unpack.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { decodeModel, encodeModel, type TensorProto } from '../../../proto/onnx.ts';
+import { InputError } from '../../../src/errors.ts';
 import { readModelFile, writeModelFile } from '../../../src/network/model-file.ts';
-import { randomModel } from '../../network/random-model.ts';
+import { randomImages, randomModel } from '../../network/random-model.ts';
+import { rangesOf } from '../../onebit/ranges.ts';
 import { file, node, signs, value } from './foreign-model.ts';
 
 const model = randomModel();
@@ -31,7 +34,7 @@ function expected({ tensors }: typeof model): string {
 
 /** The same file with one bit of one stored tensor flipped. */
 function flipped(bytes: Uint8Array, name: string, at: number, bit: number): Uint8Array {
-  const proto = decodeModel(bytes);
+  const proto = decodeModel(bytes.slice()); // tensors are views
   const raw = proto.graph?.initializer?.find((tensor: TensorProto) => tensor.name === name)?.raw_data as Uint8Array;
   raw[at] = (raw[at] as number) ^ bit;
   return encodeModel(proto);
@@ -51,15 +54,35 @@ describe.each([
       /metadata wrn\.weights_sha256: expected weights with the digest [0-9a-f]{64}, got/,
     );
   });
+  test('so is one flipped bit of any other number, in a batch norm for example', () => {
+    const norm = decodeModel(bytes).graph?.initializer?.find(({ name }) => /norm/.test(name ?? ''))?.name as string;
+    expect(() => inspect(flipped(bytes, norm, 0, 1))).toThrow(/metadata wrn\.tensors_sha256: expected stored numbers with the digest/);
+  });
+  test('tensors that another program has renamed are its own affair', () => {
+    const proto = decodeModel(bytes);
+    const norm = proto.graph?.initializer?.find(({ name }) => /norm/.test(name ?? '')) as TensorProto;
+    for (const node of proto.graph?.node ?? []) node.input = node.input?.map((name) => (name === norm.name ? 'other' : name)) ?? [];
+    norm.name = 'other';
+    expect(inspect(encodeModel(proto)).kind).toBe(form);
+  });
   test('a file without it is read', () => {
     const proto = decodeModel(bytes);
-    proto.metadata_props = proto.metadata_props?.filter(({ key }) => key !== KEY) ?? [];
+    proto.metadata_props = proto.metadata_props?.filter(({ key }) => !/_sha256$/.test(key ?? '')) ?? [];
     expect(inspect(encodeModel(proto)).kind).toBe(form);
   });
 });
 
 test('float16 keeps every bit, and so the digest', () => {
   expect(stated(encodeModel(toFp16Proto(model)))).toBe(expected(model));
+});
+
+test('the ranges of int8 activations and the scales of their kernels', () => {
+  for (const zeroPoint of [0, 1] as const) {
+    const bytes = toInt8Onnx(model, { ranges: rangesOf(model, randomImages(model.config, 2), 2), zeroPoint });
+    expect(inspect(bytes).kind).toBe(zeroPoint ? 'int8-amx' : 'int8');
+    for (const { name, raw_data } of decodeModel(bytes).graph?.initializer ?? [])
+      if (raw_data?.length) expect(() => inspect(flipped(bytes, name as string, raw_data.length - 1, 1)), name ?? '').toThrow(InputError);
+  }
 });
 
 test('kernels of 32 bits', () => {

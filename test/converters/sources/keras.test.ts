@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { readModel } from '../../../converters/read.ts';
+import { openModel, readModel } from '../../../converters/read.ts';
 import { InputError } from '../../../src/errors.ts';
 import type { NetworkConfig } from '../../../src/network/config.ts';
+import { keras3Weights, legacyWeights, mat73File } from '../../formats/hdf5-file.ts';
 import { matFile, numeric, type Value } from '../../formats/mat5-file.ts';
-import { randomModel } from '../../network/random-model.ts';
-import { kerasVariables } from '../foreign-files.ts';
+import { randomModel, variants } from '../../network/random-model.ts';
+import { kerasLayers, kerasVariables, mat73Members, matlabVariables } from '../foreign-files.ts';
 
 const input = { channels: 3, height: 32, width: 32 };
 
@@ -152,5 +153,32 @@ describe('refused:', () => {
   ])('%s', (_, changed, message) => {
     expect(() => readModel(matFile(changed))).toThrow(InputError);
     expect(() => readModel(matFile(changed))).toThrow(message);
+  });
+});
+
+describe('HDF5', () => {
+  const model = randomModel({ input, affine: 'first' });
+  const sizeNote = expect.stringContaining('does not contain the image size');
+  test.each([
+    ['Keras 2', legacyWeights],
+    ['Keras 3', keras3Weights],
+  ])('%s: binary convolutions are known by their names, others are 32 bits unless the caller says otherwise', async (_, write) => {
+    const named = await write(kerasLayers(model, 'binary_conv2d'));
+    expect(await openModel(named)).toMatchObject({ tensors: model.tensors, config: { bits: 1, endBits: 1 }, about: { dialect: 'keras' } });
+    const plain = await write(kerasLayers(model));
+    expect((await openModel(plain)).config.bits).toBe(32);
+    expect(await openModel(plain, { dialect: 'keras-binary' })).toMatchObject({ tensors: model.tensors, config: { bits: 1 } });
+    const unnamed = await write(kerasLayers(model, 'layer'));
+    expect((await openModel(unnamed)).notes).toEqual([
+      'the layer names do not show the bits per weight: assumed 32. Use --dialect keras-binary for 1 bit',
+      sizeNote,
+    ]);
+  });
+
+  test('a network as MATLAB 7.3 stores it is the one that a MAT 5 file holds', async () => {
+    const variables = matlabVariables(randomModel({ ...variants['matlab'], input }));
+    const read = await openModel(await mat73File(mat73Members(variables)));
+    const { config, tensors } = readModel(matFile(variables));
+    expect([read.config, read.tensors]).toEqual([config, tensors]);
   });
 });

@@ -2,6 +2,8 @@
 import io, json, pickle, sys
 from pathlib import Path
 import numpy as np
+import pyarrow as pa, pyarrow.parquet as pq
+from PIL import Image
 
 folder = Path(sys.argv[1])
 random = np.random.default_rng(1)
@@ -22,12 +24,6 @@ answer["mnist"] = images.ravel().tolist()
 for name, save in (("keras", np.savez), ("keras-small", np.savez_compressed)):
     (folder / name).mkdir()
     save(folder / name / "mnist.npz", x_train=images[:1], y_train=np.array([7], np.uint8), x_test=images, y_test=np.array([5, 0, 4, 1, 9], np.uint8))
-try:
-    import pyarrow as pa, pyarrow.parquet as pq
-    from PIL import Image
-except ImportError:
-    print(json.dumps(answer))
-    sys.exit()
 def png(pixels):
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")

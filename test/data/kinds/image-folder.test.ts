@@ -144,7 +144,7 @@ test.each([
   [
     'neither folders nor known files',
     { 'a.txt': 'x' },
-    /expected CIFAR-10 binary, .*MNIST-style idx, .*ImageNet32, parquet, image folder, got none of these, but a\.txt/,
+    /expected CIFAR-10 binary, .*MNIST-style idx, .*ImageNet32, ImageNet, ImageNet archives, parquet, image folder, got none of these, but a\.txt/,
   ],
 ])('%s is refused', async (name, files, message) => {
   const good = await png(0);

@@ -1,5 +1,6 @@
 /** Data sets as Python's tools keep them: written by Python where it is, and by hand in the bytes of the official files. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,25 +9,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openImageSet } from '../../../src/data/open.ts';
 import { InputError } from '../../../src/errors.ts';
-import { testWithPython } from '../../python.ts';
-import { folderWith, idxImages, idxLabels, noise, readAll, tar } from '../crafted.ts';
+import { type Environment, hasPython, python, SET_UP_TIMEOUT } from '../../interop/environment.ts';
+import { cifarPickle, folderWith, idxImages, idxLabels, noise, readAll, tar } from '../crafted.ts';
 
 /** Two grey PNG images of 3 x 2 pixels, classes 1 and 7 of 10, written by pyarrow with snappy. */
-const PARQUET =
-  'UEFSMRUEFbQCFeQBTBUEFQASAACaAfBMSQAAAIlQTkcNChoKAAAADUlIRFIAAAADAAAAAggAAAAAuB85xgAAABBJREFUeJxjZGBkZGRmZAQAACsACuBf5M0AAAAASUVORK' +
-  '5CYIK+TQBw/MXIyPiXkREACe8B/jQ/4E8AAAAASUVORK5CYIIVABUSFRYsFQQVEBUGFQYcAAAACSACAAAABAIBAwIVBBUAFQJMFQAVABIAAAAVABUOFRIsFQQVEBUGFQYc' +
-  'AAAABxgCAAAABAEAFQQVIBUkTBUEFQASAAAQPAEAAAAAAAAABwAAAAAAAAAVABUSFRYsFQQVEBUGFQYcAAAACSACAAAABAEBAwIVBBlcNQAYBnNjaGVtYRUEADUCGAVpbW' +
-  'FnZRUEABUMJQIYBWJ5dGVzABUMJQIYBHBhdGglAEwcAAAAFQQlAhgFbGFiZWwAFgQZHBk8JgAcFQwZNQAGEBkoBWltYWdlBWJ5dGVzFQIWBBaMAxbAAiaMAiYIKSwVBBUA' +
-  'FQIAFQAVEBUCADwWpAIZBhk2AAAEAAAAJgAcFQwZNQAGEBkoBWltYWdlBHBhdGgVAhYEFlAWVibmAibIAiksFQQVABUCABUAFRAVAgA8FgAZBhk2AAQAAAAAJgAcFQQZNQ' +
-  'AGEBkYBWxhYmVsFQIWBBZ0Fnwm3gMmngMpLBUEFQAVAgAVABUQFQIAPCkGGSYABAAAABbQBBYEJggWkgQAGSwYC2h1Z2dpbmdmYWNlGHd7ImluZm8iOiB7ImZlYXR1cmVz' +
-  'IjogeyJsYWJlbCI6IHsibmFtZXMiOiBbIjAiLCAiMSIsICIyIiwgIjMiLCAiNCIsICI1IiwgIjYiLCAiNyIsICI4IiwgIjkiXSwgIl90eXBlIjogIkNsYXNzTGFiZWwifX' +
-  '19fQAYDEFSUk9XOnNjaGVtYRjYBC8vLy8vN2dCQUFBUUFBQUFBQUFLQUE0QUJnQUZBQWdBQ2dBQUFBQUJCQUFRQUFBQUFBQUtBQXdBQUFBRUFBZ0FDZ0FBQUxBQUFBQUVB' +
-  'QUFBQVFBQUFBd0FBQUFJQUF3QUJBQUlBQWdBQUFDRUFBQUFCQUFBQUhjQUFBQjdJbWx1Wm04aU9pQjdJbVpsWVhSMWNtVnpJam9nZXlKc1lXSmxiQ0k2SUhzaWJtRnRaWE' +
-  '1pT2lCYklqQWlMQ0FpTVNJc0lDSXlJaXdnSWpNaUxDQWlOQ0lzSUNJMUlpd2dJallpTENBaU55SXNJQ0k0SWl3Z0lqa2lYU3dnSWw5MGVYQmxJam9nSWtOc1lYTnpUR0Zp' +
-  'Wld3aWZYMTlmUUFMQUFBQWFIVm5aMmx1WjJaaFkyVUFBZ0FBQUVBQUFBQUVBQUFBY1AvLy93QUFBUUlRQUFBQUlBQUFBQVFBQUFBQUFBQUFCUUFBQUd4aFltVnNBQUFBQ0' +
-  'FBTUFBZ0FCd0FJQUFBQUFBQUFBVUFBQUFDby8vLy9BQUFCRFJnQUFBQWdBQUFBQkFBQUFBSUFBQUJRQUFBQUZBQUFBQVVBQUFCcGJXRm5aUUFBQUtELy8vL1kvLy8vQUFB' +
-  'QkJSQUFBQUFZQUFBQUJBQUFBQUFBQUFBRUFBQUFjR0YwYUFBQUFBREkvLy8vRUFBVUFBZ0FCZ0FIQUF3QUFBQVFBQkFBQUFBQUFBRUVFQUFBQUJ3QUFBQUVBQUFBQUFBQU' +
-  'FBVUFBQUJpZVhSbGN3QUFBQVFBQkFBRUFBQUFBQUFBQUE9PQAYIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGTwcAAAcAAAcAAAAOQQAAFBBUjE=';
+const golden = readFileSync(new URL('../fixtures/two-images.parquet', import.meta.url));
 
 const script = fileURLToPath(new URL('fixtures.py', import.meta.url));
 
@@ -36,31 +23,21 @@ interface Answer {
   readonly mnist: readonly number[];
 }
 
-async function written(python: string): Promise<{ folder: string; answer: Answer }> {
+const environment: Environment = { name: 'data-sets', packages: ['numpy==2.4.6', 'pillow==13.0.0', 'pyarrow==26.0.0'] };
+
+async function written(): Promise<{ folder: string; answer: Answer }> {
   const folder = await folderWith();
-  return { folder, answer: JSON.parse(execFileSync(python, [script, folder], { encoding: 'utf8', maxBuffer: 2 ** 26 })) };
+  const interpreter = await python(environment);
+  return { folder, answer: JSON.parse(execFileSync(interpreter, [script, folder], { encoding: 'utf8', maxBuffer: 2 ** 26 })) };
 }
 
-/** The bytes that Python 2's cPickle wrote into the official files: strings hold the pixels. */
-function official(labels: readonly number[], pixels: Buffer): Buffer {
-  const text = (code: string) => Buffer.from(code, 'latin1');
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(pixels.length);
-  return Buffer.concat([
-    text('\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03U\x06labelsq\x04]q\x05('),
-    ...labels.map((label) => Buffer.of(0x4b, label)),
-    text('eU\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\x09(K\x01'),
-    Buffer.of(0x4b, labels.length),
-    text('M\x00\x0c\x86cnumpy\ndtype\nq\x0aU\x02u1K\x00K\x01\x87Rq\x0b(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T'),
-    length,
-    pixels,
-    text('tbU\tfilenamesq\x0c]q\x0d(U\x05a.pngq\x0eU\x05b.pngq\x0feu.'),
-  ]);
+function testWithPython(name: string, body: () => Promise<void>): void {
+  test.skipIf(!hasPython)(`${name}${hasPython ? '' : ' [needs Python 3.11 with venv]'}`, body, SET_UP_TIMEOUT);
 }
 
 describe("CIFAR's Python version", () => {
   const pixels = noise(3 * 3072, 1);
-  const batch = official([7, 0, 9], pixels);
+  const batch = cifarPickle([7, 0, 9], pixels);
   test('a folder, the folder above it, and a .tar.gz', async () => {
     const folder = await folderWith({ 'cifar-10-batches-py/test_batch': batch, 'cifar-10-batches-py/batches.meta': 'x' });
     await writeFile(join(folder, 'c.tar.gz'), gzipSync(await tar([['cifar-10-batches-py/test_batch', batch]])));
@@ -75,7 +52,7 @@ describe("CIFAR's Python version", () => {
   });
 
   test('training is five files', async () => {
-    const files = Object.fromEntries([1, 2, 3, 4, 5].map((i) => [`data_batch_${i}`, official([i], noise(3072, i))]));
+    const files = Object.fromEntries([1, 2, 3, 4, 5].map((i) => [`data_batch_${i}`, cifarPickle([i], noise(3072, i))]));
     const { images, labels } = await readAll(await openImageSet(await folderWith(files), { split: 'train' }), 2);
     expect(labels).toEqual([1, 2, 3, 4, 5]);
     expect(images.subarray(3 * 3072, 4 * 3072).equals(noise(3072, 4))).toBe(true);
@@ -84,8 +61,8 @@ describe("CIFAR's Python version", () => {
     );
   });
 
-  testWithPython(['numpy'], 'as NumPy pickles it, protocols 2 to 5, keys as text and as bytes', async (python) => {
-    const { folder, answer } = await written(python);
+  testWithPython('as NumPy pickles it, protocols 2 to 5, keys as text and as bytes', async () => {
+    const { folder, answer } = await written();
     for (const protocol of [2, 3, 4, 5]) {
       const { images, labels } = await readAll(await openImageSet(join(folder, `cifar-${protocol}`)));
       expect(labels).toEqual(answer.labels);
@@ -97,8 +74,8 @@ describe("CIFAR's Python version", () => {
   });
 
   test.each([
-    ['a label beyond the classes', official([10], noise(3072, 1)), /test_batch image 0: expected a label below 10, got 10/],
-    ['fewer pixels than labels', official([1, 2], noise(3072, 1)), /test_batch data: expected bytes of 2 x 3072/],
+    ['a label beyond the classes', cifarPickle([10], noise(3072, 1)), /test_batch image 0: expected a label below 10, got 10/],
+    ['fewer pixels than labels', cifarPickle([1, 2], noise(3072, 1)), /test_batch data: expected bytes of 2 x 3072/],
     ['another pickle', Buffer.from('\x80\x02}q\x01U\x01aK\x01s.', 'latin1'), /expected an array data and a list labels, got a/],
     ['code', Buffer.from("cos\nsystem\n(S'true'\ntR.", 'latin1'), /CIFAR-10 Python/],
     ['a class of some package', Buffer.from('\x80\x02cpandas\nFrame\n)R.', 'latin1'), /expected an array data and a list labels, got none/],
@@ -125,8 +102,8 @@ describe('caches of torchvision and Keras', () => {
     const folder = await folderWith({ 'cifar-10-batches-py/test_batch': '', 'MNIST/raw/t10k-images-idx3-ubyte': '' });
     await expect(openImageSet(folder)).rejects.toThrow(/got MNIST\/raw, cifar-10-batches-py\. Name one of these folders/);
   });
-  testWithPython(['numpy'], 'mnist.npz of Keras, stored and compressed, as a folder and as a file', async (python) => {
-    const { folder, answer } = await written(python);
+  testWithPython('mnist.npz of Keras, stored and compressed, as a folder and as a file', async () => {
+    const { folder, answer } = await written();
     for (const source of ['keras', 'keras/mnist.npz', 'keras-small']) {
       const { images, labels } = await readAll(await openImageSet(join(folder, source)), 2);
       expect(labels).toEqual([5, 0, 4, 1, 9]);
@@ -137,8 +114,8 @@ describe('caches of torchvision and Keras', () => {
 });
 
 describe('parquet of Hugging Face', () => {
-  testWithPython(['pyarrow', 'PIL', 'numpy'], 'images and labels, several files and groups of rows, each compression', async (python) => {
-    const { folder, answer } = await written(python);
+  testWithPython('images and labels, several files and groups of rows, each compression', async () => {
+    const { folder, answer } = await written();
     for (const compression of ['snappy', 'zstd', 'none', 'gzip']) {
       const set = await openImageSet(join(folder, `parquet-${compression}`));
       expect(set).toMatchObject({ classes: 10, length: 4, channels: 3, height: 32, width: 32 });
@@ -151,7 +128,6 @@ describe('parquet of Hugging Face', () => {
     expect(one.unsplit).toBe(true);
     expect((await readAll(one)).labels).toEqual([3]);
   });
-  const golden = Buffer.from(PARQUET, 'base64');
   test('a file of two grey images, without Python', async () => {
     const set = await openImageSet(await folderWith({ 'test-00000-of-00001.parquet': golden }));
     expect(set).toMatchObject({ classes: 10, length: 2, channels: 1, height: 2, width: 3 });
@@ -160,10 +136,10 @@ describe('parquet of Hugging Face', () => {
 });
 
 describe('damaged files: a typed error, or read to the end', () => {
-  const whole = official([7, 0, 9], noise(3 * 3072, 1));
+  const whole = cifarPickle([7, 0, 9], noise(3 * 3072, 1));
   const cases: readonly (readonly [string, Buffer, number])[] = [
     ['test_batch', whole, 97],
-    ['test-00000-of-00001.parquet', Buffer.from(PARQUET, 'base64'), 13],
+    ['test-00000-of-00001.parquet', golden, 13],
   ];
   async function attempt(path: string): Promise<unknown> {
     try {

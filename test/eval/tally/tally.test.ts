@@ -2,7 +2,6 @@
 import { expect, test } from 'vitest';
 import { Tally } from '../../../eval/tally/tally.ts';
 import { randomStream } from '../../../src/data/random.ts';
-import { jsonReader } from '../../../src/formats/json.ts';
 
 /** Three images of three classes: right, second best, wrong with another decision than the reference. */
 const shape = { channels: 1, height: 1, width: 2 };
@@ -123,27 +122,27 @@ test('JSON gives the tally back', () => {
   for (const nan of [[], [4], [6, 7, 8]]) {
     const logits = batch.logits.map((x, i) => (nan.includes(i) ? Number.NaN : x));
     const json = JSON.stringify(tallyOf({ ...batch, logits }, randomBatch(3, 40)));
-    expect(JSON.stringify(Tally.fromJSON(JSON.parse(json), 'tally', jsonReader('report')))).toBe(json);
+    expect(JSON.stringify(Tally.fromJSON(JSON.parse(json), 'report', (field) => `tally.${field}`))).toBe(json);
   }
 });
 
 test.each([
   { change: { top1: 4 }, message: 'report tally.top1: expected an integer from 0 to 3, got 4' },
   { change: { absDiff: [1e300] }, message: 'report tally.absDiff[0]: expected a number from -1e+100 to 1e+100, got 1e+300' },
-  { change: { confusion: [[0, 3, 1]] }, message: 'report tally.confusion[0]: expected an integer from 0 to 2, got 3' },
+  { change: { confusion: [[0, 3, 1]] }, message: 'report tally.confusion[0][1]: expected an integer from 0 to 2, got 3' },
   { change: { confusion: [[0, 1]] }, message: 'report tally.confusion[0]: expected a list of 3, got [0,1]' },
   { change: { flipped: [{ index: 1.5 }] }, message: 'report tally.flipped[0]' },
   { change: { classes: 1e9 }, message: 'report tally.classes: expected an integer from 0 to 1000000, got 1000000000' },
 ])('JSON with $change is refused', ({ change, message }) => {
   const json = { ...tallyOf(batch).toJSON(), ...change };
-  expect(() => Tally.fromJSON(json, 'tally', jsonReader('report'))).toThrow(message);
+  expect(() => Tally.fromJSON(json, 'report', (field) => `tally.${field}`)).toThrow(message);
 });
 
 test('pixels of another size than the image says are refused', () => {
   const { flipped, ...json } = tallyOf(batch).toJSON();
   for (const pixels of ['AAAA', '????', 'AA==', 7]) {
     const changed = { ...json, flipped: flipped.map((kept) => ({ ...kept, pixels })) };
-    expect(() => Tally.fromJSON(changed, 'tally', jsonReader('report'))).toThrow('report tally.flipped[0].pixels: expected ');
+    expect(() => Tally.fromJSON(changed, 'report', (field) => `tally.${field}`)).toThrow('report tally.flipped[0].pixels: expected ');
   }
 });
 

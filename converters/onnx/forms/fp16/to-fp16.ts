@@ -12,12 +12,13 @@ import type { InputLayout } from '../../../../src/network/file-metadata.ts';
 import type { Model } from '../../../../src/network/model.ts';
 import { IMAGES, layers, type NormLayer } from '../../../../src/network/topology.ts';
 import { Float, type FloatType, floats, Graph } from '../../graph.ts';
+import { type SignatureOptions, setSignature } from '../../signature.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
 import { int8Signs } from '../inline.ts';
 import { foldNorm } from '../int8/fold-norm.ts';
 import { toFloat } from '../unpack-signs.ts';
 
-export interface Fp16Options {
+export interface Fp16Options extends SignatureOptions {
   /** How the file takes images; `nchw-float` by default. */
   readonly input?: InputLayout | undefined;
   /** Also use float16 for images (unless they are uint8) and logits; by default they are float32, with casts inside. */
@@ -32,7 +33,7 @@ export function toFp16Onnx(model: Model, options: Fp16Options = {}): Uint8Array 
   return encodeModel(toFp16Proto(model, options));
 }
 
-export function toFp16Proto(model: Model, { input = 'nchw-float', float16Io }: Fp16Options = {}): ModelProto {
+export function toFp16Proto(model: Model, { input = 'nchw-float', float16Io, ...signature }: Fp16Options = {}): ModelProto {
   const io: FloatType = float16Io ? DataType.FLOAT16 : DataType.FLOAT;
   const graph = new Graph(DataType.FLOAT16);
   const lowering: Lowering = { graph, model, form: bitsToHalf, images: imagesNCHW(graph, input, io) };
@@ -40,7 +41,9 @@ export function toFp16Proto(model: Model, { input = 'nchw-float', float16Io }: F
     if (layer.op === 'norm') lowerNorm(layer, lowering);
     else lower(layer, lowering);
   }
-  return toProto(lowering, 'fp16', input, io);
+  const proto = toProto(lowering, 'fp16', input, io);
+  setSignature(proto, signature);
+  return proto;
 }
 
 const bitsToHalf: Lowering['form'] = {

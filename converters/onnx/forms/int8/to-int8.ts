@@ -10,6 +10,7 @@ import type { Model } from '../../../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../../../src/network/tensor.ts';
 import { layers } from '../../../../src/network/topology.ts';
 import { Graph } from '../../graph.ts';
+import { type SignatureOptions, setSignature } from '../../signature.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
 import { castless, inline, int8Signs, type StoredSigns } from '../inline.ts';
 import { foldNorm } from './fold-norm.ts';
@@ -19,7 +20,7 @@ import { type Quantization, quantizationOf, type Range } from './quantization.ts
 /** Range of every tensor that `planInt8` names. */
 export type Ranges = ReadonlyMap<string, Range>;
 
-export interface Int8ExportOptions extends StoredSigns {
+export interface Int8ExportOptions extends StoredSigns, SignatureOptions {
   /** The result of `calibrate`. */
   readonly ranges: Ranges;
   /** How the file takes images; `nchw-float` by default. */
@@ -36,7 +37,7 @@ export function toInt8Onnx(model: Model, options: Int8ExportOptions): Uint8Array
   return encodeModel(toInt8Proto(model, options));
 }
 
-export function toInt8Proto(model: Model, { ranges, input = 'nchw-float', ...signs }: Int8ExportOptions): ModelProto {
+export function toInt8Proto(model: Model, { ranges, input = 'nchw-float', batch, inputName, ...signs }: Int8ExportOptions): ModelProto {
   const plan = planInt8(model);
   const quantizations = quantizationsOf(plan, ranges);
   const graph = new Graph();
@@ -46,7 +47,9 @@ export function toInt8Proto(model: Model, { ranges, input = 'nchw-float', ...sig
     if (conv) lowerConv(conv, lowering, quantizations, plan.folded, signs);
     else if (!plan.folded.has(layer.name)) lower(layer, lowering);
   }
-  return toProto(lowering, signs.zeroPoint === 1 ? 'int8-amx' : 'int8', input);
+  const proto = toProto(lowering, signs.zeroPoint === 1 ? 'int8-amx' : 'int8', input);
+  setSignature(proto, { batch, inputName });
+  return proto;
 }
 
 /** By the name of the tensor, in order of execution. */

@@ -1,18 +1,15 @@
 /** The page of a report, on real images, as a browser shows it: on a phone, on a desk, in the dark and in print. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import sharp from 'sharp';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findBrowser } from '../../../eval/backends/browser/find.ts';
-import { reportPage } from '../../../eval/html/page.ts';
+import { reportPage } from '../../../eval/html/report-page.ts';
 import { type BackendRun, type Report, type Subject, toReport } from '../../../eval/report.ts';
 import { whole } from '../../../eval/shard.ts';
 import { Tally } from '../../../eval/tally/tally.ts';
 import { defaultThresholds } from '../../../eval/tally/thresholds.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
 import { openImageSet } from '../../../src/data/open.ts';
+import { beyond, decode, desk, executablePath, expectAccessible, faintChartTexts, launch, open, paper, phone } from './in-browser.ts';
 
 const IMAGES = 60;
 const SHAPE = { channels: 1, height: 28, width: 28 };
@@ -22,7 +19,6 @@ const LABELS = ['T-shirt', 'Trouser', 'Pullover', 'Dress', 'Coat', HOSTILE, 'Shi
 const FLIPS = [3, 17, 20, 41];
 const [SURE, UNSURE] = [0.625, 0.375];
 
-const executablePath = findBrowser();
 const inBrowser = executablePath ? describe : describe.skip;
 const record = { date: '2026-11-27T22:31:05.000Z', machine: 'two cores', command: 'wrn-onnx eval' };
 let pixels: Uint8Array;
@@ -38,7 +34,7 @@ beforeAll(async () => {
   report = toReport(subject({}), [run('cpu', decided, 400), run('wasm', decided, 100), run('browser-webgl', otherwise, 50)]);
   const small = toReport(subject({ model: 'int8.onnx', bytes: 100_000 }), [run('cpu', decided, 800)]);
   page = await reportPage(report, { ...record, command: `wrn-onnx eval '${HOSTILE}'`, others: [small], bisection });
-  if (executablePath) browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--no-first-run'] });
+  if (executablePath) browser = await launch();
 });
 afterAll(() => browser?.close());
 
@@ -112,35 +108,6 @@ test('a page claims no parity for what was not compared', async () => {
   expect(await reportPage(partial, record)).toContain('<p class="verdict">Not compared with cpu on all images: browser-webgl</p>');
 });
 
-/** Opens the page from its text alone; fails when it asks for anything or complains. */
-async function open(options: BrowserContextOptions, text = page): Promise<Page> {
-  const tab = await browser.newPage(options);
-  const heard: string[] = [];
-  tab.on('request', (request) => request.url().startsWith('data:') || heard.push(request.url()));
-  tab.on('console', (message) => heard.push(message.text()));
-  tab.on('pageerror', (error) => heard.push(error.message));
-  await tab.setContent(text, { waitUntil: 'load' });
-  expect(heard).toEqual([]);
-  return tab;
-}
-
-interface Picture {
-  readonly width: number;
-  readonly height: number;
-  at(x: number, y: number): [red: number, green: number, blue: number];
-}
-
-async function decode(png: Uint8Array): Promise<Picture> {
-  const { data, info } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  const at = (x: number, y: number) => [0, 1, 2].map((c) => data[(y * info.width + x) * 3 + c]) as [number, number, number];
-  return { width: info.width, height: info.height, at };
-}
-
-const phone = { viewport: { width: 360, height: 740 } };
-const desk = { viewport: { width: 1280, height: 800 } };
-/** A4 less margins of 15 mm, at 96 pixels an inch. */
-const paper = { viewport: { width: 680, height: 1000 } };
-
 inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
   test.each([
     { title: 'on a phone', options: phone, background: [255, 255, 255], rules: true },
@@ -148,19 +115,19 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     { title: 'on a phone in the dark', options: { ...phone, colorScheme: 'dark' as const }, background: [19, 22, 27], rules: false },
     { title: 'on a desk in the dark', options: { ...desk, colorScheme: 'dark' as const }, background: [19, 22, 27], rules: true },
   ])('$title: nothing sticks out, all can be read', async ({ options, background, rules }) => {
-    const tab = await open(options);
+    const tab = await open(browser, options, page);
     const picture = await decode(await tab.screenshot({ fullPage: true }));
     expect(picture.width).toBe(options.viewport.width); // a page that is too wide makes a wider picture
     expect(picture.at(2, 2)).toEqual(background);
     expect(picture.at(picture.width - 3, picture.height - 3)).toEqual(background);
     expect(await beyond(tab)).toEqual([]);
     expect(await faintChartTexts(tab)).toEqual([]);
-    if (rules) await expectAccessible(tab);
+    if (rules) await expectAccessible(tab, ['color-contrast', 'image-alt', 'role-img-alt', 'scrollable-region-focusable']);
     await tab.close();
   });
 
   test('in print: on white whatever the system likes, as wide as the paper, and lists that scroll are there in full', async () => {
-    const tab = await open({ ...paper, colorScheme: 'dark' });
+    const tab = await open(browser, { ...paper, colorScheme: 'dark' }, page);
     const list = tab.locator('.scroll');
     expect((await list.boundingBox())?.height).toBeLessThan(500);
     await tab.emulateMedia({ media: 'print', colorScheme: 'dark' });
@@ -178,7 +145,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
   });
 
   test('the numbers: verdict, parity table and confusion matrix', async () => {
-    const tab = await open(desk);
+    const tab = await open(browser, desk, page);
     expect(await tab.title()).toBe(`${HOSTILE}.onnx on fashion-mnist test`);
     expect(await tab.locator('h1').textContent()).toBe(`${HOSTILE}.onnx`);
     expect(await tab.locator('.verdict').textContent()).toBe('✗ Parity with cpu fails: browser-webgl');
@@ -205,7 +172,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
   });
 
   test('images decided differently are drawn with their very pixels, and with what each backend decides', async () => {
-    const tab = await open(desk);
+    const tab = await open(browser, desk, page);
     const cards = tab.locator('.images li');
     const screen = await decode(await tab.screenshot({ fullPage: true }));
     expect(await cards.count()).toBe(FLIPS.length);
@@ -239,7 +206,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const tally = new Tally(10);
     tally.add({ ...answers, logits: Float32Array.of(1, ...Array(9).fill(0)), reference: Float32Array.of(0, 1, ...Array(8).fill(0)) });
     const colour = toReport(subject({}), [run('cpu', decided, 1), { ...run('wasm', decided, 1), tally }]);
-    const tab = await open(desk, await reportPage(colour, record));
+    const tab = await open(browser, desk, await reportPage(colour, record));
     const box = await tab.locator('.images img').boundingBox();
     expect(box).toMatchObject({ width: 128, height: 128 });
     const screen = await decode(await tab.screenshot({ fullPage: true }));
@@ -254,7 +221,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
   });
 
   test('the charts: a bar is as long as its number is large, a layer stands where its error is', async () => {
-    const tab = await open(desk);
+    const tab = await open(browser, desk, page);
     const chart = tab.locator('section:has(h2:text("Accuracy and speed")) .on-desk svg');
     const widths = await chart.locator('rect[fill^="var(--file"]').evaluateAll((all) =>
       all
@@ -290,7 +257,7 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
     const values = Float32Array.from({ length: classes ** 2 }, (_, i) => (i % classes === decisions[Math.floor(i / classes)] ? 1 : 0));
     tally.add({ offset: 0, shape: SHAPE, imagesNCHW: new Uint8Array(0), labels: truth, logits: values, reference: undefined });
     const one = toReport(subject({ backends: ['cpu'], classLabels: null }), [{ ...run('cpu', decided, 1), tally }]);
-    const tab = await open(desk, await reportPage(one, record));
+    const tab = await open(browser, desk, await reportPage(one, record));
     const picture = await decode(await tab.locator('svg.picture').screenshot());
     const at = (label: number, decision: number) =>
       picture.at(Math.round(((decision + 0.5) * picture.width) / classes), Math.round(((label + 0.5) * picture.height) / classes));
@@ -305,49 +272,3 @@ inBrowser(`in a browser${executablePath ? '' : ' [needs a browser]'}`, () => {
 
 /** A label as the page shows it. */
 const short = (label: number) => (LABELS[label] as string).slice(0, 59) + ((LABELS[label] as string).length > 60 ? '…' : '');
-
-/** Elements that end to the right of the window, but for those in a region that scrolls. */
-function beyond(tab: Page): Promise<string[]> {
-  return tab.evaluate(() =>
-    [...document.querySelectorAll('body *')]
-      .filter((e) => !e.closest('.scroll table') && e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
-      .map((e) => e.outerHTML.slice(0, 100)),
-  );
-}
-
-/** Texts of charts whose contrast with the page is below 4.5 to 1 (WCAG 2, 1.4.3), which axe does not look at. */
-function faintChartTexts(tab: Page): Promise<string[]> {
-  return tab.evaluate(() => {
-    const luminance = (colour: string) => {
-      const [r = 0, g = 0, b = 0] = (colour.match(/[\d.]+/g) ?? []).map((n) => {
-        const c = Number(n) / 255;
-        return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-      });
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const paper = luminance(getComputedStyle(document.body).backgroundColor);
-    return [...document.querySelectorAll('svg text')]
-      .filter((e) => e.checkVisibility())
-      .filter((e) => {
-        const own = luminance(getComputedStyle(e).fill);
-        return (Math.max(own, paper) + 0.05) / (Math.min(own, paper) + 0.05) < 4.5;
-      })
-      .map((e) => e.textContent ?? '');
-  });
-}
-
-/** The part of axe-core that is used here. */
-interface Axe {
-  run(): Promise<Record<'violations' | 'passes', { id: string; nodes: { html: string }[] }[]>>;
-}
-
-/** The rules of axe-core hold: contrast, headings of tables, alternatives of images and many more. */
-async function expectAccessible(tab: Page): Promise<void> {
-  await tab.evaluate(axe);
-  const { violations, passes } = await tab.evaluate(() => (globalThis as unknown as { axe: Axe }).axe.run());
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
-  const examined = passes.map(({ id }) => id);
-  expect(examined).toEqual(expect.arrayContaining(['color-contrast', 'image-alt', 'role-img-alt', 'scrollable-region-focusable']));
-}
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

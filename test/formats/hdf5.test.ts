@@ -1,0 +1,92 @@
+/** HDF5 and MATLAB 7.3: values that h5py and MATLAB store, and what a lying file may cost. */
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { InputError } from '../../src/errors.ts';
+import { type HdfArray, loadHdf5, readHdf5 } from '../../src/formats/hdf5.ts';
+import { readMat73 } from '../../src/formats/mat73.ts';
+import { mat73Members } from '../converters/foreign-files.ts';
+import { hdf5File, mat73File } from './hdf5-file.ts';
+import { numeric } from './mat5-file.ts';
+
+const fixture = (name: string) => new Uint8Array(readFileSync(new URL(`fixtures/${name}`, import.meta.url)));
+
+beforeAll(loadHdf5);
+
+test('float16, with its largest, its smallest and a negative zero', () => {
+  const { shape, value } = readHdf5(fixture('half.h5')).members.get('half') as HdfArray;
+  expect(shape).toEqual([2, 3]);
+  expect(value).toEqual(Float32Array.of(0.5, -2, 65504, 2 ** -24, -0, 0.333251953125));
+});
+
+test('bfloat16, which has as many bits, is not taken for it', () => {
+  expect(() => readHdf5(fixture('bfloat16.h5'))).toThrow(
+    'hdf5 /brain: expected float16, float32 or float64, got bfloat16. Save it as float32',
+  );
+});
+
+describe('MATLAB 7.3', () => {
+  const data = Float64Array.of(1, 2, 3, 4, 5, 6);
+  test('numbers keep their order, cells may hold cells, text and nothing', async () => {
+    const inner = { kind: 'cell', dims: [1, 2], cells: [numeric([2, 1], Float32Array.of(7, 8)), { kind: 'char', text: 'ab' }] } as const;
+    const cells = {
+      kind: 'cell',
+      dims: [3, 1],
+      cells: [numeric([2, 3], data), inner, { kind: 'cell', dims: [1, 1], cells: [inner] }],
+    } as const;
+    const file = readMat73(
+      await mat73File(mat73Members({ cells, flags: { kind: 'numeric', dims: [1, 2], data: Uint8Array.of(1, 0), logical: true } })),
+    );
+    const read = {
+      kind: 'cell',
+      dims: [1, 2],
+      cells: [numeric([2, 1], Float32Array.of(7, 8)), { kind: 'char', dims: [1, 2], text: 'ab' }],
+    };
+    expect([...file.keys()].sort()).toEqual(['cells', 'flags']);
+    expect(file.get('cells')).toEqual({
+      kind: 'cell',
+      dims: [3, 1],
+      cells: [numeric([2, 3], data), read, { kind: 'cell', dims: [1, 1], cells: [read] }],
+    });
+    expect(file.get('flags')).toEqual(numeric([1, 2], Uint8Array.of(1, 0)));
+  });
+
+  test('an empty array stores its dimensions instead of numbers', async () => {
+    const empty = { MATLAB_class: 'double', MATLAB_empty: Uint8Array.of(1) };
+    const file = readMat73(await mat73File({ none: { data: BigUint64Array.of(0n, 3n), shape: [2], attributes: empty } }));
+    expect(file.get('none')).toEqual({ kind: 'numeric', dims: [0, 3], data: new Float64Array(0) });
+  });
+
+  test('a cell that names a variable instead of a content is refused', async () => {
+    const bytes = await mat73File({
+      a: { data, shape: [6], attributes: { MATLAB_class: 'double' } },
+      c: { data: ['/a'], references: true, shape: [1, 1], attributes: { MATLAB_class: 'cell' } },
+    });
+    expect(() => readMat73(bytes)).toThrow('mat 7.3 c{1}: expected an array, got another variable');
+  });
+});
+
+test('lengths that lie cost no memory and print nothing', async () => {
+  const bytes = await hdf5File({
+    attributes: { names: ['a', 'b'] },
+    members: { group: { members: { a: { data: new Float32Array(500), shape: [20, 25] } } } },
+  });
+  const printed = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const before = process.memoryUsage().rss;
+  try {
+    for (const lie of [0x7fffffffn, 0x40000000n, 0xffffffffn, 2n ** 40n])
+      for (let at = 0; at < bytes.length - 8; at += 8) {
+        const damaged = bytes.slice();
+        new DataView(damaged.buffer).setBigUint64(at, lie, true);
+        await loadHdf5();
+        try {
+          readHdf5(damaged);
+        } catch (error) {
+          expect(error).toBeInstanceOf(InputError);
+        }
+      }
+    expect(printed).not.toHaveBeenCalled();
+  } finally {
+    printed.mockRestore();
+  }
+  expect(process.memoryUsage().rss - before).toBeLessThan(400 * 2 ** 20);
+});
