@@ -92,8 +92,9 @@ PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
     env: { PATH, SLURM_CONF: conf },
     command,
     hurry() {
-      const jobs = command('squeue', '--noheader', '--array', '--states=PENDING', '--format=%i|%r').split('\n');
-      for (const [job, reason] of jobs.map((line) => line.split('|')))
+      const args = ['--noheader', '--array', '--states=PENDING', '--format=%i|%r'];
+      const { stdout } = spawnSync('squeue', args, { env, encoding: 'utf8' });
+      for (const [job, reason] of (stdout ?? '').split('\n').map((line) => line.split('|')))
         if (reason === 'BeginTime') spawnSync('scontrol', ['update', `JobId=${job}`, 'StartTime=now'], { env });
     },
     processesOf: (node) => jobProcesses(conf, node),

@@ -13,6 +13,9 @@ import { smallData, smallNetwork } from '../train/run.ts';
 import { hasTensorFlow } from '../train/tensorflow.ts';
 import { canHide, missing, type Slurm, startSlurm } from './slurm.mjs';
 
+/** Of a test that waits for jobs on a machine that computes other things, too. */
+const TIMEOUT = 400_000;
+
 const images = fileURLToPath(new URL('../../examples/fashion-mnist', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'wrn-cluster-'));
 const at = (name: string) => join(root, name);
@@ -26,7 +29,7 @@ const evaluation = (folder: string, ...more: string[]) => ['eval', ...network, '
 
 const withSlurm = (name: string, body: () => Promise<void>, needs?: string) => {
   const lacking = missing ?? needs;
-  if (lacking === undefined) test(name, body);
+  if (lacking === undefined) test(name, body, TIMEOUT);
   else test.skip(`${name} [needs ${lacking}]`, () => {});
 };
 

@@ -125,4 +125,4 @@ else
     const other = await run(args);
     expect(other.status).toBe(2);
     expect(other.stderr).toMatch(/holds another sweep: its run 1 is .*--epochs 1.* instead of .*--epochs 2.*\. Choose another folder\n$/);
-  });
+  }, 400_000);
