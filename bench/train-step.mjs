@@ -1,4 +1,5 @@
-// A training step of ours and of PyTorch, in turns on the same cores: node bench/train-step.mjs WIDTH SECONDS [PYTHON...]
+// A training step of ours and of PyTorch, in turns on the same cores: node bench/train-step.mjs WIDTH SECONDS [PYTHON[:MODE]...]
+// MODE is compile (torch.compile), bf16 (autocast), or compile+bf16.
 // Every contestant is a process of its own, with the same initial weights and the same batch of 125 images of 32x32. It
 // makes one step a turn, and steps of the same turn are compared; turns in which other processes computed are left out.
 // Needs the build and tfjs-node (npm run build, npm run setup:tfjs), and PyTorch in each PYTHON.
@@ -13,6 +14,7 @@ import { quartiles } from '../dist/eval/bench/quartiles.js';
 import { randomStream } from '../dist/src/data/random.js';
 import { defaultConfig } from '../dist/src/network/config.js';
 import { trainingBatches } from '../dist/src/train/batches.js';
+import { bf16Instructions } from '../dist/src/train/cpu-flags.js';
 import { shapeInFile, toOIHW } from '../dist/src/train/kernel-layout.js';
 import { presets } from '../dist/src/train/recipe.js';
 import { Learner, trainingStep } from '../dist/src/train/step.js';
@@ -30,27 +32,27 @@ const PROFILED_STEPS = 3;
 const SHAPE = [BATCH, 32, 32, 3];
 
 const [mode, ...rest] = process.argv.slice(2);
-if (mode === 'step' || mode === 'fed-step') await serve(mode === 'fed-step', rest[0]);
-else if (mode === 'profile') await profile(rest[0]);
+if (mode === 'step' || mode === 'fed-step') await serve(mode === 'fed-step', ...rest);
+else if (mode === 'profile') await profile(...rest);
 else await compare(Number(mode), Number(rest[0]), rest.slice(1));
 
 // ---- the contestants
 
 /** What the job describes, in tfjs-node. */
-function prepare(file) {
+function prepare(file, math) {
   const job = JSON.parse(readFileSync(file, 'utf8'));
   const config = { ...defaultConfig, width: job.width, classes: CLASSES, input: { channels: 3, height: 32, width: 32 } };
   const weights = initialWeights(learned(config), randomStream(1));
-  return { tf: loadTensorFlow(), config, weights, images: floats(job.images), labels: new Int32Array(floats(job.labels).buffer) };
+  return { tf: loadTensorFlow(math), config, weights, images: floats(job.images), labels: new Int32Array(floats(job.labels).buffer) };
 }
 
 /** One step for each line on stdin; `fed`: with batches that a worker draws beside it, as in training. */
-async function serve(fed, file) {
-  const { tf, config, weights, images, labels } = prepare(file);
+async function serve(fed, file, math) {
+  const { tf, config, weights, images, labels } = prepare(file, math);
   const momenta = weights.map(({ length }) => new Float32Array(length));
   const learner = new Learner(tf, config, DESCENT, weights, momenta);
   const batches = fed ? drawn() : held({ imagesNHWC: images, labels });
-  console.log(JSON.stringify({ runtime: `TensorFlow ${tf.backend().binding.TF_Version}, Node ${process.versions.node}` }));
+  console.log(JSON.stringify({ runtime: `TensorFlow ${tf.backend().binding.TF_Version} ${math}, Node ${process.versions.node}` }));
   for await (const _ of createInterface({ input: process.stdin })) {
     const [start, used] = [performance.now(), process.cpuUsage()];
     const { imagesNHWC, labels } = (await batches.next()).value;
@@ -76,8 +78,8 @@ function drawn() {
 }
 
 /** Time by op, in the eager path: the same kernels one after another, without what TensorFlow fuses in the graph. */
-async function profile(file) {
-  const { tf, config, weights, images, labels } = prepare(file);
+async function profile(file, math) {
+  const { tf, config, weights, images, labels } = prepare(file, math);
   const backend = tf.backend();
   const ops = {};
   for (const execute of ['executeSingleOutput', 'executeMultipleOutputs']) {
@@ -108,10 +110,15 @@ async function compare(width, seconds, interpreters) {
   const job = writeJob(folder, width);
   const self = fileURLToPath(import.meta.url);
   const twin = fileURLToPath(new URL('train_step.py', import.meta.url));
+  const maths = ['float32', ...(bf16Instructions() ? ['bf16'] : [])];
+  const ours = (kind, math) => [process.execPath, self, kind, job, math];
   const commands = [
-    [process.execPath, self, 'step', job],
-    [process.execPath, self, 'fed-step', job],
-    ...interpreters.map((python) => [python, twin, job]),
+    ...maths.map((math) => ours('step', math)),
+    ours('fed-step', 'float32'),
+    ...interpreters.map((named) => {
+      const [, python, modes] = /^(.*?)(?::([a-z0-9+]+))?$/.exec(named);
+      return [python, twin, job, ...(modes ? [modes] : [])];
+    }),
   ];
   const contestants = commands.map(start);
   try {
@@ -138,10 +145,9 @@ async function compare(width, seconds, interpreters) {
     for (const { process } of contestants) process.stdin.end();
     if (contestants[0].steps.length === 0) throw new Error(`other processes ran in all of ${turns} turns: measure when they have ended`);
     report(width, contestants, turns);
-    const [ours] = commands;
     const byOp = [
-      ['ours, eager', [ours[0], self, 'profile', job]],
-      ...interpreters.map((python, i) => [contestants[i + 2].runtime, [python, twin, job, 'profile']]),
+      ...maths.map((math) => [`ours, ${math}, eager`, ours('profile', math)]),
+      ...interpreters.filter((named) => !named.includes(':')).map((python) => [python, [python, twin, job, 'profile']]),
     ];
     for (const [name, [file, ...args]] of byOp) {
       const output = execFileSync(file, args, { stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' });
@@ -199,22 +205,36 @@ function start([file, ...args]) {
 }
 
 function report(width, contestants, turns) {
-  const [ours, fed, ...others] = contestants;
-  const named = [['ours', ours], ['ours, augmenting beside', fed], ...others.map((other) => ['PyTorch, channels_last', other])];
+  const own = contestants.filter(({ runtime }) => runtime.startsWith('TensorFlow'));
+  const [ours] = own;
+  const best = own.at(-2); // in bfloat16 where the processor has it
   const table = new Table({
-    head: ['', 'runtime', 'ms a step: quartiles', 'CPU ms', 'images/s', 'ours / it: quartiles', 'peak MB', 'first losses'],
+    head: [
+      '',
+      'runtime',
+      'ms a step: quartiles',
+      'CPU ms',
+      'images/s',
+      'ours / it: quartiles',
+      'ours, best / it',
+      'peak MB',
+      'first losses',
+    ],
     style: { head: [], border: [] },
   });
-  for (const [name, { runtime, steps, losses }] of named) {
+  for (const contestant of contestants) {
+    const { runtime, steps, losses } = contestant;
+    const name = contestant === own.at(-1) ? 'ours, augmenting beside' : own.includes(contestant) ? 'ours' : 'PyTorch, channels_last';
     const ms = quartiles(steps.map(({ ms }) => ms));
-    const ratios = steps.map(({ ms }, turn) => ours.steps[turn].ms / ms);
+    const ratios = (to) => quartiles(steps.map(({ ms }, turn) => to.steps[turn].ms / ms));
     table.push([
       name,
       runtime,
       inWords(ms, 0),
       quartiles(steps.map(({ cpu }) => cpu)).median.toFixed(0),
       ((1000 * BATCH) / ms.median).toFixed(0),
-      inWords(quartiles(ratios), 2),
+      inWords(ratios(ours), 2),
+      inWords(ratios(best), 2),
       steps.at(-1).memory.toFixed(0),
       losses.map((loss) => loss.toFixed(4)).join(' '),
     ]);

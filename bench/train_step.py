@@ -1,6 +1,6 @@
 """The PyTorch side of bench/train-step.mjs: the network and recipe of the test's reference, channels_last, two threads.
 
-usage: train_step.py JOB.json           one step for each line on stdin, one line of JSON each
+usage: train_step.py JOB.json [MODE]    one step for each line on stdin, one line of JSON each; MODE: compile, bf16, compile+bf16
        train_step.py JOB.json profile   time by op over a few steps
 """
 
@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from reference import network, read_weights, sgd  # noqa: E402
 
 PROFILED_STEPS = 3
+modes = [mode for mode in "".join(sys.argv[2:]).split("+") if mode]
 
 torch.set_num_threads(2)
 job = json.load(open(sys.argv[1]))
@@ -31,15 +32,25 @@ images = torch.from_numpy(np.fromfile(job["images"], "<f4").reshape(job["images_
 labels = torch.from_numpy(np.fromfile(job["labels"], "<i4")).long()
 
 
+def loss_of():
+    with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in modes):
+        logits = network(job, images, weights)
+    return F.cross_entropy(logits.float(), labels)
+
+
+if "compile" in modes:
+    loss_of = torch.compile(loss_of)
+
+
 def step():
-    loss = F.cross_entropy(network(job, images, weights), labels)
+    loss = loss_of()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.item()
 
 
-if sys.argv[2:] == ["profile"]:
+if modes == ["profile"]:
     step()
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         for _ in range(PROFILED_STEPS):
@@ -47,7 +58,7 @@ if sys.argv[2:] == ["profile"]:
     ops = {event.key: event.self_cpu_time_total / 1000 / PROFILED_STEPS for event in profiler.key_averages()}
     print(json.dumps(ops))
 else:
-    print(json.dumps({"runtime": f"PyTorch {torch.__version__}, Python {platform.python_version()}"}), flush=True)
+    print(json.dumps({"runtime": f"PyTorch {torch.__version__} {' '.join(modes)}, Python {platform.python_version()}"}), flush=True)
     for _ in sys.stdin:
         start, used = time.perf_counter(), time.process_time()
         loss = step()

@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import { catalog } from '../src/data/catalog.ts';
 import { dataSetPath, isPresent } from '../src/data/store/stored.ts';
 import { DeviceError } from '../src/errors.ts';
+import { bf16Instructions } from '../src/train/cpu-flags.ts';
 import { hasAmx } from './advice.ts';
 import type { BackendOptions } from './backends/backend.ts';
 import { requireBrowser } from './backends/browser/find.ts';
@@ -25,7 +26,7 @@ export interface DoctorOptions extends Pick<BackendOptions, 'browser' | 'softwar
 /** Examines the machine, one finding after the other. Every backend is run: one reported as working has worked. */
 export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, void, undefined> {
   yield node();
-  yield { area: 'machine', name: 'cpu', ok: true, detail: `${processor()}${hasAmx() ? ': export 8-bit files --for cpu-amx here' : ''}` };
+  yield { area: 'machine', name: 'cpu', ok: true, detail: [processor(), ...cpuAdvice()].join('; ') };
   yield { area: 'machine', name: 'memory', ok: true, detail: `${(totalmem() / 2 ** 30).toFixed(1)} GiB` };
   yield browser(options.browser);
   for (const name of backendNames.filter((name) => name !== 'tfjs')) yield await backend(name, options);
@@ -49,6 +50,15 @@ function node(): Finding {
   const ok = major >= NODE.oldest && major <= NODE.newest;
   const detail = ok ? process.version : `${process.version}: expected Node ${NODE.oldest} to ${NODE.newest}. Install one of these`;
   return { area: 'machine', name: 'node', ok, detail };
+}
+
+/** What to choose on this processor. */
+function cpuAdvice(): string[] {
+  const bf16 = bf16Instructions();
+  return [
+    ...(hasAmx() ? ['export 8-bit files --for cpu-amx'] : []),
+    ...(bf16 === undefined ? [] : [`train --math bf16 is faster (${bf16})`]),
+  ];
 }
 
 function browser(chosen: string | undefined): Finding {

@@ -7,21 +7,26 @@ import asc from 'assemblyscript/asc';
 const kernels = fileURLToPath(new URL('../src/onebit/kernels', import.meta.url));
 const generated = fileURLToPath(new URL('../src/onebit/generated', import.meta.url));
 
-async function compile(...options) {
+async function compile(file, ...options) {
   const files = new Map();
   const { error, stderr } = await asc.main(
-    ['index.ts', '--baseDir', kernels, '--outFile', 'kernels.wasm', '-O3', '--noAssert', '--runtime', 'stub', '--importMemory', ...options],
+    [file, '--baseDir', kernels, '--outFile', 'kernels.wasm', '-O3', '--noAssert', '--runtime', 'stub', '--importMemory', ...options],
     { writeFile: (name, contents) => files.set(name, contents) },
   );
   if (error) throw new Error(`AssemblyScript: ${stderr}`, { cause: error });
   return Buffer.from(files.get('kernels.wasm')).toString('base64');
 }
 
-const plain = await compile('--enable', 'simd');
+const alone = ['--enable', 'simd'];
 // Memory of any size that the network asks for can be imported.
-const shared = await compile('--enable', 'simd', '--enable', 'threads', '--sharedMemory', '--maximumMemory', '65535');
+const shared = ['--enable', 'simd', '--enable', 'threads', '--sharedMemory', '--maximumMemory', '65535'];
+const relaxed = ['--enable', 'relaxed-simd'];
+const modules = {
+  plain: await compile('index.ts', ...alone),
+  shared: await compile('index.ts', ...shared),
+  relaxedPlain: await compile('relaxed.ts', ...alone, ...relaxed),
+  relaxedShared: await compile('relaxed.ts', ...shared, ...relaxed),
+};
 mkdirSync(generated, { recursive: true });
-writeFileSync(
-  `${generated}/kernels.ts`,
-  `// Made by scripts/build-kernels.mjs\nexport const kernels = {\n  plain: '${plain}',\n  shared: '${shared}',\n};\n`,
-);
+const fields = Object.entries(modules).map(([name, base64]) => `  ${name}: '${base64}',\n`);
+writeFileSync(`${generated}/kernels.ts`, `// Made by scripts/build-kernels.mjs\nexport const kernels = {\n${fields.join('')}};\n`);

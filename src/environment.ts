@@ -6,6 +6,11 @@ export function processEnvironment(): Environment {
   return process.env;
 }
 
+/** Sets variables that a native library reads while it loads, whatever the user has set. */
+export function setVariables(variables: Readonly<Record<string, string>>): void {
+  Object.assign(process.env, variables);
+}
+
 /** Sets variables that a native library reads while it loads, where the user has not set them. */
 export function setDefaults(variables: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(variables)) process.env[name] ??= value;

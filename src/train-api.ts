@@ -5,6 +5,7 @@
  *     const images = await openSplits('fashion-mnist'); // after wrn-onnx data get fashion-mnist
  *     const model = await trainNetwork(images, { folder: 'run', network: { width: 1 }, epochs: 2 });
  */
+export { openTeacher, type TeacherOptions } from '../eval/teacher.ts';
 export type { ImageBatch, ImageSet, ImageShape, Split } from './data/dataset.ts';
 export { type OpenImageSetOptions, openImageSet, openSplits } from './data/open.ts';
 export * from './errors.ts';
@@ -14,5 +15,6 @@ export type { Augmentation } from './train/augment.ts';
 export type { EpochEntry, LogEntry, TestEntry } from './train/log.ts';
 export { type Preset, paperRecipe, presets, type Recipe } from './train/recipe.ts';
 export type { Schedule } from './train/schedule.ts';
+export { defaultTeaching, type Teacher, type Teaching } from './train/teacher.ts';
 export type { StepReport } from './train/train.ts';
 export { type TrainingImages, type TrainNetworkOptions, trainNetwork } from './train/train-network.ts';

@@ -42,8 +42,9 @@ const storedTypes = new Map<number, StoredType>([
 /** Number of values in an array of a type. */
 export function arrayOf(type: number, length: number): Float32Array | Float64Array | Int8Array | Uint8Array {
   if (type === DataType.FLOAT || type === DataType.FLOAT16 || type === DataType.BFLOAT16) return new Float32Array(length);
-  if (type === DataType.INT8) return new Int8Array(length);
-  return type === DataType.UINT8 || type === DataType.BOOL ? new Uint8Array(length) : new Float64Array(length);
+  if (type === DataType.INT8 || type === DataType.INT4) return new Int8Array(length);
+  const isByte = type === DataType.UINT8 || type === DataType.UINT4 || type === DataType.BOOL;
+  return isByte ? new Uint8Array(length) : new Float64Array(length);
 }
 
 /**
@@ -52,6 +53,7 @@ export function arrayOf(type: number, length: number): Float32Array | Float64Arr
  */
 export function storedValues(tensor: TensorProto): TypedValues | undefined {
   const type = tensor.data_type ?? DataType.UNDEFINED;
+  if (type === DataType.INT4 || type === DataType.UINT4) return halfBytes(tensor, type);
   const stored = storedTypes.get(type);
   if (!stored) return undefined;
   const dims = dimsOf(tensor);
@@ -74,12 +76,32 @@ export function storedValues(tensor: TensorProto): TypedValues | undefined {
   return { type, dims, data };
 }
 
+/** Two values a byte, the first in the lower half; the last byte may be half full. */
+function halfBytes(tensor: TensorProto, type: number): TypedValues {
+  const dims = dimsOf(tensor);
+  const bytes = tensor.raw_data?.length ? tensor.raw_data : Uint8Array.from(tensor.int32_data ?? []);
+  const length = elements(dims);
+  if (bytes.length !== Math.ceil(length / 2))
+    throw new InputError(
+      'onnx',
+      `tensor ${tensor.name}`,
+      `expected ${length} values in ${Math.ceil(length / 2)} bytes, got ${bytes.length}`,
+    );
+  const data = arrayOf(type, length);
+  for (let i = 0; i < length; i++) {
+    const half = ((bytes[i >> 1] as number) >> (i % 2 === 0 ? 0 : 4)) & 15;
+    data[i] = type === DataType.INT4 && half > 7 ? half - 16 : half;
+  }
+  return { type, dims, data };
+}
+
 /** A tensor of these values: the inverse, for the types of weights. */
 export function encodeValues({ type, dims, data }: TypedValues): TensorProto {
   if (type === DataType.FLOAT) return floats(dims, Float32Array.from(data));
   if (type === DataType.DOUBLE) return doubles(dims, Float64Array.from(data));
-  const bytes = (raw: Int8Array | Uint16Array) => ({ dims: [...dims], data_type: type, raw_data: new Uint8Array(raw.buffer) });
+  const bytes = (raw: Int8Array | Uint8Array | Uint16Array) => ({ dims: [...dims], data_type: type, raw_data: new Uint8Array(raw.buffer) });
   if (type === DataType.INT8) return bytes(Int8Array.from(data));
+  if (type === DataType.UINT8) return bytes(Uint8Array.from(data));
   if (type === DataType.FLOAT16) return bytes(new Uint16Array(Float16Array.from(data).buffer));
   return bytes(Uint16Array.from(new Uint32Array(Float32Array.from(data).buffer), (word) => word >>> 16)); // bfloat16
 }

@@ -43,8 +43,10 @@ export function dictionariesOfCheckpoint(checkpoint: PickleValue): StateDicts {
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     const inner: typeof level = [];
     for (const [path, map] of level) {
-      if (!(map instanceof Map) || seen.has(map)) continue;
+      if (seen.has(map)) continue;
       seen.add(map);
+      if (Array.isArray(map)) inner.push(...dictionariesIn(path, map));
+      if (!(map instanceof Map)) continue;
       const tensors = new Map<string, StateTensor>();
       const others = new Map<string, string>();
       for (const [key, value] of map as Map<PickleValue, PickleValue>) {
@@ -60,6 +62,11 @@ export function dictionariesOfCheckpoint(checkpoint: PickleValue): StateDicts {
     level = inner;
   }
   return found;
+}
+
+/** Dictionaries of a list or tuple, such as (epoch, state_dict). */
+function dictionariesIn(path: string, list: readonly PickleValue[]): [path: string, value: PickleValue][] {
+  return list.flatMap((value, i) => (value instanceof Map || Array.isArray(value) ? [[`${path}[${i}]`, value]] : []));
 }
 
 export function dictionaryOfSafetensors(file: SafetensorsFile): StateDicts {

@@ -17,7 +17,7 @@ export interface BenchFile {
 export interface BenchOptions {
   /** `cpu` alone by default. */
   readonly backends?: readonly BackendName[] | undefined;
-  /** Batch sizes, or first size of other inputs; 8 by default. */
+  /** Batch sizes, or first size of other inputs; by default the one that the first file fixes, or 8. */
   readonly batches?: readonly number[] | undefined;
   /** Sizes that the files leave to the caller; with these, models that take images get random values, too. */
   readonly sizes?: Sizes | undefined;
@@ -71,7 +71,7 @@ const WARM_UP = 1;
  */
 export async function* bench(files: readonly BenchFile[], options: BenchOptions = {}): AsyncGenerator<Measurement, void, undefined> {
   const { backends = ['cpu'], threads = [undefined], sizes = {} } = options;
-  let { batches = [BATCH] } = options;
+  let { batches = files.slice(0, 1).map(({ model }) => usualBatch(model)) } = options;
   for (const { name, model } of files) {
     const inputs = readInputs(model);
     requireFeedable(inputs.values);
@@ -85,6 +85,11 @@ export async function* bench(files: readonly BenchFile[], options: BenchOptions 
   }
   for (const backend of backends)
     for (const count of threads) for (const batch of batches) yield* benchSetting(files, options, backend, count, batch);
+}
+
+/** Batch size where none is asked for: that which the file fixes, or 8. */
+export function usualBatch(model: Uint8Array): number {
+  return readInputs(model).fixedBatch ?? BATCH;
 }
 
 export function countOfThreads(threads: number): string {

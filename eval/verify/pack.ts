@@ -3,13 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { Float16Array } from '@petamoriken/float16';
 import type { Value } from '../../converters/inspect/onnx-summary.ts';
 import type { ReadExternal } from '../../converters/onnx/external-data.ts';
-import { QUANTIZER_DOMAINS, qonnx } from '../../converters/onnx/forms/qonnx.ts';
-import { floats, node } from '../../converters/onnx/graph.ts';
-import { allGraphs } from '../../converters/onnx/nodes.ts';
-import { liftOpset } from '../../converters/onnx/pack/lift-opset.ts';
-import { MIN_OPSET, type Packed } from '../../converters/onnx/pack/pack.ts';
+import type { Packed } from '../../converters/onnx/pack/pack.ts';
 import { WEIGHTS, weightModels } from '../../converters/onnx/pack/weight-models.ts';
-import { DataType, decodeModel, encodeModel, type FunctionProto, type ModelProto } from '../../proto/onnx.ts';
+import { DataType, decodeModel, encodeModel, type ModelProto } from '../../proto/onnx.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, ParityError } from '../../src/errors.ts';
 import { loadPackage } from '../../src/packages.ts';
@@ -19,6 +15,7 @@ import { type RandomRun, randomRun, type Shapes, type Sizes } from '../runtime/r
 import { type RuntimeSession, type RuntimeTensor, runBatch } from '../runtime/runtime.ts';
 import { addDifference, type Difference, noDifference, relativeError, top1 } from '../tally/metrics.ts';
 import { defaultThresholds } from '../tally/thresholds.ts';
+import { withQuantizers } from './quantizers.ts';
 
 type Outputs = Readonly<Record<string, RuntimeTensor>>;
 
@@ -129,7 +126,11 @@ async function compareWeights(
     const row = about.get(one.tensor);
     const other = news.next().value;
     if (!row || other?.tensor !== one.tensor) throw new ParityError(`${one.tensor}: expected these weights in the new file, got none`);
-    const [expected, got] = [await weightsOf(one.model), await weightsOf(other.model)];
+    const expected = await weightsOf(
+      one.model,
+      (reason) => new InputError('onnx', row.layer, `expected weights that onnxruntime computes, got ${reason}`),
+    );
+    const got = await weightsOf(other.model, cannotRun);
     if (got.length !== expected.length) throw new ParityError(`weights of ${row.layer}: expected ${expected.length}, got ${got.length}`);
     const negative = (w: number) => w < 0 || Object.is(w, -0);
     let flipped = 0;
@@ -150,8 +151,8 @@ async function compareWeights(
   return { count, difference };
 }
 
-async function weightsOf(model: ModelProto): Promise<Float32Array | Float64Array> {
-  const session = await create(encodeModel(model));
+async function weightsOf(model: ModelProto, refuse: (reason: string) => Error): Promise<Float32Array | Float64Array> {
+  const session = await open(encodeModel(model), refuse);
   try {
     const outputs = await session.run({});
     return outputs[WEIGHTS]?.data as Float32Array | Float64Array;
@@ -174,7 +175,7 @@ async function open(file: PackFile, refuse: (reason: string) => Error): Promise<
   }
 }
 
-/** A file for FPGA flows calls BipolarQuant, unknown to stock runtimes: a local function of that name makes it run. */
+/** A file for FPGA flows calls quantizers, unknown to stock runtimes: local functions of these names make it run. */
 async function create(source: PackFile, more: PlainOptions = {}): Promise<RuntimeSession> {
   const { InferenceSession } = await loadPackage('onnxruntime-node');
   const sessionOptions = { ...options, ...more };
@@ -183,7 +184,7 @@ async function create(source: PackFile, more: PlainOptions = {}): Promise<Runtim
   try {
     return await load(source);
   } catch (error) {
-    const runnable = withBipolarQuant(decodeModel(await bytesOf(source)));
+    const runnable = withQuantizers(decodeModel(await bytesOf(source)));
     if (!runnable) throw error;
     return load(encodeModel(runnable));
   }
@@ -191,35 +192,6 @@ async function create(source: PackFile, more: PlainOptions = {}): Promise<Runtim
 
 interface PlainOptions {
   readonly graphOptimizationLevel?: 'disabled';
-}
-
-/** GreaterOrEqual came with operator set 12. */
-const GREATER_OR_EQUAL = 12;
-const olderBipolarQuant: FunctionProto = {
-  name: 'BipolarQuant',
-  input: ['X', 'scale'],
-  output: ['Y'],
-  node: [
-    node('Constant', [], 'zero', { value: floats([], Float32Array.of(0)) }),
-    node('Less', ['X', 'zero'], 'negative'),
-    node('Neg', ['scale'], 'negative_scale'),
-    node('Where', ['negative', 'negative_scale', 'scale'], 'Y'),
-  ],
-};
-
-/** The model with its missing functions added; undefined when none is missing. */
-function withBipolarQuant(model: ModelProto): ModelProto | undefined {
-  const nodes = (model.graph ? allGraphs(model.graph) : []).flatMap(({ node }) => node ?? []);
-  const isCalled = (name: string) => nodes.some(({ op_type, domain }) => op_type === 'BipolarQuant' && domain === name);
-  const isThere = (name: string) => model.functions?.some((f) => f.name === 'BipolarQuant' && f.domain === name);
-  const missing = QUANTIZER_DOMAINS.filter((domain) => isCalled(domain) && !isThere(domain));
-  if (missing.length === 0) return undefined;
-  const lifted: ModelProto = { ...model, opset_import: [...(model.opset_import ?? [])] };
-  const opset = liftOpset(lifted, MIN_OPSET);
-  const bipolarQuant = opset < GREATER_OR_EQUAL ? olderBipolarQuant : qonnx.functions[0];
-  const opset_import = lifted.opset_import?.filter(({ domain }) => !domain || domain === 'ai.onnx') ?? [];
-  const added = missing.map((domain) => ({ ...bipolarQuant, domain, opset_import }));
-  return { ...lifted, functions: [...(model.functions ?? []), ...added], ir_version: Math.max(8, Number(model.ir_version)) };
 }
 
 interface RandomChoice {

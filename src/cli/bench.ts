@@ -1,9 +1,8 @@
 import { basename } from 'node:path';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { withExternalData } from '../../converters/onnx/external-data.ts';
 import { backendNames } from '../../eval/backends/table.ts';
-import { bench, type Measurement } from '../../eval/bench/bench.ts';
+import { bench, type Measurement, usualBatch } from '../../eval/bench/bench.ts';
 import { profile } from '../../eval/bench/profile.ts';
 import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
 import type { FileProfile } from '../../eval/html/bench-page.ts';
@@ -15,18 +14,17 @@ import { percent, significant } from '../numbers.ts';
 import { version } from '../version.ts';
 import { formatOption, namedSizes, naturalNumber, naturalNumbers } from './shared/arguments.ts';
 import { workingBackends } from './shared/choose-backends.ts';
-import { readInputAs } from './shared/input-file.ts';
 import { catchInterrupt } from './shared/interrupt.ts';
-import { externalReader } from './shared/model-files.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
 import { printJson, printText } from './shared/results.ts';
 import { runRecord } from './shared/run-record.ts';
+import { readOnnx } from './shared/source.ts';
 import { fittedTable, plain, wideOption } from './shared/table.ts';
 
 interface Flags {
   readonly backend: string;
-  readonly batch: readonly number[];
+  readonly batch?: readonly number[];
   readonly shape?: Sizes;
   readonly threads?: readonly number[];
   readonly runs: number;
@@ -42,12 +40,16 @@ interface Flags {
 
 export function command(): Command {
   return new Command('bench')
-    .argument('<files...>', 'ONNX files; each is compared with the first. Models that take no images get random input')
+    .argument(
+      '<files...>',
+      'ONNX files, sources or names of networks (see wrn-onnx models); each is compared with the first. Models that take no images get random input',
+    )
     .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${backendNames.join(', ')}`).default('cpu'))
     .addOption(
-      new Option('--batch <sizes>', 'batch sizes, separated by commas; for models without images: the first size of their inputs')
-        .argParser(naturalNumbers)
-        .default([8], '8'),
+      new Option(
+        '--batch <sizes>',
+        'batch sizes, separated by commas; for models without images: the first size of their inputs (default: the one that the first file fixes, or 8)',
+      ).argParser(naturalNumbers),
     )
     .addOption(
       new Option(
@@ -84,12 +86,14 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const files = await Promise.all(
     paths.map(async (path) => ({
       name: basename(path),
-      model: await readInputAs(path, (bytes) => withExternalData(bytes, externalReader(path))),
+      model: await readOnnx(path),
     })),
   );
   const backendOptions = { browser: flags.browser, softwareGpu: flags.softwareGpu };
   const models = files.map(({ model }) => model);
-  const backends = await workingBackends(flags, { ...backendOptions, batch: flags.batch[0] ?? 1 }, models);
+  const batches = flags.batch ?? models.slice(0, 1).map(usualBatch);
+  const [batch = 1] = batches;
+  const backends = await workingBackends(flags, { ...backendOptions, batch }, models);
   const threads = flags.threads ?? [undefined];
   const interrupt = catchInterrupt('interrupted');
   const progress = new Progress('runs');
@@ -98,7 +102,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   try {
     const options = {
       backends,
-      batches: flags.batch,
+      batches,
       sizes: flags.shape,
       threads,
       runs: flags.runs,
@@ -109,7 +113,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
       measurements.push(one);
     }
     if (flags.profile) {
-      const options = { batch: flags.batch[0] ?? 1, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
+      const options = { batch, sizes: flags.shape, threads: threads[0], runs: flags.runs, signal: interrupt.signal };
       const onebit = backends.includes('onebit');
       for (const { name, model } of files) {
         const measured = await (onebit ? profileOneBit(model, options) : profile(model, options));

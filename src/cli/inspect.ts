@@ -76,7 +76,7 @@ function layerTable(layers: readonly LayerSummary[], totals: Inspection['totals'
   const ratio = (row: { bytes: number; float32Bytes: number }) =>
     row.bytes > 0 && row.float32Bytes > 0 ? times(row.float32Bytes / row.bytes) : '';
   for (const row of layers) {
-    if (row.bytes === 0 && row.kernel === null) continue;
+    if (row.bytes === 0 && row.weights === 0 && row.kernel === null) continue;
     const channels = [row.inputChannels, row.outputChannels].filter((n) => n !== null).join(' to ');
     const sizes = [amount(row.weights), amount(row.multiplyAccumulates), amount(row.bytes), amount(row.float32Bytes)];
     table.push([row.name, row.op, pair(row.kernel), pair(row.stride), channels, pair(row.output), row.bits ?? '', ...sizes, ratio(row)]);

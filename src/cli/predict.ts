@@ -32,7 +32,7 @@ export function command(): Command {
   return new Command('predict')
     .argument(
       '<file>',
-      'ONNX file that takes raw pixels 0..255, or any source that export reads (it is exported in memory), or a network shipped with the package, such as cifar-10-wrn-20-1',
+      'ONNX file that takes raw pixels 0..255, or any source that export reads (it is exported in memory), or the name of a network (see wrn-onnx models), such as cifar-10-wrn-20-1',
     )
     .argument(
       '<image...>',

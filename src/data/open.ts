@@ -134,7 +134,7 @@ const named = formats.filter((format) => format !== imageFolder);
 const isNamed = (source: DataSource) => named.some((format) => format.recognises(source));
 /** Subfolders that torchvision, Hugging Face, Kaggle and the official archives create in a data folder. */
 const KNOWN_FOLDERS =
-  /^(cifar-10-batches-(py|bin)|cifar-100-(python|binary)|raw|(fashion-?|[kq])?mnist|data|plain_text|default|cifar100?|ILSVRC|CLS-LOC|ILSVRC2012_img_val)$/i;
+  /^((cifar-10-batches-(py|bin)|cifar-100-(python|binary))(-target)?|raw|(fashion-?|[kq])?mnist|data|plain_text|default|cifar100?|ILSVRC|CLS-LOC|ILSVRC2012_img_val)$/i;
 /** Kaggle's archive of ImageNet: ILSVRC/Data/CLS-LOC. */
 const DEPTH = 3;
 

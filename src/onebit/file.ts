@@ -41,6 +41,11 @@ export class OneBitFile {
     this.#tensors = tensors;
   }
 
+  /** Whether activations have 8 bits. */
+  get runsIntegers(): boolean {
+    return this.metadata.form === 'int8' || this.metadata.form === 'int8-amx';
+  }
+
   has(name: string): boolean {
     return this.#tensors.has(name);
   }

@@ -8,11 +8,12 @@ import * as w from './words.ts';
  * | signsByte | uint8 planes, 3x3 signs | integer sums of sign * x, epilogue | 4 rows of 8 pixels x a part of the channels |
  * | signsFloat | float32 planes, 3x3 signs | float32 sums of sign * x, epilogue | 4 rows of 4 pixels x a part of the channels |
  * | floats | float32 planes, float32 kernels of any size | float32 sums of w * x, epilogue | a row of all channels |
+ * | fusedFloats | float32 planes, float32 kernels, stride 1 | as floats, each term w * x added with one rounding | a row of all channels |
  * | map | float32 planes | acc = x, epilogue | a plane |
  * | averagePool, maxPool | float32 planes | mean or largest of the window's pixels, to RAW | a plane |
  * | globalPool | float32 planes | mean of a plane times SCALE[o], to RAW as [channels] | a plane |
  */
-export const kernelNames = ['signsByte', 'signsFloat', 'floats', 'map', 'averagePool', 'maxPool', 'globalPool'] as const;
+export const kernelNames = ['signsByte', 'signsFloat', 'floats', 'fusedFloats', 'map', 'averagePool', 'maxPool', 'globalPool'] as const;
 export type KernelName = (typeof kernelNames)[number];
 
 /**
@@ -22,6 +23,12 @@ export type KernelName = (typeof kernelNames)[number];
 export type Kernel = (block: number, from: number, to: number, scratch: number) => void;
 export type Kernels = Readonly<Record<KernelName, Kernel>>;
 
+/** The kernels of modules over one memory; those of later modules replace those of earlier ones. Workers get it as text. */
+export async function instantiate(modules: readonly WebAssembly.Module[], memory: WebAssembly.Memory): Promise<Kernels> {
+  const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory } })));
+  return Object.assign({}, ...instances.map(({ exports }) => exports));
+}
+
 /** Pixels of a vector: the width of a tile of a one-bit convolution. */
 export const LANES = { signsByte: 8, signsFloat: 4 } as const;
 
@@ -30,14 +37,14 @@ export function scratchLength(kernel: KernelName, words: ArrayLike<number>): num
   const word = (at: number) => words[at] as number;
   // Tables of at most 9 rows; of each channel the sums of a tile, as they are added and as int32.
   if (kernel === 'signsByte' || kernel === 'signsFloat') return VECTOR * ((GROUP / 2) * 64 * 9 + 3 * ROWS * word(w.CHANNELS));
-  // A row between what pads it, or 4 channels of 8 pixels.
-  return 4 * (word(w.INPUT_WIDTH) + word(w.LEFT) + word(w.WINDOW) + 32);
+  // A row between what pads it and two rows of the output, each with what vectors reach behind it; or 4 channels of 8 pixels.
+  return 4 * (word(w.INPUT_WIDTH) + word(w.LEFT) + word(w.WINDOW) + 2 * word(w.WIDTH) + 32);
 }
 
 /** Tiles of one image. @param words of the call's block */
 export function tilesOf(kernel: KernelName, words: ArrayLike<number>): number {
   const word = (at: number) => words[at] as number;
-  if (kernel === 'floats') return word(w.HEIGHT);
+  if (kernel === 'floats' || kernel === 'fusedFloats') return word(w.HEIGHT);
   if (kernel !== 'signsByte' && kernel !== 'signsFloat') return word(w.CHANNELS);
   return Math.ceil(word(w.HEIGHT) / ROWS) * Math.ceil(word(w.WIDTH) / LANES[kernel]) * word(w.PARTS);
 }

@@ -3,7 +3,7 @@ import { DeviceError, DownloadError, UsageError } from '../errors.ts';
 import { singleEngine } from './engine.ts';
 import { readOneBitFile } from './file.ts';
 import { kernels } from './generated/kernels.ts';
-import type { Kernels } from './kernel.ts';
+import { instantiate } from './kernel.ts';
 import { OneBitNetwork } from './network.ts';
 import { plan } from './plan.ts';
 import { canShare, threadedEngine } from './threads.ts';
@@ -47,12 +47,23 @@ export async function loadOneBit(file: Uint8Array | ArrayBuffer | string | URL, 
     keep: options.keep,
   });
   const shared = threads > 1;
-  const module = await WebAssembly.compile(decode(shared ? kernels.shared : kernels.plain));
   const pages = Math.ceil(planned.bytes / PAGE);
   const memory = newMemory({ initial: pages, maximum: pages, shared });
-  if (shared) return new OneBitNetwork(source, planned, await threadedEngine(planned, memory, module, threads));
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
-  return new OneBitNetwork(source, planned, singleEngine(planned, memory.buffer, exports as unknown as Kernels));
+  const modules = [await WebAssembly.compile(decode(shared ? kernels.shared : kernels.plain))];
+  if (planned.calls.some(({ kernel }) => kernel === 'fusedFloats'))
+    modules.push(...(await fusingModule(decode(shared ? kernels.relaxedShared : kernels.relaxedPlain), memory)));
+  const engine = shared
+    ? await threadedEngine(planned, memory, modules, threads)
+    : singleEngine(planned, memory.buffer, await instantiate(modules, memory));
+  return new OneBitNetwork(source, planned, engine);
+}
+
+/** The module that replaces a kernel by one of relaxed SIMD, where engine and processor have what it takes. */
+async function fusingModule(bytes: Uint8Array<ArrayBuffer>, memory: WebAssembly.Memory): Promise<WebAssembly.Module[]> {
+  if (!WebAssembly.validate(bytes)) return [];
+  const { module, instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  const { fuses } = instance.exports as { fuses(a: number, b: number): number };
+  return fuses(1 + 2 ** -12, -(1 + 2 ** -11)) ? [module] : [];
 }
 
 async function bytesOf(file: Parameters<typeof loadOneBit>[0]): Promise<Uint8Array> {

@@ -117,22 +117,28 @@ function integerConv(step: Step & { readonly source: ConvLayer }, { file, block,
 }
 
 function floatConv(source: ConvLayer, { file, block }: Lowering): KernelName {
-  const { name, bits, kernel, inputChannels } = source;
+  const { name, bits, kernel, inputChannels, stride } = source;
   const [outputs] = source.shape;
   const shape = [outputs, inputChannels, kernel, kernel];
+  // 8-bit rounding behind the first convolution makes its last bits count: it is computed in onnxruntime's order.
+  const fuses = file.runsIntegers && kernel === 3 && stride === 1;
   const bytes = 4 * floatsLength(outputs, inputChannels, kernel);
   const store = (weightAt: (index: number) => number) =>
     block.weights(bytes, (memory, address) => {
       prepareFloats(weightAt, outputs, inputChannels, kernel, new Float32Array(memory, address, bytes / 4));
     });
+  const scale = bits === 32 ? new Float32Array(outputs).fill(1) : each(file.floats(`${name}.scale`, 1, outputs), outputs);
+  block.constants(w.SCALE, fuses ? new Float32Array(outputs).fill(1) : scale);
   if (bits === 32) {
     const stored = file.floats(`${name}.kernel`, elements(shape));
-    block.constants(w.SCALE, new Float32Array(outputs).fill(1));
     store((index) => stored[index] as number);
-    return 'floats';
+    return fuses ? 'fusedFloats' : 'floats';
   }
-  block.constants(w.SCALE, each(file.floats(`${name}.scale`, 1, outputs), outputs));
   const packed = file.bits(name, shape);
+  if (fuses) {
+    store((index) => signAt(packed, index) * (scale[Math.floor(index / (inputChannels * kernel * kernel))] as number));
+    return 'fusedFloats';
+  }
   if (kernel === 3) {
     signs(packed, source, block);
     return 'signsFloat';

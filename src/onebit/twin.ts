@@ -114,32 +114,52 @@ export function twin(memory: ArrayBufferLike): Kernels {
           view.setFloat32(at(b, w.RAW, image, c, y, x, 4), value(b, window(b, image, c, y, x)), true);
         }
     });
-  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => f(total + value), 0);
+
+  interface Term {
+    /** Of the input. */
+    readonly channel: number;
+    readonly weight: number;
+    readonly x: number;
+  }
+
+  /** Rows of a convolution with float32 weights. @param acc of the terms of a window, in order of channels, rows and columns */
+  const rows = (acc: (terms: readonly Term[]) => number) => (address: number, from: number, to: number) => {
+    const b = block(address);
+    const [channels, height, width] = [b.of(w.CHANNELS), b.of(w.HEIGHT), b.of(w.WIDTH)];
+    const [inputs, side, stride] = [b.of(w.INPUT_CHANNELS), b.of(w.WINDOW), b.of(w.STRIDE)];
+    for (let t = from; t < to; t++) {
+      const [image, y] = [Math.floor(t / height), t % height];
+      for (let x = 0; x < width; x++) {
+        for (let o = 0; o < channels; o++) {
+          const terms: Term[] = [];
+          for (let channel = 0; channel < inputs; channel++)
+            for (let k = 0; k < side * side; k++) {
+              const weight = b.of(w.WEIGHTS) + 4 * (((Math.floor(o / LANE) * inputs + channel) * side * side + k) * LANE + (o % LANE));
+              const pixel = at(b, w.INPUT, image, channel, y * stride + Math.floor(k / side), x * stride + (k % side), 4);
+              terms.push({ channel, weight: float(weight), x: float(pixel) });
+            }
+          finish(b, image, o, y, x, { acc: acc(terms), integer: false });
+        }
+      }
+    }
+  };
 
   return {
     signsByte: signs('signsByte', 1),
     signsFloat: signs('signsFloat', 4),
-    floats(address, from, to) {
-      const b = block(address);
-      const [channels, height, width] = [b.of(w.CHANNELS), b.of(w.HEIGHT), b.of(w.WIDTH)];
-      const [inputs, side, stride] = [b.of(w.INPUT_CHANNELS), b.of(w.WINDOW), b.of(w.STRIDE)];
-      for (let t = from; t < to; t++) {
-        const [image, y] = [Math.floor(t / height), t % height];
-        for (let x = 0; x < width; x++) {
-          for (let o = 0; o < channels; o++) {
-            let acc = 0;
-            for (let i = 0; i < inputs; i++)
-              for (let k = 0; k < side * side; k++) {
-                const weight = b.of(w.WEIGHTS) + 4 * (((Math.floor(o / LANE) * inputs + i) * side * side + k) * LANE + (o % LANE));
-                acc += float(weight) * float(at(b, w.INPUT, image, i, y * stride + Math.floor(k / side), x * stride + (k % side), 4));
-              }
-            finish(b, image, o, y, x, { acc, integer: false });
-          }
-        }
+    floats: rows((terms) => terms.reduce((acc, { weight, x }) => acc + weight * x, 0)),
+    fusedFloats: rows((terms) => {
+      let acc = 0;
+      for (let channel = 0, k = 0; k < terms.length; channel++) {
+        let sum = 0;
+        for (; terms[k]?.channel === channel; k++) sum = f(sum + (terms[k] as Term).weight * (terms[k] as Term).x);
+        acc = f(acc + sum);
       }
-    },
+      return acc;
+    }),
     map: pixels((b, image, c, y, x) => float(at(b, w.INPUT, image, c, y, x, 4))),
-    averagePool: pool((b, values) => sum(values) / (b.of(w.COUNTS_PADS) ? b.of(w.WINDOW) ** 2 : values.length)),
+    averagePool: pool((b, values) => f(sum(values) / (b.of(w.COUNTS_PADS) ? b.of(w.WINDOW) ** 2 : values.length))),
     maxPool: pool((_, values) => Math.max(...values)),
     globalPool: planes((b, image, c) => {
       let total = 0;

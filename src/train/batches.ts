@@ -3,15 +3,22 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { InputError } from '../errors.ts';
 import type { Batch, Failure, WorkerData } from './batch-worker.ts';
+import type { SoftTargets } from './teacher.ts';
 import type { BatchOptions, TrainingSet } from './training-set.ts';
 import { workerFile } from './worker-file.ts';
 
 /** Batches in flight: one in use, one ready, one being drawn. */
 const BUFFERS = 3;
 
+/** A batch, with what a teacher says of it if there is one. */
+export interface TaughtBatch extends Batch {
+  readonly targets: SoftTargets | undefined;
+}
+
 /**
  * Batches `from` to `to` in order. A batch is valid until the next one is requested. Leaving the loop ends the thread.
  * The event loop runs between batches, so that signals are handled even if the caller is busy.
+ * @param teach is called as soon as a batch is drawn, and works while earlier ones are in use
  * @throws InputError at the first batch with an image that cannot be read
  */
 export async function* trainingBatches(
@@ -19,14 +26,19 @@ export async function* trainingBatches(
   options: BatchOptions,
   from: number,
   to: number,
-): AsyncGenerator<Batch, void, undefined> {
+  teach?: (batch: Batch) => Promise<SoftTargets>,
+): AsyncGenerator<TaughtBatch, void, undefined> {
   const worker = new Worker(workerFile('batch-worker'), { workerData: { set, options } satisfies WorkerData });
-  const ready: Batch[] = [];
+  const ready: { readonly batch: Batch; readonly targets: Promise<SoftTargets> | undefined }[] = [];
   let failure: unknown;
   let wake = () => {};
   worker.on('message', (answer: Batch | Failure) => {
     if ('problem' in answer) failure ??= new InputError(answer.format, answer.where, answer.problem);
-    else ready.push(answer);
+    else {
+      const targets = teach?.(answer);
+      targets?.catch(() => {}); // it is reported when its turn comes
+      ready.push({ batch: answer, targets });
+    }
     wake();
   });
   worker.on('error', (error) => {
@@ -47,10 +59,12 @@ export async function* trainingBatches(
           wake = resolve;
         });
       }
-      const batch = ready.shift();
-      if (batch?.number !== number) throw failure; // batches after the failed one may have arrived
+      const next = ready.shift();
+      if (next?.batch.number !== number) throw failure; // batches after the failed one may have arrived
+      const { batch } = next;
+      const targets = await next.targets;
       await setImmediate();
-      yield batch;
+      yield { ...batch, targets };
       ask({ imagesNHWC: batch.imagesNHWC, labels: batch.labels });
     }
   } finally {

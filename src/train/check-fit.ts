@@ -5,6 +5,7 @@ import { InputError, UsageError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
 import type { Checkpoint, Plan } from './checkpoint.ts';
 import type { Recipe } from './recipe.ts';
+import type { Teacher } from './teacher.ts';
 import { batchesPerEpoch } from './training-set.ts';
 
 /** A network, its recipe and its data. */
@@ -16,10 +17,12 @@ export interface TrainingJob {
   readonly test: ImageSet;
   /** Checkpoint to resume from; undefined starts a new run. */
   readonly checkpoint?: Checkpoint | undefined;
+  /** The teacher of the recipe, if it has one. */
+  readonly teacher?: Teacher | undefined;
 }
 
 /** @throws UsageError when options, data and checkpoint do not fit together; InputError when the number of images changed. Reads no image. */
-export function checkFit({ config, recipe, epochs, train: set, test, checkpoint }: TrainingJob): void {
+export function checkFit({ config, recipe, epochs, train: set, test, checkpoint, teacher }: TrainingJob): void {
   for (const data of [set, test]) {
     const got = `${data.channels}x${data.height}x${data.width} in ${data.classes} classes`;
     const expected = `${config.input.channels}x${config.input.height}x${config.input.width} in ${config.classes} classes`;
@@ -30,6 +33,7 @@ export function checkFit({ config, recipe, epochs, train: set, test, checkpoint 
     const [trained, got] = [set.classLabels?.[other], test.classLabels?.[other]];
     throw new UsageError(`data ${test.name}: expected class ${other} to be ${trained}, as in training, got ${got}`);
   }
+  checkTeacher(recipe, set, teacher);
   if (recipe.batch > set.length)
     throw new UsageError(`batch size: expected at most the ${set.length} training images, got ${recipe.batch}`);
   const side = Math.min(set.height, set.width);
@@ -48,6 +52,23 @@ export function checkFit({ config, recipe, epochs, train: set, test, checkpoint 
   if (checkpoint.plan && checkpoint.plan.images.length !== set.length) throw otherImages(set, checkpoint.plan);
   const done = checkpoint.progress.step / batchesPerEpoch(set, recipe.batch);
   if (done > epochs) throw new UsageError(`epochs: expected at least the ${done.toFixed(1)} epochs already trained, got ${epochs}`);
+}
+
+/** @throws UsageError when recipe and teacher do not belong together; InputError when the teacher does not fit the images */
+function checkTeacher({ teacher: teaching }: Recipe, set: ImageSet, teacher: Teacher | undefined): void {
+  if (!teaching && !teacher) return;
+  if (!teaching) throw new UsageError('teacher: expected none, as the recipe has none, got one');
+  if (!teacher) throw new UsageError('teacher: expected the one that this run started with, got none');
+  if (teacher.sha256 !== teaching.sha256)
+    throw new InputError('teacher', teacher.name, `expected SHA-256 ${teaching.sha256}, as this run started, got ${teacher.sha256}`);
+  const got = `${teacher.channels}x${teacher.height}x${teacher.width} in ${teacher.classes} classes`;
+  const expected = `${set.channels}x${set.height}x${set.width} in ${set.classes} classes`;
+  if (got !== expected)
+    throw new InputError('teacher', teacher.name, `expected a classifier of images of ${expected}, as ${set.name} has, got ${got}`);
+  const other = firstOtherLabel(teacher.classLabels, set.classLabels);
+  if (other === undefined) return;
+  const [learned, meant] = [set.classLabels?.[other], teacher.classLabels?.[other]];
+  throw new InputError('teacher', teacher.name, `expected class ${other} to be ${learned}, as in ${set.name}, got ${meant}`);
 }
 
 /** @throws InputError when the images differ from those of the run's start */

@@ -2,7 +2,7 @@
  * A training run as a file: safetensors with configuration and recipe in its metadata. It holds latent weights,
  * momenta and, once measured, moments. The position is the whole random state (random.ts). Kernels are OIHW.
  */
-import type { InferOutput } from 'valibot';
+import { exactOptional, type InferOutput } from 'valibot';
 import { sha256 } from '#builtin';
 import { InputError } from '../errors.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
@@ -35,6 +35,8 @@ const planSchema = object({
   /** The user's name for the data source. A relative path is relative to the working directory. */
   source: text,
   images: object({ name: text, length: positive, sha256: text }),
+  /** The user's name for the teacher, if there is one. */
+  teacher: exactOptional(text),
 });
 /** The planned length of a run, and its data. */
 export type Plan = Readonly<InferOutput<typeof planSchema>>;
@@ -46,6 +48,8 @@ const progressSchema = object({
   /** Sums over the batches of the current epoch. */
   epochLoss: sum,
   epochErrors: sum,
+  /** When there is a teacher; rounding can make a divergence near zero negative. */
+  epochTeacherLoss: exactOptional(number(-Number.MAX_VALUE, Number.MAX_VALUE)),
 });
 /** Position of a run. */
 export type Progress = Readonly<InferOutput<typeof progressSchema>>;

@@ -2,6 +2,8 @@
 import * as v from 'valibot';
 import { InputError } from '../errors.ts';
 import { byKind, object, oneOf, type Schema } from '../formats/schema.ts';
+import { mathModes } from './recipe.ts';
+import type { MathMode } from './tf/math.ts';
 
 /** One line of the log. */
 export type LogEntry = EpochEntry | TestEntry;
@@ -14,7 +16,7 @@ interface Entry {
 
 export interface EpochEntry extends Entry {
   readonly kind: 'epoch';
-  /** Mean cross entropy and error rate over the epoch's augmented batches, measured while the weights changed. */
+  /** Mean cross entropy with the labels, and error rate, over the epoch's augmented batches, measured while the weights changed. */
   readonly loss: number;
   readonly trainError: number;
   /** Learning rate in the last batch. */
@@ -23,6 +25,10 @@ export interface EpochEntry extends Entry {
   /** Live tensors and resident memory. If they grow, there is a leak. */
   readonly tensors: number;
   readonly rssBytes: number;
+  /** Absent in logs of earlier versions: float32. */
+  readonly math?: MathMode;
+  /** Mean KL divergence from the teacher's answers at its temperature, when there is a teacher. */
+  readonly teacherLoss?: number;
 }
 
 export interface TestEntry extends Entry {
@@ -43,6 +49,8 @@ const schema: Schema<LogEntry> = byKind({
     imagesPerSecond: real,
     tensors: real,
     rssBytes: real,
+    math: v.exactOptional(oneOf(...mathModes)),
+    teacherLoss: v.exactOptional(real),
   }),
   test: object({ kind: oneOf('test'), ...place, testError: real }),
 });

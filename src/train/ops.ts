@@ -161,6 +161,19 @@ export function ops(tf: TensorFlow) {
       return tf.pad(x, [...NONE, [0, channels]]);
     },
 
+    /** Mean cross entropy of softmax(logits / temperature) and probabilities, both [batch, classes]. */
+    softCrossEntropy(logits: Tensor, probabilities: Tensor, temperature: number): Tensor {
+      return withGradient([logits], (x) => {
+        const inputs = [tf.div(x as Tensor, temperature), probabilities];
+        const [losses, gradient] = backend.executeMultipleOutputs('SoftmaxCrossEntropyWithLogits', [type('T')], inputs, 2) as [
+          Tensor,
+          Tensor,
+        ];
+        const each = tf.div(gradient, temperature * (x?.shape[0] ?? 1));
+        return { value: tf.mean(losses), keep: [each], gradient: (dy, [each]) => tf.mul(each as Tensor, dy) };
+      });
+    },
+
     /** Mean softmax cross entropy of logits [batch, classes] and labels int32 [batch]. */
     crossEntropy(logits: Tensor, labels: Tensor): Tensor {
       const attributes = [type('T'), { name: 'Tlabels', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 }];

@@ -1,10 +1,27 @@
 /** How a network is trained, and the paper's experiments as rows of a table. */
 
-import { check, minLength, optional, pipe } from 'valibot';
-import { boolean, byKind, either, integer, list, number, oneOf, readJson, type Schema, strictObject, tuple } from '../formats/schema.ts';
+import { check, exactOptional, minLength, optional, pipe, regex } from 'valibot';
+import {
+  boolean,
+  byKind,
+  either,
+  integer,
+  list,
+  number,
+  oneOf,
+  readJson,
+  type Schema,
+  strictObject,
+  text,
+  tuple,
+} from '../formats/schema.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import { type Augmentation, noAugmentation } from './augment.ts';
 import type { Schedule } from './schedule.ts';
+import type { Teaching } from './teacher.ts';
+import type { MathMode } from './tf/math.ts';
+
+export const mathModes: readonly MathMode[] = ['float32', 'bf16'];
 
 export interface Recipe {
   readonly seed: number;
@@ -16,6 +33,10 @@ export interface Recipe {
   readonly augmentation: Augmentation;
   /** Number of augmented training batches to average moments over for inference; at most one epoch is used. */
   readonly momentBatches: number;
+  /** Absent in recipes of earlier versions, which train in float32. */
+  readonly math?: MathMode;
+  /** Absent when the labels alone teach. */
+  readonly teacher?: Teaching;
 }
 
 /** Settings that all experiments of the paper share (McDonnell, ICLR 2018, section 4). */
@@ -27,6 +48,7 @@ export const paperRecipe: Recipe = {
   schedule: { kind: 'warm-restarts', high: 0.1, low: 1e-4, firstCycle: 2 },
   augmentation: { shorterSide: null, flip: true, pad: 4, cutout: 0 },
   momentBatches: 80,
+  math: 'float32',
 };
 
 export interface Preset {
@@ -83,6 +105,8 @@ export const presets: Readonly<Record<string, Preset>> = {
 const MAX_INTEGER = 2 ** 31 - 1;
 const MAX_SEED = 2 ** 32 - 1;
 const MAX_RATE = 1e38;
+/** Beyond these, softmax in float32 is a step or flat. */
+const TEMPERATURES = [0.01, 1000] as const;
 
 const count = integer(1, MAX_INTEGER);
 const pixels = integer(0, MAX_INTEGER);
@@ -117,6 +141,14 @@ const schema: Schema<Recipe> = strictObject({
     cutout: pixels,
   }),
   momentBatches: count,
+  math: exactOptional(oneOf(...mathModes)),
+  teacher: exactOptional(
+    strictObject({
+      sha256: pipe(text, regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits')),
+      weight: number(0, 1),
+      temperature: number(...TEMPERATURES),
+    }),
+  ),
 });
 
 /**

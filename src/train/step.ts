@@ -2,15 +2,18 @@
 import type { NetworkConfig } from '../network/config.ts';
 import { batchNorm, lower } from './lower.ts';
 import { ops } from './ops.ts';
+import type { SoftTargets, Teaching } from './teacher.ts';
 import { type GraphFunction, graphFunction } from './tf/graph-function.ts';
 import type { TensorFunction } from './tf/record.ts';
 import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 import { learned } from './variables.ts';
 
-/** Momentum and weight decay of stochastic gradient descent. */
+/** What is descended, and how: stochastic gradient descent with momentum and weight decay. */
 export interface Descent {
   readonly momentum: number;
   readonly weightDecay: number;
+  /** Absent when the labels alone teach. */
+  readonly teacher?: Pick<Teaching, 'weight' | 'temperature'>;
 }
 
 /**
@@ -19,21 +22,26 @@ export interface Descent {
  *
  *     m <- momentum * m + dL/dW + weightDecay * W,   W <- W - rate * m
  *
- * Weight decay acts on kernels, not on gamma and beta.
+ * Weight decay acts on kernels, not on gamma and beta. With a teacher, L is that of `Teaching`; its probabilities follow the rate,
+ * and the mean cross entropy with them follows the sum.
  */
-export function trainingStep(tf: TensorFlow, config: NetworkConfig, { momentum, weightDecay }: Descent): TensorFunction {
+export function trainingStep(tf: TensorFlow, config: NetworkConfig, { momentum, weightDecay, teacher }: Descent): TensorFunction {
   const variables = learned(config);
   const forward = lower(tf, config, batchNorm);
-  const { crossEntropy } = ops(tf);
-  return (images, labels, rate, ...state) => {
+  const { crossEntropy, softCrossEntropy } = ops(tf);
+  return (images, labels, rate, ...rest) => {
+    const [probabilities, state] = teacher ? [rest[0], rest.slice(1)] : [undefined, rest];
     const weights = state.slice(0, variables.length);
     const momenta = state.slice(variables.length);
-    let errors: Tensor | undefined;
-    const { value, grads } = tf.valueAndGrads((...current) => {
+    let seen: Tensor[] = [];
+    const { grads } = tf.valueAndGrads((...current) => {
       const logits = forward(images as Tensor, new Map(variables.map(({ name }, i) => [name, current[i] as Tensor])));
+      const errors = tf.sum(tf.cast(tf.notEqual(tf.argMax(logits, 1), labels as Tensor), 'float32'));
+      const loss = crossEntropy(logits, labels as Tensor);
+      const taught = teacher && softCrossEntropy(logits, probabilities as Tensor, teacher.temperature);
       // kept, because valueAndGrads disposes everything except its value
-      errors = tf.keep(tf.sum(tf.cast(tf.notEqual(tf.argMax(logits, 1), labels as Tensor), 'float32')));
-      return crossEntropy(logits, labels as Tensor);
+      seen = [loss, errors, ...(taught ? [taught] : [])].map((tensor) => tf.keep(tensor));
+      return taught ? tf.add(tf.mul(loss, 1 - teacher.weight), tf.mul(taught, teacher.weight * teacher.temperature ** 2)) : loss;
     })(weights);
     const nextMomenta = momenta.map((m, i) => {
       const gradient = grads[i] as Tensor;
@@ -42,15 +50,18 @@ export function trainingStep(tf: TensorFlow, config: NetworkConfig, { momentum, 
     });
     const nextWeights = weights.map((w, i) => tf.sub(w, tf.mul(nextMomenta[i] as Tensor, rate as Tensor)));
     const sum = tf.sum(tf.stack(nextWeights.map((w) => tf.sum(w))));
-    const report = tf.stack([value, errors as Tensor, sum]);
-    tf.dispose(errors as Tensor);
+    const [loss, errors, ...taught] = seen as [Tensor, Tensor, ...Tensor[]];
+    const report = tf.stack([loss, errors, sum, ...taught]);
+    tf.dispose(seen);
     return [report, ...nextWeights, ...nextMomenta];
   };
 }
 
 export interface StepResult {
-  /** Mean cross entropy over the batch. */
+  /** Mean cross entropy with the labels over the batch. */
   readonly loss: number;
+  /** Mean KL divergence from the teacher's answers, when there is a teacher. */
+  readonly teacherLoss: number | undefined;
   /** Number of incorrectly classified images in the batch. */
   readonly errors: number;
   /** Whether the weights after the step are finite. The loss does not show it: it is from before the step, and with signs it stays finite. */
@@ -75,15 +86,21 @@ export class Learner {
     this.#state = [...tensors(weights), ...tensors(momenta)];
   }
 
-  /** One step of gradient descent. Only three numbers are copied back from the native library. */
-  step(imagesNHWC: Float32Array, shape: readonly number[], labels: Int32Array, rate: number): StepResult {
+  /**
+   * One step of gradient descent. Only three or four numbers are copied back from the native library.
+   * @param targets what the teacher says, when there is a teacher
+   */
+  step(imagesNHWC: Float32Array, shape: readonly number[], labels: Int32Array, rate: number, targets?: SoftTargets): StepResult {
     const tf = this.#tf;
-    const inputs = [tf.tensor(imagesNHWC, shape, 'float32'), tf.tensor(labels, [labels.length], 'int32'), tf.scalar(rate)];
+    const count = labels.length;
+    const inputs = [tf.tensor(imagesNHWC, shape, 'float32'), tf.tensor(labels, [count], 'int32'), tf.scalar(rate)];
+    if (targets) inputs.push(tf.tensor(targets.probabilities, [count, targets.probabilities.length / count], 'float32'));
     const [report, ...next] = this.#step(...inputs, ...this.#state) as [Tensor, ...Tensor[]];
-    const [loss, errors, sum] = report.dataSync();
+    const [loss, errors, sum, taught = 0] = report.dataSync();
     tf.dispose([...inputs, report, ...this.#state]);
     this.#state = next;
-    return { loss: loss as number, errors: errors as number, finite: Number.isFinite(sum) };
+    const teacherLoss = targets && taught - targets.entropy;
+    return { loss: loss as number, teacherLoss, errors: errors as number, finite: Number.isFinite(sum) };
   }
 
   /** The current weights, valid until the next step. */

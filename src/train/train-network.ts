@@ -6,6 +6,7 @@ import type { Model } from '../network/model.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { paperRecipe, type Recipe } from './recipe.ts';
 import { RunFolder } from './run-folder.ts';
+import { defaultTeaching, type Teacher, type Teaching } from './teacher.ts';
 import { loadTensorFlow } from './tf/tensorflow.ts';
 import { type TrainOptions, train } from './train.ts';
 
@@ -22,6 +23,10 @@ export interface TrainNetworkOptions extends Pick<TrainOptions, 'onStep' | 'onEn
   readonly network?: Partial<Omit<NetworkConfig, 'input' | 'classes'>> | undefined;
   /** Fields that differ from `paperRecipe`. */
   readonly recipe?: Partial<Recipe> | undefined;
+  /** A network whose answers are learned, too. It stays open. A resumed run needs the same. */
+  readonly teacher?: Teacher | undefined;
+  /** Weight and temperature of the teacher; `defaultTeaching` by default. */
+  readonly teaching?: Partial<Omit<Teaching, 'sha256'>> | undefined;
   /** Train up to this epoch; 62 by default, the end of a cycle of the paper's schedule. */
   readonly epochs?: number | undefined;
   /** Continue from the checkpoint in the folder, with its network and recipe. */
@@ -43,18 +48,20 @@ const EPOCHS = 62;
  * await writeFile('model.onnx', toOnnx(model));
  */
 export async function trainNetwork(images: TrainingImages, options: TrainNetworkOptions): Promise<Model> {
-  const { epochs, resume = false, signal, onStep, onEntry, onPass } = options;
-  const tf = loadTensorFlow();
+  const { epochs, resume = false, teacher, signal, onStep, onEntry, onPass } = options;
   const folder = new RunFolder(options.folder);
   try {
     const lost = await folder.claim();
     const checkpoint = resume ? folder.readCheckpoint() : requireUnused(folder);
-    return await train(tf, {
+    const recipe = checkpoint?.recipe ?? recipeOf(options);
+    return await train(loadTensorFlow(recipe.math), {
       ...images,
       config: checkpoint?.config ?? configOf(images.train, options.network),
-      recipe: checkpoint?.recipe ?? { ...paperRecipe, ...options.recipe },
+      recipe,
       epochs: epochs ?? checkpoint?.plan?.epochs ?? EPOCHS,
       checkpoint,
+      teacher,
+      teacherName: teacher?.name,
       source: checkpoint?.plan?.source ?? images.train.name,
       folder,
       signal: AbortSignal.any([lost, ...(signal ? [signal] : [])]),
@@ -65,6 +72,14 @@ export async function trainNetwork(images: TrainingImages, options: TrainNetwork
   } finally {
     folder.release();
   }
+}
+
+function recipeOf({ recipe, teacher, teaching }: TrainNetworkOptions): Recipe {
+  return {
+    ...paperRecipe,
+    ...recipe,
+    ...(teacher && { teacher: { ...defaultTeaching, ...teaching, sha256: teacher.sha256 } }),
+  };
 }
 
 function configOf({ channels, height, width, classes }: ImageSet, network: TrainNetworkOptions['network'] = {}): NetworkConfig {

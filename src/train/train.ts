@@ -6,8 +6,7 @@ import type { Model } from '../network/model.ts';
 import type { Provenance } from '../network/provenance.ts';
 import { significant } from '../numbers.ts';
 import { hasPackage } from '../packages.ts';
-import type { Batch } from './batch-worker.ts';
-import { trainingBatches } from './batches.ts';
+import { type TaughtBatch, trainingBatches } from './batches.ts';
 import { checkFit, checkSameImages, type TrainingJob } from './check-fit.ts';
 import type { Plan, Progress } from './checkpoint.ts';
 import { classifier, errorRate, measureMoments, type Watch } from './inference.ts';
@@ -15,6 +14,7 @@ import type { LogEntry } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
 import { isCycleEnd, learningRate } from './schedule.ts';
 import { Learner } from './step.ts';
+import { ask, tryTeacher } from './teacher.ts';
 import type { TensorFlow } from './tf/tensorflow.ts';
 import { toModel } from './to-model.ts';
 import { type BatchOptions, batchesPerEpoch, identify, type TrainingSet, trainingSet } from './training-set.ts';
@@ -23,6 +23,8 @@ import { initialWeights, learned, type StoredMoments } from './variables.ts';
 export interface TrainOptions extends TrainingJob {
   /** The user's name for the data source. Stored so that the run can be resumed. */
   readonly source: string;
+  /** The same for the teacher, if there is one. */
+  readonly teacherName?: string | undefined;
   readonly folder: RunFolder;
   /** Stops after the current step, with a checkpoint. The event loop runs between steps. */
   readonly signal: AbortSignal;
@@ -38,6 +40,8 @@ export interface StepReport {
   readonly step: number;
   readonly steps: number;
   readonly loss: number;
+  /** When there is a teacher. */
+  readonly teacherLoss: number | undefined;
   /** Error rate over the images of this epoch so far. */
   readonly error: number;
   readonly rate: number;
@@ -54,12 +58,15 @@ const PURPOSE_WEIGHTS = 0;
  *   longer finite; the last checkpoint stays
  */
 export async function train(tf: TensorFlow, options: TrainOptions): Promise<Model> {
-  const { epochs, source, checkpoint, folder, recipe, signal } = options;
+  const { epochs, source, teacherName, checkpoint, folder, recipe, signal } = options;
   checkFit(options);
   const log = folder.readLog();
   const set = await trainingSet(options.train, recipe.augmentation, signal);
-  const plan: Plan = { epochs, source, images: identify(set) };
+  const plan: Plan = { epochs, source, images: identify(set), ...(teacherName !== undefined && { teacher: teacherName }) };
   checkSameImages(plan, checkpoint?.plan);
+  if (options.teacher && recipe.teacher) {
+    for await (const batch of trainingBatches(set, recipe, 0, 1)) await tryTeacher(options.teacher, recipe.teacher, batch);
+  }
   const run = new Run(tf, options, set, plan, log);
   try {
     return await run.toEnd();
@@ -123,16 +130,19 @@ class Run {
   async #trainTo(epoch: number): Promise<void> {
     const { recipe } = this.#options;
     const perEpoch = this.#perEpoch;
+    const { teacher } = this.#options;
+    const teach = teacher && recipe.teacher && ask.bind(undefined, teacher, recipe.teacher);
     const start = { step: this.#progress.step, time: performance.now() };
     try {
-      for await (const batch of trainingBatches(this.#set, this.#batchOptions, start.step, epoch * perEpoch)) this.#step(batch, epoch);
+      const batches = trainingBatches(this.#set, this.#batchOptions, start.step, epoch * perEpoch, teach);
+      for await (const batch of batches) this.#step(batch, epoch);
     } catch (error) {
       if (!(error instanceof TrainingError)) this.#save(); // the steps before are fine
       if (!(error instanceof InputError)) throw error;
       const done = `Repair or remove the file, then continue with --resume: ${steps(this.#progress.step)} are saved`;
       throw new InputError(error.format, error.where, `${error.problem}. ${done}`, { cause: error });
     }
-    const { step, epochLoss, epochErrors } = this.#progress;
+    const { step, epochLoss, epochErrors, epochTeacherLoss } = this.#progress;
     this.#note({
       kind: 'epoch',
       epoch,
@@ -143,26 +153,34 @@ class Run {
       imagesPerSecond: ((step - start.step) * recipe.batch * 1000) / (performance.now() - start.time),
       tensors: this.#tf.memory().numTensors,
       rssBytes: process.memoryUsage.rss(),
+      math: recipe.math ?? 'float32',
+      ...(epochTeacherLoss !== undefined && { teacherLoss: epochTeacherLoss / perEpoch }),
     });
     this.#progress = { step, epochLoss: 0, epochErrors: 0 };
     this.#save();
   }
 
-  #step({ number, imagesNHWC, labels }: Batch, epoch: number): void {
+  #step({ number, imagesNHWC, labels, targets }: TaughtBatch, epoch: number): void {
     const { recipe, epochs, signal, onStep } = this.#options;
     const { channels, height, width } = this.#set;
     const perEpoch = this.#perEpoch;
     signal.throwIfAborted();
     const rate = learningRate(recipe.schedule, number / perEpoch);
-    const { loss, errors, finite } = this.#learner.step(imagesNHWC, [recipe.batch, height, width, channels], labels, rate);
+    const shape = [recipe.batch, height, width, channels];
+    const { loss, teacherLoss, errors, finite } = this.#learner.step(imagesNHWC, shape, labels, rate, targets);
     const where = `step ${number + 1} (epoch ${epoch}, learning rate ${significant(rate)})`;
     if (!Number.isFinite(loss)) this.#diverged(`the loss became ${loss} at ${where}`);
     if (!finite) this.#diverged(`the weights are not finite after ${where}`);
-    const { epochLoss, epochErrors } = this.#progress;
-    this.#progress = { step: number + 1, epochLoss: epochLoss + loss, epochErrors: epochErrors + errors };
+    const { epochLoss, epochErrors, epochTeacherLoss = 0 } = this.#progress;
+    this.#progress = {
+      step: number + 1,
+      epochLoss: epochLoss + loss,
+      epochErrors: epochErrors + errors,
+      ...(teacherLoss !== undefined && { epochTeacherLoss: epochTeacherLoss + teacherLoss }),
+    };
     this.#moments = undefined;
     const images = (number + 1 - (epoch - 1) * perEpoch) * recipe.batch;
-    onStep?.({ epoch, step: number + 1, steps: epochs * perEpoch, loss, error: this.#progress.epochErrors / images, rate });
+    onStep?.({ epoch, step: number + 1, steps: epochs * perEpoch, loss, teacherLoss, error: this.#progress.epochErrors / images, rate });
   }
 
   async #test(epoch: number): Promise<void> {

@@ -61,7 +61,8 @@ test.skipIf(process.platform !== 'linux')('doctor: instruction sets are those th
   for await (const finding of examine({ dataFolder: '/nowhere' })) {
     if (finding.name !== 'cpu') continue;
     const flags = execFileSync('lscpu', { encoding: 'utf8' });
-    expect(finding.detail.endsWith('export 8-bit files --for cpu-amx here')).toBe(/\bamx_int8\b/.test(flags));
+    expect(finding.detail.includes('export 8-bit files --for cpu-amx')).toBe(/\bamx_int8\b/.test(flags));
+    expect(finding.detail.includes('train --math bf16')).toBe(/\b(amx|avx512)_bf16\b/.test(flags));
     expect(finding.detail.includes('AVX2')).toBe(/\bavx2\b/.test(flags));
     expect(finding.detail.includes('AVX-512')).toBe(/\bavx512f\b/.test(flags));
     expect(finding.detail.includes('VNNI')).toBe(/\bavx512_vnni\b|\bavx_vnni\b/.test(flags));

@@ -1,10 +1,12 @@
 /** HDF5 and MATLAB 7.3: values that h5py and MATLAB store, and what a lying file may cost. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { InputError } from '../../src/errors.ts';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { type HdfArray, loadHdf5, readHdf5 } from '../../src/formats/hdf5.ts';
 import { readMat73 } from '../../src/formats/mat73.ts';
 import { mat73Members } from '../converters/foreign-files.ts';
+import { folderWith } from '../data/crafted.ts';
 import { hdf5File, mat73File } from './hdf5-file.ts';
 import { numeric } from './mat5-file.ts';
 
@@ -65,28 +67,34 @@ describe('MATLAB 7.3', () => {
   });
 });
 
-test('lengths that lie cost no memory and print nothing', async () => {
+/** Reads copies of a file in each of which 8 bytes lie; prints by how much memory grew. */
+const LIES = `
+  const { loadHdf5, readHdf5 } = await import(process.argv[1]);
+  const bytes = (await import('node:fs')).readFileSync(process.argv[2]);
+  await loadHdf5();
+  const before = process.memoryUsage.rss();
+  for (const lie of [0x7fffffffn, 2n ** 40n])
+    for (let at = 0; at < bytes.length - 8; at += 8) {
+      const damaged = Buffer.from(bytes);
+      damaged.writeBigUInt64LE(lie, at);
+      await loadHdf5();
+      try {
+        readHdf5(damaged);
+      } catch (error) {
+        if (error.code !== 'WRN_INPUT') throw error;
+      }
+    }
+  console.log(process.memoryUsage.rss() - before);`;
+
+test('lengths that lie cost no memory, and print nothing', async () => {
   const bytes = await hdf5File({
     attributes: { names: ['a', 'b'] },
-    members: { group: { members: { a: { data: new Float32Array(500), shape: [20, 25] } } } },
+    members: { group: { members: { a: { data: new Float32Array(100), shape: [20, 5] } } } },
   });
-  const printed = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-  const before = process.memoryUsage().rss;
-  try {
-    for (const lie of [0x7fffffffn, 0x40000000n, 0xffffffffn, 2n ** 40n])
-      for (let at = 0; at < bytes.length - 8; at += 8) {
-        const damaged = bytes.slice();
-        new DataView(damaged.buffer).setBigUint64(at, lie, true);
-        await loadHdf5();
-        try {
-          readHdf5(damaged);
-        } catch (error) {
-          expect(error).toBeInstanceOf(InputError);
-        }
-      }
-    expect(printed).not.toHaveBeenCalled();
-  } finally {
-    printed.mockRestore();
-  }
-  expect(process.memoryUsage().rss - before).toBeLessThan(400 * 2 ** 20);
+  const path = join(await folderWith({ 'file.h5': bytes }), 'file.h5');
+  const built = new URL('../../dist/src/formats/hdf5.js', import.meta.url).href;
+  // another process, in which nothing else has loaded the library
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', LIES, built, path], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(Number(stdout)).toBeLessThan(400 * 2 ** 20);
 });

@@ -19,17 +19,25 @@ const environment: Environment = {
 };
 const hasTorch = pythonWith('ensurepip', 'torch') !== undefined;
 
-test.skipIf(!hasTorch).each(['weights', 'activations'])(
+/** Of two small networks, and of topologies of the QONNX model zoo: number of layers and of weights, from their papers. */
+const networks = [
+  ['weights', 3, 3 * 32 * 9 + 8 * 32 * 9 + 512 * 10],
+  ['activations', 3, 3 * 32 * 9 + 8 * 32 * 9 + 512 * 10],
+  ['TFC_1W2A', 4, 784 * 64 + 2 * 64 * 64 + 64 * 10],
+  ['CNV_1W1A', 9, 9 * (3 * 64 + 64 * 64 + 64 * 128 + 128 * 128 + 128 * 256 + 256 * 256) + 256 * 512 + 512 * 512 + 512 * 10],
+] as const;
+
+test.skipIf(!hasTorch).each(networks)(
   `one-bit %s of brevitas${hasTorch ? '' : ' [needs PyTorch for python3]'}`,
-  async (name) => {
+  async (name, layers, count) => {
     const folder = await folderWith();
     execFileSync(await python(environment), [script, folder, name], { stdio: 'pipe' });
     const [original, out] = [join(folder, `${name}.onnx`), join(folder, 'packed.onnx')];
     const { packed, kept, model } = packOnnx(readFileSync(original));
-    expect([packed.length, kept]).toEqual([3, []]);
+    expect([packed.length, kept]).toEqual([layers, []]);
     writeFileSync(out, model);
     const { relError, weights } = await verifyPack(out, { original, packed });
-    expect(weights).toEqual({ count: 3 * 32 * 9 + 8 * 32 * 9 + 512 * 10, difference: 0 });
+    expect(weights).toEqual({ count, difference: 0 });
     expect(relError).toBeLessThan(1e-6);
     expect(statSync(out).size).toBeLessThan(statSync(original).size / 3.5);
   },

@@ -22,7 +22,21 @@ def brevitas_network(bits_of_activations):
     )
 
 
-model = brevitas_network(1 if name == "activations" else 32).eval()
+def zoo_network():
+    """A topology of the QONNX model zoo, which brevitas ships without weights."""
+    from brevitas_examples.bnn_pynq.models import model_with_cfg
+
+    network, _ = model_with_cfg(name, pretrained=False)
+    for layer in network.modules():
+        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            layer.running_mean.normal_(0, 5)
+            layer.running_var.uniform_(20, 90)
+    return network
+
+
+shapes = {"TFC": (1, 1, 28, 28), "CNV": (1, 3, 32, 32)}
+shape = shapes.get(name[:3], (2, 3, 8, 8))
+model = zoo_network() if name[:3] in shapes else brevitas_network(1 if name == "activations" else 32)
 from brevitas.export import export_qonnx
 
-export_qonnx(model, torch.randn(2, 3, 8, 8), f"{folder}/{name}.onnx")
+export_qonnx(model.eval(), torch.randn(*shape), f"{folder}/{name}.onnx")

@@ -46,8 +46,15 @@ async function bothForms({ network, data: path, count }: Row): Promise<void> {
   try {
     await sameDecisions(model, toOnnx(model, { form: 'packed', input: INPUT }), data, count, 1e-5);
     const ranges = await calibrate(model, { data, images: 16, method: 'minmax' });
-    // The first convolution adds floats in another order: a few bytes of a million are on the other side of a tie, and spread.
-    await sameDecisions(model, toInt8Onnx(model, { ranges, input: INPUT }), data, count, 0.005);
+    // Every 8-bit value is the same where channels are multiples of 16. Where they are not, onnxruntime adds the floats in
+    // front of them in another order: a few bytes of a million are on the other side of a tie, and spread.
+    await sameDecisions(
+      model,
+      toInt8Onnx(model, { ranges, input: INPUT }),
+      data,
+      count,
+      Number.isInteger(model.config.width) ? 1e-5 : 0.005,
+    );
   } finally {
     await data.close();
   }

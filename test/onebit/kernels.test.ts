@@ -266,28 +266,33 @@ test.each(Array.from({ length: 80 }, (_, seed) => seed))('signsFloat: random cal
   bench.compare('signsFloat', integer(next, 1, 4));
 });
 
-test.each(Array.from({ length: 80 }, (_, seed) => seed))('floats: random call %i', (seed) => {
-  const next = random(seed + 2001);
-  const bench = new Bench(next, integer(next, 1, 2));
-  const window = [1, 3, 7][integer(next, 0, 2)] as number;
-  const conv = randomConv(next, window);
-  const { inputs, outputs, height, width, stride, pads } = conv;
-  bench.tensor(w.INPUT, { shape: [inputs, height, width], border: Math.max(...pads), size: 4, fill: 0 }, () => integer(next, -50, 50), [
-    pads[0],
-    pads[1],
-  ]);
-  const shape = outputShape(conv, window);
-  bench.sizes(inputs, shape);
-  bench.block.integer(w.STRIDE, stride);
-  bench.block.integer(w.WINDOW, window);
-  const length = floatsLength(outputs, inputs, window);
-  const values = Float32Array.from({ length: outputs * inputs * window * window }, () => integer(next, -9, 9));
-  bench.block.weights(4 * length, (memory, address) =>
-    prepareFloats((index) => values[index] as number, outputs, inputs, window, new Float32Array(memory, address, length).fill(0)),
-  );
-  bench.constants(w.SCALE, () => next() / 10, outputs);
-  bench.epilogue(shape);
-  bench.compare('floats', integer(next, 1, 4));
+describe.each(['floats', 'fusedFloats'] as const)('%s', (kernel) => {
+  test.each(Array.from({ length: 60 }, (_, seed) => seed))('random call %i', (seed) => {
+    const next = random(seed + 2001);
+    const bench = new Bench(next, integer(next, 1, 2));
+    const window = [1, 3, 7][integer(next, 0, 2)] as number;
+    const any = randomConv(next, window);
+    const conv = kernel === 'floats' ? any : { ...any, stride: 1 };
+    const { inputs, outputs, height, width, stride, pads } = conv;
+    // The order of additions is part of what fusedFloats promises: its numbers are no whole ones.
+    const value = (size: number) => (kernel === 'floats' ? integer(next, -size, size) : (next() - 0.5) * size);
+    bench.tensor(w.INPUT, { shape: [inputs, height, width], border: Math.max(...pads), size: 4, fill: 0 }, () => value(50), [
+      pads[0],
+      pads[1],
+    ]);
+    const shape = outputShape(conv, window);
+    bench.sizes(inputs, shape);
+    bench.block.integer(w.STRIDE, stride);
+    bench.block.integer(w.WINDOW, window);
+    const length = floatsLength(outputs, inputs, window);
+    const values = Float32Array.from({ length: outputs * inputs * window * window }, () => value(9));
+    bench.block.weights(4 * length, (memory, address) =>
+      prepareFloats((index) => values[index] as number, outputs, inputs, window, new Float32Array(memory, address, length).fill(0)),
+    );
+    bench.constants(w.SCALE, () => next() / 10, outputs);
+    bench.epilogue(shape);
+    bench.compare(kernel, integer(next, 1, 4));
+  });
 });
 
 test.each(Array.from({ length: 60 }, (_, seed) => seed))('map: random call %i', (seed) => {
@@ -310,7 +315,7 @@ describe.each(['averagePool', 'maxPool'] as const)('%s', (kernel) => {
     const pads = conv.pads.map((pad) => Math.min(pad, 1)) as unknown as Conv['pads'];
     const shape = outputShape({ ...conv, inputs: channels, outputs: channels, pads }, 3);
     const border = integer(next, 0, 1);
-    bench.tensor(w.INPUT, { shape: [channels, conv.height, conv.width], border, size: 4, fill: 99 }, () => integer(next, -99, 99));
+    bench.tensor(w.INPUT, { shape: [channels, conv.height, conv.width], border, size: 4, fill: 99 }, () => next() - 0.5);
     bench.sizes(channels, shape);
     for (const [word, value] of [
       [w.STRIDE, conv.stride],

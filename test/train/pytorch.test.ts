@@ -9,6 +9,7 @@ import { defaultConfig, type NetworkConfig } from '../../src/network/config.ts';
 import { toNHWC } from '../../src/train/inference.ts';
 import { shapeInFile, toOIHW } from '../../src/train/kernel-layout.ts';
 import { Learner } from '../../src/train/step.ts';
+import { softTargets, type Teaching } from '../../src/train/teacher.ts';
 import type { TensorFlow } from '../../src/train/tf/tensorflow.ts';
 import { initialWeights, learned } from '../../src/train/variables.ts';
 import { folderWith } from '../data/crafted.ts';
@@ -50,9 +51,19 @@ describe('20 steps equal PyTorch:', () => {
     if (hasTensorFlow && python === undefined) test.skip(`${name} [needs PyTorch for python3]`, () => {});
     else testWithTensorFlow(name, (tf) => compare(tf, { ...defaultConfig, depth: 8, width: 1, input, ...change }));
   }
+  for (const [name, bits] of [
+    ['1 bit, with a teacher', 1],
+    ['full precision, with a teacher', 32],
+  ] as const) {
+    if (hasTensorFlow && python === undefined) test.skip(`${name} [needs PyTorch for python3]`, () => {});
+    else
+      testWithTensorFlow(name, (tf) =>
+        compare(tf, { ...defaultConfig, depth: 8, width: 1, input, bits, endBits: bits }, { weight: 0.7, temperature: 3 }),
+      );
+  }
 });
 
-async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
+async function compare(tf: TensorFlow, config: NetworkConfig, teacher?: Pick<Teaching, 'weight' | 'temperature'>): Promise<void> {
   const { channels, height, width } = config.input;
   const size = channels * height * width;
   const variables = learned(config);
@@ -67,25 +78,37 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
   // four kinds of images, by brightness
   const images = Uint8Array.from({ length: STEPS * BATCH * size }, (_, i) => random.integer(128) + (Math.floor(i / size) % 4) * 32);
   const labels = Int32Array.from({ length: STEPS * BATCH }, (_, i) => i % 4);
+  // what a teacher might answer: sure of the kind of image, and of some others by chance
+  const answers = Float32Array.from({ length: STEPS * BATCH * config.classes }, (_, i) => {
+    const [image, label] = [Math.floor(i / config.classes), i % config.classes];
+    return (label === labels[image] ? 6 : 0) + random.integer(1000) / 250;
+  });
   const inFileOrder = (weights: readonly Float32Array[]) => flat(weights.map((values, i) => toOIHW(values, variables[i]?.shape ?? [])));
   const folder = await folderWith({
     'images.f32': bytes(Float32Array.from(images)),
     'labels.i32': bytes(labels),
     'weights.f32': bytes(inFileOrder(initial)),
+    'teacher.f32': bytes(answers),
   });
 
   const learner = new Learner(
     tf,
     config,
-    { momentum: 0.9, weightDecay: 5e-4 },
+    { momentum: 0.9, weightDecay: 5e-4, ...(teacher && { teacher }) },
     initial,
     initial.map(({ length }) => new Float32Array(length)),
   );
   const losses: number[] = [];
+  const teacherLosses: number[] = [];
   for (let step = 0; step < STEPS; step++) {
     const pixels = images.subarray(step * BATCH * size, (step + 1) * BATCH * size);
     const imagesNHWC = toNHWC(pixels, BATCH, channels);
-    losses.push(learner.step(imagesNHWC, [BATCH, height, width, channels], labels.slice(step * BATCH, (step + 1) * BATCH), RATE).loss);
+    const part = answers.subarray(step * BATCH * config.classes, (step + 1) * BATCH * config.classes);
+    const targets = teacher && softTargets(part, config.classes, teacher.temperature);
+    const shape = [BATCH, height, width, channels];
+    const { loss, teacherLoss } = learner.step(imagesNHWC, shape, labels.slice(step * BATCH, (step + 1) * BATCH), RATE, targets);
+    losses.push(loss);
+    if (teacherLoss !== undefined) teacherLosses.push(teacherLoss);
   }
   const weights = inFileOrder(learner.read().weights);
   learner.dispose();
@@ -108,15 +131,21 @@ async function compare(tf: TensorFlow, config: NetworkConfig): Promise<void> {
     shifted_relu: config.activation === 'shifted-relu',
     logits_divisor: config.logitsDivisor,
     rate: RATE,
+    ...(teacher && { teacher: file('teacher.f32'), teacher_weight: teacher.weight, temperature: teacher.temperature }),
   };
   writeFileSync(file('job.json'), JSON.stringify(job));
   execFileSync(python as string, [fileURLToPath(new URL('reference.py', import.meta.url)), file('job.json')]);
-  const expected: number[] = JSON.parse(readFileSync(file('losses.json'), 'utf8'));
+  const expected: Record<'labels' | 'teacher', readonly number[]> = JSON.parse(readFileSync(file('losses.json'), 'utf8'));
   const expectedWeights = new Float32Array(Uint8Array.from(readFileSync(file('final.f32'))).buffer);
 
   expect(relative(weights, inFileOrder(initial))).toBeGreaterThan(10 * TOLERANCE); // it moved by more than what is compared
-  for (const [step, loss] of losses.entries())
-    expect(relative([loss], [expected[step] as number]), `loss of step ${step}`).toBeLessThan(TOLERANCE);
+  expect(teacherLosses).toHaveLength(teacher ? STEPS : 0);
+  for (const [of, got] of Object.entries({ labels: losses, teacher: teacherLosses } as const)) {
+    for (const [step, loss] of got.entries())
+      expect(relative([loss], [expected[of as keyof typeof expected][step] as number]), `loss of step ${step}, ${of}`).toBeLessThan(
+        TOLERANCE,
+      );
+  }
   expect(relative(weights, expectedWeights)).toBeLessThan(TOLERANCE);
 }
 

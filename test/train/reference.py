@@ -2,8 +2,8 @@
 
 usage: reference.py JOB.json
 The job names raw little-endian float32 / int32 files: images [steps, batch, channels, height, width], labels [steps, batch],
-weights (in order of execution: convolution kernels OIHW, and gamma and beta of each batch norm that learns them), and the files
-to write.
+weights (in order of execution: convolution kernels OIHW, and gamma and beta of each batch norm that learns them), a teacher's
+logits [steps, batch, classes] if there is one, and the files to write.
 """
 
 import json
@@ -99,14 +99,24 @@ def train(job):
     weights = [w.requires_grad_() for w in read_weights(job)]
     optimizer = sgd(job, weights)
     losses = []
-    for x, y in zip(images, labels):
-        loss = F.cross_entropy(network(job, x, weights), y)
+    teacher_losses = []
+    answers = [None] * len(images)
+    if "teacher" in job:
+        answers = torch.from_numpy(np.fromfile(job["teacher"], "<f4").reshape(*job["images_shape"][:2], -1))
+    for x, y, answer in zip(images, labels, answers):
+        logits = network(job, x, weights)
+        loss = F.cross_entropy(logits, y)
+        losses.append(loss.item())
+        if answer is not None:
+            t, a = job["temperature"], job["teacher_weight"]
+            divergence = F.kl_div(F.log_softmax(logits / t, 1), F.softmax(answer / t, 1), reduction="batchmean")
+            teacher_losses.append(divergence.item())
+            loss = (1 - a) * loss + a * t * t * divergence
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
     torch.cat([w.detach().reshape(-1) for w in weights]).numpy().astype("<f4").tofile(job["final_weights"])
-    json.dump(losses, open(job["losses"], "w"))
+    json.dump({"labels": losses, "teacher": teacher_losses}, open(job["losses"], "w"))
 
 
 if __name__ == "__main__":

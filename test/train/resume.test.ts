@@ -2,13 +2,14 @@
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { catchInterrupt } from '../../src/cli/shared/interrupt.ts';
 import { command } from '../../src/cli/train/train.ts';
 import { closable } from '../../src/closable.ts';
 import type { ImageBatch, ImageSet } from '../../src/data/dataset.ts';
 import { InputError, TrainingError } from '../../src/errors.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
+import { bf16Instructions } from '../../src/train/cpu-flags.ts';
 import { readLog } from '../../src/train/log.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
 import { RunFolder } from '../../src/train/run-folder.ts';
@@ -341,3 +342,65 @@ function fill(path: string): void {
     } catch {}
   }
 }
+
+describe('--math bf16', () => {
+  const EPOCHS = ['--epochs', '2'];
+  const mathOf = (folder: string) => readCheckpoint(readFileSync(checkpointOf(folder))).recipe.math;
+
+  testWithTensorFlow(
+    'is kept in checkpoint, log and report, and a resumed run ends in the same bytes',
+    async () => {
+      const data = await smallData(60);
+      const [whole, pieces] = [await folderWith(), await folderWith()];
+      const args = ['--data', data, ...smallNetwork, '--math', 'bf16'];
+      expect((await trainProcess(['-o', whole, ...args, ...EPOCHS])).status).toBe(0);
+      expect((await trainProcess(['-o', pieces, ...args, '--epochs', '1'])).status).toBe(0);
+      const contradicted = await trainProcess(['-o', pieces, '--resume', ...EPOCHS, '--math', 'float32']);
+      expect(contradicted.stderr).toContain('--math: expected bf16, as this run started, got float32');
+      expect(contradicted.status).toBe(2);
+      expect((await trainProcess(['-o', pieces, '--resume', ...EPOCHS])).status).toBe(0);
+      expect(readFileSync(checkpointOf(pieces)).equals(readFileSync(checkpointOf(whole)))).toBe(true);
+      expect(mathOf(whole)).toBe('bf16');
+      const epochs = readLog(readFileSync(join(whole, 'log.jsonl'), 'utf8'), '').filter(({ kind }) => kind === 'epoch');
+      expect(epochs).toMatchObject([{ math: 'bf16' }, { math: 'bf16' }]);
+      expect(JSON.parse(readFileSync(join(whole, 'report.json'), 'utf8')).recipe.math).toBe('bf16');
+    },
+    TIMEOUT,
+  );
+
+  testWithTensorFlow(
+    'can be stated for a checkpoint of an earlier version, which says nothing of it',
+    async (tf) => {
+      const run = await smallRun(60, 1);
+      const folder = new RunFolder(await folderWith());
+      const { math: _, ...recipe } = run.recipe;
+      await trainHere(tf, { ...run, recipe }, folder);
+      expect(mathOf(folder.path(''))).toBeUndefined();
+      const args = ['-o', folder.path(''), '--resume', ...EPOCHS];
+      expect((await trainProcess([...args, '--math', 'bf16'])).status).toBe(0);
+      expect(mathOf(folder.path(''))).toBe('bf16');
+    },
+    TIMEOUT,
+  );
+
+  const instructions = bf16Instructions();
+  const named = instructions ? `with ${instructions}` : '[needs a processor with bfloat16 products]';
+  (instructions && hasTensorFlow ? test : test.skip)(
+    `computes otherwise than float32, and what it stores is close to it: ${named}`,
+    async () => {
+      const data = await smallData(60);
+      const weights = async (math: string) => {
+        const folder = await folderWith();
+        const args = ['-o', folder, '--data', data, '--depth', '8', '--width', '1', '--batch', '20', '--epochs', '1', '--math', math];
+        expect((await trainProcess(args)).status).toBe(0);
+        return readCheckpoint(readFileSync(checkpointOf(folder))).weights.flatMap((values) => [...values]);
+      };
+      const [rounded, exact] = [await weights('bf16'), await weights('float32')];
+      const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+      const distance = norm(rounded.map((value, i) => value - (exact[i] as number))) / norm(exact);
+      expect(distance).toBeGreaterThan(1e-6);
+      expect(distance).toBeLessThan(0.1);
+    },
+    TIMEOUT,
+  );
+});

@@ -4,11 +4,13 @@ import { elements } from '../../../src/formats/shape.ts';
 import { packedLength } from '../../../src/network/sign.ts';
 import type { BitTensor, FloatTensor } from '../../../src/network/tensor.ts';
 import type { Graph } from '../graph.ts';
+import { typeName } from '../initializer.ts';
 import type { Form, Kernel } from './form.ts';
 import { packed } from './packed.ts';
 import {
   floatSignTable,
   type Indices,
+  levelTable,
   lookUp,
   lookUpByProduct,
   oneByOne,
@@ -54,6 +56,12 @@ export interface StoredSigns {
 export function int8Signs(graph: Graph, name: string, bits: BitTensor, { indices = 'cast', zeroPoint = 0 }: StoredSigns = {}): string {
   const table = zeroPoint === 0 ? (['sign_table', signTable] as const) : (['shifted_sign_table', shiftedSignTable] as const);
   return unpack(graph, name, bits, { indices, table, output: `${name}.int8` });
+}
+
+/** The same with two other values of 8 bits in place of the signs. */
+export function eightBitLevels(graph: Graph, name: string, bits: BitTensor, type: number, [low, high]: readonly [number, number]): string {
+  const table = [`${typeName(type)}_table_${low}_${high}`, () => levelTable(type, low, high)] as const;
+  return unpack(graph, name, bits, { indices: 'cast', table, output: `${name}.${typeName(type)}` });
 }
 
 interface Unpacking {

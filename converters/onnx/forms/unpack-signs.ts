@@ -18,6 +18,11 @@ export function shiftedSignTable(): TensorProto {
   return { dims: [256, 8], data_type: DataType.INT8, raw_data: Uint8Array.from(everySign(), (sign) => sign + 1) };
 }
 
+/** Two other values of 8 bits: `high` for 1, `low` for 0. */
+export function levelTable(type: number, low: number, high: number): TensorProto {
+  return { dims: [256, 8], data_type: type, raw_data: Uint8Array.from(everySign(), (sign) => (sign > 0 ? high : low)) };
+}
+
 /** The signs as float32, for kernels so small that memory does not matter. */
 export function floatSignTable(): TensorProto {
   return floats([256, 8], everySign());

@@ -119,7 +119,6 @@ export class Constants {
     if (this.#sparse.has(name)) return unknown('a sparse tensor');
     const node = this.#producers.get(name);
     if (!node) return this.parent ? this.parent.#compute(name, known) : { kind: 'unknown' };
-    if (node.output?.[0] !== name) return unknown(`one of several outputs of ${node.op_type}`);
     if ((!node.domain || node.domain === 'ai.onnx') && node.op_type === 'Constant') {
       const value = constantTensor(node);
       return value ? stored({ ...value, name }, this.#options.read) : unknown('a constant that is not a tensor of numbers');
@@ -129,7 +128,7 @@ export class Constants {
     const why = inputs.find((input): input is Unknown => input?.kind === 'unknown');
     if (why) return why;
     const constants = inputs as (Constant | undefined)[];
-    const result: Folded | undefined = foldOf(node)?.(constants, node);
+    const result: Folded | undefined = foldOf(node)?.(constants, node, (node.output ?? []).indexOf(name));
     if (!result) return unknown(`computed by ${[node.domain, node.op_type].filter(Boolean).join('::')}`);
     const { type, dims, data } = result;
     return { kind: 'constant', type, dims, data, bytes: 0, unpacked: (result.unpacked ?? false) || constants.some((c) => c?.unpacked) };

@@ -6,8 +6,8 @@ import { bitTensor, type Tensor } from '../../../src/network/tensor.ts';
 import { isDamaged, TENSORS_SHA256, WEIGHTS_SHA256, weightsDigest } from '../../../src/network/weights-digest.ts';
 import { externalFiles, type ReadExternal } from '../external-data.ts';
 import { ownDigest, storedDigest } from '../weights-digest.ts';
-import { signBits } from './opposite-values.ts';
-import { replaceWeights } from './replace-weights.ts';
+import { levelBits, signBits } from './opposite-values.ts';
+import { EIGHT_BIT, replaceWeights } from './replace-weights.ts';
 
 /**
  * The digest of a file's current weights; undefined for other projects' files without packed weights.
@@ -46,8 +46,8 @@ function damaged(key: string, expected: string, found: string | undefined): Inpu
 /** Digest of the weights made from stored bits, in the order in which layers use them. */
 function packedDigest(model: ModelProto, read: ReadExternal | undefined): string | undefined {
   const weights: (readonly [string, Tensor])[] = [];
-  replaceWeights(model, { read }, (_, { tensor }, { data, dims, unpacked }) => {
-    if (unpacked) weights.push([tensor, bitTensor(dims, signBits(data))]);
+  replaceWeights(model, { read }, (_, { tensor }, { type, data, dims, unpacked }) => {
+    if (unpacked) weights.push([tensor, bitTensor(dims, EIGHT_BIT.has(type) ? levelBits(data) : signBits(data))]);
     return 'read';
   });
   return weights.length > 0 ? weightsDigest(weights) : undefined;

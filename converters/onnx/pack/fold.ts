@@ -8,7 +8,6 @@ import { elements } from '../../../src/formats/shape.ts';
 import { unpackSigns } from '../../../src/network/sign.ts';
 import { DOMAIN } from '../forms/packed.ts';
 import { QUANTIZER_DOMAINS } from '../forms/qonnx.ts';
-import { signTable } from '../forms/unpack-signs.ts';
 import { attribute } from '../nodes.ts';
 import { arrayOf, type TypedValues } from '../stored.ts';
 import { commonShape, forEachBroadcast, type Values } from './broadcast.ts';
@@ -20,17 +19,25 @@ export interface Folded extends TypedValues {
 
 /** An input that is left out is undefined. */
 type Inputs = readonly (Folded | undefined)[];
-/** Undefined for uses of the operator that are not supported here. */
-export type Fold = (inputs: Inputs, node: NodeProto) => Folded | undefined;
+/** Undefined for uses of the operator that are not supported here. `output` tells which of several values is wanted. */
+export type Fold = (inputs: Inputs, node: NodeProto, output: number) => Folded | undefined;
 
 /** The fold of an operator. Maps, because an operator may have any name, even `__proto__`. */
 export function foldOf({ domain, op_type }: NodeProto): Fold | undefined {
-  return !domain || domain === 'ai.onnx' ? standard.get(op_type ?? '') : quantizers.get(`${domain}::${op_type}`);
+  if (domain && domain !== 'ai.onnx') return quantizers.get(`${domain}::${op_type}`);
+  return op_type === 'Split' ? split : firstOf(standard.get(op_type ?? ''));
+}
+
+/** Other outputs than the first are masks and indices, which make no weights. */
+function firstOf(fold: Fold | undefined): Fold | undefined {
+  return fold && ((inputs, node, output) => (output === 0 ? fold(inputs, node, output) : undefined));
 }
 
 const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE]);
 /** Integer ranges of the types; beyond them, a runtime's overflow would have to be copied. */
 const ranges = new Map<number, readonly [number, number]>([
+  [DataType.INT4, [-8, 7]],
+  [DataType.UINT4, [0, 15]],
   [DataType.INT8, [-128, 127]],
   [DataType.UINT8, [0, 255]],
   [DataType.INT16, [-(2 ** 15), 2 ** 15 - 1]],
@@ -108,7 +115,7 @@ const ofFloats = (f: (x: number, y: number, z: number) => number): Fold => eleme
 /** An operator with any number of operands, applied two at a time. */
 function variadic(f: (a: number, b: number) => number): Fold {
   const pair = elementwise(f);
-  return ([first, ...rest], node) => rest.reduce((sum: Folded | undefined, next) => sum && next && pair([sum, next], node), first);
+  return ([first, ...rest], node) => rest.reduce((sum: Folded | undefined, next) => sum && next && pair([sum, next], node, 0), first);
 }
 
 /** Integers from an input, or from an attribute in older operator sets. */
@@ -193,10 +200,11 @@ const standard = new Map<string, Fold>(
     Ceil: ofFloats(Math.ceil),
     Tanh: ofFloats(Math.tanh),
     Sigmoid: ofFloats((x) => 1 / (1 + Math.exp(-x))),
+    Softplus: ofFloats((x) => Math.log1p(Math.exp(x))),
     Relu: elementwise((x) => Math.max(0, x)),
     HardSigmoid(inputs, node) {
       const [alpha, beta] = [attribute(node, 'alpha')?.f ?? Math.fround(0.2), attribute(node, 'beta')?.f ?? 0.5];
-      return ofFloats((x) => Math.max(0, Math.min(1, alpha * x + beta)))(inputs, node);
+      return ofFloats((x) => Math.max(0, Math.min(1, alpha * x + beta)))(inputs, node, 0);
     },
     Greater: elementwise((x, y) => Number(x > y), compares),
     GreaterOrEqual: elementwise((x, y) => Number(x >= y), compares),
@@ -210,7 +218,7 @@ const standard = new Map<string, Fold>(
     Clip([x, low, high], node) {
       const bound = (input: Folded | undefined, name: string, otherwise: number) => input?.data[0] ?? attribute(node, name)?.f ?? otherwise;
       const [least, most] = [bound(low, 'min', Number.NEGATIVE_INFINITY), bound(high, 'max', Number.POSITIVE_INFINITY)];
-      return x && elementwise((value) => Math.min(Math.max(value, least), most))([x], node);
+      return x && elementwise((value) => Math.min(Math.max(value, least), most))([x], node, 0);
     },
     Where: elementwise(
       (condition, x, y) => (condition ? x : y),
@@ -308,7 +316,7 @@ const standard = new Map<string, Fold>(
       return elementwise(
         (value) => value,
         ([value]) => value?.type,
-      )([x, { type: x.type, dims, data: arrayOf(x.type, elements(dims)) }], node);
+      )([x, { type: x.type, dims, data: arrayOf(x.type, elements(dims)) }], node, 0);
     },
     ConstantOfShape([shape], node) {
       const dims = Array.from(shape?.data ?? []);
@@ -330,18 +338,23 @@ const standard = new Map<string, Fold>(
         return undefined;
       if (steps && Array.from(steps.data).some((step) => step !== 1)) return undefined;
       const clamp = (at: number, size: number) => Math.min(size, Math.max(0, at < 0 ? at + size : at));
-      const bounds = x.dims.map((size, axis) => {
+      const bounds = x.dims.map((size, axis): Range => {
         const k = axes.indexOf(axis);
-        return k < 0 ? ([0, size] as const) : ([clamp(from[k] as number, size), clamp(to[k] as number, size)] as const);
+        return k < 0 ? [0, size] : [clamp(from[k] as number, size), clamp(to[k] as number, size)];
       });
-      const dims = bounds.map(([start, end]) => Math.max(0, end - start));
-      const strides = x.dims.map((_, axis) => elements(x.dims.slice(axis + 1)));
+      return crop(x, bounds);
+    },
+    Tile([x, repeats]) {
+      const times = Array.from(repeats?.data ?? []);
+      const dims = x?.dims.map((size, axis) => size * (times[axis] ?? Number.NaN)) ?? [];
+      if (!x || times.length !== x.dims.length || !mayHold(dims, [x])) return undefined;
       const data = arrayOf(x.type, elements(dims));
+      const strides = x.dims.map((_, axis) => elements(x.dims.slice(axis + 1)));
       for (let i = 0; i < data.length; i++) {
         let [rest, at] = [i, 0];
         for (let axis = dims.length - 1; axis >= 0; axis--) {
           const size = dims[axis] as number;
-          at += ((rest % size) + (bounds[axis]?.[0] ?? 0)) * (strides[axis] as number);
+          at += ((rest % size) % (x.dims[axis] as number)) * (strides[axis] as number);
           rest = Math.floor(rest / size);
         }
         data[i] = x.data[at] as number;
@@ -374,6 +387,41 @@ const standard = new Map<string, Fold>(
     },
   } satisfies Record<string, Fold>),
 );
+
+type Range = readonly [start: number, end: number];
+
+/** The values between two indices of each axis. */
+function crop(x: Folded, bounds: readonly Range[]): Folded {
+  const dims = bounds.map(([start, end]) => Math.max(0, end - start));
+  const strides = x.dims.map((_, axis) => elements(x.dims.slice(axis + 1)));
+  const data = arrayOf(x.type, elements(dims));
+  for (let i = 0; i < data.length; i++) {
+    let [rest, at] = [i, 0];
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      const size = dims[axis] as number;
+      at += ((rest % size) + (bounds[axis]?.[0] ?? 0)) * (strides[axis] as number);
+      rest = Math.floor(rest / size);
+    }
+    data[i] = x.data[at] as number;
+  }
+  return { type: x.type, dims, data };
+}
+
+/** In parts of the stated sizes, or in equal parts, of which the last may be smaller. */
+function split([x, sizesInput]: Inputs, node: NodeProto, output: number): Folded | undefined {
+  const [axis] = (x && axesOf([intOf(node, 'axis', 0)], x.dims.length)) ?? [];
+  if (!x || axis === undefined) return undefined;
+  const size = x.dims[axis] as number;
+  const sizes = integers(sizesInput, node, 'split');
+  const each = Math.ceil(size / (node.output?.length ?? 1));
+  const start = sizes ? sizes.slice(0, output).reduce((sum, part) => sum + part, 0) : each * output;
+  const end = sizes ? start + (sizes[output] ?? Number.NaN) : Math.min(size, start + each);
+  if (!(start >= 0 && end > start && end <= size)) return undefined;
+  return crop(
+    x,
+    x.dims.map((length, i): Range => (i === axis ? [start, end] : [0, length])),
+  );
+}
 
 /** How a scale or zero point of QuantizeLinear applies to a tensor: one in all, one per index of an axis, or one per block along it. */
 function spreadOver(x: Values, node: NodeProto): (by: Values) => ((i: number) => number) | undefined {
@@ -408,15 +456,18 @@ function cast(x: Folded, to: number): Folded | undefined {
   return typed(to, x.dims, whole ? Float64Array.from(x.data, Math.trunc) : x.data);
 }
 
-/** Only for the table of signs, and indices that are not signs themselves, or each of a chain would be 8 times its index. */
+/** Only for tables of two values by bits, and indices that are not signs themselves, or each of a chain would be 8 times its index. */
 function lookUpSigns(table: Folded, index: Folded, node: NodeProto): Folded | undefined {
-  if (index.unpacked || intOf(node, 'axis', 0) !== 0 || table.type !== DataType.INT8 || table.dims.join() !== '256,8') return undefined;
-  const signs = new Int8Array((signTable().raw_data as Uint8Array).buffer);
-  if (signs.some((sign, i) => sign !== table.data[i])) return undefined;
+  const isSmall = table.type === DataType.INT8 || table.type === DataType.UINT8;
+  if (index.unpacked || intOf(node, 'axis', 0) !== 0 || !isSmall || table.dims.join() !== '256,8') return undefined;
+  const [low, high] = [table.data[0] as number, table.data[2047] as number];
+  const levelOf = (isSet: number) => (isSet ? high : low);
+  for (let i = 0; i < 2048; i++) if (table.data[i] !== levelOf((i >> 3) & (0x80 >> (i & 7)))) return undefined;
   const bytes = Uint8Array.from(index.data);
-  if (bytes.some((byte, i) => byte !== index.data[i])) return undefined;
-  const data = Int8Array.from(unpackSigns(bytes, 8 * bytes.length));
-  return { type: DataType.INT8, dims: [...index.dims, 8], data, unpacked: true };
+  if (low === high || bytes.some((byte, i) => byte !== index.data[i])) return undefined;
+  const data = arrayOf(table.type, 8 * bytes.length);
+  for (let i = 0; i < data.length; i++) data[i] = levelOf((bytes[i >> 3] as number) & (0x80 >> (i & 7)));
+  return { type: table.type, dims: [...index.dims, 8], data, unpacked: true };
 }
 
 function gather(x: Folded, index: Folded, node: NodeProto): Folded | undefined {
@@ -434,8 +485,24 @@ function gather(x: Folded, index: Folded, node: NodeProto): Folded | undefined {
   return { type: x.type, dims, data };
 }
 
+/** Levels of a number of bits, half to even; one bit with a sign is -1 or 1 (qonnx, docs/qonnx-custom-ops/intquant_v1.md). */
+function integerQuant([x, scale, zero, bits]: Inputs, node: NodeProto): Folded | undefined {
+  const mode = new TextDecoder().decode(attribute(node, 'rounding_mode')?.s ?? new Uint8Array()).toUpperCase() || 'ROUND';
+  if (!x || !scale || !zero || bits?.data.length !== 1 || (mode !== 'ROUND' && mode !== 'HALF_EVEN')) return undefined;
+  const [signed, narrow] = [intOf(node, 'signed', 1) !== 0, intOf(node, 'narrow', 1) !== 0];
+  const levels = 2 ** ((bits.data[0] as number) - Number(signed));
+  const lowest = signed ? -levels + Number(narrow) : 0;
+  const highest = levels - 1 - Number(narrow && !signed);
+  const level = (at: number) => (signed && levels === 1 ? (at >= 0 ? 1 : -1) : roundEven(Math.max(lowest, Math.min(highest, at))));
+  return ofFloats((value, by, from) => (level(Math.fround(Math.fround(value / by) + from)) - from) * by)([x, scale, zero], node, 0);
+}
+
 const quantizers = new Map<string, Fold>([
-  ...QUANTIZER_DOMAINS.map((domain) => [`${domain}::BipolarQuant`, ofFloats((x, scale) => (x >= 0 ? scale : -scale))] as const),
+  ...QUANTIZER_DOMAINS.flatMap((domain): [string, Fold][] => [
+    [`${domain}::BipolarQuant`, ofFloats((x, scale) => (x >= 0 ? scale : -scale))],
+    [`${domain}::Quant`, integerQuant],
+    [`${domain}::IntQuant`, integerQuant],
+  ]),
   [`${DOMAIN}::Scale`, ofFloats((x, scale) => x * scale)],
   [
     `${DOMAIN}::UnpackSign`,

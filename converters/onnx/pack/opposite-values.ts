@@ -99,6 +99,32 @@ function errorOf(low: number, high: number): number {
   return high === low ? 0 : (high - low) / (high + low);
 }
 
+/** Weights of 8 bits that take two values, in any order. */
+export interface TwoLevels {
+  readonly bits: BitTensor;
+  /** The value of a 0 and of a 1; equal when all weights are. */
+  readonly levels: readonly [low: number, high: number];
+}
+
+/** Splits integer weights into bits and two values; returns the reason when that is impossible. */
+export function splitLevels(weights: ArrayLike<number>, dims: readonly number[]): TwoLevels | string {
+  const values = new Set<number>();
+  for (let i = 0; i < weights.length && values.size <= 3; i++) values.add(weights[i] as number);
+  const [low, high = low] = [...values].sort((a, b) => a - b);
+  if (low === undefined || high === undefined) return 'no values';
+  if (values.size > 2) return describeValues(weights, dims, [], 0);
+  return { bits: bitTensor(dims, levelBits(weights)), levels: [low, high] };
+}
+
+/** 1 for the larger of two values. */
+export function levelBits(weights: ArrayLike<number>): Uint8Array {
+  let high = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < weights.length; i++) high = Math.max(high, weights[i] as number);
+  const bits = new Uint8Array(packedLength(weights.length));
+  for (let i = 0; i < weights.length; i++) if (weights[i] === high) bits[i >> 3] = (bits[i >> 3] as number) | (0x80 >> (i & 7));
+  return bits;
+}
+
 /** 1 where w is positive or +0: unlike in our own networks, -0 and +0 differ, so that no value changes. */
 export function signBits(weights: ArrayLike<number>): Uint8Array {
   const bits = new Uint8Array(packedLength(weights.length));

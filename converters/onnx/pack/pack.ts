@@ -6,16 +6,17 @@ import { packedLength } from '../../../src/network/sign.ts';
 import { floatTensor } from '../../../src/network/tensor.ts';
 import { type ExternalData, relocate, requireExternal } from '../external-data.ts';
 import type { Form } from '../forms/form.ts';
-import { inline, int8Signs } from '../forms/inline.ts';
+import { eightBitLevels, inline } from '../forms/inline.ts';
 import { DOMAIN, packed } from '../forms/packed.ts';
 import { type FormName, forms } from '../forms/table.ts';
 import { doubles, type Graph } from '../graph.ts';
 import { stateDigest } from '../weights-digest.ts';
 import type { Constant } from './constants.ts';
 import { digestOf } from './digest.ts';
+import { expandFunctions } from './expand-functions.ts';
 import { liftOpset } from './lift-opset.ts';
-import { type OneBitWeights, splitWeights } from './opposite-values.ts';
-import { type Kept, replaceWeights } from './replace-weights.ts';
+import { type OneBitWeights, splitLevels, splitWeights } from './opposite-values.ts';
+import { EIGHT_BIT, type Kept, replaceWeights } from './replace-weights.ts';
 
 export interface PackOptions {
   /** Also packs weights within this relative distance of two opposite values; 0, the default, is bit for bit. */
@@ -34,7 +35,7 @@ export interface Packed {
   readonly op: string;
   readonly shape: readonly number[];
   readonly weights: number;
-  /** Number of scales: 1, or one per channel or block. */
+  /** Number of scales: 1, or one per channel or block; 0 for 8-bit weights, whose layer has the scales. */
   readonly scales: number;
   /** Largest relative difference of a weight from its stored value; 0 without a tolerance. */
   readonly error: number;
@@ -66,35 +67,39 @@ const OVERHEAD = 200;
  * Finds the weights of Conv, ConvTranspose, Gemm, MatMul, RNN, GRU, LSTM and of embeddings (Gather) that take two opposite values,
  * +-s, and stores them as bits and scales that unpack to the same values, bit for bit. There is one s per tensor, per channel,
  * or per block of an axis. Weights may be stored, or computed by Sign, Where, BipolarQuant and the like; as float32,
- * float16, bfloat16 or float64, or int8 +-1 before DequantizeLinear; in the model's graph, or in those of If, Loop and Scan.
+ * float16, bfloat16 or float64, or 8-bit integers of any two values where a layer computes with integers; in the model's graph,
+ * in those of If, Loop and Scan, or in functions, whose calls are then written out.
  * Everything else is written as read, except that operator sets 7 to 9 become 10 and unused stored tensors are removed.
  * @throws InputError when the file is not an ONNX model, is damaged, or holds no such weights
  */
 export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFile {
   const { inline: isInline = false, external, tolerance = 0, keepDefaults } = options;
-  const model = decodeModel(file);
-  requireExternal(model, external?.read);
+  const read = decodeModel(file);
+  requireExternal(read, external?.read);
+  const model = expandFunctions(read, 'weights');
   const opset = liftOpset(model, MIN_OPSET);
   const form = isInline ? inline : packed;
   const rows: Packed[] = [];
   const kept = replaceWeights(model, { read: external?.read, keepDefaults }, (graph, { tensor, layer, op, axes }, weights) => {
     const { data, dims, bytes, type } = weights;
     if (weights.unpacked) return 'packed already';
-    const split = splitWeights(data, dims, axes(dims), tolerance);
+    const split = EIGHT_BIT.has(type) ? splitLevels(data, dims) : splitWeights(data, dims, axes(dims), tolerance);
     if (typeof split === 'string') return split;
-    if (type === DataType.INT8 && split.scale.data.some((scale) => scale !== 1)) return '8-bit weights other than +-1';
-    const [scales, count] = [split.scale.data.length, elements(dims)];
+    const [scales, error] = 'scale' in split ? [split.scale.data.length, split.error] : [0, 0];
+    const count = elements(dims);
     const bytesAfter = packedLength(count) + (type === DataType.DOUBLE ? 8 : 4) * scales + 8 * dims.length;
     if (bytesAfter + OVERHEAD + 8 * tensor.length >= bytes) return `${count} weights are too few to gain`;
-    addKernel(graph, form, prefixOf(tensor), split, weights);
+    if ('scale' in split) addKernel(graph, form, prefixOf(tensor), split, weights);
+    else eightBitLevels(graph, prefixOf(tensor), split.bits, type, split.levels);
     nameLast(graph.nodes, tensor);
-    rows.push({ tensor, layer, op, shape: dims, weights: count, scales, error: split.error, bytesBefore: bytes, bytesAfter });
+    rows.push({ tensor, layer, op, shape: dims, weights: count, scales, error, bytesBefore: bytes, bytesAfter });
     return undefined;
   });
   if (rows.length === 0)
     throw new NothingToPackError('weights of a Conv, ConvTranspose, Gemm, MatMul or the like that take two opposite values', kept);
-  liftIrVersion(model, isInline ? MIN_IR_VERSION.inline : MIN_IR_VERSION.functions);
-  if (!isInline) addFunctions(model, opset);
+  const needsFunctions = !isInline && rows.some(({ scales }) => scales > 0);
+  liftIrVersion(model, needsFunctions ? MIN_IR_VERSION.functions : MIN_IR_VERSION.inline);
+  if (needsFunctions) addFunctions(model, opset);
   restateForm(model, isInline ? 'inline' : 'packed');
   stateDigest(model, digestOf(model, external?.read));
   const data = relocate(model, external);
@@ -103,7 +108,6 @@ export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFil
 
 /** Adds the nodes that make the weights, in their type and shape; the last node computes the result. */
 function addKernel(graph: Graph, form: Form, name: string, { bits, scale }: OneBitWeights, { type, dims }: Constant): void {
-  if (type === DataType.INT8) return void int8Signs(graph, name, bits);
   const isDouble = type === DataType.DOUBLE; // float32 cannot hold its scales: they multiply after the cast
   const scales = isDouble ? Float32Array.of(1) : Float32Array.from(scale.data);
   let { weights } = form.kernel(graph, name, bits, floatTensor(isDouble ? [] : scale.shape, scales));

@@ -25,8 +25,10 @@ export interface ReplaceOptions {
   readonly keepDefaults?: boolean | undefined;
 }
 
-/** Types of weights: in layers that compute with floats, and before DequantizeLinear in 8-bit networks. */
-const WEIGHTS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE, DataType.INT8]);
+/** Types of weights in layers that compute with floats. */
+const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE]);
+/** Types of weights in layers that compute with integers. */
+export const EIGHT_BIT: ReadonlySet<number> = new Set([DataType.INT8, DataType.UINT8]);
 
 /**
  * Replaces weights of the standard operators, in the model's graph and in those of If, Loop and Scan. Weights are replaced where
@@ -38,33 +40,42 @@ export function replaceWeights(model: ModelProto, { read, keepDefaults }: Replac
   const scopes = scopesOf(main, { irVersion: toNumber(model.ir_version, 'ir_version'), read, keepDefaults });
   const kept: Kept[] = [...functionLayers(model, functions), ...scopes.flatMap(({ graph }) => foreignLayers(graph, functions))];
   const changes = new Map<GraphProto, Change & { readonly replaced: Set<string> }>();
-  const seen = new Map<Constants, Set<string>>();
+  /** The reason why not; undefined when the tensor was replaced, or holds no weights. */
+  const change = (slot: Slot, owner: Constants): string | undefined => {
+    const value = owner.value(slot.tensor);
+    const isTable = slot.op === 'Gather'; // a table without weights is not a layer
+    if (value.kind === 'unknown') return isTable ? undefined : (value.reason ?? fedKernel(slot, owner));
+    if (isTable && !(FLOATS.has(value.type) && value.dims.length >= 2)) return undefined;
+    const { added, replaced } = changes.get(owner.graph) ?? { added: new Graph(), replaced: new Set<string>() };
+    changes.set(owner.graph, { added, replaced });
+    const reason = FLOATS.has(value.type) || EIGHT_BIT.has(value.type) ? replace(added, slot, value) : `is ${typeName(value.type)}`;
+    if (reason === undefined) replaced.add(slot.tensor);
+    return reason;
+  };
+  const seen = new Map<Constants, Map<string, string | undefined>>();
   for (const scope of scopes) {
     const uses = countOf(usesOf(main));
     for (const found of (scope.graph.node ?? []).flatMap((node) => slotsOf(node, functions))) {
       const slot = atSource(found, scope, uses);
       const owner = scope.ownerOf(slot.tensor);
-      const done = seen.get(owner) ?? new Set();
+      const done = seen.get(owner) ?? new Map<string, string | undefined>();
       seen.set(owner, done);
-      if (done.has(slot.tensor)) continue;
-      done.add(slot.tensor);
       const { tensor, layer, op } = slot;
-      const value = owner.value(tensor);
-      const isTable = op === 'Gather'; // a table without weights is not a layer
-      if (value.kind === 'unknown') {
-        if (value.reason && !isTable) kept.push({ tensor, layer, op, reason: value.reason });
-        continue;
-      }
-      if (isTable && !(WEIGHTS.has(value.type) && value.type !== DataType.INT8 && value.dims.length >= 2)) continue;
-      const change = changes.get(owner.graph) ?? { added: new Graph(), replaced: new Set<string>() };
-      changes.set(owner.graph, change);
-      const reason = WEIGHTS.has(value.type) ? replace(change.added, slot, value) : `is ${typeName(value.type)}`;
-      if (reason === undefined) change.replaced.add(tensor);
-      else kept.push({ tensor, layer, op, reason });
+      if (!done.has(tensor)) done.set(tensor, change(slot, owner));
+      const reason = done.get(tensor);
+      if (reason !== undefined) kept.push({ tensor, layer, op, reason });
     }
   }
   splice(main, changes);
   return kept;
+}
+
+/** Operators whose weights are never activations. */
+const KERNELS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'DeformConv', 'RNN', 'GRU', 'LSTM']);
+
+function fedKernel({ op, tensor }: Slot, { graph }: Constants): string | undefined {
+  const isInput = graph.input?.some(({ name }) => name === tensor) ?? false;
+  return KERNELS.has(op) && isInput ? 'an input of the graph without a stored value' : undefined;
 }
 
 /** A graph and the graphs inside its nodes, each with the outer names it sees. */
@@ -114,11 +125,11 @@ function functionLayers({ functions }: ModelProto, parameters: WeightParameters)
 /** Domains of the standard operators, and of operators that compute weights. */
 const KNOWN_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx', DOMAIN, ...QUANTIZER_DOMAINS]);
 
+const isWeights = (type: number) => FLOATS.has(type) || EIGHT_BIT.has(type);
+
 /** Other operators and functions that read stored matrices or kernels; whether they multiply with them is unknown. */
 function foreignLayers({ initializer, node }: GraphProto, functions: WeightParameters): Kept[] {
-  const stored = new Set(
-    (initializer ?? []).filter((t) => t.data_type === DataType.FLOAT && dimsOf(t).length >= 2).map(({ name }) => name),
-  );
+  const stored = new Set((initializer ?? []).filter((t) => isWeights(t.data_type ?? 0) && dimsOf(t).length >= 2).map(({ name }) => name));
   return (node ?? [])
     .filter(({ domain }) => !KNOWN_DOMAINS.has(domain ?? ''))
     .flatMap((one) => {

@@ -36,10 +36,21 @@ export function slotsOf(node: NodeProto, functions: WeightParameters): Slot[] {
       return weights(1, () => 0, 0);
     case 'ConvTranspose':
       return weights(1, () => 1, 0);
+    case 'DeformConv':
+    case 'ConvInteger':
+      return weights(1, () => 0);
+    case 'QLinearConv':
+      return weights(3, () => 0);
+    case 'MatMulInteger':
+      return [...weights(1, last), ...weights(0, beforeLast)];
+    case 'QLinearMatMul':
+      return [...weights(3, last), ...weights(0, beforeLast)];
+    case 'Einsum':
+      return (node.input ?? []).flatMap((_, i) => weights(i, () => 0));
     case 'Gemm':
       return [...weights(1, () => (flag('transB') ? 0 : 1), 0), ...weights(0, () => (flag('transA') ? 1 : 0), 1)];
     case 'MatMul':
-      return [...weights(1, (dims) => dims.length - 1, 0), ...weights(0, (dims) => Math.max(0, dims.length - 2), 1)];
+      return [...weights(1, last, 0), ...weights(0, beforeLast, 1)];
     case 'RNN':
     case 'GRU':
     case 'LSTM':
@@ -51,6 +62,8 @@ export function slotsOf(node: NodeProto, functions: WeightParameters): Slot[] {
   }
 }
 
+const last = (dims: readonly number[]) => dims.length - 1;
+const beforeLast = (dims: readonly number[]) => Math.max(0, dims.length - 2);
 const otherAxes = (dims: readonly number[], first: number) => [first, ...dims.map((_, i) => i).filter((i) => i !== first)];
 
 export function functionKey(domain: string | null | undefined, name: string | null | undefined): string {

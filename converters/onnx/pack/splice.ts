@@ -86,7 +86,8 @@ function withFreshNames(
   };
 }
 
-function namesOf(graph: GraphProto): Set<string> {
+/** Every name in a graph and the graphs inside its nodes. */
+export function namesOf(graph: GraphProto): Set<string> {
   const own = [...(graph.input ?? []), ...(graph.initializer ?? [])].map(({ name }) => name ?? '');
   const sparse = (graph.sparse_initializer ?? []).map(({ values }) => values?.name ?? '');
   const inner = (graph.node ?? []).flatMap((node) => [

@@ -4,6 +4,7 @@ import { localTensor, type ReadExternal } from '../external-data.ts';
 import { node } from '../graph.ts';
 import { readsOf } from '../nodes.ts';
 import type { Constants } from './constants.ts';
+import { expandFunctions } from './expand-functions.ts';
 import { scopesOf } from './replace-weights.ts';
 
 /** Name of the output of a weight model: float32, or float64 for float64 weights. */
@@ -21,7 +22,8 @@ export interface WeightModel {
  * For each of these tensors, in each graph of the model that stores or computes it, a model that computes this tensor only: weights are
  * compared one at a time, whatever inputs the model has and however large it is.
  */
-export function* weightModels(model: ModelProto, tensors: ReadonlySet<string>, read: ReadExternal | undefined): Generator<WeightModel> {
+export function* weightModels(file: ModelProto, tensors: ReadonlySet<string>, read: ReadExternal | undefined): Generator<WeightModel> {
+  const model = expandFunctions(file, 'weights');
   const scopes = scopesOf(model.graph as GraphProto, { irVersion: toNumber(model.ir_version, 'ir_version'), read });
   for (const scope of scopes)
     for (const tensor of tensors) {

@@ -54,7 +54,7 @@ export function command(): Command {
   const evaluation = new Command('eval')
     .argument(
       '<file>',
-      'ONNX file that takes raw pixels 0..255, or any source that export reads (it is exported in memory), or a network shipped with the package, such as cifar-10-wrn-20-1',
+      'ONNX file that takes raw pixels 0..255, or any source that export reads (it is exported in memory), or the name of a network (see wrn-onnx models), such as cifar-10-wrn-20-1',
     )
     .requiredOption('--data <source>', 'name (see wrn-onnx data list), folder or archive of a data set')
     .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${backendNames.join(', ')}`).default('cpu'))

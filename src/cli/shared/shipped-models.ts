@@ -1,24 +1,48 @@
-/** The networks shipped with the package: their names work wherever a network file does. */
+/** Networks by name, which works wherever a network file does: those shipped with the package, and published ones that were fetched. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nearest } from '../../data/nearest-name.ts';
+import { publishedNetwork, publishedNetworks } from '../../data/networks.ts';
+import { defaultDataFolder } from '../../data/store/data-folder.ts';
+import { networkFile } from '../../data/store/network.ts';
 import { InputError } from '../../errors.ts';
 
 /** In the package it lies three folders above this one in the sources and four above it in dist. */
 const FOLDER = fileURLToPath(new URL(`../../../${import.meta.url.endsWith('.ts') ? '' : '../'}models`, import.meta.url));
 
+/** Names of the networks that the package ships, in alphabetical order. */
+export function shippedNames(): string[] {
+  return existsSync(FOLDER) ? readdirSync(FOLDER).sort() : [];
+}
+
+/** Path of a file in the folder of a shipped network. */
+export function shippedFile(name: string, file = 'model.safetensors'): string {
+  return join(FOLDER, name, file);
+}
+
 /**
- * Path of a network that the user named: a file, or the model file of a network that the package ships.
- * @throws InputError for a name that is neither, but close to one of these
+ * Path of a network that the user named: a file, the model file of a network that the package ships, or the file of a published one.
+ * @throws InputError for a published network that is not here, and for a name that is none of these, but close to one
  *
  *     networkPath('cifar-10-wrn-20-1') // '.../models/cifar-10-wrn-20-1/model.safetensors'
  */
 export function networkPath(named: string): string {
   if (existsSync(named)) return named;
-  const names = existsSync(FOLDER) ? readdirSync(FOLDER) : [];
-  if (names.includes(named)) return join(FOLDER, named, 'model.safetensors');
-  const advice = nearest(named, names);
-  if (advice) throw new InputError('file', named, `expected a file or a network shipped with the package, got neither${advice}`);
+  const names = shippedNames();
+  if (names.includes(named)) return shippedFile(named);
+  const published = publishedNetwork(named);
+  if (published) {
+    const path = networkFile(published, defaultDataFolder());
+    if (path !== undefined) return path;
+    throw new InputError('network', named, `expected it on this machine, got nothing. Get it with: wrn-onnx models get ${named}`);
+  }
+  const advice = nearest(named, [...names, ...publishedNetworks.map(({ name }) => name)]);
+  if (advice) throw new InputError('file', named, `expected a file or the name of a network (wrn-onnx models), got neither${advice}`);
   return named;
+}
+
+/** Catalog name of the data set of a published network that the user named. */
+export function dataSetOf(named: string): string | undefined {
+  return existsSync(named) ? undefined : publishedNetwork(named)?.dataset;
 }

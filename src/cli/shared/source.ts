@@ -9,7 +9,7 @@ import { dialectNames, dialectOf, isSource, openModel } from '../../../converter
 import type { ImageSize } from '../../../converters/sources/asked.ts';
 import { describeFolder } from '../../../converters/sources/unread.ts';
 import { type ClassifierModel, readClassifier } from '../../../eval/runtime/model-input.ts';
-import { catalog, catalogEntry } from '../../data/catalog.ts';
+import { type CatalogEntry, catalog, catalogEntry } from '../../data/catalog.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
@@ -17,7 +17,7 @@ import { imageSize, positiveNumber } from './arguments.ts';
 import { readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
 import { say } from './results.ts';
-import { networkPath } from './shipped-models.ts';
+import { dataSetOf, networkPath } from './shipped-models.ts';
 
 export interface SourceFlags {
   readonly dialect?: string;
@@ -30,7 +30,7 @@ export function addSourceOptions(command: Command): Command {
   return command
     .argument(
       '<source>',
-      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors or checkpoint of train (recognised by content), or a network shipped with the package, such as cifar-10-wrn-20-1',
+      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors or checkpoint of train (recognised by content), or the name of a network (see wrn-onnx models), such as cifar-10-wrn-20-1',
     )
     .addOption(new Option('--dialect <dialect>', 'dialect of the source (default: detected)').choices(dialectNames))
     .addOption(
@@ -57,7 +57,8 @@ export function addSourceOptions(command: Command): Command {
  * @throws UsageError when the data set or the image size does not fit the network
  */
 export async function readSource(named: string, flags: SourceFlags): Promise<Model> {
-  const { dialect, dataset, logitsDivisor } = flags;
+  const { dialect, logitsDivisor } = flags;
+  const dataset = flags.dataset ?? dataSetOf(named);
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   const size = flags.imageSize ?? entry;
   const path = networkPath(named);
@@ -70,8 +71,11 @@ export async function readSource(named: string, flags: SourceFlags): Promise<Mod
   if (entry && entry.channels !== input.channels)
     throw new UsageError(`--dataset ${dataset} has images of ${entry.channels} channels, the network takes ${input.channels}`);
   showNotes(model);
-  if (!entry) return model;
-  return { ...model, about: { ...model.about, dataset: entry.name, ...(entry.classLabels && { classLabels: entry.classLabels }) } };
+  return entry ? ofDataSet(model, entry) : model;
+}
+
+function ofDataSet(model: Model, { name, classLabels }: CatalogEntry): Model {
+  return { ...model, about: { ...model.about, dataset: name, ...(classLabels && { classLabels }) } };
 }
 
 /** Refuses folders, and files whose content alone does not say what they are; says what to name instead. */
@@ -89,6 +93,17 @@ async function refuseByName(path: string): Promise<void> {
 /** Prints on stderr what a reader assumed or skipped. */
 function showNotes({ notes = [] }: Model): void {
   for (const note of notes) say(`note: ${note}`);
+}
+
+/**
+ * The bytes of any ONNX model with its external data, or of any source or named network, exported in memory.
+ * @throws InputError when it cannot be read
+ */
+export async function readOnnx(named: string): Promise<Uint8Array> {
+  const path = networkPath(named);
+  return readInputAs(path, async (bytes) =>
+    isSource(bytes) ? (await readNetwork(named)).model.bytes : withExternalData(bytes, externalReader(path)),
+  );
 }
 
 export interface Network {
@@ -112,7 +127,9 @@ export async function readNetwork(named: string): Promise<Network> {
       checkDigest(model.proto);
       return { name, model, source: undefined };
     }
-    const model = await openModel(bytes);
+    const entry = catalogEntry(dataSetOf(named) ?? '');
+    const opened = await openModel(bytes, { imageSize: entry });
+    const model = entry ? ofDataSet(opened, entry) : opened;
     showNotes(model);
     return {
       name,

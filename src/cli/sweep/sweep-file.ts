@@ -140,7 +140,8 @@ function checkRun(row: Options, where: string): Pick<SweepRun, 'words' | 'epochs
     const preset = flags.preset === undefined ? undefined : presets[flags.preset];
     const data = preset?.data ?? flags.data;
     if (data === undefined) throw refuse('expected preset or data, got neither');
-    const { epochs, recipe } = chooseRun(flags, undefined);
+    const { teacherWeight: _, temperature: __, ...known } = flags; // of a teacher that is not opened here
+    const { epochs, recipe } = chooseRun(known, undefined, undefined);
     chooseConfig(flags, { ...ANY_IMAGES, ...catalogEntry(data) });
     const { depth, width, bits } = { ...defaultConfig, ...preset?.network };
     const experiment = {

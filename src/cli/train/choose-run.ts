@@ -8,6 +8,8 @@ import { defaultConfig, type NetworkConfig, readConfig } from '../../network/con
 import type { Checkpoint } from '../../train/checkpoint.ts';
 import { type Preset, paperRecipe, presets, type Recipe, readRecipe } from '../../train/recipe.ts';
 import type { Schedule } from '../../train/schedule.ts';
+import { defaultTeaching, type Teacher, type Teaching } from '../../train/teacher.ts';
+import type { MathMode } from '../../train/tf/math.ts';
 
 /** Options of `train`. */
 export interface Flags {
@@ -36,6 +38,10 @@ export interface Flags {
   readonly flip?: boolean;
   readonly crop?: number;
   readonly cutout?: number;
+  readonly math?: MathMode;
+  readonly teacher?: string;
+  readonly teacherWeight?: number;
+  readonly temperature?: number;
   readonly format: 'human' | 'json';
 }
 
@@ -56,16 +62,28 @@ export interface ChosenRun {
 }
 
 /** @throws UsageError when options do not fit together; InputError when the checkpoint's training data is missing. */
-export function chooseRun(flags: Flags, checkpoint: Checkpoint | undefined): ChosenRun {
+export function chooseRun(flags: Flags, saved: Checkpoint | undefined, teacher: Teacher | undefined): ChosenRun {
+  const checkpoint = saved && inMath(saved, flags.math);
   const preset = presetOf(flags);
   const epochs = flags.epochs ?? preset?.epochs ?? checkpoint?.plan?.epochs ?? DEFAULT_EPOCHS;
   return {
     checkpoint,
     epochs,
     source: flags.data ?? preset?.data ?? sourceOf(checkpoint),
-    recipe: checkpoint?.recipe ?? chooseRecipe(flags, preset, epochs),
+    recipe: checkpoint?.recipe ?? chooseRecipe(flags, preset, epochs, teacher),
     shape: checkpoint?.config.input ?? chooseShape(flags, preset),
   };
+}
+
+/**
+ * A checkpoint to be continued with these products. One of an earlier version may have got others from the environment: it takes
+ * what the user says.
+ */
+function inMath(checkpoint: Checkpoint, math: MathMode | undefined): Checkpoint {
+  const { recipe } = checkpoint;
+  if (math === undefined || math === recipe.math) return checkpoint;
+  if (recipe.math === undefined) return { ...checkpoint, recipe: { ...recipe, math } };
+  throw new UsageError(`--math: expected ${recipe.math}, as this run started, got ${math}. Leave it out`);
 }
 
 function presetOf({ preset }: Flags): Preset | undefined {
@@ -122,7 +140,18 @@ function shiftedRelu(bits: 1 | 32, classes: number): Partial<NetworkConfig> {
   return { activation: 'shifted-relu', affine: 'first', logitsDivisor: classes > 10 ? 25 : ofTenClasses };
 }
 
-function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number): Recipe {
+/** @throws UsageError when there is a weight or a temperature without a teacher */
+function chooseTeaching({ teacherWeight, temperature }: Flags, teacher: Teacher | undefined): { teacher?: Teaching } {
+  if (teacher) {
+    const { sha256 } = teacher;
+    const { weight, temperature: usual } = defaultTeaching;
+    return { teacher: { sha256, weight: teacherWeight ?? weight, temperature: temperature ?? usual } };
+  }
+  if ((teacherWeight ?? temperature) === undefined) return {};
+  throw new UsageError('--teacher-weight and --temperature belong to a teacher: add --teacher');
+}
+
+function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number, teacher: Teacher | undefined): Recipe {
   const base: Recipe = { ...paperRecipe, ...preset?.recipe };
   const { shorterSide, flip, pad, cutout } = base.augmentation;
   const batch = flags.batch ?? base.batch;
@@ -132,6 +161,8 @@ function chooseRecipe(flags: Flags, preset: Preset | undefined, epochs: number):
     batch,
     momentBatches: Math.ceil(MOMENT_IMAGES / batch),
     weightDecay: flags.weightDecay ?? base.weightDecay,
+    math: flags.math ?? 'float32',
+    ...chooseTeaching(flags, teacher),
     schedule: chooseSchedule(flags, base.schedule, epochs),
     augmentation: {
       shorterSide: flags.shorterSide === false ? null : (flags.shorterSide ?? shorterSide),

@@ -23,6 +23,7 @@ import { version } from '../../version.ts';
 import { reportFile } from '../eval/report.ts';
 import { resultTable } from '../eval/result-table.ts';
 import { runRecord } from '../shared/run-record.ts';
+import { modelCard } from './model-card.ts';
 
 /** `report.json`: all that is needed for a table of results, and to train the same network again. Fractions are 0 to 1. */
 export interface RunReport extends RunRecord {
@@ -71,7 +72,7 @@ const PARITY_BATCH = 16;
 const EXPORT = { form: 'packed', input: 'nchw-float' } as const;
 
 /**
- * Writes model.safetensors, model.onnx, the comparison (parity.txt, report.html) and the whole run (report.json).
+ * Writes model.safetensors, model.onnx, the comparison (parity.txt, report.html), the whole run (report.json) and the model card (README.md).
  * @throws ParityError when the ONNX file differs from the model; a difference between runtimes is in the report's verdict.
  * @throws `signal.reason` when it is aborted; resume the run to finish it.
  */
@@ -125,6 +126,7 @@ export async function finishRun(options: FinishOptions): Promise<RunReport> {
   };
   folder.write('report.json', Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
   folder.write('report.html', await reportFile(parity, record));
+  folder.write('README.md', Buffer.from(modelCard(report, ['model.safetensors', 'model.onnx'])));
   return report;
 }
 

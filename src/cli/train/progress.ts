@@ -12,7 +12,7 @@ export class TrainingProgress {
   readonly #pace = new Pace();
   readonly #bar = new Progress();
 
-  step({ epoch, step, steps, loss, error, rate }: StepReport, batch: number): void {
+  step({ epoch, step, steps, loss, teacherLoss, error, rate }: StepReport, batch: number): void {
     if (this.#start) {
       const perSecond = ((step - this.#start.step) * 1000) / (performance.now() - this.#start.time);
       this.#left = step < steps ? `, ${duration((steps - step) / perSecond)} left` : '';
@@ -20,7 +20,7 @@ export class TrainingProgress {
     } else this.#start = { step, time: performance.now() }; // the first step builds the graph, and is not measured
     const terminal = inTerminal();
     if (!terminal && !this.#pace.due()) return;
-    const errors = `loss ${loss.toFixed(4)}, training error ${percent(error)}`;
+    const errors = `loss ${loss.toFixed(4)}${taught(teacherLoss)}, training error ${percent(error)}`;
     const line = `epoch ${epoch}, step ${step}/${steps}: ${errors}, rate ${significant(rate)}${this.#speed}${this.#left}`;
     process.stderr.write(terminal ? `\r\x1b[K${line}` : `${line}\n`);
     this.#open = terminal;
@@ -31,7 +31,7 @@ export class TrainingProgress {
     const { epoch } = entry;
     process.stderr.write(
       entry.kind === 'epoch'
-        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}, training error ${percent(entry.trainError)}, rate ${significant(entry.rate)}, ${speed(entry.imagesPerSecond)}${this.#left}\n`
+        ? `epoch ${epoch}: loss ${entry.loss.toFixed(4)}${taught(entry.teacherLoss)}, training error ${percent(entry.trainError)}, rate ${significant(entry.rate)}, ${speed(entry.imagesPerSecond)}${this.#left}\n`
         : `epoch ${epoch}: test error ${percent(entry.testError)}\n`,
     );
   }
@@ -47,6 +47,10 @@ export class TrainingProgress {
     if (this.#open) process.stderr.write('\n');
     this.#open = false;
   }
+}
+
+function taught(loss: number | undefined): string {
+  return loss === undefined ? '' : `, to teacher ${loss.toFixed(4)}`;
 }
 
 function speed(imagesPerSecond: number): string {

@@ -7,10 +7,12 @@ import { InterruptedError, UsageError } from '../../errors.ts';
 import { bitsName, type NetworkConfig, networkName } from '../../network/config.ts';
 import { requirePackage } from '../../packages.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
-import { paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
+import { bf16Instructions } from '../../train/cpu-flags.ts';
+import { mathModes, paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
 import { checkResources } from '../../train/resources.ts';
 import { RunFolder } from '../../train/run-folder.ts';
 import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../../train/schedule.ts';
+import { defaultTeaching } from '../../train/teacher.ts';
 import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
@@ -21,10 +23,11 @@ import { LeftOut, SKIP_BROKEN } from '../shared/left-out.ts';
 import { printJson, printText, say } from '../shared/results.ts';
 import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
 import { describeRun, finishRun } from './finish-run.ts';
+import { type NamedTeacher, openNamedTeacher } from './named-teacher.ts';
 import { TrainingProgress } from './progress.ts';
 
 /** What --resume takes from the command line; all else comes from the checkpoint. */
-const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'format', 'quiet', 'skipBroken'];
+const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'math', 'teacher', 'format', 'quiet', 'skipBroken'];
 
 function presetName(text: string): string {
   if (Object.hasOwn(presets, text)) return text;
@@ -87,10 +90,31 @@ export function command(): Command {
     .option('--no-flip', 'mirror no images')
     .addOption(new Option('--crop <n>', 'pixels of random padding on each side before a random crop; 0: none').argParser(wholeNumber))
     .addOption(new Option('--cutout <n>', 'size of the square that is replaced by random pixels; 0: none').argParser(wholeNumber))
+    .addOption(
+      new Option(
+        '--math <kind>',
+        'products of a step in float32, or in bfloat16, which is faster where wrn-onnx doctor says so (default: float32)',
+      ).choices(mathModes),
+    )
+    .option(
+      '--teacher <file>',
+      'also learn the answers of this network: an ONNX classifier of the same images and classes, any source that export reads, or the name of a network (see wrn-onnx models)',
+    )
+    .addOption(
+      new Option('--teacher-weight <a>', `share of the teacher in the loss, 0 to 1 (default: ${defaultTeaching.weight})`).argParser(
+        nonNegativeNumber,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--temperature <t>',
+        `divisor of both logits when they are compared; the teacher's part of the loss is multiplied by its square (default: ${defaultTeaching.temperature})`,
+      ).argParser(positiveNumber),
+    )
     .addOption(formatOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  $ wrn-onnx train --data fashion-mnist --width 1 --epochs 2 -o run\n  $ wrn-onnx train --resume -o run',
+      '\nExamples:\n  $ wrn-onnx train --data fashion-mnist --width 1 --epochs 2 -o run\n  $ wrn-onnx train --resume -o run\n  $ wrn-onnx train --data cifar-10 --width 1 --epochs 30 --teacher wrn-20-10.onnx -o taught',
     )
     .action(run);
 }
@@ -98,16 +122,18 @@ export function command(): Command {
 async function run(flags: Flags, self: Command): Promise<void> {
   const given = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
   checkOptions(flags, given);
-  // before minutes are spent on data
-  const tf = loadTensorFlow();
   requirePackage('onnxruntime-node');
   requirePackage('onnxruntime-web');
   const folder = new RunFolder(flags.output);
   const opening = exitOnInterrupt('nothing is trained yet', () => folder.release());
+  let teacher: NamedTeacher | undefined;
   try {
     const lost = await folder.claim(say);
     checkFolder(folder, flags);
-    const chosen = chooseRun(flags, flags.resume ? folder.readCheckpoint() : undefined);
+    const checkpoint = flags.resume ? folder.readCheckpoint() : undefined;
+    teacher = await openNamedTeacher(flags.teacher, checkpoint);
+    const chosen = chooseRun(flags, checkpoint, teacher?.teacher);
+    const tf = loadTensorFlow(chosen.recipe.math); // before minutes are spent on data
     // image files are tested at the smallest scale of training, with a centre crop
     const shorterSides = chosen.recipe.augmentation.shorterSide?.slice(0, 1);
     const leftOut = new LeftOut();
@@ -116,12 +142,13 @@ async function run(flags: Flags, self: Command): Promise<void> {
     leftOut.report();
     opening.release();
     try {
-      await trainOn(tf, images, chosen, folder, lost, flags);
+      await trainOn(tf, images, chosen, teacher, folder, lost, flags);
     } finally {
       await images.train.close();
       await images.test.close();
     }
   } finally {
+    await teacher?.teacher.close();
     opening.release();
     folder.release();
   }
@@ -131,6 +158,7 @@ async function trainOn(
   tf: TensorFlow,
   images: { readonly train: ImageSet; readonly test: ImageSet },
   { checkpoint, source, epochs, recipe }: ChosenRun,
+  named: NamedTeacher | undefined,
   folder: RunFolder,
   lost: AbortSignal,
   flags: Flags,
@@ -143,15 +171,21 @@ async function trainOn(
   try {
     const config = checkpoint?.config ?? chooseConfig(flags, images.train);
     warn(checkMachine(config, recipe, images.train, folder, flags.output));
-    const job: TrainingJob = { config, recipe, epochs, ...images, checkpoint };
+    const job: TrainingJob = { config, recipe, epochs, ...images, checkpoint, teacher: named?.teacher };
     checkFit(job);
     warn(checkEnd(recipe.schedule, epochs));
     const done = checkpoint ? checkpoint.progress.step / batchesPerEpoch(images.train, recipe.batch) : 0;
     if (done >= 1 && folder.readLog().length === 0) warn('log.jsonl is missing: the curve and the report begin here');
-    say(`${networkName(config)}, ${bitsName(config)}, ${images.train.name}, to epoch ${epochs}, seed ${recipe.seed}`);
+    const { seed, math = 'float32' } = recipe;
+    if (math === 'bf16' && bf16Instructions() === undefined)
+      warn('no instructions for bfloat16 are found on this processor: --math bf16 computes as float32 does here');
+    say(
+      `${networkName(config)}, ${bitsName(config)}, ${images.train.name}, to epoch ${epochs}, seed ${seed}, ${math}${named ? `, taught by ${named.name}` : ''}`,
+    );
     const model = await train(tf, {
       ...job,
       source,
+      teacherName: named?.name,
       folder,
       signal,
       onStep: (report) => {
@@ -213,9 +247,11 @@ function warn(warning: string | undefined): void {
 }
 
 /** The command that continues the run. It repeats the options of a resumption, which may not be in a checkpoint yet. */
-function resumption({ output, resume, epochs, data, skipBroken }: Flags): string {
+function resumption({ output, resume, epochs, data, math, teacher, skipBroken }: Flags): string {
   const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : JSON.stringify(path));
   const told = [...(data === undefined ? [] : ['--data', quoted(data)]), ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
+  if (math !== undefined) told.push('--math', math);
+  if (teacher !== undefined) told.push('--teacher', quoted(teacher));
   return ['wrn-onnx train --resume -o', quoted(output), ...(skipBroken ? ['--skip-broken'] : []), ...(resume ? told : [])].join(' ');
 }
 

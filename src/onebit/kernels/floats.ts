@@ -4,8 +4,8 @@ import { wordAt } from './block';
 import { finish } from './epilogue';
 
 /** Output channels and pixels that are summed at once. */
-const OUTPUTS: i32 = 4;
-const PIXELS: i32 = 8;
+export const OUTPUTS: i32 = 4;
+export const PIXELS: i32 = 8;
 
 /** A tile is a row of all channels. */
 export function floats(block: usize, from: i32, to: i32, scratch: usize): void {

@@ -1,7 +1,8 @@
 /** Kernels whose tile is one plane of one image. */
 import * as w from '../words';
 import { wordAt } from './block';
-import { finish, pixelOf } from './epilogue';
+import { finish, pixelOf, storeFloats } from './epilogue';
+import { pixels } from './signs';
 
 /** The epilogue alone. */
 export function map(block: usize, from: i32, to: i32, scratch: usize): void {
@@ -39,38 +40,41 @@ export function globalPool(block: usize, from: i32, to: i32, scratch: usize): vo
 }
 
 /**
- * Mean or largest of the windows of a plane. First down the columns, whole vectors at once, into a row at `scratch` with
- * neutral numbers for the padding; then along this row.
+ * Mean or largest of the windows of a plane, four windows at once. A mean adds row by row and from left to right, as
+ * onnxruntime does. At `scratch` stand the columns that count of each window, what is added up, and a row of the input
+ * between what pads it.
  */
 @inline
 function pool(mean: bool, block: usize, tile: i32, scratch: usize): void {
   const height = wordAt(block, w.INPUT_HEIGHT), width = wordAt(block, w.INPUT_WIDTH), row = wordAt(block, w.INPUT_ROW);
   const window = wordAt(block, w.WINDOW), stride = wordAt(block, w.STRIDE), left = wordAt(block, w.LEFT);
-  const countsPads = wordAt(block, w.COUNTS_PADS), outputs = wordAt(block, w.WIDTH);
-  const input = planeOf(block, w.INPUT, tile);
+  const countsPads = wordAt(block, w.COUNTS_PADS), outputs = wordAt(block, w.WIDTH), room = 4 * (outputs + 4);
+  const input = planeOf(block, w.INPUT, tile), sums = scratch + room, padded = sums + room;
   const neutral: f32 = mean ? 0 : -Infinity;
-  for (let i = 0; i < left; i++) store<f32>(scratch + 4 * i, neutral);
+  for (let x = 0; x < outputs; x++) {
+    const start = x * stride - left;
+    store<f32>(scratch + 4 * x, <f32>(countsPads ? window : min(width, start + window) - max(0, start)));
+  }
+  for (let i = 0; i < left; i++) store<f32>(padded + 4 * i, neutral);
   let to = planeOf(block, w.RAW, tile);
   for (let y = 0; y < wordAt(block, w.HEIGHT); y++, to += wordAt(block, w.RAW_ROW)) {
     const top = y * stride - wordAt(block, w.TOP), first = max(0, top), end = min(height, top + window);
-    for (let x = 0; x < width; x += 4) {
-      let from = input + first * row + 4 * x, v = v128.load(from);
-      for (let r = first + 1; r < end; r++) {
-        from += row;
-        v = mean ? f32x4.add(v, v128.load(from)) : f32x4.pmax(v, v128.load(from));
+    for (let r = first, from: usize = input + first * row; r < end; r++, from += row) {
+      for (let x = 0; x < width; x += 4) v128.store(padded + 4 * (left + x), v128.load(from + 4 * x));
+      for (let i = 0; i < window; i++) store<f32>(padded + 4 * (left + width + i), neutral);
+      for (let x = 0; x < outputs; x += 4) {
+        let v = r == first ? f32x4.splat(neutral) : v128.load(sums + 4 * x);
+        for (let i = 0; i < window; i++) {
+          const pixel = pixels<f32>(padded + 4 * stride * x, stride, i);
+          v = mean ? f32x4.add(v, pixel) : f32x4.pmax(v, pixel);
+        }
+        v128.store(sums + 4 * x, v);
       }
-      v128.store(scratch + 4 * (left + x), v);
     }
-    for (let i = 0; i < window; i++) store<f32>(scratch + 4 * (left + width + i), neutral);
-    for (let x = 0; x < outputs; x++) {
-      const start = x * stride, from = scratch + 4 * start;
-      let v = load<f32>(from);
-      for (let i = 1; i < window; i++) v = mean ? v + load<f32>(from + 4 * i) : max(v, load<f32>(from + 4 * i));
-      if (mean) {
-        const columns = min(width, start - left + window) - max(0, start - left);
-        v /= <f32>(countsPads ? window * window : columns * (end - first));
-      }
-      store<f32>(to + 4 * x, v);
+    const rows = f32x4.splat(<f32>(countsPads ? window : end - first));
+    for (let x = 0; x < outputs; x += 4) {
+      const v = v128.load(sums + 4 * x);
+      storeFloats(to + 4 * x, mean ? f32x4.div(v, f32x4.mul(rows, v128.load(scratch + 4 * x))) : v, outputs - x);
     }
   }
 }

@@ -164,7 +164,7 @@ function store8(to: usize, entry: usize, t0: v128, t1: v128, t2: v128, t3: v128,
 
 /** Pixels k, k + stride, k + 2 * stride... as lanes; of uint8 as 16 bits, minus 128. */
 @inline
-function pixels<T>(from: usize, stride: i32, k: usize): v128 {
+export function pixels<T>(from: usize, stride: i32, k: usize): v128 {
   if (isFloat<T>()) {
     if (stride == 1) return v128.load(from + 4 * k);
     return v128.shuffle<f32>(v128.load(from + 4 * k), v128.load(from + 4 * k, 16), 0, 2, 4, 6);

@@ -5,8 +5,9 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
-import { setDefaults } from '../../environment.ts';
-import { DeviceError } from '../../errors.ts';
+import { setDefaults, setVariables } from '../../environment.ts';
+import { DeviceError, UsageError } from '../../errors.ts';
+import { type MathMode, mathVariables } from './math.ts';
 
 export type DataType = 'float32' | 'int32' | 'bool';
 
@@ -94,20 +95,24 @@ export interface TensorFlow {
 /** Script that installs tfjs-node, one folder above src in the sources and two above dist/src in the package. */
 const SET_UP = fileURLToPath(new URL(`../../../${import.meta.url.endsWith('.ts') ? '' : '../'}scripts/set-up-tfjs.mjs`, import.meta.url));
 
-let loaded: TensorFlow | undefined;
+let loaded: { readonly tf: TensorFlow; readonly math: MathMode } | undefined;
 
 /**
  * Loads tfjs-node once. Later calls return the same object.
- * @throws DeviceError when it or its native library is missing, with the command that installs it
+ * @param math how it multiplies, for as long as the process lives
+ * @throws DeviceError when it or its native library is missing, with the command that installs it; UsageError when it is loaded
+ *   already and multiplies otherwise
  */
-export function loadTensorFlow(): TensorFlow {
-  loaded ??= load();
-  return loaded;
+export function loadTensorFlow(math: MathMode = 'float32'): TensorFlow {
+  loaded ??= { tf: load(math), math };
+  if (loaded.math === math) return loaded.tf;
+  throw new UsageError(`math: expected ${loaded.math}, in which this process has loaded TensorFlow, got ${math}. Use another process`);
 }
 
-function load(): TensorFlow {
+function load(math: MathMode): TensorFlow {
   // the native library reads these when it loads: oneDNN's kernels are off by default on some CPUs, and this silences a log
   setDefaults({ TF_ENABLE_ONEDNN_OPTS: '1', TF_CPP_MIN_LOG_LEVEL: '1' });
+  setVariables(mathVariables(math));
   // tfjs-node calls two functions that Node 23 removed
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined, isArray: Array.isArray });
   const { log, warn } = console;

@@ -10,7 +10,10 @@ import { fromOnnx } from '../../../converters/onnx/read.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { decodeModel } from '../../../proto/onnx.ts';
 import { writeModelFile } from '../../../src/network/model-file.ts';
-import { randomModel } from '../../network/random-model.ts';
+import { kerasVariables, torchState } from '../../converters/foreign-files.ts';
+import { matFile } from '../../formats/mat5-file.ts';
+import { type Tensor, torchZip } from '../../formats/torch-file.ts';
+import { randomModel, variants } from '../../network/random-model.ts';
 import { models, testWith } from '../../shared.ts';
 import { run } from '../run.ts';
 
@@ -117,4 +120,37 @@ testWith(models.keras, "the author's network: at most 1.04 bits per weight, and 
   expect(result.verification.relError).toBeLessThan(1e-5);
   const { about } = fromOnnx(decodeModel(readFileSync(at('keras.onnx'))));
   expect(about.sourceSha256).toBe(createHash('sha256').update(readFileSync(file)).digest('hex'));
+});
+
+test('what the file does not say is assumed and said, or taken from the command line', async () => {
+  const model = randomModel({ affine: 'first', input: { channels: 3, height: 64, width: 64 }, classes: 200 });
+  writeFileSync(at('tiny-imagenet.mat'), matFile(kerasVariables(model)));
+  const assumed = await run(['export', at('tiny-imagenet.mat'), '-o', at('assumed.onnx')]);
+  expect(assumed.stderr).toBe(
+    'note: the file does not contain the image size: assumed 32x32. Use --image-size HEIGHTxWIDTH to change it\n',
+  );
+  const told = await run(['export', at('tiny-imagenet.mat'), '-o', at('told.onnx'), '--image-size', '64x64', '--format', 'json']);
+  expect([told.stderr, told.status]).toEqual(['', 0]);
+  expect(fromOnnx(decodeModel(readFileSync(at('told.onnx')))).config).toEqual(model.config);
+  const other = await run(['export', shipped, '-o', at('other.onnx'), '--image-size', '64x64']);
+  expect(other).toMatchObject({
+    status: 2,
+    stderr: 'wrn-onnx: --image-size: the source is a network for images of 28x28\n',
+  });
+  expect((await run(['export', shipped, '-o', at('other.onnx'), '--image-size', '64'])).status).toBe(2);
+});
+
+test('latent weights of exactly zero are counted, and their cost is shown', async () => {
+  const model = randomModel({ ...variants['pytorch'], input: { channels: 3, height: 32, width: 32 } });
+  const state = torchState(model, { packed: false, prefix: '' });
+  ((state.get('group0.block0.conv0') as Tensor).data as Float32Array).set([0, -0, 0], 5);
+  writeFileSync(at('zeros.pt'), torchZip(state));
+  const { status, stdout, stderr } = await run(['export', at('zeros.pt'), '-o', at('zeros.onnx')]);
+  expect(status).toBe(0);
+  expect(stderr).toMatch(
+    /note: 3 of \d[\d,]* latent weights are exactly 0 \(group0\.block0\.conv0\.kernel 3\): the bits hold \+1, where PyTorch computes sign\(0\) = 0\n/,
+  );
+  expect(stdout).toMatch(
+    /3 weights are stored as \+1 where training had sign\(0\) = 0: logits of 4 noise images differ by 0\.\d+, \d of 4 predictions agree/,
+  );
 });

@@ -151,6 +151,7 @@ describe('wherever the state dict stands', () => {
     ['net', dict(['net', state('')], ['acc', 93.2])],
     ['model, with options beside', dict(['model', state('module.')], ['args', options], ['epoch', 3])],
     ['model_state_dict', dict(['args', options], ['model_state_dict', state('')])],
+    ['in a tuple', [3, state(''), [1, 2]]],
     ['two deep', dict(['ema', dict(['decay', 0.9], ['module', state('')])])],
     ['among plain values', dict(...state(''), ['epoch', 3], ['args', options], [7, 8])],
   ])('%s', (_, checkpoint) => {
@@ -311,4 +312,25 @@ describe('refused:', () => {
       expect(() => readModel(write(checkpoint))).toThrow(message);
     }
   });
+});
+
+test('bfloat16, the upper halves of float32, in a checkpoint and as safetensors', () => {
+  const upper = (data: Float32Array) => new Uint16Array(data.buffer, data.byteOffset, 2 * data.length).filter((_, i) => i % 2 === 1);
+  const widened = (data: Uint16Array) => new Float32Array(Uint32Array.from(data, (bits) => bits * 2 ** 16).buffer);
+  const state = [...torchState(one, { packed: false, prefix: '' })] as [string, Tensor][];
+  const halves = state.map(([name, { shape, data }]): [string, Tensor] => [
+    name,
+    data instanceof Float32Array ? new Tensor(shape, upper(data), { type: 'BFloat16Storage' }) : new Tensor(shape, data as BigInt64Array),
+  ]);
+  const bytesOf = ({ buffer, byteOffset, byteLength }: Tensor['data']) => new Uint8Array(buffer, byteOffset, byteLength);
+  const tensors = halves.map(([name, { shape, data }]) => [
+    name,
+    { dtype: data instanceof Uint16Array ? 'BF16' : 'I64', shape, bytes: bytesOf(data) },
+  ]) as [string, { dtype: string; shape: readonly number[]; bytes: Uint8Array }][];
+  for (const file of [torchZip(new Map<Value, Value>(halves)), writeSafetensors({ metadata: new Map(), tensors: new Map(tensors) })]) {
+    const read = readModel(file).tensors;
+    expect(read.get('group0.block0.conv0.kernel')).toEqual(one.tensors.get('group0.block0.conv0.kernel'));
+    for (const [name, { dtype, data }] of one.tensors)
+      if (dtype === 'float32' && !name.endsWith('.scale')) expect(read.get(name)?.data, name).toEqual(widened(upper(data as Float32Array)));
+  }
 });

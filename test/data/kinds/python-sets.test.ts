@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { openImageSet } from '../../../src/data/open.ts';
+import { openImageSet, openSplits } from '../../../src/data/open.ts';
 import { InputError } from '../../../src/errors.ts';
 import { type Environment, hasPython, python, SET_UP_TIMEOUT } from '../../interop/environment.ts';
 import { cifarPickle, folderWith, idxImages, idxLabels, noise, readAll, tar } from '../crafted.ts';
@@ -127,6 +127,30 @@ describe('parquet of Hugging Face', () => {
     const one = await openImageSet(join(folder, 'parquet-zstd/plain_text/train-00000-of-00001.parquet'), { split: 'train' });
     expect(one.unsplit).toBe(true);
     expect((await readAll(one)).labels).toEqual([3]);
+  });
+  testWithPython('labels that are withheld, parts that are missing, splits in folders, images of several sizes', async () => {
+    const { folder, answer } = await written();
+    const opening = (name: string, options = {}) => openImageSet(join(folder, name), options);
+    for (const name of ['withheld', 'withheld/data']) expect((await readAll(await opening(name))).labels).toEqual([3, 2, 1, 0]);
+    await expect(opening('only-withheld')).rejects.toThrow('expected labels, got only -1, which means that they are withheld');
+    await expect(opening('some-withheld')).rejects.toThrow('expected labels from 0 to 1, got -1');
+    const { train, test: second } = await openSplits(join(folder, 'converted'));
+    expect([(await readAll(train)).labels, (await readAll(second)).labels]).toEqual([
+      [0, 1, 1, 1],
+      [1, 1, 0, 0],
+    ]);
+    await expect(opening('part')).rejects.toThrow(
+      'expected 3 files such as test-00001-of-00003.parquet, got 1. Name one file to read it alone',
+    );
+    expect((await readAll(await opening('part/test-00001-of-00003.parquet'))).labels).toEqual([0, 1, 2, 3]);
+    await expect(openSplits(join(folder, 'no-split'))).rejects.toThrow('expected a training and a test split, got one set');
+    await expect(opening('sizes').then(readAll)).rejects.toThrow(/row 1: expected 3 x 32 x 32 as the first image, got 3 x 31 x 32\./);
+    const scaled = await opening('withheld', { shape: { channels: 3, height: 16, width: 16 }, shorterSides: [32] });
+    const { images } = await readAll(scaled);
+    expect(images[0]).toBe(answer.cifar[8 * 32 + 8]); // the centre crop
+    const left: string[] = [];
+    const set = await opening('sizes', { shape: { channels: 3, height: 32, width: 32 }, skipBroken: (path: string) => left.push(path) });
+    expect([(await readAll(set)).labels, left]).toEqual([[0, 1, 2, 3], []]);
   });
   test('a file of two grey images, without Python', async () => {
     const set = await openImageSet(await folderWith({ 'test-00000-of-00001.parquet': golden }));

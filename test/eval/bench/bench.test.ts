@@ -192,6 +192,12 @@ describe('a model that takes no images', () => {
     await expect(attempt.next()).rejects.toThrow(/fixed: expected any batch size, got the fixed batch size 2. Use --batch 2/);
   });
 
+  test('whose first sizes are fixed is measured with these when no batch size is asked for', async () => {
+    const attempt = bench([{ name: 'fixed', model: text(2) }], { ...options, backends: ['cpu'], batches: undefined });
+    expect((await attempt.next()).value).toMatchObject({ batch: 2 });
+    await attempt.return(undefined);
+  });
+
   test('that asks for terabytes is refused', async () => {
     const proto = foreign({ nodes: [node('Identity', ['x'], 'y')], tensors: [], inputs: [value('x', ['batch', 2 ** 20, 2 ** 20])] });
     const attempt = bench([{ name: 'huge', model: encodeModel(proto) }], { ...options, backends: ['cpu'], batches: [1] });
