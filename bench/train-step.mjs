@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
-import { quartiles } from '../dist/eval/bench/quartiles.js';
+import { quartiles } from '../dist/eval/tally/quartiles.js';
 import { randomStream } from '../dist/src/data/random.js';
 import { defaultConfig } from '../dist/src/network/config.js';
 import { trainingBatches } from '../dist/src/train/batches.js';

@@ -151,6 +151,10 @@ export interface ReadOptions extends Asked {
 /**
  * Loads the HDF5 library if these bytes need it: files of Keras and MATLAB 7.3.
  * `openModel` calls it; call it yourself before `readModel` and `inspect`.
+ * @example
+ * const bytes = await readFile('model.safetensors');
+ * await prepareToRead(bytes);
+ * const { totals } = inspect(bytes);
  */
 export async function prepareToRead(bytes: Uint8Array): Promise<void> {
   if (isHdf5(bytes) || isKerasArchive(bytes)) await loadHdf5();
@@ -158,11 +162,10 @@ export async function prepareToRead(bytes: Uint8Array): Promise<void> {
 
 /**
  * Reads a network of any known dialect, including HDF5: `prepareToRead`, then `readModel`.
- *
- *     const { config, notes } = await openModel(await readFile('model.keras'));
- *
  * @throws InputError when the bytes are of no known kind or do not hold a complete network
  * @throws UsageError when `dialect` is not one of this container's
+ * @example
+ * const { config, notes } = await openModel(await readFile('model.safetensors')); // or model.keras
  */
 export async function openModel(bytes: Uint8Array, options: ReadOptions = {}): Promise<Model> {
   await prepareToRead(bytes);
@@ -171,11 +174,10 @@ export async function openModel(bytes: Uint8Array, options: ReadOptions = {}): P
 
 /**
  * Reads a network of any known dialect. The model's `notes` say what was assumed because the file does not contain it, and what was skipped.
- *
- *     const { config, notes } = readModel(await readFile('model.pt'), { imageSize: { height: 64, width: 64 } });
- *
  * @throws InputError when the bytes are of no known kind or do not hold a complete network
  * @throws UsageError when `dialect` is not one of this container's, or the file is HDF5 and `prepareToRead` was not called
+ * @example
+ * const { config, notes } = readModel(await readFile('model.safetensors'));
  */
 export function readModel(bytes: Uint8Array, { dialect, ...asked }: ReadOptions = {}): Model {
   const { row, container, origin } = open(bytes, dialect);

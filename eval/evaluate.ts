@@ -42,7 +42,7 @@ const IN_FLIGHT = 2;
  * @throws UsageError when the temporary folder cannot be written
  * @throws `signal.reason` when it is aborted
  * @example
- * const report = await evaluate(file, { data: await openImageSet('cifar-10'), backends: ['cpu', 'wasm'], limit: 500 });
+ * const { verdict, results } = await evaluate(file, { data, backends: ['cpu', 'wasm'], limit: 32 });
  */
 export async function evaluate(file: Uint8Array, options: EvaluateOptions): Promise<Report> {
   const model = readClassifier(file);

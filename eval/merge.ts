@@ -74,6 +74,9 @@ const partSchema = (subject: Subject) =>
  * Reads a report as `eval --format json` prints it.
  * @param file for messages
  * @throws InputError when it is not a report, of another version of this package, or of an interrupted evaluation
+ * @example
+ * await writeFile('part.json', JSON.stringify(await evaluate(file, { data, limit: 16, shard: { index: 1, count: 1 } })));
+ * const part = readPart(await readFile('part.json'), 'part.json');
  */
 export function readPart(bytes: Uint8Array, file: string): Part {
   const json = parse(bytes);
@@ -108,6 +111,7 @@ const common: Readonly<Record<string, (part: Part) => string>> = {
   'a file of SHA-256': ({ subject }) => subject.sha256,
   'another file of SHA-256': ({ subject }) => subject.against?.sha256 ?? 'none',
   'the data set': ({ subject }) => subject.data,
+  'images in the data set': ({ subject }) => String(subject.dataImages),
   'images in all': ({ subject }) => String(subject.total),
   'batch size': ({ subject }) => String(subject.batch),
   'shards in all': ({ subject }) => String(subject.shard.count),
@@ -153,6 +157,10 @@ export class Merger {
 /**
  * The parts of an evaluation as one report, as `Merger` adds them up.
  * @throws InputError when a part is missing, there twice, or of another evaluation
+ * @example
+ * const shard = (index: number) => evaluate(file, { data, limit: 32, backendOptions: { batch: 8 }, shard: { index, count: 2 } });
+ * const parts = [await shard(1), await shard(2)].map((report, i) => readPart(new TextEncoder().encode(JSON.stringify(report)), `part ${i + 1}`));
+ * const { images, results } = mergeParts(parts);
  */
 export function mergeParts(parts: readonly Part[]): Report {
   const merger = new Merger();

@@ -35,11 +35,15 @@ let session: Session | undefined;
 let last = Promise.resolve();
 
 parentPort?.on('message', (request: TeacherRequest) => {
-  last = last.then(async () => {
-    const reply = await answer(request).catch((error): TeacherReply => ({ kind: 'error', message: String(error?.message ?? error) }));
-    parentPort?.postMessage(reply, reply.kind === 'logits' ? [reply.logits.buffer] : []);
-  });
+  if (request.kind === 'close')
+    void reply(request); // at once, whatever is still running
+  else last = last.then(() => reply(request));
 });
+
+async function reply(request: TeacherRequest): Promise<void> {
+  const answered = await answer(request).catch((error): TeacherReply => ({ kind: 'error', message: String(error?.message ?? error) }));
+  parentPort?.postMessage(answered, answered.kind === 'logits' ? [answered.logits.buffer] : []);
+}
 
 async function answer(request: TeacherRequest): Promise<TeacherReply> {
   if (request.kind === 'run') return { kind: 'logits', logits: await logits(request.imagesNCHW, request.count) };

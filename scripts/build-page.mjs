@@ -1,8 +1,9 @@
 // Puts what is no TypeScript into dist: the font of the charts, and the page that eval opens as one bundle. onnxruntime-web stays
-// beside the page and is served as it is. And wrn-onnx/web as one file, for pages without a bundler.
-import { copyFileSync, mkdirSync } from 'node:fs';
+// beside the page and is served as it is. And wrn-onnx/web as one file, for pages without a bundler; and what all sites have in common.
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import sharp from 'sharp';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 mkdirSync(`${root}dist/eval/backends/browser`, { recursive: true });
@@ -20,3 +21,29 @@ const bundle = {
 };
 await build({ ...bundle, entryPoints: [`${root}eval/backends/browser/page.ts`], outfile: `${root}dist/eval/backends/browser/page.js` });
 await build({ ...bundle, entryPoints: [`${root}src/web.ts`], outfile: `${root}dist/web.js`, minify: true });
+
+const site = `${root}eval/site`;
+const made = `${root}dist/eval/site/static`;
+for (const folder of ['icons', 'pictures']) mkdirSync(`${made}/${folder}`, { recursive: true });
+const small = { ...bundle, minify: true };
+await build({ ...small, format: 'iife', entryPoints: [`${site}/page/main.ts`], outfile: `${made}/page.js` });
+await build({ ...small, entryPoints: [`${site}/engine/engine.ts`], outfile: `${made}/engine.js` });
+await build({ ...small, format: 'iife', entryPoints: [`${site}/offline/worker.ts`], outfile: `${made}/sw.js` });
+await build({ ...small, entryPoints: [`${site}/static/page.css`], outfile: `${made}/page.css` });
+copyFileSync(`${site}/static/index.html`, `${made}/index.html`);
+
+/** An SVG file as PNG. */
+const draw = (svg, size, path) =>
+  sharp(Buffer.from(svg), { density: 300 }).resize(size, size).png({ palette: true, effort: 10 }).toFile(`${made}/${path}`);
+const icon = readFileSync(`${site}/icon.svg`, 'utf8');
+/** Systems cut it to their shape: the colour goes to the edge, and what matters keeps off it. */
+const cut = icon
+  .replace('viewBox="0 0 48 48"', 'viewBox="-6 -6 60 60"')
+  .replace(/<rect [^>]*rx="11"/, '<rect x="-6" y="-6" width="60" height="60"');
+copyFileSync(`${site}/icon.svg`, `${made}/icons/icon.svg`);
+await draw(icon, 192, 'icons/icon-192.png');
+await draw(icon, 512, 'icons/icon-512.png');
+await draw(cut, 180, 'icons/icon-180.png');
+await draw(cut, 512, 'icons/maskable-512.png');
+for (const file of readdirSync(`${site}/pictures`))
+  await draw(readFileSync(`${site}/pictures/${file}`), 256, `pictures/${file.replace('.svg', '.png')}`);

@@ -59,14 +59,14 @@ export class InputError extends WrnError {
 const MAX_LENGTH = 400;
 
 /**
- * A text of anybody's, on one line and without what would steer a terminal or show something else than it says: control
- * characters, marks of writing direction, of no width and of lines, halves of characters. All that is printed passes here.
+ * Makes text from outside safe to print on one line: control characters, direction marks, zero-width characters, line
+ * separators and lone surrogates become `?`. Everything that is printed passes through here.
  */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, '?');
 }
 
-/** As `printable`, of a text of several lines. */
+/** `printable` for a text of several lines. */
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }

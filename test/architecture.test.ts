@@ -1,5 +1,5 @@
 /** The dependency direction of the tree, held by reading every import. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -37,7 +37,7 @@ const converters = [
   'converters/onnx/forms',
   'converters/onnx/pack',
 ];
-const evaluation = ['eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/verify', 'eval/bench', 'eval/html'];
+const evaluation = ['eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/verify', 'eval/bench', 'eval/html', 'eval/site'];
 const all = [...ground, ...training, ...cluster, 'proto', 'src/onebit', 'src/onebit.ts', ...converters, ...evaluation];
 const allowed: Record<string, readonly string[]> = {
   'src/errors.ts': [],
@@ -73,6 +73,7 @@ const allowed: Record<string, readonly string[]> = {
   'eval/verify': [...ground, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
   eval: [...ground, ...training, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
   'eval/html': [...ground, 'proto', ...converters, 'eval', 'eval/runtime', 'eval/tally', 'eval/verify', 'eval/bench'],
+  'eval/site': [...ground, 'src/onebit', 'src/onebit.ts', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/html'],
   'src/convert.ts': [...ground, 'proto', ...converters],
   'src/eval.ts': all,
   'src/train-api.ts': all,
@@ -146,6 +147,17 @@ test('tfjs-node is optional: one file loads it, and nothing loads that file but 
   const direct = files.filter((file) => imports(file).some((specifier) => specifier.endsWith('/tensorflow.ts')));
   expect(direct.filter((file) => !/^(src\/train|src\/cli\/train|eval\/backends\/node)\//.test(file))).toEqual([]);
   expect(direct).toContain('src/train/step.ts');
+});
+
+const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter(
+  (page) => page.endsWith('.md'),
+);
+test.each(pages)('files that %s names or links to are there', (page) => {
+  const text = readFileSync(join(root, page), 'utf8');
+  const named = [...text.matchAll(/`((?:src|converters|eval|proto|test|docs|scripts|bench|models|examples)\/[\w./-]*)`/g)];
+  const linked = [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, target]) => join(dirname(page), target as string));
+  const paths = [...named.map(([, path]) => path as string), ...linked].filter((path) => !path.includes('NAME')); // a placeholder
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 test('no file imports itself, around however many others', () => {

@@ -189,7 +189,7 @@ function fence(language: string, code: string): string {
   return `\`\`\`${language}\n${code}\n\`\`\``;
 }
 
-/** A text of anybody's, without meaning for Markdown. */
+/** Escapes text from outside for Markdown. */
 function plain(text: string): string {
   return printable(text).replace(/[\\`*_[\]<>|#]/g, '\\$&');
 }

@@ -46,6 +46,9 @@ export interface Totals {
 
 /**
  * @throws InputError when the bytes are neither a source nor an ONNX model, or are damaged.
+ * @example
+ * const { network, totals } = inspect(file);
+ * console.log(network, totals.bitsPerWeight);
  */
 export function inspect(bytes: Uint8Array): Inspection {
   if (isSource(bytes)) {

@@ -16,7 +16,6 @@ export interface Comparison {
  * Reads an exported file back and compares every tensor with the model's.
  * @throws ParityError at the first difference; InputError when the file is not one of ours
  * @example
- * const file = toOnnx(model);
  * const { bits } = compareExport(file, model);
  */
 export function compareExport(file: Uint8Array, model: Model): Comparison {

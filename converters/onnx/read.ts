@@ -11,6 +11,8 @@ import { checkShape, dimsOf, floatsOf } from './initializer.ts';
 /**
  * Reads a file of any of our forms.
  * @throws InputError when the file was not written by this project or lacks a parameter.
+ * @example
+ * const { config, tensors, about } = readOnnxModel(await readFile('model.onnx'));
  */
 export function readOnnxModel(bytes: Uint8Array): Model {
   return fromOnnx(decodeModel(bytes));

@@ -24,7 +24,7 @@ export interface ExportOptions extends SignatureOptions {
  * Input `images` (or `inputName`): float32 [batch, channels, height, width] or uint8 [batch, height, width, channels], pixels 0..255.
  * Output `logits`: float32 [batch, classes]. Tensors in between are named after the layers of the topology.
  * @example
- * const file = toOnnx(readModel(await readFile('CIFAR10_allparams.mat')));
+ * await writeFile('model.onnx', toOnnx(model, { form: 'packed' }));
  */
 export function toOnnx(model: Model, options: ExportOptions = {}): Uint8Array {
   return encodeModel(toOnnxProto(model, options));

@@ -2,7 +2,7 @@
  * Parameters by name, as PyTorch keeps them: in dictionaries of a checkpoint (any depth, among other values), in a
  * safetensors file or in a NumPy archive. Wrappers add prefixes to the names (`module.` of DataParallel,
  * `_orig_mod.` of torch.compile, `model.` and `net.` of training frameworks): the prefix is
- * whatever precedes a name that every network of a dialect has.
+ * everything before a name that every network of a dialect has.
  */
 import { InputError } from '../../src/errors.ts';
 import type { ElementName } from '../../src/formats/element-types.ts';

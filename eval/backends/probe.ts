@@ -18,7 +18,12 @@ export type Availability = { readonly ok: true; readonly detail: string } | { re
 
 const input: ModelInput = { name: 'images', type: 'float32', layout: 'nchw', channels: 1, height: 4, width: 4 };
 
-/** Runs the probe; a missing device is an answer, not an error. */
+/**
+ * Runs the probe; a missing device is an answer, not an error.
+ * @example
+ * const cpu = await probe('cpu');
+ * console.log(cpu.ok ? cpu.detail : cpu.reason);
+ */
 export async function probe(name: BackendName, options: Omit<BackendOptions, 'batch' | 'source'> = {}): Promise<Availability> {
   try {
     const backend: Backend = backends[name];

@@ -68,6 +68,9 @@ const WARM_UP = 1;
  * @param files the others are compared with the first
  * @throws InputError when a file does not take that batch size or random input; UsageError for a size that belongs to nothing;
  * DeviceError when a backend is not available; `signal.reason` when it is aborted
+ * @example
+ * const files = [{ name: 'packed', model: file }, { name: 'dense', model: toOnnx(model, { form: 'dense' }) }];
+ * for await (const one of bench(files, { backends: ['cpu'], batches: [1], runs: 3 })) console.log(one.file, one.imagesPerSecond);
  */
 export async function* bench(files: readonly BenchFile[], options: BenchOptions = {}): AsyncGenerator<Measurement, void, undefined> {
   const { backends = ['cpu'], threads = [undefined], sizes = {} } = options;

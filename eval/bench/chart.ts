@@ -38,7 +38,7 @@ export function speedBars(
   const settings = [...new Set(measurements.map(settingOf))];
   const files = [...new Set(measurements.map(({ file }) => file))];
   const plot = { left: margin, right: width - VALUE };
-  const most = Math.max(...measurements.map((one) => quartilesOf(one)[1]));
+  const most = Math.max(...measurements.map((one) => slowAndFast(one)[1]));
   const ticks = width < 500 ? 3 : 6;
   const x = scaleLinear([0, most], [plot.left, plot.right]).nice(ticks);
   let y = top;
@@ -49,7 +49,7 @@ export function speedBars(
     return [
       name,
       ...group.flatMap((one) => {
-        const [low, high] = quartilesOf(one).map(x) as [number, number];
+        const [low, high] = slowAndFast(one).map(x) as [number, number];
         const end = x(one.imagesPerSecond);
         const middle = y + THICKNESS / 2;
         y += BAR;
@@ -71,7 +71,7 @@ export function speedBars(
 }
 
 /** Images per second of the slower and of the faster quarter of the runs. */
-function quartilesOf({ batch, seconds }: Measurement): [low: number, high: number] {
+function slowAndFast({ batch, seconds }: Measurement): [low: number, high: number] {
   return [batch / seconds.high, batch / seconds.low];
 }
 

@@ -27,6 +27,11 @@ export interface Classifier extends Closable {
  * Loads an exported file.
  * @param runtime the module onnxruntime-web or onnxruntime-node
  * @throws InputError when the file is not an image classifier
+ * @example
+ * import * as ort from 'onnxruntime-node'; // in a page: onnxruntime-web
+ *
+ * await using classifier = await loadClassifier(ort, file);
+ * const [best] = await classifier.classify({ width: 2, height: 1, data: new Uint8Array(8).fill(255) });
  */
 export async function loadClassifier<Options>(runtime: Runtime<Options>, file: Uint8Array, options?: Options): Promise<Classifier> {
   const { input, output, metadata } = readClassifierInput(file);

@@ -18,6 +18,8 @@ export interface ClassifierModel extends ClassifierInput {
 /**
  * Reads an image classifier as `readClassifierInput` does, and decodes it.
  * @throws InputError when the file is no ONNX model or takes something else
+ * @example
+ * const { input, classes } = readClassifier(file);
  */
 export function readClassifier(bytes: Uint8Array): ClassifierModel {
   return { bytes, proto: decodeModel(bytes), ...readClassifierInput(bytes) };

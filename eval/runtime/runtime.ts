@@ -65,6 +65,9 @@ const HALF_BITS = new Uint16Array(Float16Array.from({ length: 256 }, (_, pixel) 
  * Raw pixels 0..255 as the values that the file takes, in its type and layout; a fixed batch is padded with zeros.
  * @param imagesNCHW shape [count, channels, height, width]
  * @returns float16 as the bits of each value
+ * @example
+ * const input = { name: 'images', type: 'uint8', layout: 'nhwc', channels: 3, height: 1, width: 2 } as const;
+ * toInput(Uint8Array.of(1, 2, 3, 4, 5, 6), 1, input); // 1, 3, 5, 2, 4, 6: the colours of a pixel side by side
  */
 export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput): Uint8Array | Float32Array | Uint16Array {
   if (input.type === 'float16')
@@ -89,6 +92,12 @@ export function toInput(imagesNCHW: Uint8Array, count: number, input: ModelInput
 /**
  * Runs one batch and returns every float output for its `count` images as float32, with the seconds spent in the runtime.
  * @throws UsageError when the file fixes a smaller batch size
+ * @example
+ * import * as ort from 'onnxruntime-node';
+ *
+ * const { input } = readClassifier(file);
+ * const session = await ort.InferenceSession.create(file);
+ * const { outputs, seconds } = await runBatch(ort, session, input, new Uint8Array(28 * 28), 1);
  */
 export async function runBatch(
   runtime: Runtime,

@@ -21,7 +21,11 @@ const roundedThresholds: Readonly<Partial<Record<RecordedForm, Thresholds>>> = {
   fp16: { agreement: 0.98, relError: 0.02 },
 };
 
-/** Thresholds for a file of a form, as its metadata name it. */
+/**
+ * Thresholds for a file of a form, as its metadata name it.
+ * @example
+ * const { agreement, relError } = thresholdsOf('int8');
+ */
 export function thresholdsOf(form: RecordedForm | undefined): Thresholds {
   return (form && roundedThresholds[form]) ?? defaultThresholds;
 }

@@ -56,6 +56,11 @@ export interface BisectOptions {
  * an error that only fusion causes is not found.
  * @throws UsageError when the sides share no layer, take images of different shapes, or fix a smaller batch size than `count`
  * @throws DeviceError when a backend is not available
+ * @example
+ * const batch = { imagesNCHW: new Uint8Array(2 * 28 * 28).fill(128), count: 2 };
+ * const dense = toOnnx(model, { form: 'dense' });
+ * const sides = [{ name: 'packed', model: file, backend: 'cpu' }, { name: 'dense', model: dense, backend: 'cpu' }] as const;
+ * const { first } = await bisect(sides, batch);
  */
 export function bisect([a, b]: readonly [Side, Side], options: BisectOptions): Promise<Bisection> {
   const decoded = (side: Side): DecodedSide => ({ ...side, model: readClassifier(side.model) });

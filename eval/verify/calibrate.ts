@@ -48,6 +48,8 @@ export const methods: Readonly<Record<Method, (seen: Histogram, tensor: Quantize
  * Runs the float network over images and chooses a range for every tensor that the `int8` form stores in 8 bits.
  * @throws UsageError when there are too few images; InputError when the network has no one-bit weights or an activation
  *   never changes; `signal.reason` when it is aborted
+ * @example
+ * const ranges = await calibrate(model, { data, images: 32, method: 'minmax' });
  */
 export async function calibrate(
   model: Model,

@@ -27,6 +27,8 @@ const IMAGES = 1;
  * Compares an exported file with its model: every tensor for equality, then the logits of one batch in
  * onnxruntime with the reference.
  * @throws ParityError at the first difference; DeviceError when onnxruntime-node is not installed
+ * @example
+ * const { relError } = await verifyExport(file, { model });
  */
 export async function verifyExport(file: Uint8Array, { model }: { readonly model: Model }): Promise<Verification> {
   const counts = compareExport(file, model);

@@ -49,6 +49,8 @@ const IMAGES = 500;
  * Runs both forms on the CPU, the fp16 file as rewritten by `roundFloat16`; also runs the unchanged file once.
  * @throws ParityError when the bits differ from the model, a value overflows, or logits of random images differ
  *   by more than the form's threshold; `signal.reason` when it is aborted
+ * @example
+ * const { random } = await verifyFp16(toFp16Onnx(model), { model, data, images: 16 });
  */
 export async function verifyFp16(file: Uint8Array, options: VerifyFp16Options): Promise<Fp16Verification> {
   const { model } = options;

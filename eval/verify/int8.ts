@@ -46,6 +46,9 @@ const IMAGES = 500;
 /**
  * Runs both forms alternately over the same images on the CPU.
  * @throws ParityError when the file's bits differ from the model; `signal.reason` when it is aborted
+ * @example
+ * const ranges = await calibrate(model, { data, images: 32 });
+ * const { agreement } = await verifyInt8(toInt8Onnx(model, { ranges }), { model, ranges, data, images: 16 });
  */
 export async function verifyInt8(file: Uint8Array, options: Int8Options): Promise<Int8Verification> {
   const { model, ranges, data, images = IMAGES, onProgress, signal } = options;

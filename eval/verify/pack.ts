@@ -70,6 +70,10 @@ export interface VerifyPackOptions {
  * Compares the weights of a packed or unpacked file with those of its original, one by one, then runs both on onnxruntime's CPU provider.
  * @throws ParityError when a sign differs, or a weight or an output differs by more than the tolerance and the threshold of `eval`
  * @throws InputError when the original cannot be run
+ * @example
+ * const original = toOnnx(model, { form: 'dense' });
+ * const { model: file, packed } = packOnnx(original);
+ * const { relError } = await verifyPack(file, { original, packed });
  */
 export async function verifyPack(
   file: PackFile,

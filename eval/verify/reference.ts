@@ -27,6 +27,8 @@ export interface ReferenceOptions {
 /**
  * Logits of a batch.
  * @returns shape [count, classes]
+ * @example
+ * const logits = await referenceLogits(model, { imagesNCHW: new Uint8Array(28 * 28).fill(128), count: 1 });
  */
 export async function referenceLogits(model: Model, { imagesNCHW, count }: ReferenceOptions): Promise<Float32Array> {
   const { channels, height, width } = model.config.input;

@@ -13,7 +13,7 @@ export function chart({ width, height }: { width: number; height: number }, look
   return mark('svg', { xmlns: 'http://www.w3.org/2000/svg', ...frame }, ...marks);
 }
 
-/** The paper of a picture that stands alone, its title, and lines below that say what is seen. */
+/** Background, title and explanatory lines of a picture that stands alone. */
 export function heading(title: string, lines: readonly string[], look: Look): Mark[] {
   return [
     mark('rect', { width: '100%', height: '100%', fill: look.paper }),

@@ -1,4 +1,4 @@
-/** SVG as text. What is written on a chart is escaped: file, run and device names are anybody's text. */
+/** SVG as text. Labels are escaped, because names of files, runs and devices come from outside. */
 
 /** Markup of one element or several. */
 export type Mark = string;

@@ -57,6 +57,9 @@ export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
  * @returns the set; close it with `close` or `await using`
  * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales or crops when the
  *   source does not consist of image files
+ * @example
+ * await using images = await openImageSet('./fashion-mnist', { split: 'test' });
+ * for await (const { labels } of images.batches(64)) console.log(labels.length);
  */
 export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet & Closable> {
   const set = await open(source, { ...options, split: options.split ?? 'test' });
@@ -73,6 +76,10 @@ export async function openImageSet(source: string, options: OpenImageSetOptions 
  * Opens both splits of a source: `train` to train or calibrate, `test` to measure. Both have the same number of classes.
  * @param options scales and crops apply to the test images only
  * @throws UsageError when the source has only one split; InputError as in `openImageSet`
+ * @example
+ * const { train, test } = await openSplits('./fashion-mnist');
+ * console.log(train.length, test.length);
+ * await Promise.all([train.close(), test.close()]);
  */
 export async function openSplits(
   source: string,

@@ -77,7 +77,11 @@ export const defaultConfig: NetworkConfig = {
   downsample: { convPads: [0, 0, 1, 1], poolPads: [0, 0, 1, 1], poolCountsPads: false },
 };
 
-/** The paper's name for a network: `WRN-20-10`. */
+/**
+ * The paper's name for a network: `WRN-20-10`.
+ * @example
+ * networkName({ ...defaultConfig, depth: 26 }); // 'WRN-26-10'
+ */
 export function networkName(config: NetworkConfig): string {
   return `${config.residual ? 'WRN' : 'Plain'}-${config.depth}-${config.width}`;
 }
@@ -131,6 +135,8 @@ const schema: Schema<NetworkConfig> = strictObject({
 /**
  * Reads a configuration from untrusted JSON.
  * @throws InputError that names the first field that is missing, unknown or out of range
+ * @example
+ * const config = readConfig({ ...defaultConfig, classes: 100 });
  */
 export function readConfig(json: unknown): NetworkConfig {
   const config = readJson(schema, json, 'configuration');

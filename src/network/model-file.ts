@@ -19,7 +19,11 @@ export function isModelFile(file: SafetensorsFile): boolean {
   return file.metadata.has('wrn.model_version');
 }
 
-/** Encodes a model. The same model always gives the same bytes. */
+/**
+ * Encodes a model. The same model always gives the same bytes.
+ * @example
+ * await writeFile('copy.safetensors', writeModelFile(model));
+ */
 export function writeModelFile(model: Model): Uint8Array {
   const tensors = new Map<string, StoredTensor>();
   for (const { name } of parameters(model.config)) tensors.set(name, store(model.tensors.get(name) as Tensor));
@@ -41,6 +45,8 @@ function storedDigest(tensors: SafetensorsFile['tensors']): string {
 /**
  * Decodes a model file.
  * @throws InputError when it is not a model file, or a parameter is missing, left over or of the wrong shape
+ * @example
+ * const model = readModelFile(await readFile('model.safetensors'));
  */
 export function readModelFile(bytes: Uint8Array): Model {
   return fromSafetensors(readSafetensors(bytes));

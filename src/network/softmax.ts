@@ -9,7 +9,11 @@ export interface Prediction {
   readonly probability: number;
 }
 
-/** exp(x - max) / sum, which neither overflows nor changes the result. */
+/**
+ * exp(x - max) / sum, which neither overflows nor changes the result.
+ * @example
+ * softmax([0, Math.log(3)]); // 0.25, 0.75
+ */
 export function softmax(logits: ArrayLike<number>): Float64Array {
   const values = Float64Array.from(logits);
   const max = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
@@ -18,7 +22,11 @@ export function softmax(logits: ArrayLike<number>): Float64Array {
   return powers.map((p) => p / sum);
 }
 
-/** The `count` most likely classes, most likely first; on ties the lower index first. */
+/**
+ * The `count` most likely classes, most likely first; on ties the lower index first.
+ * @example
+ * const [best] = topK([1, 3, 2], 1, ['cat', 'dog', 'ship']); // dog
+ */
 export function topK(logits: ArrayLike<number>, count: number, labels?: readonly string[]): Prediction[] {
   const probabilities = [...softmax(logits)].map((probability, index) => ({
     index,

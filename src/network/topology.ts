@@ -82,6 +82,9 @@ function convolve(size: number, kernel: number, stride: number, before: number, 
 /**
  * Every layer of the network, in order of execution. `logits` is the flattened output of the last layer, shape [classes, 1, 1].
  * @throws InputError when the image is too small for the network, or the padding gives the two paths of a block different shapes
+ * @example
+ * const [input, ...others] = layers(model.config);
+ * for (const { op, name, shape } of others) console.log(op, name, shape);
  */
 export function layers(config: NetworkConfig): Layer[] {
   const list: Layer[] = [];
@@ -182,12 +185,20 @@ export function parametersOf(layer: Layer, config: NetworkConfig): Parameter[] {
   return [named('kernel', shape, 'bits'), named('scale', config.scale === 'mean-channel' ? [channels, 1, 1, 1] : [])];
 }
 
-/** Every parameter of the network, in order of execution. */
+/**
+ * Every parameter of the network, in order of execution.
+ * @example
+ * for (const { name, shape } of parameters(model.config)) console.log(name, shape, model.tensors.get(name)?.dtype);
+ */
 export function parameters(config: NetworkConfig): Parameter[] {
   return layers(config).flatMap((layer) => parametersOf(layer, config));
 }
 
-/** Number of weights in all convolutions. */
+/**
+ * Number of weights in all convolutions.
+ * @example
+ * weightCount(defaultConfig); // 26_737_120, the paper's WRN-20-10
+ */
 export function weightCount(config: NetworkConfig): number {
   const counts = layers(config).map((layer) => (layer.op === 'conv' ? layer.shape[0] * layer.inputChannels * layer.kernel ** 2 : 0));
   return counts.reduce((sum, count) => sum + count, 0);

@@ -26,15 +26,15 @@ const PAGE = 65536;
 /**
  * Loads an ONNX file that `wrn-onnx export` wrote in the form `packed`, `inline`, `int8` or `int8-amx`.
  *
- *     const network = await loadOneBit('model.onnx', { threads: 2 });
- *     const [best] = await network.classify(imageData);
- *     network.release();
- *
  * @param file the bytes, or an address for `fetch`
  * @throws InputError when it is another file or is damaged; the message says what to do
  * @throws DownloadError when the address does not answer
  * @throws DeviceError when threads are asked for where there are none
  * @throws UsageError when the number of threads is none
+ * @example
+ * const network = await loadOneBit(await readFile('model.onnx')); // in a page: its address
+ * const [best] = await network.classify({ width: 2, height: 1, data: new Uint8Array(8).fill(255) });
+ * network.release();
  */
 export async function loadOneBit(file: Uint8Array | ArrayBuffer | string | URL, options: LoadOptions = {}): Promise<OneBitNetwork> {
   const source = readOneBitFile(await bytesOf(file));

@@ -24,6 +24,9 @@ export interface Bitmap {
  * @returns raw pixels 0..255, shape [channels, height, width]
  * @throws RangeError when the data of the pixels are not as many as its size says
  * @throws DeviceError when a bitmap or a file meets a runtime without a canvas
+ * @example
+ * const white = { width: 2, height: 2, data: new Uint8Array(16).fill(255) };
+ * await fromPicture(white, [1, 1, 1]); // 255
  */
 export async function fromPicture(picture: Picture, shape: Shape): Promise<Uint8Array> {
   return fromPixels('data' in picture ? picture : await draw(picture), shape);
@@ -44,7 +47,7 @@ async function draw(picture: Bitmap | Blob): Promise<Pixels> {
   }
 }
 
-/** The same of pixels. */
+/** `fromPicture` for pixels. */
 export function fromPixels({ width, height, data }: Pixels, [channels, outHeight, outWidth]: Shape): Uint8Array {
   if (width < 1 || height < 1 || data.length !== 4 * width * height)
     throw new RangeError(`expected ${4 * width * height} bytes of ${width} x ${height} pixels, got ${data.length}`);

@@ -57,10 +57,11 @@ export function softTargets(logits: Float32Array, classes: number, temperature: 
 
 /**
  * Asks a teacher about the images of a batch, as the student sees them.
- * @throws TrainingError when an answer is not finite
+ * @throws TrainingError when an answer is not finite; `signal.reason` when it is aborted, without waiting for the answer
  */
-export async function ask(teacher: Teacher, { temperature }: Teaching, { number, imagesNHWC, labels }: Batch): Promise<SoftTargets> {
-  const logits = await teacher.logits(toNCHW(imagesNHWC, labels.length, teacher.channels), labels.length);
+export async function ask(teacher: Teacher, { temperature }: Teaching, signal: AbortSignal, batch: Batch): Promise<SoftTargets> {
+  const { number, imagesNHWC, labels } = batch;
+  const logits = await orAborted(teacher.logits(toNCHW(imagesNHWC, labels.length, teacher.channels), labels.length), signal);
   const wrong = logits.find((logit) => !Number.isFinite(logit));
   if (wrong !== undefined) throw new TrainingError(`the teacher answers ${wrong} in step ${number + 1}: expected finite logits`);
   return softTargets(logits, teacher.classes, temperature);
@@ -70,14 +71,23 @@ export async function ask(teacher: Teacher, { temperature }: Teaching, { number,
  * Asks a teacher about the first batch, before training starts.
  * @throws InputError when an answer is not finite
  */
-export async function tryTeacher(teacher: Teacher, teaching: Teaching, batch: Batch): Promise<void> {
+export async function tryTeacher(teacher: Teacher, teaching: Teaching, signal: AbortSignal, batch: Batch): Promise<void> {
   try {
-    await ask(teacher, teaching, batch);
+    await ask(teacher, teaching, signal, batch);
   } catch (error) {
     if (!(error instanceof TrainingError)) throw error;
     const problem = `expected a classifier of raw pixels 0..255 with finite logits, got others: ${error.message}`;
     throw new InputError('teacher', teacher.name, problem, { cause: error });
   }
+}
+
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 /** Whole pixels [count, height, width, channels] to raw pixels [count, channels, height, width]. */

@@ -65,7 +65,7 @@ export async function train(tf: TensorFlow, options: TrainOptions): Promise<Mode
   const plan: Plan = { epochs, source, images: identify(set), ...(teacherName !== undefined && { teacher: teacherName }) };
   checkSameImages(plan, checkpoint?.plan);
   if (options.teacher && recipe.teacher) {
-    for await (const batch of trainingBatches(set, recipe, 0, 1)) await tryTeacher(options.teacher, recipe.teacher, batch);
+    for await (const batch of trainingBatches(set, recipe, 0, 1)) await tryTeacher(options.teacher, recipe.teacher, signal, batch);
   }
   const run = new Run(tf, options, set, plan, log);
   try {
@@ -130,8 +130,8 @@ class Run {
   async #trainTo(epoch: number): Promise<void> {
     const { recipe } = this.#options;
     const perEpoch = this.#perEpoch;
-    const { teacher } = this.#options;
-    const teach = teacher && recipe.teacher && ask.bind(undefined, teacher, recipe.teacher);
+    const { teacher, signal } = this.#options;
+    const teach = teacher && recipe.teacher && ask.bind(undefined, teacher, recipe.teacher, signal);
     const start = { step: this.#progress.step, time: performance.now() };
     try {
       const batches = trainingBatches(this.#set, this.#batchOptions, start.step, epoch * perEpoch, teach);

@@ -27,6 +27,8 @@ test('--help names every command, --version is that of the package', async () =>
     'merge',
     'bench',
     'predict',
+    'site',
+    'serve',
     'train',
     'curve',
     'data',

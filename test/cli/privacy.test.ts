@@ -62,6 +62,7 @@ const rows: Readonly<Record<string, Row>> = {
   eval: { args: [...part, '--report', out('report.html'), '--save-logits', out('logits.npy')], after: [onnx] },
   predict: { args: ['predict', network, join(root, 'examples/ship.png')] },
   bench: { args: ['bench', out('net.onnx'), '--runs', '1', '--profile', '--chart', out('speed')], after: [onnx] },
+  site: { args: ['site', network, '-o', out('site')] },
   train: {
     args: ['train', ...smallNetwork, '--epochs', '1', '-o', out('run')],
     more: async () => ['--data', await smallData(60)],

@@ -107,6 +107,11 @@ test.each<{ title: string; parts: () => unknown[]; message: string }>([
     message: 'report part-1: expected the data set: mnist test, as in part-2, got fashion-mnist test',
   },
   {
+    title: 'a data set of the same name with other images',
+    parts: () => changed(() => ({ dataImages: 38 })),
+    message: 'report part-1: expected images in the data set: 38, as in part-2, got ',
+  },
+  {
     title: 'other thresholds',
     parts: () => changed(({ thresholds }) => ({ thresholds: { ...thresholds, relError: 1 } })),
     message: 'expected thresholds: 1 and 1, as in part-2, got 1 and 0.0001',

@@ -76,6 +76,20 @@ testWithTensorFlow('a teacher of other classes, another size or channel count is
   }
 });
 
+testWithTensorFlow('an interrupt ends a wait for the teacher', async (tf) => {
+  const run = await smallRun(40, 1);
+  const controller = new AbortController();
+  const sha256 = '0'.repeat(64);
+  const logits = () => {
+    setTimeout(() => controller.abort('stopped'), 50);
+    return new Promise<Float32Array>(() => {}); // it never answers
+  };
+  const teacher = { name: 'slow.onnx', sha256, channels: 1, height: 8, width: 8, classes: 4, classLabels: undefined, logits };
+  const recipe = { ...run.recipe, teacher: { sha256, weight: 0.5, temperature: 2 } };
+  const folder = new RunFolder(await folderWith());
+  await expect(train(tf, { ...run, recipe, teacher, folder, signal: controller.signal })).rejects.toBe('stopped');
+});
+
 testWithTensorFlow(
   'from the command line: teachers that do not fit are refused before the first step, and another one on resumption',
   async () => {

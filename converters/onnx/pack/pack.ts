@@ -71,6 +71,10 @@ const OVERHEAD = 200;
  * in those of If, Loop and Scan, or in functions, whose calls are then written out.
  * Everything else is written as read, except that operator sets 7 to 9 become 10 and unused stored tensors are removed.
  * @throws InputError when the file is not an ONNX model, is damaged, or holds no such weights
+ * @example
+ * const dense = toOnnx(model, { form: 'dense' });
+ * const { model: small, packed } = packOnnx(dense);
+ * console.log(`${packed.length} tensors, ${dense.length} bytes become ${small.length}`);
  */
 export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFile {
   const { inline: isInline = false, external, tolerance = 0, keepDefaults } = options;

@@ -24,6 +24,8 @@ export interface UnpackedFile extends ModelFile {
 /**
  * Replaces the weights that `packOnnx` or an export stored as bits, in either form, by the same values in their original type.
  * @throws InputError when the file is not an ONNX model, is damaged, or holds no packed weights
+ * @example
+ * const { model: dense, unpacked } = unpackOnnx(file); // weights in float32 again
  */
 export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
   const model = decodeModel(file);

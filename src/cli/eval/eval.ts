@@ -11,6 +11,7 @@ import { engineNames } from '../../cluster/engines.ts';
 import { noteFailure } from '../../cluster/failures.ts';
 import { openImageSet } from '../../data/open.ts';
 import { stageImages } from '../../data/stage.ts';
+import { processEnvironment } from '../../environment.ts';
 import { UsageError } from '../../errors.ts';
 import { formatOption, naturalNumber, naturalNumbers } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
@@ -69,7 +70,7 @@ export function command(): Command {
       new Option(
         '--shard <i/n>',
         'evaluate part i of n, from 1, to combine with wrn-onnx merge; auto: take both from Slurm or AWS Batch; auto/n: take i from Kubernetes; the exit code does not reflect parity',
-      ).argParser((text: string) => parseShard(text, process.env)),
+      ).argParser((text: string) => parseShard(text, processEnvironment())),
     )
     .addOption(
       new Option(

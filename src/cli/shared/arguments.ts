@@ -14,6 +14,20 @@ export function naturalNumber(text: string): number {
   return value;
 }
 
+/** Parses an option that takes a whole number of at least 0. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('expected a whole number of at least 0');
+  return value;
+}
+
+/** Parses an option that takes a port: 0 for any. */
+export function portNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 65535) throw new InvalidArgumentError('expected a port, 0 to 65535');
+  return value;
+}
+
 /** Parses an option that takes two whole numbers of at least 1, low and high, such as `256-480`. */
 export function naturalRange(text: string): [low: number, high: number] {
   const [low, high, ...more] = text.split('-').map(naturalNumber);

@@ -4,7 +4,7 @@ import { printable, printableLines } from '../../errors.ts';
 
 let stream: NodeJS.WriteStream = process.stdout;
 
-/** Prints a result in words. Names in it that come from elsewhere may hold line breaks: make them `printable` first. */
+/** Prints a result as text. Make names from outside `printable` first: they may contain line breaks. */
 export function printText(text: string): void {
   stream.write(printableLines(text));
 }

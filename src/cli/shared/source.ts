@@ -90,7 +90,7 @@ async function refuseByName(path: string): Promise<void> {
   if (names) throw new InputError('source', path, `expected a file, got ${describeFolder(names)}`);
 }
 
-/** Prints on stderr what a reader assumed or skipped. */
+/** Prints the notes of a reader, what it assumed or skipped, on stderr. */
 function showNotes({ notes = [] }: Model): void {
   for (const note of notes) say(`note: ${note}`);
 }

@@ -1,6 +1,7 @@
 /** Tables on stdout that fit the terminal. */
 import Table from 'cli-table3';
 import { Option } from 'commander';
+import { processEnvironment } from '../../environment.ts';
 
 /** No colours: the table is the same in a file and in a terminal. */
 export const plain = { style: { head: [], border: [] } };
@@ -45,5 +46,5 @@ export function fittedTable(
 }
 
 function terminalWidth(): number {
-  return process.stdout.columns ?? (Number(process.env['COLUMNS']) || Number.POSITIVE_INFINITY);
+  return process.stdout.columns ?? (Number(processEnvironment()['COLUMNS']) || Number.POSITIVE_INFINITY);
 }

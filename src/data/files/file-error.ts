@@ -42,7 +42,7 @@ export function fileError(path: string, error: unknown): unknown {
     : new InputError('file', path, reading[code] ?? `expected a readable file, got ${code}`, { cause: error });
 }
 
-/** The reason for a write failure in words; undefined if the error is not from the file system. */
+/** Why a write failed, as text; undefined if the error is not from the file system. */
 export function whyNotWritten(error: unknown): string | undefined {
   const code = codeOf(error);
   return code === undefined ? undefined : (writing[code] ?? code);

@@ -28,6 +28,8 @@ export interface Fp16Options extends SignatureOptions {
 /**
  * Encodes a model in float16.
  * @throws InputError when a number of the model exceeds the range of float16
+ * @example
+ * await writeFile('model-fp16.onnx', toFp16Onnx(model, { float16Io: true }));
  */
 export function toFp16Onnx(model: Model, options: Fp16Options = {}): Uint8Array {
   return encodeModel(toFp16Proto(model, options));

@@ -31,7 +31,7 @@ export interface Int8ExportOptions extends StoredSigns, SignatureOptions {
  * Encodes a model with 8-bit activations.
  * @throws InputError when the network has no one-bit weights, or a range is empty
  * @example
- * const file = toInt8Onnx(model, { ranges: await calibrate(model, { data }) });
+ * const int8 = toInt8Onnx(model, { ranges: await calibrate(model, { data, images: 32 }) });
  */
 export function toInt8Onnx(model: Model, options: Int8ExportOptions): Uint8Array {
   return encodeModel(toInt8Proto(model, options));

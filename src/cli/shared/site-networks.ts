@@ -1,0 +1,78 @@
+/** What `site` and `serve` share: networks that the user named, test images for them, and the site of both. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Command, Option } from 'commander';
+import { backends } from '../../../eval/backends/table.ts';
+import type { ClassifierModel } from '../../../eval/runtime/model-input.ts';
+import { buildSite, type Site, type SiteNetwork } from '../../../eval/site/build.ts';
+import type { Closable } from '../../closable.ts';
+import { catalogEntry } from '../../data/catalog.ts';
+import type { ImageSet } from '../../data/dataset.ts';
+import { openImageSet } from '../../data/open.ts';
+import { defaultDataFolder } from '../../data/store/data-folder.ts';
+import { isPresent } from '../../data/store/stored.ts';
+import { wholeNumber } from './arguments.ts';
+import { isQuiet } from './quiet.ts';
+import { say } from './results.ts';
+import { readNetwork } from './source.ts';
+
+export interface SiteFlags {
+  readonly title?: string;
+  readonly data?: string;
+  readonly check: number;
+}
+
+export function addSiteOptions(command: Command): Command {
+  return command
+    .argument(
+      '<model...>',
+      'ONNX classifiers, or any source that export reads (it is exported in memory), or networks shipped with the package, such as cifar-10-wrn-20-1',
+    )
+    .option('--title <text>', 'title of the page')
+    .option(
+      '--data <source>',
+      'test images for the samples and the check: name, folder or archive of a data set (default: the data set that the file names, where it is stored)',
+    )
+    .addOption(new Option('--check <n>', 'test images that "check it yourself" runs; 0 leaves it out').argParser(wholeNumber).default(200));
+}
+
+/** @throws InputError, UsageError or DeviceError as `buildSite` and the readers */
+export async function siteOf(named: readonly string[], flags: SiteFlags, offline: boolean): Promise<Site> {
+  const networks: (SiteNetwork & { readonly data: (ImageSet & Closable) | undefined })[] = [];
+  try {
+    for (const one of named) {
+      const { name, model } = await readNetwork(one);
+      networks.push({ name: name.replace(EXTENSION, ''), model, data: await dataFor(name, model, flags) });
+    }
+    return await buildSite(networks, { title: flags.title, checked: flags.check, offline, openReference });
+  } finally {
+    for (const { data } of networks) await data?.close();
+  }
+}
+
+/** Of files that hold networks; a shipped network may be called `...-1.5`. */
+const EXTENSION = /\.(onnx|safetensors|mat|h5|keras|pt|pth|npz)$/i;
+
+function openReference({ bytes, input }: ClassifierModel) {
+  return backends.cpu.open(bytes, input, { batch: input.fixedBatch ?? 1 });
+}
+
+async function dataFor(name: string, { input, classes, metadata }: ClassifierModel, { data }: SiteFlags) {
+  const fits = { split: 'test', shape: input, classes } as const;
+  if (data !== undefined) return openImageSet(data, fits);
+  const dataset = metadata?.about.dataset;
+  const entry = dataset === undefined ? undefined : catalogEntry(dataset);
+  if (entry) {
+    const shipped = fileURLToPath(new URL(`${FOLDER}${entry.name}`, import.meta.url));
+    if (await isPresent(entry, defaultDataFolder())) return openImageSet(entry.name, fits);
+    if (existsSync(shipped)) return openImageSet(shipped, fits);
+  }
+  if (!isQuiet())
+    say(
+      `note: ${name}: no test images at hand, so the page has no check. ${entry ? `Run wrn-onnx data get ${entry.name}, or give` : 'Give'} them with --data`,
+    );
+  return undefined;
+}
+
+/** Where the project keeps excerpts of data sets: three folders above this one in the sources and four above it in dist. */
+const FOLDER = import.meta.url.endsWith('.ts') ? '../../../examples/' : '../../../../examples/';
