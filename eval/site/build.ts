@@ -66,7 +66,7 @@ export async function buildSite(networks: readonly SiteNetwork[], options: SiteO
   files.set('licences.txt', await licences(networks, facts));
   const shell = shellOf(files, facts[0] as NetworkFacts);
   if (options.offline) files.set('sw.js', await serviceWorker(files, shell));
-  const firstBytes = shell.reduce((sum, path) => sum + (files.get(path || 'index.html')?.length ?? 0), 0);
+  const firstBytes = [...shell, 'sw.js'].reduce((sum, path) => sum + (files.get(path || 'index.html')?.length ?? 0), 0);
   return { facts: site, files, firstBytes };
 }
 

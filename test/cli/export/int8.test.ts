@@ -167,7 +167,7 @@ describe('--for', () => {
     { target: 'fpga', args: [], form: 'qonnx', batch: 1 },
   ])('$target $args.0 is $form', async ({ target, args, form, batch }) => {
     const file = at(`${target}.onnx`);
-    const result = await run(['export', shipped, '--for', target, ...args, '-o', file]);
+    const result = await run(['export', shipped, '--for', target, ...args, '--quiet', '-o', file]);
     expect(result.stderr).toBe('');
     expect(formOf(file)).toBe(form);
     expect(batchOf(file)).toBe(batch);
