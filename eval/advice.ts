@@ -7,7 +7,7 @@ import type { FormName } from '../converters/onnx/forms/table.ts';
 import { firstOtherLabel, type ImageSet } from '../src/data/dataset.ts';
 import type { RecordedForm } from '../src/network/file-metadata.ts';
 import { cpuFlags } from '../src/train/cpu-flags.ts';
-import type { BackendName } from './backends/table.ts';
+import { type BackendName, type TableName, tableName } from './backends/table.ts';
 
 export interface Target {
   readonly title: string;
@@ -49,6 +49,7 @@ const noInt8 = {
   cuda: 'onnxruntime computes it in float32 there and rounds on top. Use export --form packed',
   webgpu: noInt8OnGpu,
   'browser-webgpu': noInt8OnGpu,
+  'remote-webgpu': noInt8OnGpu,
   'browser-webgl': 'WebGL takes no integers. Use export --for webgl',
 };
 
@@ -60,20 +61,27 @@ export function hasAmx(): boolean {
 }
 
 /** Form -> backend -> why another form is better there. */
-const misfits: Readonly<Partial<Record<RecordedForm, Partial<Record<BackendName, string>>>>> = {
+const misfits: Readonly<Partial<Record<RecordedForm, Partial<Record<TableName, string>>>>> = {
   int8: noInt8,
-  'int8-amx': { ...noInt8, ...(!hasAmx() && { cpu: noAmx('cpu') }), wasm: noAmx('wasm'), 'browser-wasm': noAmx('wasm') },
+  'int8-amx': {
+    ...noInt8,
+    ...(!hasAmx() && { cpu: noAmx('cpu') }),
+    wasm: noAmx('wasm'),
+    'browser-wasm': noAmx('wasm'),
+    'remote-wasm': noAmx('wasm'),
+  },
   fp16: {
     cpu: noFp16OnCpu('cpu'),
     wasm: noFp16OnCpu('wasm'),
     'browser-wasm': noFp16OnCpu('wasm'),
+    'remote-wasm': noFp16OnCpu('wasm'),
     'browser-webgl': 'WebGL takes no float16. Use export --for webgl',
   },
 };
 
 /** One line on why this form is a bad choice for this backend; undefined when it is not. */
 export function misfit(form: RecordedForm, backend: BackendName): string | undefined {
-  const why = misfits[form]?.[backend];
+  const why = misfits[form]?.[tableName(backend)];
   return why === undefined ? undefined : `${form} on ${backend}: ${why}`;
 }
 

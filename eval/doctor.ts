@@ -8,7 +8,7 @@ import { hasAmx } from './advice.ts';
 import type { BackendOptions } from './backends/backend.ts';
 import { requireBrowser } from './backends/browser/find.ts';
 import { probe } from './backends/probe.ts';
-import { type BackendName, backendNames } from './backends/table.ts';
+import { type BackendName, localBackendNames } from './backends/table.ts';
 import { processor } from './machine.ts';
 
 export interface Finding {
@@ -29,7 +29,7 @@ export async function* examine(options: DoctorOptions): AsyncGenerator<Finding, 
   yield { area: 'machine', name: 'cpu', ok: true, detail: [processor(), ...cpuAdvice()].join('; ') };
   yield { area: 'machine', name: 'memory', ok: true, detail: `${(totalmem() / 2 ** 30).toFixed(1)} GiB` };
   yield browser(options.browser);
-  for (const name of backendNames.filter((name) => name !== 'tfjs')) yield await backend(name, options);
+  for (const name of localBackendNames.filter((name) => name !== 'tfjs')) yield await backend(name, options);
   yield { ...(await backend('tfjs', options)), area: 'training', name: 'tfjs-node' };
   for (const entry of catalog) {
     const ok = await isPresent(entry, options.dataFolder);

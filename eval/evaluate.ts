@@ -3,7 +3,8 @@ import { checkDigest } from '../converters/onnx/pack/digest.ts';
 import { DeviceError } from '../src/errors.ts';
 import type { Session } from './backends/backend.ts';
 import { probe } from './backends/probe.ts';
-import { type BackendName, backends } from './backends/table.ts';
+import type { Lobby } from './backends/remote/lobby.ts';
+import { type BackendName, backendOf } from './backends/table.ts';
 import { firstCrops, runCrops } from './crops.ts';
 import { type Plan, type PlannedRow, type PlanOptions, planEvaluation } from './plan.ts';
 import { type BackendRun, isReference, type Report, rowName, toReport } from './report.ts';
@@ -23,6 +24,8 @@ export interface Watch {
   readonly signal?: AbortSignal | undefined;
   /** Gets the partial report before an error or an abort is thrown. */
   readonly onPartial?: (report: Report) => void;
+  /** Where the devices of remote backends join. */
+  readonly lobby?: Lobby | undefined;
   /** If given, a backend that does not work on this machine is skipped and reported here, unless it is the reference. */
   readonly onMissing?: ((backend: BackendName, reason: string) => void) | undefined;
 }
@@ -95,10 +98,10 @@ export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
 }
 
 /** Undefined when the backend is skipped. A working backend that refuses the model is still an error. */
-async function openSession(row: PlannedRow, { subject }: Plan, { onMissing }: Watch): Promise<Session | undefined> {
+async function openSession(row: PlannedRow, { subject }: Plan, { onMissing, lobby }: Watch): Promise<Session | undefined> {
   const { backend, file, options } = row;
   try {
-    return await backends[backend].open(file.bytes, file.input, options);
+    return await backendOf(backend).open(file.bytes, file.input, { ...options, lobby });
   } catch (error) {
     if (!onMissing || backend === subject.reference || !(error instanceof DeviceError)) throw error;
     const availability = await probe(backend, options);

@@ -1,9 +1,9 @@
 /** One report from the reports of all shards of an evaluation. */
-import { exactOptional, literal, unknown } from 'valibot';
+import { custom, exactOptional, literal, unknown } from 'valibot';
 import { InputError } from '../src/errors.ts';
 import { boolean, either, integer, line, list, number, object, oneOf, readJson, type Schema, unexpected } from '../src/formats/schema.ts';
 import { version } from '../src/version.ts';
-import { backendNames } from './backends/table.ts';
+import { type BackendName, backendNames, isBackendName } from './backends/table.ts';
 import { type BackendRun, type Report, rowsOf, type Subject, toReport } from './report.ts';
 import { shardRange, whole } from './shard.ts';
 import { Tally } from './tally/tally.ts';
@@ -31,7 +31,10 @@ const facts = {
   form: either(null, line),
   bitsPerWeight: either(null, real),
 };
-const backend = oneOf(...backendNames);
+const backend = custom<BackendName>(
+  (value) => typeof value === 'string' && isBackendName(value),
+  backendNames.map((name) => JSON.stringify(name)).join(' or '),
+);
 
 /** Earlier versions wrote neither `against` nor `dataImages` nor `machine`. */
 const subjectSchema: Schema<Subject> = object({

@@ -6,7 +6,7 @@ import { networkName } from '../src/network/config.ts';
 import { weightCount } from '../src/network/topology.ts';
 import { version } from '../src/version.ts';
 import type { BackendOptions } from './backends/backend.ts';
-import type { BackendName } from './backends/table.ts';
+import { type BackendName, deviceOf } from './backends/table.ts';
 import { imagesPerBatch } from './crops.ts';
 import { type FileFacts, type Row, rowsOf, type Subject } from './report.ts';
 import type { ClassifierModel } from './runtime/model-input.ts';
@@ -83,7 +83,11 @@ export function planEvaluation(options: PlanOptions): Plan {
   };
   const rows = rowsOf(subject).map((row): PlannedRow => {
     const { model: file, source } = row.model !== undefined && against ? against : { model, source: backendOptions?.source };
-    return { ...row, file, options: { ...backendOptions, source, batch: file.input.fixedBatch ?? smallest } };
+    return {
+      ...row,
+      file,
+      options: { ...backendOptions, source, device: deviceOf(row.backend), batch: file.input.fixedBatch ?? smallest },
+    };
   });
   return { subject, rows, classes: model.classes, data, range: shardRange(total, batch, shard) };
 }

@@ -6,8 +6,10 @@ import { build } from 'esbuild';
 import sharp from 'sharp';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-mkdirSync(`${root}dist/eval/backends/browser`, { recursive: true });
-copyFileSync(`${root}eval/backends/browser/index.html`, `${root}dist/eval/backends/browser/index.html`);
+for (const page of ['browser', 'remote/page']) {
+  mkdirSync(`${root}dist/eval/backends/${page}`, { recursive: true });
+  copyFileSync(`${root}eval/backends/${page}/index.html`, `${root}dist/eval/backends/${page}/index.html`);
+}
 for (const [from, to] of [
   ['ttf/DejaVuSans.ttf', 'DejaVuSans.ttf'],
   ['LICENSE', 'DejaVuSans.LICENSE'],
@@ -20,6 +22,11 @@ const bundle = {
   logLevel: 'warning',
 };
 await build({ ...bundle, entryPoints: [`${root}eval/backends/browser/page.ts`], outfile: `${root}dist/eval/backends/browser/page.js` });
+await build({
+  ...bundle,
+  entryPoints: [`${root}eval/backends/remote/page/lobby.ts`],
+  outfile: `${root}dist/eval/backends/remote/page/lobby.js`,
+});
 await build({ ...bundle, entryPoints: [`${root}src/web.ts`], outfile: `${root}dist/web.js`, minify: true });
 
 const site = `${root}eval/site`;

@@ -15,16 +15,23 @@ const cases = [
   { network: 'fashion-mnist-wrn-20-1', image: 'examples/ship.png', mode: 'L', args: ['--calibrate', join(root, 'examples/fashion-mnist')] },
 ];
 
+// The pipeline turns every picture into colour: grey ones go without it, as the model card says.
 const PROGRAM = `
 import json, sys
+import numpy as np
 from optimum.onnxruntime import ORTModelForImageClassification
 from PIL import Image
 from transformers import AutoImageProcessor, pipeline
 folder, name, image, mode = sys.argv[1:]
 model = ORTModelForImageClassification.from_pretrained(folder, subfolder="onnx", file_name=name)
 processor = AutoImageProcessor.from_pretrained(folder)
-classify = pipeline("image-classification", model=model, image_processor=processor)
-print(json.dumps(classify(Image.open(image).convert(mode), top_k=10)))
+if mode == "RGB":
+    answer = pipeline("image-classification", model=model, image_processor=processor)(image, top_k=10)
+else:
+    pixels = np.asarray(Image.open(image).convert("L"))[..., None]
+    scores = model(**processor(pixels, input_data_format="channels_last", return_tensors="pt")).logits.softmax(-1)[0]
+    answer = [{"label": model.config.id2label[i], "score": score.item()} for i, score in enumerate(scores)]
+print(json.dumps(answer))
 `;
 
 const environment = join(root, 'node_modules/.cache/wrn-onnx/optimum');

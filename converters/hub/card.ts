@@ -143,18 +143,29 @@ const [{ label, score }] = await classify(image${grey ? '.grayscale()' : ''});
 console.log(label, score);`,
     ),
     'Python, with optimum-onnx:',
-    fence(
-      'python',
-      `from optimum.onnxruntime import ORTModelForImageClassification
-from PIL import Image
-from transformers import AutoImageProcessor, pipeline
-
-model = ORTModelForImageClassification.from_pretrained("${name}", subfolder="onnx", file_name="${best.path.replace('onnx/', '')}")
-processor = AutoImageProcessor.from_pretrained("${name}")
-print(pipeline("image-classification", model=model, image_processor=processor)(Image.open("picture.png").convert("${grey ? 'L' : 'RGB'}")))`,
-    ),
+    fence('python', python(name, best.path.replace('onnx/', ''), grey)),
     'Images of another size are stretched: crop a photo to the shape of the input first.',
   ].join('\n\n');
+}
+
+/** The pipeline turns every picture into colour, so that grey ones go without it. */
+function python(name: string, file: string, grey: boolean): string {
+  const load = `model = ORTModelForImageClassification.from_pretrained("${name}", subfolder="onnx", file_name="${file}")
+processor = AutoImageProcessor.from_pretrained("${name}")
+`;
+  return grey
+    ? `import numpy as np
+from optimum.onnxruntime import ORTModelForImageClassification
+from PIL import Image
+from transformers import AutoImageProcessor
+
+${load}image = np.asarray(Image.open("picture.png").convert("L"))[..., None]
+scores = model(**processor(image, input_data_format="channels_last", return_tensors="pt")).logits.softmax(-1)[0]
+print(model.config.id2label[scores.argmax().item()], scores.max().item())`
+    : `from optimum.onnxruntime import ORTModelForImageClassification
+from transformers import AutoImageProcessor, pipeline
+
+${load}print(pipeline("image-classification", model=model, image_processor=processor)("picture.png"))`;
 }
 
 function recipe({ about }: Model, { training, version }: CardFacts): string {

@@ -2,12 +2,15 @@
 import type { Closable } from '../../src/closable.ts';
 import type { RandomTimer } from '../runtime/random-run.ts';
 import type { ModelInput, Output } from '../runtime/runtime.ts';
+import type { Lobby } from './remote/lobby.ts';
 
 export interface Backend {
   /** One line for help and tables. */
   readonly title: string;
   /** Runs `BackendOptions.source` instead of the ONNX file exported from it. */
   readonly runsSource?: boolean;
+  /** It runs in the browser of a device that joins `BackendOptions.lobby`. */
+  readonly remote?: boolean;
   /** It runs our files with one-bit weights alone. */
   readonly oneBitOnly?: boolean;
   /**
@@ -27,6 +30,10 @@ export interface BackendOptions {
   readonly softwareGpu?: boolean | undefined;
   /** Batch size, for backends that fix it when they load. */
   readonly batch: number;
+  /** Where devices join, for the backends `remote-*`. */
+  readonly lobby?: Lobby | undefined;
+  /** Which of the devices that have joined, from 1. */
+  readonly device?: number | undefined;
   /** The checkpoint or model file that the ONNX file was exported from, for backends that run those. */
   readonly source?: Uint8Array | undefined;
 }

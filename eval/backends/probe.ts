@@ -11,8 +11,8 @@ import { packSigns } from '../../src/network/sign.ts';
 import { bitTensor, floatTensor } from '../../src/network/tensor.ts';
 import { parameters } from '../../src/network/topology.ts';
 import type { ModelInput } from '../runtime/runtime.ts';
-import type { Backend, BackendOptions } from './backend.ts';
-import { type BackendName, backends } from './table.ts';
+import type { BackendOptions } from './backend.ts';
+import { type BackendName, backendOf } from './table.ts';
 
 export type Availability = { readonly ok: true; readonly detail: string } | { readonly ok: false; readonly reason: string };
 
@@ -26,7 +26,7 @@ const input: ModelInput = { name: 'images', type: 'float32', layout: 'nchw', cha
  */
 export async function probe(name: BackendName, options: Omit<BackendOptions, 'batch' | 'source'> = {}): Promise<Availability> {
   try {
-    const backend: Backend = backends[name];
+    const backend = backendOf(name);
     const session = await backend.open(backend.oneBitOnly ? probeNetwork() : probeModel(), input, {
       ...options,
       batch: 1,

@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { InputError } from '../../src/errors.ts';
 import type { BackendOptions, Session } from '../backends/backend.ts';
-import { type BackendName, backends } from '../backends/table.ts';
+import { type BackendName, backendOf } from '../backends/table.ts';
 import { readInputs, requireFeedable, requireSizes } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
 import type { Shapes, Sizes } from '../runtime/random-run.ts';
@@ -121,7 +121,7 @@ async function* benchSetting(
     for (const file of files) {
       if (runners.length > 0) await setTimeout(COMPILE_MS);
       const { images } = sizes ? { images: undefined } : readInputs(file.model);
-      const session = await backends[backend].open(file.model, images, { ...backendOptions, batch, threads });
+      const session = await backendOf(backend).open(file.model, images, { ...backendOptions, batch, threads });
       const runOnce = runsOf(session, images, batch, sizes);
       const first = await runOnce().catch(async (error: unknown) => {
         await session.close();

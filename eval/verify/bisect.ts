@@ -2,7 +2,7 @@
 import { UsageError } from '../../src/errors.ts';
 import { layers } from '../../src/network/topology.ts';
 import type { BackendOptions } from '../backends/backend.ts';
-import { type BackendName, backends } from '../backends/table.ts';
+import { type BackendName, backendOf } from '../backends/table.ts';
 import { type ClassifierModel, readClassifier } from '../runtime/model-input.ts';
 import type { Output } from '../runtime/runtime.ts';
 import { addDifference, noDifference, relativeError } from '../tally/metrics.ts';
@@ -114,7 +114,7 @@ async function run(
   options: BisectOptions,
 ): Promise<Readonly<Record<string, Output>>> {
   const backendOptions = { ...options.backendOptions, batch: model.input.fixedBatch ?? options.count };
-  const session = await backends[backend].open(withOutputs(model.proto, names), model.input, backendOptions);
+  const session = await backendOf(backend).open(withOutputs(model.proto, names), model.input, backendOptions);
   try {
     return (await session.run(options.imagesNCHW, options.count)).outputs;
   } finally {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { backendNames } from '../../eval/backends/table.ts';
+import { localBackendNames } from '../../eval/backends/table.ts';
 import { bench, type Measurement, usualBatch } from '../../eval/bench/bench.ts';
 import { profile } from '../../eval/bench/profile.ts';
 import { profileOneBit } from '../../eval/bench/profile-onebit.ts';
@@ -44,7 +44,7 @@ export function command(): Command {
       '<files...>',
       'ONNX files, sources or names of networks (see wrn-onnx models); each is compared with the first. Models that take no images get random input',
     )
-    .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${backendNames.join(', ')}`).default('cpu'))
+    .addOption(new Option('--backend <names>', `backends, separated by commas, or all: ${localBackendNames.join(', ')}`).default('cpu'))
     .addOption(
       new Option(
         '--batch <sizes>',

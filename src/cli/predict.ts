@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { type BackendName, backendNames, backends } from '../../eval/backends/table.ts';
+import { type BackendName, backendOf, localBackendNames } from '../../eval/backends/table.ts';
 import type { Html } from '../../eval/html/html.ts';
 import { picture } from '../../eval/html/picture.ts';
 import { fileFacts } from '../../eval/plan.ts';
@@ -38,7 +38,7 @@ export function command(): Command {
       '<image...>',
       `images (${IMAGE_FORMATS}), folders of them, or patterns such as 'photos/*.jpg'; scaled to cover the network's input, then cropped to its centre`,
     )
-    .addOption(new Option('--backend <name>', 'backend to run on').choices(backendNames).default('cpu'))
+    .addOption(new Option('--backend <name>', 'backend to run on').choices(localBackendNames).default('cpu'))
     .addOption(new Option('--top <k>', 'number of classes to print').argParser(naturalNumber).default(5))
     .addOption(new Option('--threads <n>', 'number of threads for CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
@@ -60,7 +60,7 @@ async function run(named: string, images: readonly string[], flags: Flags): Prom
   const { name, model, source } = await readNetwork(named);
   const { input, metadata } = model;
   const batch = input.fixedBatch ?? 1;
-  const session = await backends[flags.backend].open(model.bytes, input, { threads, browser, softwareGpu, batch, source });
+  const session = await backendOf(flags.backend).open(model.bytes, input, { threads, browser, softwareGpu, batch, source });
   const results: Result[] = [];
   const seen: Html[] = [];
   try {

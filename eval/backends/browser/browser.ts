@@ -3,12 +3,13 @@ import { closable } from '../../../src/closable.ts';
 import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
-import type { Backend, BackendOptions, OpenSession } from '../backend.ts';
+import type { Backend, BackendOptions } from '../backend.ts';
 import { openError, stopError } from '../runtime-error.ts';
 import { requireBrowser } from './find.ts';
 import { launch } from './launch.ts';
 import { peakBrowserMemory } from './memory.ts';
-import type { Page as PageApi, PageOpen, PageResult, Provider } from './page.ts';
+import type { Page, Provider } from './page.ts';
+import { pageSession } from './page-session.ts';
 import { servePage } from './server.ts';
 
 const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--ignore-gpu-blocklist'];
@@ -56,25 +57,24 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
         const page = await browser.newPage();
         await page.goto(server.url);
         await page.waitForFunction('globalThis.wrn');
-        const openOptions: PageOpen = { provider, input, threads: options.threads, softwareGpu: options.softwareGpu ?? false };
-        const { seconds, detail } = await page.evaluate((o) => (globalThis as unknown as { wrn: PageApi }).wrn.open(o), openOptions);
-        return closable<OpenSession>({
-          loadSeconds: seconds,
-          detail: [`Chromium ${browser.version()}`, detail, prepared?.done].filter(Boolean).join(', '),
-          async run(imagesNCHW, count) {
-            const base64 = Buffer.from(imagesNCHW).toString('base64');
-            const result = await page
-              .evaluate(([images, n]) => (globalThis as unknown as { wrn: PageApi }).wrn.run(images, n), [base64, count] as const)
-              .catch(stopped);
-            return decode(result);
-          },
+        const inPage: Page = {
+          open: (options) => page.evaluate((o) => (globalThis as unknown as { wrn: Page }).wrn.open(o), options),
+          run: (images, count) =>
+            page.evaluate(([i, n]) => (globalThis as unknown as { wrn: Page }).wrn.run(i, n), [images, count] as const).catch(stopped),
           time: (batch, sizes = {}) =>
             page
-              .evaluate(([n, chosen]) => (globalThis as unknown as { wrn: PageApi }).wrn.time(n, chosen), [batch, sizes] as const)
+              .evaluate(([n, chosen]) => (globalThis as unknown as { wrn: Page }).wrn.time(n, chosen), [batch, sizes] as const)
               .catch(stopped),
-          peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
-          close,
-        });
+        };
+        const { threads, softwareGpu = false } = options;
+        const opened = await inPage.open({ model: 'model.onnx', provider, input, threads, softwareGpu });
+        return closable(
+          pageSession(inPage, opened, {
+            detail: [`Chromium ${browser.version()}`, opened.detail, prepared?.done].filter(Boolean).join(', '),
+            peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
+            close,
+          }),
+        );
       } catch (error) {
         await close();
         throw openError(name, error, advice);
@@ -85,12 +85,4 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
 
 function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {
   return provider === 'wasm' || provider === 'onebit' ? ['--disable-gpu'] : [...gpu, ...(softwareGpu ? software : [])];
-}
-
-function decode({ outputs, seconds }: PageResult) {
-  const decoded = Object.entries(outputs).map(([name, { shape, base64 }]) => {
-    const bytes = Uint8Array.from(Buffer.from(base64, 'base64')); // a copy: float32 needs aligned bytes
-    return [name, { shape, data: new Float32Array(bytes.buffer) }] as const;
-  });
-  return { outputs: Object.fromEntries(decoded), seconds };
 }

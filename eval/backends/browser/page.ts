@@ -7,6 +7,8 @@ import { type ModelInput, type Output, type Runtime, type RuntimeSession, requir
 export type Provider = 'wasm' | 'webgpu' | 'webgl' | 'onebit';
 
 export interface PageOpen {
+  /** Address of the model, relative to the page. */
+  readonly model: string;
   readonly provider: Provider;
   readonly input: ModelInput | undefined;
   readonly threads?: number | undefined;
@@ -47,7 +49,7 @@ let running: Running | undefined;
 const page: Page = {
   async open(options) {
     const load = options.provider === 'onebit' ? oneBit(options) : await onnxruntime({ ...options, provider: options.provider });
-    const model = new Uint8Array(await (await fetch('model.onnx')).arrayBuffer());
+    const model = new Uint8Array(await (await fetch(options.model)).arrayBuffer());
     const start = performance.now();
     running = await load(model);
     const seconds = (performance.now() - start) / 1000;
@@ -84,7 +86,7 @@ async function onnxruntime(options: PageOpen & { readonly provider: Exclude<Prov
   const runtime = new URL('ort/', document.baseURI).href;
   const ort: WebRuntime = await import(/* @vite-ignore */ `${runtime}ort.${provider}.min.mjs`);
   ort.env.wasm.wasmPaths = runtime;
-  ort.env.wasm.numThreads = threads ?? navigator.hardwareConcurrency;
+  ort.env.wasm.numThreads = threads ?? (crossOriginIsolated ? navigator.hardwareConcurrency : 1);
   return async (model) => {
     const session: RuntimeSession = await ort.InferenceSession.create(model, {
       executionProviders: [provider],
@@ -116,7 +118,8 @@ async function describeDevice(provider: Exclude<Provider, 'onebit'>): Promise<st
   if (provider === 'webgpu') {
     const gpu = (navigator as { gpu?: { requestAdapter(): Promise<{ info: Record<string, string> } | null> } }).gpu;
     const adapter = await gpu?.requestAdapter();
-    if (!adapter) throw new Error('the browser has no WebGPU adapter');
+    if (!adapter)
+      throw new Error(isSecureContext ? 'the browser has no WebGPU adapter' : 'browsers give WebGPU to https pages and to localhost only');
     const { vendor, architecture, device, description } = adapter.info;
     return `WebGPU on ${[vendor, architecture, device, description].filter(Boolean).join(' ')}`;
   }

@@ -1,38 +1,19 @@
 /** The loopback server of the page: its own files, onnxruntime-web's files and the model, nothing else. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { built } from '../built.ts';
-
-const types: Readonly<Record<string, string>> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.mjs': 'text/javascript',
-  '.wasm': 'application/wasm',
-};
-
-/** COOP and COEP isolate the page: browsers give wasm threads to isolated pages only. */
-const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+import { isolation, readPageFile, typeOf } from './files.ts';
 
 export interface PageServer {
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** The page's own files. */
-const pageFiles = new Set(['index.html', 'page.js']);
-/** Files of onnxruntime-web that a page loads. */
-const RUNTIME_FILE = /^ort[\w.-]*\.(mjs|wasm)$/;
-
 /**
  * Serves the page with `model`, on a free port of 127.0.0.1. Every path begins with a secret, so that other users and other
  * pages on this machine get nothing; host names that resolve to 127.0.0.1 are refused.
  */
 export async function servePage(model: Uint8Array): Promise<PageServer> {
-  const runtime = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm')));
   const secret = randomBytes(16).toString('hex');
   let origin = '';
   const server = createServer((request, response) => {
@@ -42,12 +23,9 @@ export async function servePage(model: Uint8Array): Promise<PageServer> {
     if (`http://${host}` !== origin || (asking !== undefined && asking !== origin) || !path.startsWith(`/${secret}/`)) return refuse(403);
     if (request.method !== 'GET') return refuse(405);
     const name = path.slice(secret.length + 2) || 'index.html';
-    const send = (bytes: Uint8Array) =>
-      response.writeHead(200, { 'Content-Type': types[extname(name)] ?? 'application/octet-stream', ...isolation }).end(bytes);
+    const send = (bytes: Uint8Array) => response.writeHead(200, { 'Content-Type': typeOf(name), ...isolation }).end(bytes);
     if (name === 'model.onnx') return send(model);
-    const ofRuntime = name.startsWith('ort/') ? name.slice('ort/'.length) : '';
-    if (!pageFiles.has(name) && !RUNTIME_FILE.test(ofRuntime)) return refuse(404);
-    return void readFile(ofRuntime ? join(runtime, ofRuntime) : built(`browser/${name}`)).then(send, () => refuse(404));
+    return void readPageFile(name).then((bytes) => (bytes ? send(bytes) : refuse(404)));
   });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

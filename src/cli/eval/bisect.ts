@@ -1,7 +1,7 @@
 /** `eval --bisect`. */
 import Table from 'cli-table3';
-import type { Backend, BackendOptions } from '../../../eval/backends/backend.ts';
-import { type BackendName, backends } from '../../../eval/backends/table.ts';
+import type { BackendOptions } from '../../../eval/backends/backend.ts';
+import { type BackendName, backendOf } from '../../../eval/backends/table.ts';
 import { type Bisection, type BisectOptions, bisectDecoded, type DecodedSide } from '../../../eval/verify/bisect.ts';
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
@@ -62,7 +62,7 @@ export async function chooseSides(
   if (!first || !second || names.length !== (against === undefined ? 2 : 1)) {
     throw new UsageError('--bisect compares two backends (--backend cpu,wasm), or two files on one backend (--against OTHER.onnx)');
   }
-  const blind = names.find((backend) => (backends[backend] as Backend).runsSource);
+  const blind = names.find((backend) => backendOf(backend).runsSource);
   if (blind) throw new UsageError(`--bisect compares the layers of ONNX files, but ${blind} gives only logits. Choose another backend`);
   const other = against === undefined ? { name, model } : await readNetwork(against);
   return [

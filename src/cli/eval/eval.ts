@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { assumedOrder, misfit, otherLabel } from '../../../eval/advice.ts';
-import { type BackendName, backendNames } from '../../../eval/backends/table.ts';
+import type { Lobby } from '../../../eval/backends/remote/lobby.ts';
+import { type BackendName, backendNames, isRemote, onDevices } from '../../../eval/backends/table.ts';
 import { runPlan } from '../../../eval/evaluate.ts';
 import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
@@ -13,7 +14,7 @@ import { openImageSet } from '../../data/open.ts';
 import { stageImages } from '../../data/stage.ts';
 import { processEnvironment } from '../../environment.ts';
 import { UsageError } from '../../errors.ts';
-import { formatOption, naturalNumber, naturalNumbers } from '../shared/arguments.ts';
+import { formatOption, naturalNumber, naturalNumbers, portNumber } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
 import { addEngineOptions } from '../shared/follow.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
@@ -28,11 +29,12 @@ import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
 import { describeEvaluation, EvaluationFolder } from './evaluation-folder.ts';
 import { LogitFiles } from './logit-files.ts';
+import { lobbyFor, REMOTE_HELP, type RemoteFlags, requireRemote, verdictFor } from './remote.ts';
 import { readReports, writeReport } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
 import { evaluateInShards, requireShardsFit, type ShardsFlags, withThreads } from './shards.ts';
 
-interface Flags extends ShardsFlags {
+interface Flags extends ShardsFlags, RemoteFlags {
   readonly backend: string;
   readonly reference?: BackendName;
   readonly limit?: number;
@@ -92,6 +94,10 @@ export function command(): Command {
     .addOption(new Option('--threads <n>', 'number of threads for CPU and wasm kernels').argParser(naturalNumber))
     .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
     .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
+    .option('--host <interface>', 'remote backends: address or name of the network interface that devices reach (default: 127.0.0.1)')
+    .addOption(new Option('--port <n>', 'remote backends: port (default: a free one)').argParser(portNumber))
+    .option('--http', 'remote backends: plain HTTP in place of HTTPS; see below')
+    .addOption(new Option('--devices <n>', 'remote backends: number of devices that join (default: 1)').argParser(naturalNumber))
     .option(
       '--bisect',
       'find the first layer whose output differs between two backends, or two files (--against), instead of evaluating; with --report: in addition to evaluating',
@@ -124,7 +130,9 @@ Examples:
   $ wrn-onnx eval wrn-20-10.onnx --data cifar-10 --backend cpu,wasm --limit 500
   $ wrn-onnx eval packed.onnx --against int8.onnx --data cifar-10 --report two.html
   $ wrn-onnx eval run/checkpoint.safetensors --data fashion-mnist --backend tfjs,cpu,wasm
-  $ wrn-onnx eval int8.onnx --data cifar-10 --backend cpu,wasm --report report.html --compare packed.json dense.json`,
+  $ wrn-onnx eval int8.onnx --data cifar-10 --backend cpu,wasm --report report.html --compare packed.json dense.json
+  $ wrn-onnx eval wrn-20-10.onnx --data cifar-10 --limit 500 --backend cpu,remote-wasm,remote-webgpu --host wlan0
+${REMOTE_HELP}`,
     )
     .action(run);
 }
@@ -133,7 +141,8 @@ Examples:
  * Refuses options that would be ignored.
  * @throws UsageError for options that do not go together
  */
-function requireFit({ bisect, report, compare, shard, batch, saveLogits, crops, shorterSide, stage }: Flags): void {
+function requireFit(flags: Flags): void {
+  const { bisect, report, compare, shard, batch, saveLogits, crops, shorterSide, stage } = flags;
   if (compare.length > 0 && report === undefined) throw new UsageError('--compare needs --report');
   if (bisect && (crops ?? shorterSide?.[1]) !== undefined)
     throw new UsageError('--bisect compares layers on one crop per image: leave out --crops and give one --shorter-side');
@@ -213,7 +222,10 @@ async function prepare(path: string, network: Network, flags: Flags): Promise<Jo
     throw new UsageError(
       `${input.fixedBatch ? path : flags.against}: expected --batch ${fixedBatch}, as fixed in the file, got ${flags.batch}`,
     );
-  const backends = backendsNamed(flags, against && !against.source ? undefined : source, [model.bytes]);
+  const named = backendsNamed(flags, against && !against.source ? undefined : source, [model.bytes]);
+  requireRemote(flags, named);
+  if (flags.bisect && named.some(isRemote)) throw new UsageError('--bisect compares backends of this machine: leave out the remote ones');
+  const backends = onDevices(named, flags.devices ?? 1);
   const rules = outputRules(path, flags);
   const sides = flags.bisect ? await chooseSides(network, backends, flags.against) : undefined;
   if (flags.report !== undefined) requireWritable(flags.report, rules);
@@ -260,6 +272,7 @@ async function carryOut({ plan: opened, logitFiles, sides }: Job, flags: Flags):
   const interrupt = catchInterrupt('interrupted: the table covers the images evaluated so far');
   const { signal } = interrupt;
   const progress = new Progress();
+  let lobby: Lobby | undefined;
   let report: Report | undefined;
   let bisection: Bisection | undefined;
   let failure: unknown;
@@ -271,10 +284,15 @@ async function carryOut({ plan: opened, logitFiles, sides }: Job, flags: Flags):
         progress.update('copying', images, to - from);
       });
     const plan = { ...opened, data };
+    lobby = await lobbyFor(plan, flags, signal);
     report = await runPlan(plan, {
       signal,
+      lobby,
       onOpen: (backend, { metadata }) => warn(metadata && misfit(metadata.form, backend)),
-      onProgress: (row, done, total) => progress.update(row, done, total),
+      onProgress: (row, done, total) => {
+        progress.update(row, done, total);
+        lobby?.show(row, done, total);
+      },
       onLogits: (row, offset, values) => logitFiles.keep(row, offset, values),
       onMissing: flags.backend === 'all' ? sayMissing : undefined,
       onPartial: (partial) => {
@@ -288,6 +306,7 @@ async function carryOut({ plan: opened, logitFiles, sides }: Job, flags: Flags):
     failure = signal.aborted ? signal.reason : error; // the partial result is written first
   } finally {
     progress.stop();
+    await lobby?.close(verdictFor(report));
     interrupt.release();
     await data.close();
   }

@@ -1,6 +1,6 @@
-import type { Backend, BackendOptions } from '../../../eval/backends/backend.ts';
+import type { BackendOptions } from '../../../eval/backends/backend.ts';
 import { probe } from '../../../eval/backends/probe.ts';
-import { type BackendName, backendNames, backends } from '../../../eval/backends/table.ts';
+import { type BackendName, backendNames, backendOf, backends, isRemote, localBackendNames } from '../../../eval/backends/table.ts';
 import { nearest } from '../../data/nearest-name.ts';
 import { DeviceError, InputError, UsageError } from '../../errors.ts';
 import { readOneBitFile } from '../../onebit/file.ts';
@@ -26,7 +26,7 @@ export function backendsNamed(
 ): BackendName[] {
   const names =
     backend === 'all'
-      ? backendNames.filter((name) => (source || !runsSource(name)) && (!oneBitOnly(name) || models.every(hasOneBitKernels)))
+      ? localBackendNames.filter((name) => (source || !runsSource(name)) && (!oneBitOnly(name) || models.every(hasOneBitKernels)))
       : [...new Set(backend.split(',').map((name) => name.trim() as BackendName))];
   for (const name of names)
     if (!Object.hasOwn(backends, name))
@@ -42,6 +42,8 @@ export function backendsNamed(
  */
 export async function workingBackends(flags: BackendFlags, options: BackendOptions, models: readonly Uint8Array[]): Promise<BackendName[]> {
   const names = backendsNamed(flags, options.source, models);
+  const remote = names.find(isRemote);
+  if (remote) throw new UsageError(`${remote} waits for a device: use it with wrn-onnx eval`);
   if (names.length === 1) return names; // it is opened at once
   const working: BackendName[] = [];
   for (const name of names) {
@@ -58,7 +60,7 @@ export function sayMissing(name: BackendName, reason: string): void {
 }
 
 function oneBitOnly(name: BackendName): boolean {
-  return (backends[name] as Backend).oneBitOnly ?? false;
+  return backendOf(name).oneBitOnly ?? false;
 }
 
 function hasOneBitKernels(model: Uint8Array): boolean {
@@ -72,5 +74,5 @@ function hasOneBitKernels(model: Uint8Array): boolean {
 }
 
 function runsSource(name: BackendName): boolean {
-  return (backends[name] as Backend).runsSource ?? false;
+  return backendOf(name).runsSource ?? false;
 }

@@ -44,7 +44,7 @@ test('the folder is written as a whole; --force replaces it, but no file of othe
   expect((await run([...hub, '-o', at('hub'), '--force'])).status).toBe(0);
   expect(readFileSync(at('hub/README.md'), 'utf8')).toContain('## Figures');
   expect(readdirSync(folder).sort()).toEqual(['broken', 'empty', 'hub', 'small.safetensors']);
-}, 60_000);
+}, 120_000);
 
 test('interrupted, nothing is left behind', async () => {
   const before = readdirSync(folder);
@@ -54,7 +54,7 @@ test('interrupted, nothing is left behind', async () => {
     rmSync(at('interrupted'), { recursive: true, force: true });
     expect(readdirSync(folder).sort()).toEqual(before.sort());
   }
-}, 60_000);
+}, 120_000);
 
 mkdirSync(at('empty'));
 symlinkSync(at('nowhere'), at('broken'));

@@ -5,7 +5,7 @@ import { Graph, node } from '../../../converters/onnx/graph.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { findBrowser } from '../../../eval/backends/browser/find.ts';
 import { probe } from '../../../eval/backends/probe.ts';
-import { type BackendName, backends } from '../../../eval/backends/table.ts';
+import { type BackendName, backendOf, backends } from '../../../eval/backends/table.ts';
 import { readClassifier } from '../../../eval/runtime/model-input.ts';
 import { addDifference, noDifference, relativeError } from '../../../eval/tally/metrics.ts';
 import { bisect } from '../../../eval/verify/bisect.ts';
@@ -42,7 +42,7 @@ describe.each(cases)('$backend', ({ backend, needs, softwareGpu, formNames }) =>
       `${form} gives the logits of the naive interpreter${there ? '' : ` [needs ${needs}]`}`,
       async () => {
         const file = toOnnx(model, { form, input: form === 'packed' ? 'nhwc-uint8' : 'nchw-float' });
-        const session = await backends[backend].open(file, readClassifier(file).input, { batch: COUNT, softwareGpu });
+        const session = await backendOf(backend).open(file, readClassifier(file).input, { batch: COUNT, softwareGpu });
         try {
           // both batches at once, as evaluate sends them, and the second one short
           const [all, first] = await Promise.all([session.run(images, COUNT), session.run(images, 1)]);
@@ -102,8 +102,8 @@ test('a device that is absent is an error that says what to install, not a fallb
   const { input } = readClassifier(file);
   for (const name of ['cuda', 'webgpu'] as const) {
     if ((await probe(name, {})).ok) continue;
-    await expect(backends[name].open(file, input, { batch: 1 })).rejects.toThrow(DeviceError);
-    await expect(backends[name].open(file, input, { batch: 1 })).rejects.toThrow(/needs an? (NVIDIA )?GPU/);
+    await expect(backendOf(name).open(file, input, { batch: 1 })).rejects.toThrow(DeviceError);
+    await expect(backendOf(name).open(file, input, { batch: 1 })).rejects.toThrow(/needs an? (NVIDIA )?GPU/);
   }
   await expect(backends['browser-wasm'].open(file, input, { batch: 1, browser: '/nowhere/chrome' })).rejects.toThrow(
     'no browser at /nowhere/chrome',
@@ -162,7 +162,7 @@ test.each(wrong)('the fault of the model is told from that of the machine: $titl
   const whole = { name: 'g', node: graph.nodes, input: [value('images', [1, 3, 8, 8])], output: [value('logits', [1, 3])] };
   const file = encodeModel({ ir_version: 8, opset_import: [{ version: 17 }], graph: whole, ...proto });
   for (const name of ['cpu', 'wasm'] as const) {
-    const opened = backends[name].open(file, readClassifier(file).input, { batch: 1 });
+    const opened = backendOf(name).open(file, readClassifier(file).input, { batch: 1 });
     await expect(opened).rejects.toThrow(InputError);
     await expect(opened).rejects.toThrow(message);
   }
@@ -171,7 +171,7 @@ test.each(wrong)('the fault of the model is told from that of the machine: $titl
 const closed: BackendName[] = browser ? ['cpu', 'browser-wasm'] : ['cpu'];
 test.each(closed)('%s: what is asked of a session that is gone ends in a DeviceError', async (name) => {
   const file = toOnnx(model, { form: 'packed', input: 'nchw-float' });
-  const session = await backends[name].open(file, readClassifier(file).input, { batch: 1 });
+  const session = await backendOf(name).open(file, readClassifier(file).input, { batch: 1 });
   await session.close();
   await expect(session.run(images, 1)).rejects.toThrow(DeviceError);
   await expect(session.peakMemoryBytes()).rejects.toThrow(DeviceError);
