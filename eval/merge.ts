@@ -125,9 +125,40 @@ const common: Readonly<Record<string, (part: Part) => string>> = {
 };
 
 /**
- * Adds up the parts of an evaluation, each shard once, in any order. All but times and memory is exactly what an
- * evaluation without shards finds on the same kind of machine. Of times, the images per second are those of all images
- * in the sum of all seconds; load time and memory are the largest of any shard.
+ * Adds up the parts of an evaluation, each shard once, in any order, one at a time: memory does not depend on their number.
+ * All but times and memory is exactly what an evaluation without shards finds on the same kind of machine. Of times, the
+ * images per second are those of all images in the sum of all seconds; load time and memory are the largest of any shard.
+ */
+export class Merger {
+  /** The first part, with the sums of all so far. */
+  #sum: Part | undefined;
+  /** File of each shard. */
+  readonly #files = new Map<number, string>();
+
+  /** @throws InputError when the part is there twice, or of another evaluation */
+  add(part: Part): void {
+    const first = this.#sum ?? part;
+    for (const [what, of] of Object.entries(common))
+      if (of(part) !== of(first))
+        throw new InputError(FORMAT, part.file, `expected ${what}: ${of(first)}, as in ${first.file}, got ${of(part)}`);
+    const { index } = part.subject.shard;
+    const other = this.#files.get(index);
+    if (other !== undefined) throw new InputError(FORMAT, part.file, `expected every shard once, got shard ${index} here and in ${other}`);
+    this.#files.set(index, part.file);
+    this.#sum = this.#sum ? { ...first, runs: first.runs.map((run, i) => add(run, part.runs[i] as BackendRun)) } : part;
+  }
+
+  /** @throws InputError when a part is missing */
+  report(): Report {
+    if (!this.#sum) throw new InputError(FORMAT, 'parts', 'expected reports of shards, got none');
+    const { subject, runs } = this.#sum;
+    requireEveryShard(this.#files, subject.shard.count);
+    return toReport({ ...subject, shard: whole }, runs);
+  }
+}
+
+/**
+ * The parts of an evaluation as one report, as `Merger` adds them up.
  * @throws InputError when a part is missing, there twice, or of another evaluation
  * @example
  * const shard = (index: number) => evaluate(file, { data, limit: 32, backendOptions: { batch: 8 }, shard: { index, count: 2 } });
@@ -135,30 +166,15 @@ const common: Readonly<Record<string, (part: Part) => string>> = {
  * const { images, results } = mergeParts(parts);
  */
 export function mergeParts(parts: readonly Part[]): Report {
-  const sorted = [...parts].sort((a, b) => a.subject.shard.index - b.subject.shard.index);
-  const [first] = sorted;
-  if (!first) throw new InputError(FORMAT, 'parts', 'expected reports of shards, got none');
-  for (const part of sorted) {
-    for (const [what, of] of Object.entries(common))
-      if (of(part) !== of(first))
-        throw new InputError(FORMAT, part.file, `expected ${what}: ${of(first)}, as in ${first.file}, got ${of(part)}`);
-  }
-  requireEveryShard(sorted, first.subject.shard.count);
-  const runs = first.runs.map((_, i) => sorted.map((part) => part.runs[i] as BackendRun).reduce(add));
-  return toReport({ ...first.subject, shard: whole }, runs);
+  const merger = new Merger();
+  for (const part of [...parts].sort((a, b) => a.subject.shard.index - b.subject.shard.index)) merger.add(part);
+  return merger.report();
 }
 
 /** Largest number of missing shards that a message names. */
 const MAX_NAMED = 10;
 
-function requireEveryShard(sorted: readonly Part[], count: number): void {
-  const files = new Map<number, string>();
-  for (const { file, subject } of sorted) {
-    const { index } = subject.shard;
-    const other = files.get(index);
-    if (other !== undefined) throw new InputError(FORMAT, file, `expected every shard once, got shard ${index} here and in ${other}`);
-    files.set(index, file);
-  }
+function requireEveryShard(files: ReadonlyMap<number, string>, count: number): void {
   const missing: number[] = [];
   for (let index = 1; index <= count && missing.length < MAX_NAMED; index++) if (!files.has(index)) missing.push(index);
   if (missing.length === 0) return;

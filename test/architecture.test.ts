@@ -27,6 +27,7 @@ const ground = [
   'src/chart',
 ];
 const training = ['src/train', 'src/train/tf'];
+const cluster = ['src/cluster'];
 const converters = [
   'converters/hub',
   'converters/read.ts',
@@ -37,7 +38,7 @@ const converters = [
   'converters/onnx/pack',
 ];
 const evaluation = ['eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/verify', 'eval/bench', 'eval/html', 'eval/site'];
-const all = [...ground, ...training, 'proto', 'src/onebit', 'src/onebit.ts', ...converters, ...evaluation];
+const all = [...ground, ...training, ...cluster, 'proto', 'src/onebit', 'src/onebit.ts', ...converters, ...evaluation];
 const allowed: Record<string, readonly string[]> = {
   'src/errors.ts': [],
   'src/closable.ts': [],
@@ -54,6 +55,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/data/kinds': ['src/errors.ts', 'src/formats', 'src/data', 'src/data/files'],
   'src/data/store': ['src/errors.ts', 'src/environment.ts', 'src/data', 'src/data/files'],
   'src/train': [...ground, 'src/train/tf'],
+  'src/cluster': ['src/errors.ts', 'src/environment.ts'],
   'src/onebit': ['src/errors.ts', 'src/formats', 'src/network', 'proto'],
   'src/onebit.ts': ['src/errors.ts', 'src/network', 'src/onebit'],
   'src/train/tf': ['src/errors.ts', 'src/environment.ts', 'src/data/files'],
@@ -81,7 +83,8 @@ const allowed: Record<string, readonly string[]> = {
   'src/cli/eval': [...all, 'src/cli/shared'],
   'src/cli/export': [...all, 'src/cli/shared'],
   'src/cli/train': [...all, 'src/cli/shared', 'src/cli/eval'],
-  'src/cli': [...all, 'src/cli/shared', 'src/cli/eval', 'src/cli/export', 'src/cli/train'],
+  'src/cli/sweep': [...all, 'src/cli/shared', 'src/cli/train'],
+  'src/cli': [...all, 'src/cli/shared', 'src/cli/eval', 'src/cli/export', 'src/cli/train', 'src/cli/sweep'],
 };
 
 const longestFirst = Object.keys(allowed).sort((a, b) => b.length - a.length);

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { readModel } from '../../converters/read.ts';
@@ -17,7 +17,7 @@ interface Flags {
 
 export function command(): Command {
   return new Command('curve')
-    .argument('<runs...>', 'folders of training runs, or their log.jsonl')
+    .argument('<runs...>', 'folders of training runs or of sweeps, or their log.jsonl')
     .requiredOption('-o, --output <name>', 'write the plot as NAME.svg and NAME.png')
     .option('--force', 'replace existing plots', false)
     .addHelpText('after', '\nExample:\n  $ wrn-onnx curve runs/1-bit runs/full-precision -o gap')
@@ -26,7 +26,7 @@ export function command(): Command {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const outputs = { svg: `${flags.output}.svg`, png: `${flags.output}.png` };
-  const files = paths.map((path) => (statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'log.jsonl') : path));
+  const files = paths.flatMap(logsOf);
   const rules = { force: flags.force, sources: files };
   for (const path of Object.values(outputs)) requireWritable(path, rules);
   const names = await namesOf(files);
@@ -40,6 +40,17 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   await writeOutput(outputs.svg, Buffer.from(svg), rules);
   await writeOutput(outputs.png, await toPng(svg), rules);
   printText(`${printable(outputs.svg)}\n${printable(outputs.png)}\n`);
+}
+
+/** The log of a run, or those of the runs of a sweep that have one. */
+function logsOf(path: string): string[] {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
+  const runs = join(path, 'runs');
+  if (!existsSync(join(path, 'sweep.json'))) return [join(path, 'log.jsonl')];
+  const logs = readdirSync(runs).map((name) => join(runs, name, 'log.jsonl'));
+  const begun = logs.filter((log) => existsSync(log)).sort();
+  if (begun.length === 0) throw new UsageError(`${path}: expected a sweep with a run that has trained for an epoch, got none`);
+  return begun;
 }
 
 /** Network, bits and data of each run, from the model or checkpoint beside its log; or the folder's name when neither is there or names are equal. */

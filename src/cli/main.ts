@@ -31,6 +31,7 @@ const commands: Readonly<Record<string, Row>> = {
   site: { summary: 'write a page in which anybody can try networks, ready to put online', load: () => import('./site.ts') },
   serve: { summary: 'show that page on this computer', load: () => import('./serve.ts') },
   train: { summary: 'train a network with tfjs-node', load: () => import('./train/train.ts') },
+  sweep: { summary: 'train many networks, here or on a cluster, and compare them with the paper', load: () => import('./sweep/sweep.ts') },
   curve: { summary: 'plot the error of training runs per epoch', load: () => import('./curve.ts') },
   models: { summary: 'list networks by name, and bring one as ONNX', load: () => import('./models.ts') },
   data: { summary: 'list, download and verify data sets', load: () => import('./data.ts') },

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { assumedOrder, misfit, otherLabel } from '../../../eval/advice.ts';
 import type { Lobby } from '../../../eval/backends/remote/lobby.ts';
@@ -7,14 +8,18 @@ import { dataName, type Plan, planEvaluation } from '../../../eval/plan.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Shard } from '../../../eval/shard.ts';
 import type { Bisection, DecodedSide } from '../../../eval/verify/bisect.ts';
+import { engineNames } from '../../cluster/engines.ts';
+import { noteFailure } from '../../cluster/failures.ts';
 import { openImageSet } from '../../data/open.ts';
+import { stageImages } from '../../data/stage.ts';
 import { processEnvironment } from '../../environment.ts';
 import { UsageError } from '../../errors.ts';
 import { formatOption, naturalNumber, naturalNumbers, portNumber } from '../shared/arguments.ts';
 import { backendsNamed, sayMissing } from '../shared/choose-backends.ts';
+import { addEngineOptions } from '../shared/follow.ts';
 import { catchInterrupt } from '../shared/interrupt.ts';
 import { LeftOut, SKIP_BROKEN } from '../shared/left-out.ts';
-import { type OutputRules, requireWritable } from '../shared/output-file.ts';
+import { type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';
 import { Progress } from '../shared/progress.ts';
 import { say } from '../shared/results.ts';
 import { runRecord } from '../shared/run-record.ts';
@@ -22,13 +27,14 @@ import { parseShard } from '../shared/shard.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
 import { wideOption } from '../shared/table.ts';
 import { BISECT_IMAGES, bisectOn, chooseSides, requireAlike, runBisect } from './bisect.ts';
+import { describeEvaluation, EvaluationFolder } from './evaluation-folder.ts';
 import { LogitFiles } from './logit-files.ts';
 import { lobbyFor, REMOTE_HELP, type RemoteFlags, requireRemote, verdictFor } from './remote.ts';
 import { readReports, writeReport } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
+import { evaluateInShards, requireShardsFit, type ShardsFlags, withThreads } from './shards.ts';
 
-interface Flags extends RemoteFlags {
-  readonly data: string;
+interface Flags extends ShardsFlags, RemoteFlags {
   readonly backend: string;
   readonly reference?: BackendName;
   readonly limit?: number;
@@ -36,12 +42,9 @@ interface Flags extends RemoteFlags {
   readonly shorterSide?: readonly number[];
   readonly crops?: number;
   readonly skipBroken: boolean;
+  readonly stage?: boolean;
   readonly batch?: number;
-  readonly threads?: number;
-  readonly browser?: string;
-  readonly softwareGpu?: boolean;
   readonly bisect?: boolean;
-  readonly against?: string;
   readonly saveLogits?: string;
   readonly report?: string;
   readonly compare: readonly string[];
@@ -51,7 +54,7 @@ interface Flags extends RemoteFlags {
 }
 
 export function command(): Command {
-  return new Command('eval')
+  const evaluation = new Command('eval')
     .argument(
       '<file>',
       'ONNX file that takes raw pixels 0..255, or any source that export reads (it is exported in memory), or the name of a network (see wrn-onnx models), such as cifar-10-wrn-20-1',
@@ -108,11 +111,22 @@ export function command(): Command {
     .option('--compare <results...>', 'with --report: results of other files, from --format json, to show beside this one', [])
     .option('--force', 'replace existing files', false)
     .addOption(wideOption('all columns, and with --bisect all layers'))
-    .addOption(formatOption())
+    .option('--stage', "copy the images of the shard, decoded, to this machine's own disk first (TMPDIR)")
+    .addOption(
+      new Option('--shards <n>', 'with --on: evaluate in n shards and merge them; those that are done are not computed again').argParser(
+        naturalNumber,
+      ),
+    )
+    .option('-o, --output <folder>', 'with --on: folder of the evaluation; with --shard: folder that --on has made, for the result')
+    .addOption(formatOption());
+  return addEngineOptions(evaluation, engineNames)
     .addHelpText(
       'after',
       `
+With --on the same command follows the jobs again after Ctrl-C, and computes what is missing: see docs/cluster.md.
+
 Examples:
+  $ wrn-onnx eval wrn-20-10.onnx --data imagenet --shards 64 --on slurm --time 30:00 -o result
   $ wrn-onnx eval wrn-20-10.onnx --data cifar-10 --backend cpu,wasm --limit 500
   $ wrn-onnx eval packed.onnx --against int8.onnx --data cifar-10 --report two.html
   $ wrn-onnx eval run/checkpoint.safetensors --data fashion-mnist --backend tfjs,cpu,wasm
@@ -128,19 +142,25 @@ ${REMOTE_HELP}`,
  * @throws UsageError for options that do not go together
  */
 function requireFit(flags: Flags): void {
-  const { bisect, report, compare, shard, batch, saveLogits, crops, shorterSide } = flags;
+  const { bisect, report, compare, shard, batch, saveLogits, crops, shorterSide, stage } = flags;
   if (compare.length > 0 && report === undefined) throw new UsageError('--compare needs --report');
   if (bisect && (crops ?? shorterSide?.[1]) !== undefined)
     throw new UsageError('--bisect compares layers on one crop per image: leave out --crops and give one --shorter-side');
+  if (bisect && stage) throw new UsageError('--stage copies the images of an evaluation: leave it out with --bisect');
   if (bisect && report === undefined && (shard ?? batch ?? saveLogits) !== undefined)
     throw new UsageError('--shard, --batch and --save-logits need an evaluation: with --bisect, add --report');
 }
 
-async function run(path: string, flags: Flags): Promise<void> {
-  requireFit(flags);
+async function run(path: string, given: Flags, self: Command): Promise<void> {
+  const named = self.options.map((option) => option.attributeName()).filter((name) => self.getOptionValueSource(name) === 'cli');
+  requireShardsFit(given, named);
+  requireFit(given);
+  const flags = withThreads(given);
+  if (flags.shard && flags.output !== undefined) return runShard(path, flags, flags.shard, new EvaluationFolder(flags.output));
   const network = await readNetwork(path);
   if (flags.bisect && flags.report === undefined) return runBisect(network, flags);
   const job = await prepare(path, network, flags);
+  if (flags.shards !== undefined) return runShards(path, job, flags, flags.shards, self);
   const { report, bisection, failure } = await carryOut(job, flags);
   const record = runRecord();
   printReport(report, record, { format: flags.format, bisection, wide: flags.wide });
@@ -150,6 +170,31 @@ async function run(path: string, flags: Flags): Promise<void> {
   if (failure !== undefined) throw failure;
   if (flags.shard === undefined) requireParity(report);
   if (bisection) requireAlike(bisection);
+}
+
+async function runShards(path: string, { plan }: Job, flags: Flags, count: number, self: Command): Promise<void> {
+  try {
+    const report = await evaluateInShards(path, plan, describeEvaluation(plan, count, flags), flags, self);
+    if (flags.dryRun) return;
+    printReport(report, runRecord(), { format: flags.format, wide: flags.wide });
+    requireParity(report);
+  } finally {
+    await plan.data.close();
+  }
+}
+
+/** Writes the result of a shard into the folder of its evaluation, unless it is there. */
+async function runShard(path: string, flags: Flags, { index, count }: Shard, folder: EvaluationFolder): Promise<void> {
+  if (existsSync(folder.partPath(index))) return say(`shard ${index} of ${count} is done`);
+  await noteFailure(folder.path, index, async () => {
+    const job = await prepare(path, await readNetwork(path), flags);
+    await folder.require(describeEvaluation(job.plan, count, flags));
+    const { report, failure } = await carryOut(job, flags);
+    if (failure !== undefined) throw failure;
+    const record = runRecord();
+    await writeOutput(folder.partPath(index), Buffer.from(`${JSON.stringify({ ...report, ...record })}\n`), { force: true });
+    printReport(report, record, { format: flags.format, wide: flags.wide });
+  });
 }
 
 function outputRules(path: string, { force, against, compare }: Flags): OutputRules {
@@ -221,8 +266,8 @@ interface Outcome {
 }
 
 /** Evaluates, bisects when asked to, and closes the data. */
-async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise<Outcome> {
-  const { data } = plan;
+async function carryOut({ plan: opened, logitFiles, sides }: Job, flags: Flags): Promise<Outcome> {
+  let { data } = opened;
   const { threads, browser, softwareGpu } = flags;
   const interrupt = catchInterrupt('interrupted: the table covers the images evaluated so far');
   const { signal } = interrupt;
@@ -232,6 +277,13 @@ async function carryOut({ plan, logitFiles, sides }: Job, flags: Flags): Promise
   let bisection: Bisection | undefined;
   let failure: unknown;
   try {
+    const { from, to } = opened.range;
+    if (flags.stage)
+      data = await stageImages(data, from, to, (images) => {
+        signal.throwIfAborted();
+        progress.update('copying', images, to - from);
+      });
+    const plan = { ...opened, data };
     lobby = await lobbyFor(plan, flags, signal);
     report = await runPlan(plan, {
       signal,

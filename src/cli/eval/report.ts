@@ -1,10 +1,12 @@
 /** `--report`: the result as a page. */
+import { join } from 'node:path';
 import type { PageOptions } from '../../../eval/html/report-page.ts';
 import { readPart } from '../../../eval/merge.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
 import { type OutputRules, writeOutput } from '../shared/output-file.ts';
+import { runRecord } from '../shared/run-record.ts';
 
 /** Writes the page. */
 export async function writeReport(path: string, report: Report, { force, sources, ...page }: PageOptions & OutputRules): Promise<void> {
@@ -15,6 +17,13 @@ export async function writeReport(path: string, report: Report, { force, sources
 export async function reportFile(report: Report, page: PageOptions): Promise<Uint8Array> {
   const { reportPage } = await import('../../../eval/html/report-page.ts'); // loaded only when a page is written
   return Buffer.from(await reportPage(report, page));
+}
+
+/** Writes result.json and report.html of an evaluation in shards, in place of earlier ones. */
+export async function writeResult(folder: string, report: Report, machines: readonly string[]): Promise<void> {
+  const record = runRecord(machines);
+  await writeReport(join(folder, 'report.html'), report, { ...record, force: true });
+  await writeOutput(join(folder, 'result.json'), Buffer.from(`${JSON.stringify({ ...report, ...record })}\n`), { force: true });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
 
 /** `--format`, for every command with a result. */
@@ -88,4 +88,15 @@ export function namedSizes(text: string, before: Readonly<Record<string, readonl
   const [, name, sizes] = /^(.+)=(\d+(?:[x,]\d+)*)$/.exec(text) ?? [];
   if (!name || !sizes) throw new InvalidArgumentError('expected NAME=SIZE for a dimension or NAME=SIZExSIZE... for an input');
   return { ...before, [name]: sizes.split(/[x,]/).map(naturalNumber) };
+}
+
+/** The options that the user gave to a command, as words that give them again. */
+export function givenWords(command: Command, except: readonly string[]): string[] {
+  return command.options.flatMap((option) => {
+    const name = option.attributeName();
+    if (except.includes(name) || command.getOptionValueSource(name) !== 'cli') return [];
+    const value: unknown = command.getOptionValue(name);
+    const flag = option.long as string;
+    return value === true ? [flag] : [flag, Array.isArray(value) ? value.join(',') : String(value)];
+  });
 }

@@ -29,24 +29,27 @@ export function duration(seconds: number): string {
 }
 
 /** Counts one pass after another. */
+type Unit = 'images' | 'runs' | 'MB' | 'shards' | 'epochs';
+
 export class Progress {
   #bar: SingleBar | undefined;
   #label: string | undefined;
   #pace = new Pace();
   /** The first report of a pass: rates count from there, without what it takes to start. */
   #first = { done: 0, time: 0 };
-  readonly #unit: string;
+  readonly #unit: Unit;
 
   /** @param unit what is counted */
-  constructor(unit: 'images' | 'runs' | 'MB' = 'images') {
+  constructor(unit: Unit = 'images') {
     this.#unit = unit;
   }
 
-  update(label: string, done: number, total: number): void {
+  /** @param note after the speed */
+  update(label: string, done: number, total: number, note = ''): void {
     if (label !== this.#label) this.#begin(label, done, total);
     const seconds = (performance.now() - this.#first.time) / 1000;
     const rate = done > this.#first.done ? (done - this.#first.done) / seconds : undefined;
-    const speed = rate === undefined ? '' : `, ${significant(rate)} ${this.#unit}/s, ${duration((total - done) / rate)} left`;
+    const speed = (rate === undefined ? '' : `, ${significant(rate)} ${this.#unit}/s, ${duration((total - done) / rate)} left`) + note;
     if (this.#bar) this.#bar.update(done, { speed });
     else if (this.#pace.due()) process.stderr.write(`${label}: ${done} of ${total} ${this.#unit}${speed}\n`);
   }

@@ -1,6 +1,7 @@
 /** When, where and by which command a result was made. */
 import { machine } from '../../../eval/machine.ts';
 import type { RunRecord } from '../../../eval/record.ts';
+import { shellCommand } from '../../cluster/shell.ts';
 
 /**
  * The record of a result of this process.
@@ -10,11 +11,6 @@ export function runRecord(machines: readonly string[] = [machine()]): RunRecord 
   return {
     date: new Date().toISOString(),
     machine: [...new Set(machines)].join(' and '),
-    command: ['wrn-onnx', ...process.argv.slice(2).map(shellWord)].join(' '),
+    command: shellCommand(['wrn-onnx', ...process.argv.slice(2)]),
   };
-}
-
-/** An argument, quoted for a POSIX shell when needed. */
-function shellWord(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

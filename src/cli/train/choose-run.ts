@@ -105,7 +105,7 @@ function chooseShape({ imageSize }: Flags, preset: Preset | undefined): ImageSha
 }
 
 /** @throws UsageError when the options describe no valid network. */
-export function chooseConfig(flags: Flags, { channels, height, width, classes }: ImageSet): NetworkConfig {
+export function chooseConfig(flags: Flags, { channels, height, width, classes }: ImageShape & Pick<ImageSet, 'classes'>): NetworkConfig {
   const preset = presetOf(flags);
   const bits = flags.bits ?? preset?.network.bits ?? defaultConfig.bits;
   if (bits === 32 && flags.scale !== undefined) throw new UsageError('--scale applies to 1-bit weights: leave it out with --bits 32');

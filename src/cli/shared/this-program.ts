@@ -1,0 +1,16 @@
+/** How this command line is started again, here or on another machine. */
+import { fileURLToPath } from 'node:url';
+
+/** Node and the script. */
+export const programWords: readonly string[] = [process.execPath, fileURLToPath(new URL('../main.js', import.meta.url))];
+
+/** Variables that decide where data is found. */
+export function environmentOf(): Record<string, string> {
+  const { WRN_ONNX_DATA } = process.env;
+  return WRN_ONNX_DATA ? { WRN_ONNX_DATA } : {};
+}
+
+/** The user of this process; undefined on Windows. */
+export function userOf(): { uid: number; gid: number } | undefined {
+  return process.getuid && process.getgid ? { uid: process.getuid(), gid: process.getgid() } : undefined;
+}

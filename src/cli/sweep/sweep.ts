@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { type EngineName, engines } from '../../cluster/engines.ts';
+import { noteFailure } from '../../cluster/failures.ts';
+import { TASK, type Work } from '../../cluster/work.ts';
+import { ParityError, printable, UsageError } from '../../errors.ts';
+import { RunFolder } from '../../train/run-folder.ts';
+import { formatOption, naturalNumber } from '../shared/arguments.ts';
+import { addEngineOptions, type EngineFlags, requireEngineFit, runWork } from '../shared/follow.ts';
+import { readInput } from '../shared/input-file.ts';
+import { writeOutput } from '../shared/output-file.ts';
+import { printJson, printText, say } from '../shared/results.ts';
+import { environmentOf, programWords } from '../shared/this-program.ts';
+import { command as trainCommand } from '../train/train.ts';
+import { readSweep, type Sweep, type SweepRun } from './sweep-file.ts';
+import { SweepFolder } from './sweep-folder.ts';
+import { groupsOf, sweepTable } from './table.ts';
+
+interface Flags extends EngineFlags {
+  readonly output?: string;
+  readonly status?: string;
+  readonly run?: number;
+  readonly format: 'human' | 'json';
+}
+
+const ENGINES: readonly EngineName[] = ['slurm', 'local'];
+
+export function command(): Command {
+  const sweep = new Command('sweep')
+    .argument('[file]', 'JSON with options of train as values or lists: see docs/cluster.md and the folder sweeps')
+    .option('-o, --output <folder>', 'folder of the sweep, with a folder of train for each run')
+    .option('--status <folder>', 'print the results so far, and the error of the paper beside them')
+    .addOption(
+      new Option('--run <n>', 'with -o: train run n of the folder, or go on with it; this is what the tasks do').argParser(naturalNumber),
+    )
+    .addOption(formatOption());
+  return addEngineOptions(sweep, ENGINES)
+    .addHelpText(
+      'after',
+      `
+The same command goes on after an interruption: every run continues from its checkpoint. At the end the best run of each
+group is in best/, as an ONNX file that every runtime was compared on; wrn-onnx curve FOLDER draws the errors.
+
+Examples:
+  $ wrn-onnx sweep sweeps/cifar.json --on slurm --time 1-00:00:00 --sbatch "--cpus-per-task=16" -o cifar
+  $ wrn-onnx sweep my.json --on local --jobs 2 -o my
+  $ wrn-onnx sweep --status cifar`,
+    )
+    .action(run);
+}
+
+async function run(file: string | undefined, flags: Flags): Promise<void> {
+  const { status, run: number, output, on } = flags;
+  requireEngineFit(flags);
+  if ([file, status, number].filter((one) => one !== undefined).length !== 1)
+    throw new UsageError('expected one of a sweep file, --status FOLDER, and --run N with -o FOLDER');
+  if (status !== undefined) return showStatus(new SweepFolder(status), flags);
+  if (output === undefined) throw new UsageError('expected -o, the folder of the sweep');
+  const folder = new SweepFolder(output);
+  if (number !== undefined) return trainRun(folder, number);
+  if (on === undefined) throw new UsageError(`expected --on ${ENGINES.join(' or ')}`);
+  const named = file as string;
+  const sweep = readSweep(await readInput(named), named);
+  await folder.prepare(sweep);
+  await runSweep(folder, sweep, on, flags);
+}
+
+async function runSweep(folder: SweepFolder, sweep: Sweep, on: EngineName, flags: Flags): Promise<void> {
+  const { runs } = sweep;
+  const finished = () => runs.flatMap((run, i) => (folder.isFinished(run) ? [i + 1] : []));
+  const done = finished();
+  const work: Work = {
+    name: `wrn-sweep-${createHash('sha256').update(realpathSync(folder.path)).digest('hex').slice(0, 12)}`,
+    folder: folder.path,
+    program: programWords,
+    environment: environmentOf(),
+    cwd: process.cwd(),
+    reads: [],
+    count: runs.length,
+    tasks: runs.map((_, i) => i + 1).filter((number) => !done.includes(number)),
+    task: ['sweep', '--run', TASK, '-o', folder.path],
+    resumes: true,
+    cpus: 1,
+  };
+  const engine = engines[on];
+  engine.check(work, flags);
+  if (flags.dryRun) return printText(engine.render(work, flags));
+  const total = runs.reduce((sum, { epochs }) => sum + epochs, 0);
+  if (work.tasks.length > 0)
+    await runWork(work, engine, flags, {
+      unit: 'epochs',
+      done: finished,
+      progress: () => ({ done: runs.reduce((sum, run) => sum + folder.stateOf(run).trained, 0), total }),
+    });
+  const failed = runs.map((one) => folder.stateOf(one)).filter(({ parity }) => parity === false);
+  await exportBest(folder, sweep);
+  await showStatus(folder, flags);
+  if (failed.length > 0)
+    throw new ParityError(`parity failed: ${failed.map(({ name }) => name).join(', ')}. See report.html in their folders`);
+}
+
+/** Trains a run, or goes on with it. */
+async function trainRun(folder: SweepFolder, number: number): Promise<void> {
+  const { runs } = await folder.read();
+  const run = runs[number - 1];
+  if (!run) throw new UsageError(`--run: expected a number from 1 to ${runs.length}, got ${number}`);
+  if (folder.isFinished(run)) return say(`${run.name} is finished`);
+  const path = folder.runPath(run);
+  const words = new RunFolder(path).hasCheckpoint ? ['--resume'] : run.words;
+  await noteFailure(folder.path, number, async () => {
+    await trainCommand()
+      .exitOverride()
+      .parseAsync([...words, '-o', path], { from: 'user' });
+  });
+}
+
+const BEST_FILES = ['model.onnx', 'model.safetensors', 'report.html', 'parity.txt'];
+
+/** Copies the best run of each group: train has exported every run, and compared it on every runtime. */
+async function exportBest(folder: SweepFolder, { runs }: Sweep): Promise<void> {
+  for (const { name, best } of groupsOf(runs.map((run) => folder.stateOf(run)))) {
+    const found = runs.find((run): run is SweepRun => run.name === best);
+    if (!found) continue;
+    const target = join(folder.path, 'best', name);
+    mkdirSync(target, { recursive: true });
+    for (const file of BEST_FILES) await writeOutput(join(target, file), readFileSync(join(folder.runPath(found), file)), { force: true });
+  }
+}
+
+async function showStatus(folder: SweepFolder, { format }: Flags): Promise<void> {
+  const { about, runs } = await folder.read();
+  const groups = groupsOf(runs.map((run) => folder.stateOf(run)));
+  if (format === 'json') return printJson({ about, groups });
+  const best = groups.flatMap(({ name, best: run }) => (run === null || name === run ? [] : [`best of ${name}: ${run}`]));
+  printText([...(about ? [printable(about)] : []), sweepTable(groups), ...best, ''].join('\n'));
+}
