@@ -1,5 +1,6 @@
-// Puts what is no TypeScript into dist: the font of the charts, and the page that eval opens as one bundle. onnxruntime-web stays
-// beside the page and is served as it is. And wrn-onnx/web as one file, for pages without a bundler; and what all sites have in common.
+// Puts what is no TypeScript into dist: the font of the charts, the pages that eval opens as bundles (onnxruntime-web stays beside
+// them and is served as it is), wrn-onnx/web and wrn-onnx/onebit as one file each, for pages without a bundler, and what all sites
+// have in common.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -27,7 +28,8 @@ await build({
   entryPoints: [`${root}eval/backends/remote/page/lobby.ts`],
   outfile: `${root}dist/eval/backends/remote/page/lobby.js`,
 });
-await build({ ...bundle, entryPoints: [`${root}src/web.ts`], outfile: `${root}dist/web.js`, minify: true });
+for (const entry of ['web', 'onebit'])
+  await build({ ...bundle, entryPoints: [`${root}src/${entry}.ts`], outfile: `${root}dist/${entry}.js`, minify: true });
 
 const site = `${root}eval/site`;
 const made = `${root}dist/eval/site/static`;

@@ -81,7 +81,7 @@ thead th:first-child { text-align: start; }
 figure { margin: 1rem 0; }
 svg { display: block; max-width: 100%; height: auto; font-family: inherit; }
 .on-phone { display: none; }
-.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1rem 0; padding: 0; list-style: none; }
+.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .75rem; margin: 1rem 0; padding: 0; list-style: none; }
 .images li { border: 1px solid var(--line); border-radius: .6rem; padding: .75rem; background: var(--surface); break-inside: avoid; }
 .images img { display: block; image-rendering: pixelated; border-radius: .2rem; max-width: 100%; }
 .images h3 { margin: .6rem 0 .4rem; line-height: 1.3; }

@@ -73,7 +73,7 @@ test.each([
     'a set that needs an account',
     ['get', 'imagenet'],
     5,
-    /^wrn-onnx: imagenet: cannot be downloaded automatically\. With an account .* into .*imagenet\/train and .*imagenet\/val, one folder per class\n$/,
+    /^wrn-onnx: imagenet: cannot be downloaded automatically\. With an account .* into .*imagenet\/train, with one folder per class, .*imagenet\/val, and .*imagenet\/ILSVRC2012_devkit_t12\n$/,
   ],
   ['no name', ['get'], 2, /missing required argument 'names'/],
   ['an unknown command', ['fetch', 'mnist'], 2, /unknown command|too many arguments|error: /],

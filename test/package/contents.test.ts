@@ -37,6 +37,8 @@ test('what is published holds the build and no sources of tests', () => {
     'dist/src/index.js',
     'dist/src/index.d.ts',
     'dist/src/web.js',
+    'dist/web.js',
+    'dist/onebit.js',
     'dist/src/cli/main.js',
     'dist/eval/backends/browser/page.js',
     'dist/proto/generated/onnx.js',
