@@ -116,7 +116,7 @@ async function kills(count, seed, model, data, limit) {
     const evaluation = ['eval', model, '--data', data, '--limit', limit, '--threads', '1', '--batch', '32'];
     const alone = JSON.parse((await run([...evaluation, '--format', 'json'])).stdout);
     const shards = [...evaluation, '--shards', '24', '--on', 'slurm', '--retries', '20', '-o', at('result')];
-    await attack(slurm, random, Number(count), 1500, shards);
+    await attack(slurm, random, Number(count), 1000, shards);
     const exact = ({ results, date, machine, command, ...subject }) =>
       JSON.stringify({
         ...subject,
@@ -126,11 +126,11 @@ async function kills(count, seed, model, data, limit) {
       `evaluation: ${exact(JSON.parse(readFileSync(at('result/result.json'), 'utf8'))) === exact(alone) ? 'bit-identical' : 'DIFFERENT'}`,
     );
 
-    const options = { data: smallData(), depth: 8, width: 0.25, batch: 20, crop: 1, epochs: 6 };
+    const options = { data: smallData(), depth: 8, width: 0.25, batch: 20, crop: 1, epochs: 30 };
     writeFileSync(at('sweep.json'), JSON.stringify({ all: options, runs: [{ bits: [1, 32], seed: [1, 2] }] }));
     const sweep = (folder) => ['sweep', at('sweep.json'), '--on', 'slurm', '--retries', '20', '-o', at(folder)];
     requireDone(await run(sweep('undisturbed'), slurm.env));
-    await attack(slurm, random, Number(count), 5000, sweep('killed'));
+    await attack(slurm, random, Number(count), 1500, sweep('killed'));
     const digest = (path) =>
       createHash('sha256')
         .update(readFileSync(at(path)))

@@ -96,6 +96,11 @@ PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
       const { stdout } = spawnSync('squeue', args, { env, encoding: 'utf8' });
       for (const [job, reason] of (stdout ?? '').split('\n').map((line) => line.split('|')))
         if (reason === 'BeginTime') spawnSync('scontrol', ['update', `JobId=${job}`, 'StartTime=now'], { env });
+        // a daemon killed at the wrong moment: Slurm drains its node and holds the job until somebody has looked
+        else if (reason === 'launch failed requeued held') {
+          for (const node of daemons.keys()) spawnSync('scontrol', ['update', `NodeName=${node}`, 'State=resume'], { env });
+          spawnSync('scontrol', ['release', job], { env });
+        }
     },
     processesOf: (node) => jobProcesses(conf, node),
     async restart(name) {
