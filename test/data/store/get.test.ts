@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type CatalogEntry, catalogEntry, type PinnedFile } from '../../../src/data/catalog.ts';
 import type { Split } from '../../../src/data/dataset.ts';
 import { openImageSet } from '../../../src/data/open.ts';
@@ -18,6 +18,7 @@ import { checkDataSet, isPresent } from '../../../src/data/store/stored.ts';
 import { DownloadError, UsageError } from '../../../src/errors.ts';
 import { testWith } from '../../shared.ts';
 import { cifarRecords, folderWith, noise, readAll, tar } from '../crafted.ts';
+import { listen } from './listen.ts';
 
 const files = {
   'train.bin': cifarRecords(
@@ -56,18 +57,12 @@ type Handler = (request: IncomingMessage, response: ServerResponse, from: number
 /** A server that answers the first requests with these handlers, in turn, and then the last one. */
 async function serve(...handlers: Handler[]): Promise<{ address: string; requests: (string | undefined)[] }> {
   const requests: (string | undefined)[] = [];
-  const server = createServer((request, response) => {
+  const address = await listen((request, response) => {
     const handler = handlers[Math.min(requests.length, handlers.length - 1)] as Handler;
     requests.push(request.headers.range);
     handler(request, response, Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, requests };
+  return { address, requests };
 }
 
 /** The whole file, or what is asked of it. */

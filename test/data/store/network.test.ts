@@ -1,17 +1,15 @@
 /** Published networks from a real server on the loopback interface. */
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { catalogEntry } from '../../../src/data/catalog.ts';
 import { type PublishedNetwork, publishedNetworks } from '../../../src/data/networks.ts';
 import { getNetwork, networkFile } from '../../../src/data/store/network.ts';
 import { DownloadError } from '../../../src/errors.ts';
 import { shared } from '../../shared.ts';
 import { folderWith, noise } from '../crafted.ts';
+import { listen } from './listen.ts';
 
 const content = noise(50_000, 3);
 const sha256 = createHash('sha256').update(content).digest('hex');
@@ -27,19 +25,13 @@ const entry: PublishedNetwork = {
 
 async function serve(body: Uint8Array): Promise<{ address: string; requests: string[] }> {
   const requests: string[] = [];
-  const server = createServer(({ url, headers }, response) => {
+  const address = await listen(({ url, headers }, response) => {
     requests.push(`${url} ${headers.range ?? 'whole'}`);
     const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0);
     const range = { 'content-range': `bytes ${from}-${body.length - 1}/${body.length}` };
     response.writeHead(from > 0 ? 206 : 200, { 'content-length': body.length - from, ...(from > 0 && range) }).end(body.subarray(from));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, requests };
+  return { address, requests };
 }
 
 test('a network is fetched once, from where a partial download ended, and again when it is damaged', async () => {
