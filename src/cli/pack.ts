@@ -8,11 +8,11 @@ import { openImageSet } from '../data/open.ts';
 import { printable, UsageError } from '../errors.ts';
 import { grouped, significant } from '../numbers.ts';
 import { formatOption, fraction, namedSizes, naturalNumber } from './shared/arguments.ts';
-import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { OUTPUT_HELP, requireWritable } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
 import { printJson, printText, say } from './shared/results.ts';
+import { readOnnxFile } from './shared/source.ts';
 
 interface Flags {
   readonly output: string;
@@ -51,12 +51,12 @@ export function command(): Command {
     .action(run);
 }
 
-async function run(source: string, flags: Flags): Promise<void> {
+async function run(named: string, flags: Flags): Promise<void> {
   const { output, force, inline, format, tolerance, keepInputs: keepDefaults } = flags;
   if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit needs --data');
+  const { path: source, bytes: file } = await readOnnxFile(named, 'packed');
   const rules = { force, sources: [source] };
   requireWritable(output, rules);
-  const file = await readInput(source);
   const external = countingReader(source);
   const result = packOrSayWhy(file, {
     inline,

@@ -4,10 +4,10 @@ import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { printable } from '../errors.ts';
 import { grouped, significant } from '../numbers.ts';
 import { formatOption } from './shared/arguments.ts';
-import { readInput } from './shared/input-file.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { OUTPUT_HELP, requireWritable } from './shared/output-file.ts';
 import { printJson, printText } from './shared/results.ts';
+import { readOnnxFile } from './shared/source.ts';
 
 interface Flags {
   readonly output: string;
@@ -25,10 +25,10 @@ export function command(): Command {
     .action(run);
 }
 
-async function run(source: string, { output, force, format }: Flags): Promise<void> {
+async function run(named: string, { output, force, format }: Flags): Promise<void> {
+  const { path: source, bytes: file } = await readOnnxFile(named, 'dense');
   const rules = { force, sources: [source] };
   requireWritable(output, rules);
-  const file = await readInput(source);
   const read = externalReader(source);
   const result = unpackOnnx(file, { external: { read, nameData: (data) => dataNameOf(output, data) } });
   let verification: PackVerification | undefined;

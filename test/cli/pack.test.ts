@@ -37,6 +37,18 @@ test('our dense export: packed to the size of the packed one, compared on images
   expect(byName(at('dense-again.onnx'))).toEqual(byName(at('dense.onnx')));
 });
 
+test('a source of export, by file or by name: says which export to run', async () => {
+  const name = 'fashion-mnist-wrn-20-1';
+  const expected = (form: string) => ({
+    status: 2,
+    stderr: `wrn-onnx: ${name} is no ONNX file. Run: wrn-onnx export ${name} --form ${form} -o FILE\n`,
+  });
+  expect(await run(['pack', name, '-o', at('x.onnx')])).toMatchObject(expected('packed'));
+  expect(await run(['unpack', name, '-o', at('x.onnx')])).toMatchObject(expected('dense'));
+  const path = ours(`models/${name}/model.safetensors`);
+  expect((await run(['unpack', path, '-o', at('x.onnx')])).stderr).toContain(`wrn-onnx export ${path} --form dense`);
+});
+
 /** A model with the values of its tensors in files beside it. */
 function external(tensors: readonly TensorProto[], location: string): TensorProto[] {
   let offset = 0;

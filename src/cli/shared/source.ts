@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { withExternalData } from '../../../converters/onnx/external-data.ts';
+import type { FormName } from '../../../converters/onnx/forms/table.ts';
 import { checkDigest } from '../../../converters/onnx/pack/digest.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import { dialectNames, dialectOf, isSource, openModel } from '../../../converters/read.ts';
@@ -14,7 +15,7 @@ import { InputError, UsageError } from '../../errors.ts';
 import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { imageSize, positiveNumber } from './arguments.ts';
-import { readInputAs } from './input-file.ts';
+import { readInput, readInputAs } from './input-file.ts';
 import { externalReader } from './model-files.ts';
 import { say } from './results.ts';
 import { dataSetOf, networkPath } from './shipped-models.ts';
@@ -104,6 +105,18 @@ export async function readOnnx(named: string): Promise<Uint8Array> {
   return readInputAs(path, async (bytes) =>
     isSource(bytes) ? (await readNetwork(named)).model.bytes : withExternalData(bytes, externalReader(path)),
   );
+}
+
+/**
+ * An ONNX file that the user named: its path, for the external data beside it, and its bytes.
+ * @param form in which `export` writes a source as the command would
+ * @throws UsageError that says which export to run instead, for a source of `export` or the name of one
+ */
+export async function readOnnxFile(named: string, form: FormName): Promise<{ readonly path: string; readonly bytes: Uint8Array }> {
+  const path = networkPath(named);
+  const bytes = await readInput(path);
+  if (isSource(bytes)) throw new UsageError(`${named} is no ONNX file. Run: wrn-onnx export ${named} --form ${form} -o FILE`);
+  return { path, bytes };
 }
 
 export interface Network {
