@@ -22,6 +22,9 @@ const IMAGE_COLUMNS = ['image', 'img', 'images', 'picture'];
 const LABEL_COLUMNS = ['label', 'fine_label', 'labels', 'class', 'target'];
 /** Limit on a row group, which is in memory as a whole. Row groups of images usually have tens of megabytes. */
 const MAX_GROUP_BYTES = 2 ** 29;
+/** A page that unpacks to more is a decompression bomb: image files hardly shrink, and pages of labels are small. */
+const MAX_INFLATION = 64;
+const INFLATION_SLACK = 2 ** 24;
 /** Smallest size of a row, since it holds an image file. */
 const MIN_ROW_BYTES = 16;
 const MAX_LABEL = 999_999;
@@ -166,13 +169,18 @@ function requireSame(got: ImageShape, { channels, height, width }: ImageShape, n
 
 async function openFile(file: RandomAccess): Promise<OpenFile> {
   const { parquetMetadataAsync } = await import('hyparquet');
+  const read = async (start: number, end: number) => {
+    if (!(start >= 0 && end >= start && end <= file.size)) throw new Error(`bytes ${start} to ${end} of a file of ${file.size}`);
+    const bytes = new Uint8Array(end - start);
+    await file.read(bytes, start);
+    return bytes.buffer;
+  };
   const buffer: AsyncBuffer = {
     byteLength: file.size,
-    async slice(start, end = file.size) {
-      if (!(start >= 0 && end >= start && end <= file.size)) throw new Error(`bytes ${start} to ${end} of a file of ${file.size}`);
-      const bytes = new Uint8Array(end - start);
-      await file.read(bytes, start);
-      return bytes.buffer;
+    slice(start, end = file.size) {
+      const bytes = read(start, end);
+      bytes.catch(() => {}); // hyparquet asks for several at once, and after the first error it does not look at the others
+      return bytes;
     },
   };
   const metadata = await parquetMetadataAsync(buffer);
@@ -239,7 +247,8 @@ function bounded(compressors: Compressors): Compressors {
     Object.entries(compressors).map(([name, unpack]) => [
       name,
       (input: Uint8Array, size: number) => {
-        if (!(size >= 0 && size <= MAX_GROUP_BYTES)) throw new Error(`a page of ${size} bytes`);
+        const most = Math.min(MAX_GROUP_BYTES, INFLATION_SLACK + MAX_INFLATION * input.length);
+        if (!(size >= 0 && size <= most)) throw new Error(`a page of ${size} bytes, packed into ${input.length}`);
         return unpack(input, size);
       },
     ]),
