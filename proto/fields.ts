@@ -17,7 +17,9 @@ export interface StoredTensor {
 /** Fields of each message that are read. */
 const MODEL = { graph: 7, metadata: 14 };
 const ENTRY = { key: 1, value: 2 };
-const GRAPH = { initializer: 5, output: 12 };
+const GRAPH = { node: 1, initializer: 5, output: 12 };
+const NODE = { output: 2, type: 4, attribute: 5, domain: 7 };
+const ATTRIBUTE = { name: 1, float: 2, tensor: 5, floats: 7 };
 const VALUE = { name: 1 };
 const TENSOR = { dims: 1, type: 2, name: 8, raw: 9, external: 13, location: 14 };
 /** Fields of a tensor that hold values elsewhere than in `raw`: float, int32, string, int64, double and uint64 data. */
@@ -59,6 +61,66 @@ export function readInitializers(file: Uint8Array): Map<string, StoredTensor> {
   return tensors;
 }
 
+/** A node of the graph that calls a function, with those attributes that hold numbers. */
+export interface Call {
+  readonly type: string;
+  /** Name of its first output. */
+  readonly output: string;
+  /** Tensors, and float numbers as tensors, under the names of the attributes. */
+  readonly attributes: readonly StoredTensor[];
+}
+
+/**
+ * The calls of functions of a domain, in order.
+ * @throws InputError when the bytes are no protobuf message
+ */
+export function readCalls(file: Uint8Array, domain: string): Call[] {
+  const calls: Call[] = [];
+  for (const graph of messages(file, 'model', MODEL.graph)) {
+    for (const node of messages(graph, 'graph', GRAPH.node)) {
+      const [owner] = messages(node, 'node', NODE.domain);
+      if (!owner || text.decode(owner) !== domain) continue;
+      const [type, output] = [NODE.type, NODE.output].map((number) => text.decode([...messages(node, 'node', number)][0]));
+      const attributes = [...messages(node, 'node', NODE.attribute)].flatMap(readAttribute);
+      calls.push({ type: type ?? '', output: output ?? '', attributes });
+    }
+  }
+  return calls;
+}
+
+const FLOAT = 1;
+
+/** A tensor, one float32 or many; no tensor for attributes of other types. */
+function readAttribute(message: Uint8Array): StoredTensor[] {
+  let name = '';
+  let tensor: StoredTensor | undefined;
+  const [single, many]: [Uint8Array[], Uint8Array[]] = [[], []];
+  for (const { number, ...field } of readFields(message, 'attribute')) {
+    if (field.kind === 'integer') continue;
+    if (number === ATTRIBUTE.name) name = text.decode(field.bytes);
+    else if (number === ATTRIBUTE.tensor) tensor = readTensor(field.bytes);
+    else if (number === ATTRIBUTE.float) single.push(field.bytes);
+    else if (number === ATTRIBUTE.floats) many.push(field.bytes); // packed, or one field for each
+  }
+  if (tensor) return [{ ...tensor, name }];
+  if (many.length > 0) {
+    const raw = joined(many);
+    return [{ name, type: FLOAT, dims: [raw.length / 4], raw }];
+  }
+  return single[0] ? [{ name, type: FLOAT, dims: [], raw: single[0] }] : [];
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0] as Uint8Array;
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /**
  * The names of the graph's outputs.
  * @throws InputError when the bytes are no protobuf message
@@ -76,6 +138,7 @@ function readTensor(message: Uint8Array): StoredTensor {
   const dims: number[] = [];
   for (const field of readFields(message, 'tensor')) {
     const { number } = field;
+    if (field.kind === 'fixed32') continue;
     if (field.kind === 'integer') {
       if (number === TENSOR.dims) dims.push(field.value);
       else if (number === TENSOR.type) type = field.value;
