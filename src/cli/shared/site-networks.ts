@@ -1,6 +1,5 @@
 /** What `site` and `serve` share: networks that the user named, test images for them, and the site of both. */
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { backends } from '../../../eval/backends/table.ts';
 import type { ClassifierModel } from '../../../eval/runtime/model-input.ts';
@@ -11,6 +10,7 @@ import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { defaultDataFolder } from '../../data/store/data-folder.ts';
 import { isPresent } from '../../data/store/stored.ts';
+import { packageFile } from '../../package-files.ts';
 import { wholeNumber } from './arguments.ts';
 import { isQuiet } from './quiet.ts';
 import { say } from './results.ts';
@@ -63,7 +63,7 @@ async function dataFor(name: string, { input, classes, metadata }: ClassifierMod
   const dataset = metadata?.about.dataset;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   if (entry) {
-    const shipped = fileURLToPath(new URL(`${FOLDER}${entry.name}`, import.meta.url));
+    const shipped = packageFile(`examples/${entry.name}`); // an excerpt of the data set
     if (await isPresent(entry, defaultDataFolder())) return openImageSet(entry.name, fits);
     if (existsSync(shipped)) return openImageSet(shipped, fits);
   }
@@ -73,6 +73,3 @@ async function dataFor(name: string, { input, classes, metadata }: ClassifierMod
     );
   return undefined;
 }
-
-/** Where the project keeps excerpts of data sets: three folders above this one in the sources and four above it in dist. */
-const FOLDER = import.meta.url.endsWith('.ts') ? '../../../examples/' : '../../../../examples/';

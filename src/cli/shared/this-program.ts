@@ -1,8 +1,8 @@
 /** How this command line is started again, here or on another machine. */
-import { fileURLToPath } from 'node:url';
+import { builtFile } from '../../package-files.ts';
 
 /** Node and the script. */
-export const programWords: readonly string[] = [process.execPath, fileURLToPath(new URL('../main.js', import.meta.url))];
+export const programWords: readonly string[] = [process.execPath, builtFile('node/cli.js')];
 
 /** Variables that decide where data is found. */
 export function environmentOf(): Record<string, string> {
