@@ -61,13 +61,18 @@ export function readInitializers(file: Uint8Array): Map<string, StoredTensor> {
   return tensors;
 }
 
-/** A node of the graph that calls a function, with those attributes that hold numbers. */
+/** A node of the graph that calls a function. */
 export interface Call {
   readonly type: string;
   /** Name of its first output. */
   readonly output: string;
-  /** Tensors, and float numbers as tensors, under the names of the attributes. */
-  readonly attributes: readonly StoredTensor[];
+  readonly attributes: readonly CallAttribute[];
+}
+
+export interface CallAttribute {
+  readonly name: string;
+  /** The value as a tensor: one that is stored, a float32 or a list of them; undefined for other types. @throws InputError as `readInitializers` */
+  read(): StoredTensor | undefined;
 }
 
 /**
@@ -78,36 +83,32 @@ export function readCalls(file: Uint8Array, domain: string): Call[] {
   const calls: Call[] = [];
   for (const graph of messages(file, 'model', MODEL.graph)) {
     for (const node of messages(graph, 'graph', GRAPH.node)) {
-      const [owner] = messages(node, 'node', NODE.domain);
-      if (!owner || text.decode(owner) !== domain) continue;
-      const [type, output] = [NODE.type, NODE.output].map((number) => text.decode([...messages(node, 'node', number)][0]));
-      const attributes = [...messages(node, 'node', NODE.attribute)].flatMap(readAttribute);
-      calls.push({ type: type ?? '', output: output ?? '', attributes });
+      const first = (number: number) => text.decode(messages(node, 'node', number).next().value ?? new Uint8Array());
+      if (first(NODE.domain) !== domain) continue;
+      const attributes = [...messages(node, 'node', NODE.attribute)].map((message) => {
+        const name = text.decode(messages(message, 'attribute', ATTRIBUTE.name).next().value ?? new Uint8Array());
+        return { name, read: () => readAttribute(message, name) };
+      });
+      calls.push({ type: first(NODE.type), output: first(NODE.output), attributes });
     }
   }
   return calls;
 }
 
-const FLOAT = 1;
+const FLOAT32 = 1;
 
-/** A tensor, one float32 or many; no tensor for attributes of other types. */
-function readAttribute(message: Uint8Array): StoredTensor[] {
-  let name = '';
-  let tensor: StoredTensor | undefined;
-  const [single, many]: [Uint8Array[], Uint8Array[]] = [[], []];
-  for (const { number, ...field } of readFields(message, 'attribute')) {
+function readAttribute(message: Uint8Array, name: string): StoredTensor | undefined {
+  let value: StoredTensor | undefined;
+  const many: Uint8Array[] = []; // packed, or one field for each number
+  for (const field of readFields(message, 'attribute')) {
     if (field.kind === 'integer') continue;
-    if (number === ATTRIBUTE.name) name = text.decode(field.bytes);
-    else if (number === ATTRIBUTE.tensor) tensor = readTensor(field.bytes);
-    else if (number === ATTRIBUTE.float) single.push(field.bytes);
-    else if (number === ATTRIBUTE.floats) many.push(field.bytes); // packed, or one field for each
+    if (field.number === ATTRIBUTE.tensor) value = { ...readTensor(field.bytes), name };
+    else if (field.number === ATTRIBUTE.float) value = { name, type: FLOAT32, dims: [], raw: field.bytes };
+    else if (field.number === ATTRIBUTE.floats) many.push(field.bytes);
   }
-  if (tensor) return [{ ...tensor, name }];
-  if (many.length > 0) {
-    const raw = joined(many);
-    return [{ name, type: FLOAT, dims: [raw.length / 4], raw }];
-  }
-  return single[0] ? [{ name, type: FLOAT, dims: [], raw: single[0] }] : [];
+  if (many.length === 0) return value;
+  const raw = joined(many);
+  return { name, type: FLOAT32, dims: [raw.length / 4], raw };
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

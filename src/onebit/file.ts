@@ -36,10 +36,13 @@ export function readOneBitFile(bytes: Uint8Array): OneBitFile {
 function readNumbers(bytes: Uint8Array): Map<string, StoredTensor> {
   const numbers = readInitializers(bytes);
   for (const { type, output, attributes } of readCalls(bytes, LAYERED_DOMAIN)) {
-    for (const tensor of attributes) {
-      for (const { name, half } of partsOf(type, output, tensor.name)) {
+    for (const { name: attribute, read } of attributes) {
+      const parts = partsOf(type, output, attribute);
+      const value = parts.length > 0 ? read() : undefined;
+      if (!value) continue; // whoever needs it says that it is missing
+      for (const { name, half } of parts) {
         if (numbers.has(name)) throw new InputError('onnx', `tensor ${name}`, 'expected one tensor of this name, got two');
-        numbers.set(name, half === undefined ? tensor : halfOf(tensor, half));
+        numbers.set(name, half === undefined ? value : halfOf(value, half));
       }
     }
   }

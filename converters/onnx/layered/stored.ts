@@ -26,11 +26,11 @@ function numbersOf({ domain, op_type, output, attribute }: NodeProto): TensorPro
   if (domain !== LAYERED_DOMAIN) return [];
   return (attribute ?? []).flatMap((one) => {
     const parts = partsOf(op_type ?? '', output?.[0] ?? '', one.name ?? '');
-    return parts.map(({ name, half }) => ({ ...(half === undefined ? valueOf(one, name) : halfOf(one, name, half)), name }));
+    return parts.map(({ name, half }) => ({ ...(half === undefined ? wholeOf(one, name) : halfOf(one, name, half)), name }));
   });
 }
 
-function valueOf({ t, f, type }: AttributeProto, name: string): TensorProto {
+function wholeOf({ t, f, type }: AttributeProto, name: string): TensorProto {
   if (t) return { ...t, dims: [bytesOf({ ...t, name }).length] };
   if (type === AttributeType.FLOAT) return floats([], Float32Array.of(f ?? 0));
   throw new InputError('onnx', `tensor ${name}`, 'expected a tensor or a number, got another attribute');
