@@ -6,10 +6,17 @@ import type { Model } from '../../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../../src/network/tensor.ts';
 import { type ConvLayer, IMAGES, type Layer, layers, type NormLayer } from '../../../src/network/topology.ts';
 import { TENSORS_SHA256, WEIGHTS_SHA256 } from '../../../src/network/weights-digest.ts';
-import { Float } from '../graph.ts';
-import type { Lowering } from '../write.ts';
+import { Float, type Graph } from '../graph.ts';
 import { block, parts, type Scales, SIGNS, windowOf } from './functions.ts';
 import { NUMBERS_SHA256, numbersDigest } from './stored.ts';
+
+/** The graph to add to, and what it computes. */
+interface Target {
+  readonly graph: Graph;
+  readonly model: Model;
+  /** Name of the float NCHW images. */
+  readonly images: string;
+}
 
 /**
  * Whether the blocks of a network are alike enough to share functions: batch norms without learned parameters, shortcuts, one scale
@@ -30,7 +37,7 @@ export function isLayered({ config, tensors }: Model): boolean {
  * Adds the calls of a network to `lowering.graph`; returns the functions that they call.
  * @param lower adds the nodes of a layer that no function computes
  */
-export function lowerLayered(lowering: Lowering, lower: (layer: Layer) => void): FunctionProto[] {
+export function lowerLayered(lowering: Target, lower: (layer: Layer) => void): FunctionProto[] {
   const { graph, model } = lowering;
   const list = layers(model.config);
   const blocks = new Map(blocksOf(list));
@@ -80,7 +87,7 @@ function blocksOf(list: readonly Layer[]): [prefix: string, layers: Layer[]][] {
 
 const halves = (members: readonly Layer[]) => members.some(({ op }) => op === 'widen');
 
-function lowerBlock(prefix: string, members: readonly Layer[], { graph, model }: Lowering, functions: FunctionProto[]): void {
+function lowerBlock(prefix: string, members: readonly Layer[], { graph, model }: Target, functions: FunctionProto[]): void {
   const name = halves(members) ? 'Halve' : 'Block';
   const scales: Scales = halves(members) ? ['scale0', 'scale1'] : ['scale'];
   if (!functions.some((f) => f.name === name)) functions.push(block(name, members, prefix, scales));
@@ -97,12 +104,12 @@ function lowerBlock(prefix: string, members: readonly Layer[], { graph, model }:
   graph.node(name, [edge(x), SIGNS], prefix, attributes, LAYERED_DOMAIN);
 }
 
-function lowerNorm(layer: NormLayer, { graph, model, images }: Lowering): void {
+function lowerNorm(layer: NormLayer, { graph, model, images }: Target): void {
   const inputs = layer.inputs.map((name) => (name === IMAGES ? images : edge(name)));
   graph.node('Norm', inputs, layer.name, { moments: momentsOf(model, layer) }, LAYERED_DOMAIN);
 }
 
-function lowerConv(layer: ConvLayer, { graph, model }: Lowering): void {
+function lowerConv(layer: ConvLayer, { graph, model }: Target): void {
   const { name, inputs, kernel, shape: sizes, inputChannels } = layer;
   const shape = [sizes[0], inputChannels, kernel, kernel];
   const numbers = { bits: bitsOf(model, layer, [-1]), scale: new Float(scaleOf(model, name)) };
