@@ -65,14 +65,15 @@ function speedSection(measurements: readonly Measurement[]): Html {
 <h2>Images per second</h2>
 ${figure((width) => speedBars(measurements, { top: 0, width, margin: 6 }, inPage), told.join('; '), `Bars: ${KEY}.`)}
 ${cardTable(
-  'The same in numbers. Speed, load and memory in parentheses: relative to the first file in the same setting.',
-  ['file', 'setting', 'ms per image', 'quartiles', 'speed', 'load', 'first run', 'memory', 'size'],
+  'The same in numbers. Speed, load and memory in parentheses: relative to the first file in the same setting; against: speed relative to the same file on the first backend, median of the rounds, in parentheses the quartiles.',
+  ['file', 'setting', 'ms per image', 'quartiles', 'speed', `against ${measurements[0]?.backend}`, 'load', 'first run', 'memory', 'size'],
   measurements.map((one) => [
     one.file,
     settingOf(one),
     milliseconds(one.seconds.median, one),
     `${milliseconds(one.seconds.low, one)} to ${milliseconds(one.seconds.high, one)}`,
     `${one.speedup.toFixed(2)}x`,
+    `${one.ratio.median.toFixed(2)}x (${one.ratio.low.toFixed(2)} to ${one.ratio.high.toFixed(2)})`,
     `${one.loadSeconds.toFixed(2)} s (${one.loadRatio.toFixed(2)})`,
     `${measured(one.firstSeconds)} s`,
     one.peakMemoryBytes === null

@@ -147,16 +147,21 @@ function print(measurements: readonly Measurement[], profiles: readonly FileProf
 }
 
 /** Columns left out on a narrow terminal, in this order. */
-const OPTIONAL = ['first', 'size', 'quartiles', 'memory', 'load', 'threads', 'images/s'];
+const OPTIONAL = ['idle', 'first', 'size', 'quartiles', 'memory', 'load', 'threads', 'images/s'];
 
 function measurementTable(measurements: readonly Measurement[], wide: boolean): string {
-  const head = ['file', 'backend', 'threads', 'batch', 'ms/image', 'quartiles', 'images/s', 'speed', 'load', 'first', 'memory', 'size'];
+  const [first] = measurements;
+  const several = measurements.some(({ backend }) => backend !== first?.backend);
+  const against = several ? [`to ${first?.backend}`] : [];
+  const times = ['ms/image', 'quartiles', 'images/s', 'speed', ...against];
+  const head = ['file', 'backend', 'threads', 'batch', ...times, 'load', 'first', 'memory', 'idle', 'size'];
   const rows: string[][] = [];
   const ratio = (value: number | null) => (value === null ? '' : ` (${value.toFixed(2)})`);
   for (const one of measurements) {
     const milliseconds = (seconds: number) => significant((seconds * 1000) / one.batch);
     const memory = one.peakMemoryBytes === null ? '-' : `${Math.round(one.peakMemoryBytes / 1e6)} MB${ratio(one.memoryRatio)}`;
     const { median, low, high } = one.seconds;
+    const { ratio: turns } = one;
     rows.push([
       one.file,
       one.backend,
@@ -166,9 +171,11 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
       `${milliseconds(low)} to ${milliseconds(high)}`,
       significant(one.imagesPerSecond),
       `${one.speedup.toFixed(2)}x`,
+      ...(several ? [`${turns.median.toFixed(2)}x (${turns.low.toFixed(2)} to ${turns.high.toFixed(2)})`] : []),
       `${one.loadSeconds.toFixed(2)} s${ratio(one.loadRatio)}`,
       `${one.firstSeconds.toFixed(3)} s`,
       memory,
+      one.idleMemoryBytes === null ? '-' : `${Math.round(one.idleMemoryBytes / 1e6)} MB`,
       `${(one.fileBytes / 1e6).toFixed(2)} MB`,
     ]);
   }
@@ -178,7 +185,12 @@ function measurementTable(measurements: readonly Measurement[], wide: boolean): 
   const random = measurements.map(({ file, inputs }) =>
     inputs ? `  ${printable(file)}: random input ${shapes(inputs).join(', ')}\n` : '',
   );
-  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}speed: relative to the first file in the same setting. In parentheses: load time and memory relative to the first file\n`;
+  const notes = [
+    'speed: relative to the first file in the same setting. In parentheses: load time and memory relative to the first file',
+    ...(several ? [`to ${first?.backend}: speed relative to the same file there, round by round: median and quartiles`] : []),
+    'memory: largest, with what the process or page takes before it loads anything (idle)',
+  ];
+  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, compact: true })}\n${ran}${[...new Set(random)].join('')}${notes.join('\n')}\n`;
 }
 
 function profileTable({ file, on, profile }: FileProfile): string {
