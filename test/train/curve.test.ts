@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { runNames } from '../../src/cli/shared/run-names.ts';
+import { runNames } from '../../src/cli/train/curve.ts';
 import { InputError } from '../../src/errors.ts';
 import { curveChart } from '../../src/train/curve.ts';
 import { readLog } from '../../src/train/log.ts';

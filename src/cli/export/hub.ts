@@ -19,14 +19,13 @@ import { grouped, percent, significant } from '../../numbers.ts';
 import { requirePackage } from '../../packages.ts';
 import { readRecipe } from '../../train/recipe.ts';
 import { version } from '../../version.ts';
-import { accuracy } from '../shared/format.ts';
 import { type FolderRules, requireWritableFolder, writeFolder } from '../shared/output-folder.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { networkPath } from '../shared/shipped-models.ts';
 import { readSource, type SourceFlags } from '../shared/source.ts';
+import { describeAccuracy, describeZeros } from './describe.ts';
 import { exportFp16, type Fp16Flags } from './fp16.ts';
 import { exportInt8, type Int8Flags } from './int8.ts';
-import { describeZeros } from './zeros.ts';
 
 export interface HubFlags extends SourceFlags, Int8Flags, Fp16Flags {
   readonly output: string;
@@ -130,13 +129,13 @@ async function makeParts(model: Model, flags: HubFlags): Promise<Part[]> {
 }
 
 function int8Parity({ images, agreement, int8, float }: Int8Verification): string {
-  return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${accuracy(int8)}, float32 ${accuracy(float)}`;
+  return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${describeAccuracy(int8)}, float32 ${describeAccuracy(float)}`;
 }
 
 function fp16Parity({ random, data }: Fp16Verification): string {
   if (!data) return `logits within ${significant(random.relError)} of float32 on ${random.images} random images`;
   const { images, agreement, fp16, float } = data;
-  return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${accuracy(fp16)}, float32 ${accuracy(float)}`;
+  return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${describeAccuracy(fp16)}, float32 ${describeAccuracy(float)}`;
 }
 
 /** The training that the report beside the source tells of; undefined when there is none, or it is of another network. */
