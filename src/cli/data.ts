@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { Argument, Command } from 'commander';
 import { type CatalogEntry, catalog, catalogEntry } from '../data/catalog.ts';
-import { defaultDataFolder } from '../data/store/data-folder.ts';
+import { checkDataSet, dataSetPath, defaultDataFolder, isPresent } from '../data/store/data-folder.ts';
 import { getDataSet } from '../data/store/get.ts';
-import { checkDataSet, dataSetPath, isPresent } from '../data/store/stored.ts';
 import { DownloadError, InputError } from '../errors.ts';
 import { formatOption } from './shared/arguments.ts';
 import { megabytes, withProgress } from './shared/progress.ts';

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Argument, Command } from 'commander';
+import { sha256 } from '#builtin';
 import { type PublishedNetwork, publishedNetwork, publishedNetworks } from '../data/networks.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
 import { getNetwork, networkFile } from '../data/store/network.ts';
@@ -87,7 +87,7 @@ function shipped(name: string): Row {
     bits: config.bits,
     testError: about.testAccuracy === undefined ? null : 1 - about.testAccuracy,
     bytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: sha256(bytes),
     licence: 'MIT',
     source: 'this package',
     path,

@@ -5,7 +5,7 @@ import { picture } from '../../eval/html/picture.ts';
 import { fileFacts } from '../../eval/plan.ts';
 import { logitsOf } from '../../eval/runtime/model-input.ts';
 import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-image.ts';
-import { type Prediction, topK } from '../network/softmax.ts';
+import { type Prediction, topK } from '../network/logits.ts';
 import { percent } from '../numbers.ts';
 import { version } from '../version.ts';
 import { browserOption, formatOption, naturalNumber, softwareGpuOption, threadsOption } from './shared/arguments.ts';

@@ -91,4 +91,5 @@ test.each([
 
 test.each(['nonsense', 'null', '{"kind":"other"}', '{"kind":"test","epoch":1}', '[]'])('%s is no line of a log', (line) => {
   expect(() => readLog(`${line}\n`, 'x')).toThrow(InputError);
+  expect(() => readLog(`\n\r\n${line}\n`, 'x')).toThrow('x line 3:'); // as an editor counts
 });

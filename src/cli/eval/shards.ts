@@ -1,8 +1,9 @@
 /** `eval --shards --on`: an evaluation as tasks of an engine. */
-import { createHash } from 'node:crypto';
+
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { sha256 } from '#builtin';
 import { runPlan } from '../../../eval/evaluate.ts';
 import { readPart } from '../../../eval/merge.ts';
 import type { Plan } from '../../../eval/plan.ts';
@@ -110,7 +111,7 @@ export async function evaluateInShards(
 }
 
 function digest(...values: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 12);
+  return sha256(JSON.stringify(values)).slice(0, 12);
 }
 
 /** The result that the last job wrote; merged here if that job did not run. */

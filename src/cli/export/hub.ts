@@ -1,8 +1,9 @@
 /** `export --layout hub`: a folder for the Hugging Face Hub, every file of it compared with its source first. */
-import { createHash } from 'node:crypto';
+
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { unknown } from 'valibot';
+import { sha256 } from '#builtin';
 import { type CardFile, modelCard, type Training } from '../../../converters/hub/card.ts';
 import { HUB_INPUT, type HubForm, hubConfig, hubFiles, hubPreprocessor } from '../../../converters/hub/config.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
@@ -149,10 +150,7 @@ async function trainingOf(source: string): Promise<Training | undefined> {
       data: object({ name: text }),
     });
     const { files, recipe, epochs, data } = readJson(schema, json, 'report');
-    const sha256 = createHash('sha256')
-      .update(await readFile(source))
-      .digest('hex');
-    if (files[basename(source)]?.sha256 !== sha256) return undefined;
+    if (files[basename(source)]?.sha256 !== sha256(await readFile(source))) return undefined;
     return { recipe: readRecipe(recipe), epochs, data: printable(data.name) };
   } catch {
     return undefined; // the card does without it

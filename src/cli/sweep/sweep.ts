@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { sha256 } from '#builtin';
 import { type EngineName, engines } from '../../cluster/engines.ts';
 import { noteFailure } from '../../cluster/failures.ts';
 import { TASK, type Work } from '../../cluster/work.ts';
@@ -71,7 +71,7 @@ async function runSweep(folder: SweepFolder, sweep: Sweep, on: EngineName, flags
   const finished = () => runs.flatMap((run, i) => (folder.isFinished(run) ? [i + 1] : []));
   const done = finished();
   const work: Work = {
-    name: `wrn-sweep-${createHash('sha256').update(realpathSync(folder.path)).digest('hex').slice(0, 12)}`,
+    name: `wrn-sweep-${sha256(realpathSync(folder.path)).slice(0, 12)}`,
     folder: folder.path,
     program: programWords,
     environment: environmentOf(),
