@@ -1,5 +1,6 @@
 /** `eval --backend remote-...`: prints the address and its QR code, reports devices that join or leave, and sends them the verdict. */
-import { type Lobby, type LobbyEvent, openLobby } from '../../../eval/backends/remote/lobby.ts';
+import type { Lobby, LobbyEvent } from '../../../eval/backends/remote/lobby.ts';
+import { openLobby } from '../../../eval/backends/remote/open-lobby.ts';
 import { type BackendName, isRemote } from '../../../eval/backends/table.ts';
 import { withNames } from '../../../eval/columns.ts';
 import type { Plan } from '../../../eval/plan.ts';

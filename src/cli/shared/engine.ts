@@ -1,12 +1,12 @@
 /** Runs tasks of this command line on an engine: its options, the submission, the progress. Shared by `eval --on` and `sweep`. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Engine, Submitted } from '../../cluster/engine.ts';
 import { type EngineName, engines } from '../../cluster/engines.ts';
 import { forgetFailures, readFailures } from '../../cluster/failures.ts';
 import type { EngineOptions, TaskFailure, Work } from '../../cluster/work.ts';
 import { DeviceError, type ErrorCode, InterruptedError, UsageError, WrnError } from '../../errors.ts';
+import { builtFile } from '../../package-files.ts';
 import { naturalNumber } from './arguments.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
@@ -47,7 +47,7 @@ function retryCount(text: string): number {
 }
 
 /** Node and this command line, to start it again here or on a node that shares its disk. */
-export const programWords: readonly string[] = [process.execPath, fileURLToPath(new URL('../main.js', import.meta.url))];
+export const programWords: readonly string[] = [process.execPath, builtFile('node/cli.js')];
 
 /** Environment variables that tasks need to find the same data. */
 export function environmentOf(): Record<string, string> {

@@ -1,6 +1,5 @@
 /** Shared by `site` and `serve`: opens the networks that the user named and their test images, and builds the site. */
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { backends } from '../../../eval/backends/table.ts';
 import type { ClassifierModel } from '../../../eval/runtime/model-input.ts';
@@ -10,6 +9,7 @@ import { catalogEntry } from '../../data/catalog.ts';
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
 import { defaultDataFolder, isPresent } from '../../data/store/data-folder.ts';
+import { packageFile } from '../../package-files.ts';
 import { wholeNumber } from '../shared/arguments.ts';
 import { isQuiet } from '../shared/quiet.ts';
 import { say } from '../shared/results.ts';
@@ -62,7 +62,7 @@ async function dataFor(name: string, { input, classes, metadata }: ClassifierMod
   const dataset = metadata?.about.dataset;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   if (entry) {
-    const shipped = fileURLToPath(new URL(`${FOLDER}${entry.name}`, import.meta.url));
+    const shipped = packageFile(`examples/${entry.name}`); // an excerpt of the data set
     if (await isPresent(entry, defaultDataFolder())) return openImageSet(entry.name, fits);
     if (existsSync(shipped)) return openImageSet(shipped, fits);
   }
@@ -72,6 +72,3 @@ async function dataFor(name: string, { input, classes, metadata }: ClassifierMod
     );
   return undefined;
 }
-
-/** Where the project keeps excerpts of data sets: three folders above this one in the sources and four above it in dist. */
-const FOLDER = import.meta.url.endsWith('.ts') ? '../../../examples/' : '../../../../examples/';
