@@ -24,7 +24,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { identify, isRunning } from '../data/files/process-identity.ts';
 import { printable, UsageError } from '../errors.ts';
-import { workerFile } from './worker-file.ts';
+import { builtFile } from '../package-files.ts';
 
 const LOOK_MILLISECONDS = 1000;
 /** Checks without a renewal until a holder counts as dead. Counted, not timed, because the watching process may be suspended, too. */
@@ -141,7 +141,7 @@ function discard(path: string): void {
 function hold(path: string, token: string): FolderLock {
   const workspace = join(path, token);
   const lost = new AbortController();
-  const renewal = new Worker(workerFile('lock-renewal'), { workerData: join(workspace, 'renewed'), execArgv: [] });
+  const renewal = new Worker(builtFile('node/lock-renewal.js'), { workerData: join(workspace, 'renewed'), execArgv: [] });
   renewal.unref();
   const why = new UsageError(
     `${path}: expected the lock of this process, got none or another one. Another process took it over while this one was suspended, or the folder was removed. This process writes nothing more`,
