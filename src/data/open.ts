@@ -1,9 +1,8 @@
 /** Opens labelled images of every format. */
 import { type Closable, closable } from '../closable.ts';
 import { UsageError } from '../errors.ts';
-import type { ImageSet, Split } from './dataset.ts';
+import { type ImageSet, requireImageFiles, type Split } from './dataset.ts';
 import type { OpenOptions } from './kinds/dataset-format.ts';
-import { requireImageFiles } from './scale.ts';
 
 export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
   /** `test` by default. */
