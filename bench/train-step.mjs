@@ -13,13 +13,13 @@ import Table from 'cli-table3';
 import { quartiles } from '../dist/eval/tally/quartiles.js';
 import { randomStream } from '../dist/src/data/random.js';
 import { defaultConfig } from '../dist/src/network/config.js';
-import { trainingBatches } from '../dist/src/train/batches.js';
-import { bf16Instructions } from '../dist/src/train/cpu-flags.js';
-import { shapeInFile, toOIHW } from '../dist/src/train/kernel-layout.js';
+import { trainingBatches } from '../dist/src/train/batches/batches.js';
+import { bf16Instructions } from '../dist/src/train/network/cpu-flags.js';
+import { shapeInFile, toOIHW } from '../dist/src/train/network/kernel-layout.js';
+import { Learner, trainingStep } from '../dist/src/train/network/step.js';
+import { initialWeights, learned } from '../dist/src/train/network/variables.js';
 import { presets } from '../dist/src/train/recipe.js';
-import { Learner, trainingStep } from '../dist/src/train/step.js';
 import { loadTensorFlow } from '../dist/src/train/tf/tensorflow.js';
-import { initialWeights, learned } from '../dist/src/train/variables.js';
 
 const BATCH = 125;
 const CLASSES = 10;
