@@ -1,4 +1,4 @@
-// The project's demo in demo/: of each data set the shipped one-bit network with the lowest error, and the smallest one.
+// Writes the project's demo into demo/: for each data set the shipped one-bit network with the lowest error, and the smallest one.
 // Test images that `wrn-onnx data get` has stored become samples and a check.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
@@ -22,5 +22,5 @@ const chosen = [...new Set(networks.map(({ data }) => data))].flatMap((data) => 
 });
 const args = ['site', ...chosen.map(({ name }) => name), '-o', `${root}demo`, '--force', '--title', 'One bit per weight'];
 console.log(`$ wrn-onnx ${args.join(' ').replaceAll(root, '')}`);
-const { status } = spawnSync(process.execPath, [`${root}dist/src/cli/main.js`, ...args], { stdio: 'inherit' });
+const { status } = spawnSync(process.execPath, [`${root}dist/node/cli.js`, ...args], { stdio: 'inherit' });
 process.exit(status ?? 1);

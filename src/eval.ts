@@ -1,6 +1,6 @@
 /**
- * Evaluating files: accuracy, parity, speed and the checks of exports. Runtimes are loaded when they are used;
- * each is a package to install besides, as the error of a missing one says.
+ * Evaluating files: accuracy, parity, speed and the checks of exports. Runtimes are loaded when they are used. Each is a separate
+ * package; when one is missing, the error says how to install it.
  *
  *     import { evaluate, openImageSet } from 'wrn-onnx/eval';
  *     const data = await openImageSet('cifar-10', { split: 'test' });
@@ -8,7 +8,8 @@
  */
 export type { BackendOptions, BatchResult, Session } from '../eval/backends/backend.ts';
 export { type Availability, probe } from '../eval/backends/probe.ts';
-export { type Lobby, type LobbyEvent, type LobbyOptions, openLobby } from '../eval/backends/remote/lobby.ts';
+export type { Lobby, LobbyEvent, LobbyOptions } from '../eval/backends/remote/lobby.ts';
+export { openLobby } from '../eval/backends/remote/open-lobby.ts';
 export { type BackendName, backendNames, backends } from '../eval/backends/table.ts';
 export { type BenchFile, type BenchOptions, bench, type Measurement } from '../eval/bench/bench.ts';
 export type { MatmulSpeed } from '../eval/bench/matmul-speed.ts';

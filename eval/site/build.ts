@@ -9,6 +9,7 @@ import { InputError } from '../../src/errors.ts';
 import { networkName } from '../../src/network/config.ts';
 import { readOneBitFile } from '../../src/onebit/file.ts';
 import { loadOneBit } from '../../src/onebit/load.ts';
+import { builtFile, packageFile } from '../../src/package-files.ts';
 import { requirePackage } from '../../src/packages.ts';
 import { version } from '../../src/version.ts';
 import type { Session } from '../backends/backend.ts';
@@ -70,10 +71,8 @@ export async function buildSite(networks: readonly SiteNetwork[], options: SiteO
   return { facts: site, files, firstBytes };
 }
 
-/** The folder of the page's built files: it is read from dist, even when this code runs from its TypeScript sources, as in the tests. */
-const FOLDER = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../dist/eval/site/static' : 'static', import.meta.url));
-/** Of the package: two folders above this one in the sources and three in dist. */
-const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../..' : '../../..', import.meta.url));
+/** The folder of the page's built files. */
+const FOLDER = builtFile('eval/site/static');
 
 /** All that every site has, but what is made for each. */
 async function staticFiles(): Promise<SiteFiles> {
@@ -278,14 +277,14 @@ async function serviceWorker(files: SiteFiles, shell: readonly string[]): Promis
 
 /** The texts that what is in the folder asks for. */
 async function licences(networks: readonly SiteNetwork[], facts: readonly NetworkFacts[]): Promise<Uint8Array> {
-  const own = await readFile(join(ROOT, 'LICENSE'), 'utf8');
+  const own = await readFile(packageFile('LICENSE'), 'utf8');
   const parts = [`wrn-onnx ${version}: the page, the one-bit runtime and the drawn samples\n\n${own}`];
   if (facts.some(({ runtime }) => runtime === 'onnxruntime'))
     parts.push(`onnxruntime-web (ort/): MIT License, Copyright (c) Microsoft Corporation. The licence above has the same terms.\n`);
   const sets = new Set(networks.flatMap(({ data }) => (data ? [data.name] : [])));
   for (const name of sets)
     parts.push(`Images of ${catalogEntry(name)?.title ?? name} (samples/, checks/): ${catalogEntry(name)?.license ?? 'not stated'}\n`);
-  if (sets.has('fashion-mnist')) parts.push(await readFile(join(ROOT, 'examples/fashion-mnist/README.md'), 'utf8'));
+  if (sets.has('fashion-mnist')) parts.push(await readFile(packageFile('examples/fashion-mnist/README.md'), 'utf8'));
   return text(parts.join(`\n${'-'.repeat(72)}\n\n`));
 }
 

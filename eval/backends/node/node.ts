@@ -8,7 +8,6 @@ import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions, OpenSession, Session } from '../backend.ts';
 import { swiftShader } from '../browser/find.ts';
 import { openError, stopError } from '../runtime-error.ts';
-import { Child } from './child.ts';
 import type { OpenRequest } from './worker.ts';
 
 /**
@@ -29,18 +28,20 @@ interface ChildRow {
 }
 
 async function openChild({ name, advice, env, note = '', request }: ChildRow): Promise<Session> {
+  const { Child } = await import('./child.ts'); // Node's child processes take a while to load
   const child = new Child(env);
   const stopped = (error: unknown): never => {
     throw stopError(name, error);
   };
   try {
-    const { seconds, version } = await child.ask<'open'>(request);
+    const { seconds, version, idleBytes } = await child.ask<'open'>(request);
     return closable<OpenSession>({
       loadSeconds: seconds,
       detail: `${request.runtime} ${version}${note}`,
       run: (imagesNCHW, count) => child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch(stopped),
       time: (batch, sizes) => child.ask<'time'>({ kind: 'time', batch, sizes }).catch(stopped),
       peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' }).catch(stopped)).peakBytes,
+      idleMemoryBytes: idleBytes,
       close: () => child.close(),
     });
   } catch (error) {

@@ -1,7 +1,7 @@
-/** `--report`: the result as a page. */
+/** Results of `eval` as files: pages, and JSON that is read again to compare or to merge. */
 import { join } from 'node:path';
 import type { PageOptions } from '../../../eval/html/report-page.ts';
-import { readPart } from '../../../eval/merge.ts';
+import { Merger, readPart } from '../../../eval/merge.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
@@ -19,7 +19,7 @@ export async function reportFile(report: Report, page: PageOptions): Promise<Uin
   return Buffer.from(await reportPage(report, page));
 }
 
-/** Writes result.json and report.html of an evaluation in shards, in place of earlier ones. */
+/** Writes result.json and report.html of an evaluation in shards, and replaces earlier ones. */
 export async function writeResult(folder: string, report: Report, machines: readonly string[]): Promise<void> {
   const record = runRecord(machines);
   await writeReport(join(folder, 'report.html'), report, { ...record, force: true });
@@ -38,4 +38,16 @@ export async function readReports(paths: readonly string[], data: string): Promi
     reports.push(toReport(subject, runs));
   }
   return reports;
+}
+
+/** The report of all shards, read one file at a time, and the machines that they ran on. */
+export async function mergeFiles(paths: readonly string[]): Promise<{ report: Report; machines: string[] }> {
+  const merger = new Merger();
+  const machines = new Set<string>();
+  for (const path of paths) {
+    const part = readPart(await readInput(path), path);
+    merger.add(part);
+    if (part.machine !== undefined) machines.add(part.machine);
+  }
+  return { report: merger.report(), machines: [...machines] };
 }

@@ -1,15 +1,14 @@
-/** Networks by name, which works wherever a network file does: those shipped with the package, and published ones that were fetched. */
+/** Networks by name: those shipped with the package, and published ones that were downloaded. A name works wherever a file does. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { nearest } from '../../data/nearest-name.ts';
 import { publishedNetwork, publishedNetworks } from '../../data/networks.ts';
 import { defaultDataFolder } from '../../data/store/data-folder.ts';
 import { networkFile } from '../../data/store/network.ts';
 import { InputError } from '../../errors.ts';
+import { packageFile } from '../../package-files.ts';
 
-/** In the package it lies three folders above this one in the sources and four above it in dist. */
-const FOLDER = fileURLToPath(new URL(`../../../${import.meta.url.endsWith('.ts') ? '' : '../'}models`, import.meta.url));
+const FOLDER = packageFile('models');
 
 /** Names of the networks that the package ships, in alphabetical order. */
 export function shippedNames(): string[] {
@@ -23,7 +22,7 @@ export function shippedFile(name: string, file = 'model.safetensors'): string {
 
 /**
  * Path of a network that the user named: a file, the model file of a network that the package ships, or the file of a published one.
- * @throws InputError for a published network that is not here, and for a name that is none of these, but close to one
+ * @throws InputError for a published network that is not here, and for an unknown name that is similar to a known one
  *
  *     networkPath('cifar-10-wrn-20-1') // '.../models/cifar-10-wrn-20-1/model.safetensors'
  */

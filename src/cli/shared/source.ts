@@ -20,6 +20,10 @@ import { externalReader } from './model-files.ts';
 import { say } from './results.ts';
 import { dataSetOf, networkPath } from './shipped-models.ts';
 
+/** Help for an argument that `readNetwork` reads. */
+export const NETWORK_HELP =
+  'ONNX file that takes raw pixels 0..255, any source that export reads (it is exported in memory), or the name of a network such as cifar-10-wrn-20-1 (see wrn-onnx models)';
+
 export interface SourceFlags {
   readonly dialect?: string;
   readonly dataset?: string;
@@ -27,12 +31,14 @@ export interface SourceFlags {
   readonly logitsDivisor?: number;
 }
 
+/** Adds the argument and the options of a source; last, so that the command's own options come first in its help. */
 export function addSourceOptions(command: Command): Command {
   return command
     .argument(
       '<source>',
-      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors or checkpoint of train (recognised by content), or the name of a network (see wrn-onnx models), such as cifar-10-wrn-20-1',
+      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors or checkpoint of train (detected by content), or the name of a network such as cifar-10-wrn-20-1 (see wrn-onnx models)',
     )
+    .optionsGroup('Source:')
     .addOption(new Option('--dialect <dialect>', 'dialect of the source (default: detected)').choices(dialectNames))
     .addOption(
       new Option('--dataset <name>', 'data set that the network classifies; its name and class labels are stored in the file').choices(
@@ -49,7 +55,8 @@ export function addSourceOptions(command: Command): Command {
         '--logits-divisor <n>',
         'divisor of the logits of a network with shifted ReLU, when the source does not contain it',
       ).argParser(positiveNumber),
-    );
+    )
+    .optionsGroup('Options:');
 }
 
 /**
@@ -79,7 +86,7 @@ function ofDataSet(model: Model, { name, classLabels }: CatalogEntry): Model {
   return { ...model, about: { ...model.about, dataset: name, ...(classLabels && { classLabels }) } };
 }
 
-/** Refuses folders, and files whose content alone does not say what they are; says what to name instead. */
+/** Refuses folders, and files that cannot be detected by content. The error says what to name instead. */
 async function refuseByName(path: string): Promise<void> {
   if (/\.onnx[._]data$/.test(path))
     throw new InputError(
@@ -120,10 +127,10 @@ export async function readOnnxFile(named: string, form: FormName): Promise<{ rea
 }
 
 export interface Network {
-  /** Of the file that the user named. */
+  /** Base name of the file that the user named. */
   readonly name: string;
   readonly model: ClassifierModel;
-  /** The checkpoint or model file behind it; undefined when an ONNX file was named. */
+  /** The checkpoint or model file that was exported; undefined when the user named an ONNX file. */
   readonly source: Uint8Array | undefined;
 }
 
@@ -147,7 +154,7 @@ export async function readNetwork(named: string): Promise<Network> {
     return {
       name,
       model: readClassifier(toOnnx(model, { form: 'packed', input: 'nchw-float' })),
-      source: ['wrn-onnx', 'checkpoint'].includes(dialectOf(bytes)) ? bytes : writeModelFile(model), // a checkpoint stays as it is: its latent weights run as in training
+      source: ['wrn-onnx', 'checkpoint'].includes(dialectOf(bytes)) ? bytes : writeModelFile(model), // tfjs runs a checkpoint's latent weights
     };
   });
 }
