@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
-import { printable } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { formatOption } from './shared/arguments.ts';
 import { printJson, printText } from './shared/results.ts';
 

@@ -1,6 +1,7 @@
 /** The interface of every data set. */
 
-export type Split = 'train' | 'test';
+export const splits = ['train', 'test'] as const;
+export type Split = (typeof splits)[number];
 
 /** Shape of one image. */
 export interface ImageShape {
