@@ -6,7 +6,7 @@ import { type EngineName, engines } from '../../cluster/engines.ts';
 import { forgetFailures, readFailures } from '../../cluster/failures.ts';
 import type { EngineOptions, TaskFailure, Work } from '../../cluster/work.ts';
 import { DeviceError, type ErrorCode, InterruptedError, UsageError, WrnError } from '../../errors.ts';
-import { naturalNumber } from './arguments.ts';
+import { naturalNumber, wholeNumber } from './arguments.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
 import { say } from './results.ts';
@@ -34,15 +34,15 @@ export function addEngineOptions(command: Command, names: readonly EngineName[])
   return command
     .addOption(
       new Option('--retries <n>', 'times to start a task again after it crashed; bad input is not tried again')
-        .argParser(wholeNumber)
+        .argParser(retryCount)
         .default(DEFAULT_RETRIES),
     )
     .option('--dry-run', 'prepare the folder and print the script or manifest instead of handing it over', false);
 }
 
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 0 to 999');
+function retryCount(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 999) throw new InvalidArgumentError('expected a whole number from 0 to 999');
   return value;
 }
 

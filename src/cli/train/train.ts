@@ -17,7 +17,15 @@ import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
 import { requireParity } from '../eval/result-table.ts';
-import { formatOption, naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
+import {
+  formatOption,
+  naturalNumber,
+  naturalRange,
+  nonNegativeNumber,
+  positiveNumber,
+  weightBits,
+  wholeNumber,
+} from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
 import { LeftOut, SKIP_BROKEN } from '../shared/left-out.ts';
 import { printJson, printText, say } from '../shared/results.ts';
@@ -35,7 +43,6 @@ function presetName(text: string): string {
 }
 
 export function command(): Command {
-  const wholeNumber = (text: string) => (text === '0' ? 0 : naturalNumber(text));
   return new Command('train')
     .addOption(
       new Option('--preset <name>', `experiment of the paper to start from: ${Object.keys(presets).join(', ')}`).argParser(presetName),
