@@ -64,7 +64,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/cluster': ['src/errors.ts', 'src/environment.ts'],
   'src/onebit': ['src/errors.ts', 'src/formats', 'src/network', 'proto'],
   'src/onebit.ts': ['src/errors.ts', 'src/network', 'src/onebit'],
-  'src/train/tf': ['src/errors.ts', 'src/environment.ts', 'src/package-files.ts', 'src/data/files'],
+  'src/train/tf': ['src/errors.ts', 'src/environment.ts', 'src/package-files.ts', 'src/formats', 'src/data/files'],
   'converters/sources': [...ground, 'src/train'],
   'converters/read.ts': [...ground, 'src/train', 'converters/sources'],
   'converters/hub': [...ground, 'src/train'],
@@ -86,11 +86,13 @@ const allowed: Record<string, readonly string[]> = {
   'src/web.ts': all,
   'src/index.ts': ['src/convert.ts', 'src/eval.ts', 'src/web.ts'],
   'src/cli/shared': all,
+  'src/cli/bench': [...all, 'src/cli/shared'],
   'src/cli/eval': [...all, 'src/cli/shared'],
   'src/cli/export': [...all, 'src/cli/shared'],
+  'src/cli/site': [...all, 'src/cli/shared'],
   'src/cli/train': [...all, 'src/cli/shared', 'src/cli/eval'],
   'src/cli/sweep': [...all, 'src/cli/shared', 'src/cli/train'],
-  'src/cli': [...all, 'src/cli/shared', 'src/cli/eval', 'src/cli/export', 'src/cli/train', 'src/cli/sweep'],
+  'src/cli': [...all, ...['shared', 'bench', 'eval', 'export', 'site', 'sweep', 'train'].map((room) => `src/cli/${room}`)],
 };
 
 const longestFirst = Object.keys(allowed).sort((a, b) => b.length - a.length);

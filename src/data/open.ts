@@ -1,11 +1,9 @@
 /** Opens labelled images of every format. */
-
 import { requireChoice } from '../choice.ts';
 import { type Closable, closable } from '../closable.ts';
 import { UsageError } from '../errors.ts';
-import { type ImageSet, type Split, splits } from './dataset.ts';
+import { type ImageSet, requireImageFiles, type Split, splits } from './dataset.ts';
 import type { OpenOptions } from './kinds/dataset-format.ts';
-import { requireImageFiles } from './scale.ts';
 
 export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
   /** `test` by default. */

@@ -1,5 +1,5 @@
 /** What the network decides: the classes with bars, the picture that it saw, and how long it took. */
-import { topK } from '../../../src/network/softmax.ts';
+import { topK } from '../../../src/network/logits.ts';
 import { measured } from '../../html/format.ts';
 import type { Answer } from '../engine/protocol.ts';
 import type { NetworkFacts } from '../facts.ts';

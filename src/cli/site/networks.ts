@@ -1,4 +1,4 @@
-/** What `site` and `serve` share: networks that the user named, test images for them, and the site of both. */
+/** Shared by `site` and `serve`: opens the networks that the user named and their test images, and builds the site. */
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { backends } from '../../../eval/backends/table.ts';
@@ -8,13 +8,12 @@ import type { Closable } from '../../closable.ts';
 import { catalogEntry } from '../../data/catalog.ts';
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
-import { defaultDataFolder } from '../../data/store/data-folder.ts';
-import { isPresent } from '../../data/store/stored.ts';
+import { defaultDataFolder, isPresent } from '../../data/store/data-folder.ts';
 import { packageFile } from '../../package-files.ts';
-import { wholeNumber } from './arguments.ts';
-import { isQuiet } from './quiet.ts';
-import { say } from './results.ts';
-import { readNetwork } from './source.ts';
+import { wholeNumber } from '../shared/arguments.ts';
+import { isQuiet } from '../shared/quiet.ts';
+import { say } from '../shared/results.ts';
+import { readNetwork } from '../shared/source.ts';
 
 export interface SiteFlags {
   readonly title?: string;
@@ -26,7 +25,7 @@ export function addSiteOptions(command: Command): Command {
   return command
     .argument(
       '<model...>',
-      'ONNX classifiers, or any source that export reads (it is exported in memory), or networks shipped with the package, such as cifar-10-wrn-20-1',
+      'ONNX classifiers, sources that export reads (exported in memory), or names of networks such as cifar-10-wrn-20-1 (see wrn-onnx models)',
     )
     .option('--title <text>', 'title of the page')
     .option(
