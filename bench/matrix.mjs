@@ -2,7 +2,7 @@
 //     node bench/matrix.mjs SOURCE DATA [--backend cpu,wasm] [--limit N] [--batch N] [--runs N] [--software-gpu]
 // Agreement is with the form packed on the CPU, on the first N test images; speed is the median of runs of one batch,
 // the forms of a backend in turn. Each image that a form decides differently is named, with how far apart float32's two
-// first classes were. A device that is absent is said to be absent. Needs the build (npm run build).
+// first classes were. Absent devices are listed as absent. Needs the build (npm run build).
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
@@ -58,7 +58,7 @@ console.log(line(Array.from({ length: columns.length + 2 }, () => '---')));
 for (const { name, model: bytes } of files)
   console.log(line([`\`${name}\``, `${(bytes.length / 1e6).toFixed(2)} MB`, ...columns.map(({ cells }) => cells.get(name))]));
 console.log(
-  `\nAgreement with packed on the CPU and relative error of the logits, ${count} images; ms an image, median of ${runs} runs of ${batch}.\nIn float32 the first two classes of an image are ${medianGap()} apart in the median.`,
+  `\nAgreement with packed on the CPU and relative error of the logits, ${count} images; ms per image, median of ${runs} runs of ${batch}.\nIn float32 the first two classes of an image are ${medianGap()} apart in the median.`,
 );
 for (const note of notes) console.log(`- ${note}`);
 

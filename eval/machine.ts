@@ -1,6 +1,6 @@
 /** Describes the machine that numbers are measured on. */
 import { cpus } from 'node:os';
-import { cpuFlags } from '../src/train/cpu-flags.ts';
+import { cpuFlags } from '../src/train/network/cpu-flags.ts';
 
 /** Linux flags of the instruction sets that decide the speed of kernels, and their usual names. */
 const instructionSets: Readonly<Record<string, string>> = {

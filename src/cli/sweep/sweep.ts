@@ -7,7 +7,7 @@ import { noteFailure } from '../../cluster/failures.ts';
 import { TASK, type Work } from '../../cluster/work.ts';
 import { ParityError, UsageError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
-import { RunFolder } from '../../train/run-folder.ts';
+import { RunFolder } from '../../train/run/run-folder.ts';
 import { formatOption, naturalNumber } from '../shared/arguments.ts';
 import { addEngineOptions, type EngineFlags, environmentOf, programWords, requireEngineFit, runWork } from '../shared/engine.ts';
 import { readInput } from '../shared/input-file.ts';

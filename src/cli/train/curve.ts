@@ -5,7 +5,7 @@ import { readModel } from '../../../converters/read.ts';
 import { UsageError } from '../../errors.ts';
 import { runName } from '../../network/config.ts';
 import { printable } from '../../printable.ts';
-import { readLog } from '../../train/log.ts';
+import { readLog } from '../../train/run/log.ts';
 import { readInput, readInputAs } from '../shared/input-file.ts';
 import { requireWritable, writeOutput } from '../shared/output-file.ts';
 import { printText } from '../shared/results.ts';

@@ -22,10 +22,10 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { identify, isRunning } from '../data/files/process-identity.ts';
-import { UsageError } from '../errors.ts';
-import { builtFile } from '../package-files.ts';
-import { printable } from '../printable.ts';
+import { identify, isRunning } from '../../data/files/process-identity.ts';
+import { UsageError } from '../../errors.ts';
+import { builtFile } from '../../package-files.ts';
+import { printable } from '../../printable.ts';
 
 const LOOK_MILLISECONDS = 1000;
 /** Checks without a renewal until a holder counts as dead. Counted, not timed, because the watching process may be suspended, too. */
