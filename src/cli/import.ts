@@ -1,3 +1,4 @@
+/** `import`: converts a source to the project's model file. */
 import { Command } from 'commander';
 import { printable } from '../errors.ts';
 import { networkName } from '../network/config.ts';
