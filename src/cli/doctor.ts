@@ -1,3 +1,4 @@
+/** `doctor`: shows what works on this machine. */
 import { Command } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';

@@ -1,3 +1,4 @@
+/** `import`: converts a source to the project's model file. */
 import { Command } from 'commander';
 import { networkName } from '../network/config.ts';
 import { writeModelFile } from '../network/model-file.ts';

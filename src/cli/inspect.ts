@@ -1,3 +1,4 @@
+/** `inspect`: prints layers, sizes, configuration and metadata of a file. */
 import { Command } from 'commander';
 import { type Inspection, inspect } from '../../converters/inspect/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';

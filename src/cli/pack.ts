@@ -1,3 +1,4 @@
+/** `pack`: stores the one-bit weights of an ONNX model as bits, and compares the result with the original. */
 import { Command, Option } from 'commander';
 import { NothingToPackError, type PackedFile, type PackOptions, packOnnx } from '../../converters/onnx/pack/pack.ts';
 import { readClassifier } from '../../eval/runtime/model-input.ts';

@@ -1,3 +1,4 @@
+/** `unpack`: turns packed weights back into float32, and compares the result with the packed file. */
 import { Command } from 'commander';
 import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
 import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';

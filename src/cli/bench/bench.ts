@@ -1,3 +1,4 @@
+/** `bench`: compares speed, load time and memory of files. */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import { localBackendNames } from '../../../eval/backends/table.ts';

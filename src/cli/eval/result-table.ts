@@ -1,3 +1,4 @@
+/** The result of `eval` and `merge` on stdout, and as exit code. */
 import { cautionOf, type NamedReport, resultColumns, scopeOf, withNames } from '../../../eval/columns.ts';
 import type { RunRecord } from '../../../eval/record.ts';
 import type { Report } from '../../../eval/report.ts';

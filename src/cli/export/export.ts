@@ -1,3 +1,4 @@
+/** `export`: converts a source to one ONNX file, and verifies it before the file appears. */
 import { Command, Option } from 'commander';
 import { hubFiles } from '../../../converters/hub/config.ts';
 import { type Comparison, compareExport } from '../../../converters/onnx/compare.ts';

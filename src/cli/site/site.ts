@@ -1,3 +1,4 @@
+/** `site`: writes the page of networks as a folder. */
 import { Command } from 'commander';
 import type { Site } from '../../../eval/site/build.ts';
 import { grouped } from '../../numbers.ts';

@@ -1,3 +1,4 @@
+/** `sweep`: trains the runs of a file on an engine, and shows their results. */
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';

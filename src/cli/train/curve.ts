@@ -1,3 +1,4 @@
+/** `curve`: plots the error of training runs. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { Command } from 'commander';
