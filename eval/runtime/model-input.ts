@@ -1,7 +1,7 @@
 /** The inputs and outputs of an ONNX file, read from the file itself. */
 
 import { describeValue, type Value } from '../../converters/inspect/onnx-summary.ts';
-import { graphInputs } from '../../converters/onnx/graph-inputs.ts';
+import { graphInputs } from '../../converters/onnx/nodes.ts';
 import { decodeModel, type ModelProto, type TypeProto, toNumber } from '../../proto/onnx.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import { type Metadata, readMetadata } from '../../src/network/file-metadata.ts';

@@ -27,7 +27,7 @@ export interface UnpackedFile extends ModelFile {
  * @example
  * const { model: dense, unpacked } = unpackOnnx(file); // weights in float32 again
  */
-export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
+export function unpackOnnx(file: Uint8Array, { external }: Pick<PackOptions, 'external'> = {}): UnpackedFile {
   const model = decodeModel(file);
   requireExternal(model, external?.read);
   const unpacked: Unpacked[] = [];
