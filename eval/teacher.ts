@@ -1,17 +1,14 @@
 /** Opens a network as a teacher: in a thread of its own, because a training step blocks the main thread while it computes. */
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type Closable, closable } from '../src/closable.ts';
 import { DeviceError, InputError } from '../src/errors.ts';
 import { requirePackage } from '../src/packages.ts';
 import type { Teacher } from '../src/train/teacher.ts';
+import { built } from './backends/built.ts';
 import { readClassifier } from './runtime/model-input.ts';
 import type { TeacherReply, TeacherRequest, TeacherSetting } from './teacher-worker.ts';
-
-/** Threads run from the built files even if their caller runs from TypeScript, as in the tests. */
-const WORKER = fileURLToPath(new URL(`${import.meta.url.endsWith('.ts') ? '../dist/eval/' : ''}teacher-worker.js`, import.meta.url));
 
 interface Waiting {
   resolve(reply: TeacherReply): void;
@@ -43,7 +40,7 @@ export async function openTeacher(file: Uint8Array, options: TeacherOptions = {}
   const probabilities = model.proto.graph?.node?.find((node) => node.output?.includes(output))?.op_type === 'Softmax';
   const threads = Math.max(1, Math.floor(availableParallelism() / 2));
   const setting: TeacherSetting = { bytes: model.bytes, input, output, classes, probabilities, threads };
-  const worker = new Worker(WORKER, { workerData: setting });
+  const worker = new Worker(built('teacher-worker.js'), { workerData: setting });
   const waiting: Waiting[] = [];
   let failure: Error | undefined;
   const fail = (error: Error) => {

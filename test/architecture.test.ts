@@ -73,7 +73,7 @@ const allowed: Record<string, readonly string[]> = {
   'eval/verify': [...ground, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
   eval: [...ground, ...training, 'proto', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends'],
   'eval/html': [...ground, 'proto', ...converters, 'eval', 'eval/runtime', 'eval/tally', 'eval/verify', 'eval/bench'],
-  'eval/site': [...ground, 'src/onebit', 'src/onebit.ts', ...converters, 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/html'],
+  'eval/site': [...ground, 'src/onebit', 'src/onebit.ts', ...converters, 'eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/html'],
   'src/convert.ts': [...ground, 'proto', ...converters],
   'src/eval.ts': all,
   'src/train-api.ts': all,

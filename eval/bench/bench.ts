@@ -1,13 +1,14 @@
 /** Measures how fast files load and run. All files of a setting run in turn, so that a busy machine slows each equally. */
 import { setTimeout } from 'node:timers/promises';
 import { InputError } from '../../src/errors.ts';
+import { counted } from '../../src/numbers.ts';
 import type { BackendOptions, Session } from '../backends/backend.ts';
 import { type BackendName, backendOf } from '../backends/table.ts';
 import { readInputs, requireFeedable, requireSizes } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
 import type { Shapes, Sizes } from '../runtime/random-run.ts';
 import type { ModelInput } from '../runtime/runtime.ts';
-import { type Quartiles, quartiles } from '../tally/quartiles.ts';
+import { type Quartiles, quartiles } from '../tally/statistics.ts';
 
 export interface BenchFile {
   readonly name: string;
@@ -95,10 +96,6 @@ export function usualBatch(model: Uint8Array): number {
   return readInputs(model).fixedBatch ?? BATCH;
 }
 
-export function countOfThreads(threads: number): string {
-  return threads === 1 ? '1 thread' : `${threads} threads`;
-}
-
 interface Runner {
   readonly file: BenchFile;
   readonly session: Session;
@@ -115,7 +112,7 @@ async function* benchSetting(
   threads: number | undefined,
   batch: number,
 ): AsyncGenerator<Measurement> {
-  const setting = [backend, threads && countOfThreads(threads), `batch ${batch}`].filter(Boolean).join(', ');
+  const setting = [backend, threads && counted(threads, 'thread'), `batch ${batch}`].filter(Boolean).join(', ');
   const runners: Runner[] = [];
   try {
     for (const file of files) {

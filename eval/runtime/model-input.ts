@@ -46,7 +46,7 @@ export interface Inputs {
   readonly values: readonly Value[];
   /** First size of its inputs, when fixed for every input. */
   readonly fixedBatch: number | undefined;
-  /** What the file says of itself when this project wrote it. */
+  /** Metadata of a file that this project wrote. */
   readonly metadata: Metadata | undefined;
 }
 

@@ -16,7 +16,7 @@ export class Child {
   #exit: Error | undefined;
 
   constructor(env: Readonly<Record<string, string>> = {}) {
-    this.#child = fork(built('node/worker.js'), {
+    this.#child = fork(built('backends/node/worker.js'), {
       serialization: 'advanced', // typed arrays cross as bytes
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...processEnvironment(), ...env },

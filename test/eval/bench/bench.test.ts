@@ -12,7 +12,7 @@ import { findBrowser } from '../../../eval/backends/browser/find.ts';
 import { bench, type Measurement } from '../../../eval/bench/bench.ts';
 import { benchChart } from '../../../eval/bench/chart.ts';
 import { type ProfileRow, profile } from '../../../eval/bench/profile.ts';
-import { quartiles } from '../../../eval/tally/quartiles.ts';
+import { quartiles } from '../../../eval/tally/statistics.ts';
 import { DataType, encodeModel } from '../../../proto/onnx.ts';
 import { DeviceError, InputError, UsageError } from '../../../src/errors.ts';
 import { interrupt, run } from '../../cli/run.ts';
