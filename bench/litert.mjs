@@ -1,4 +1,4 @@
-// The one-bit runtime and LiteRT.js in one page, one thread each, in turns: milliseconds an image.
+// The one-bit runtime and LiteRT.js in one page, one thread each, in turns: milliseconds per image.
 //
 //     npm install @litertjs/core --prefix /tmp/litert
 //     pip install tensorflow-cpu && python bench/litert_twin.py /tmp/twin.tflite

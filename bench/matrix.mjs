@@ -58,7 +58,7 @@ console.log(line(Array.from({ length: columns.length + 2 }, () => '---')));
 for (const { name, model: bytes } of files)
   console.log(line([`\`${name}\``, `${(bytes.length / 1e6).toFixed(2)} MB`, ...columns.map(({ cells }) => cells.get(name))]));
 console.log(
-  `\nAgreement with packed on the CPU and relative error of the logits, ${count} images; ms an image, median of ${runs} runs of ${batch}.\nIn float32 the first two classes of an image are ${medianGap()} apart in the median.`,
+  `\nAgreement with packed on the CPU and relative error of the logits, ${count} images; ms per image, median of ${runs} runs of ${batch}.\nIn float32 the first two classes of an image are ${medianGap()} apart in the median.`,
 );
 for (const note of notes) console.log(`- ${note}`);
 

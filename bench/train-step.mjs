@@ -212,7 +212,7 @@ function report(width, contestants, turns) {
     head: [
       '',
       'runtime',
-      'ms a step: quartiles',
+      'ms per step: quartiles',
       'CPU ms',
       'images/s',
       'ours / it: quartiles',

@@ -16,6 +16,7 @@ import { RunFolder } from '../../src/train/run-folder.ts';
 import type { TensorFlow } from '../../src/train/tf/tensorflow.ts';
 import { type TrainOptions, train } from '../../src/train/train.ts';
 import { folderWith } from '../data/crafted.ts';
+import { random } from '../network/random-model.ts';
 import { testOnDisk } from '../small-disk.ts';
 import { checkpointOf, smallData, smallNetwork, smallRun, trainProcess } from './run.ts';
 import { hasTensorFlow, testWithTensorFlow } from './tensorflow.ts';
@@ -129,6 +130,7 @@ testWithTensorFlow(
     expect(unbroken.stderr).not.toContain(' 0 min left');
     expect(unbroken.status).toBe(0);
 
+    const next = random(1);
     const pieces = await folderWith();
     const endings: string[] = [];
     for (let run = 0; run < MAX_RUNS; run++) {
@@ -136,7 +138,7 @@ testWithTensorFlow(
       const rest = resume ? ['--resume'] : ['--data', data, ...smallNetwork, ...EPOCHS];
       const signal = (['SIGTERM', 'SIGKILL', 'SIGINT'] as const)[run % 3] ?? 'SIGTERM';
       // from start-up, through the epochs, to the test at the end of a cycle and the comparison at the end
-      const [entries, delay] = [Math.floor(Math.random() * 9), Math.random() * 300];
+      const [entries, delay] = [Math.floor(next() * 9), next() * 300];
       let waiting = run < 8;
       const {
         status,
@@ -227,7 +229,7 @@ testWithTensorFlow(
 );
 
 for (const [name, images, config] of [
-  ['one step an epoch', 20, { bits: 32, endBits: 32 }],
+  ['one step per epoch', 20, { bits: 32, endBits: 32 }],
   ['1 bit, whose loss stays finite', 60, { bits: 1, endBits: 1 }],
 ] as const) {
   testWithTensorFlow(`weights that are not finite are not saved: ${name}`, async (tf) => {

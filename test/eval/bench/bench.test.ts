@@ -20,6 +20,9 @@ import { model as foreign, int64s, node, signs, value } from '../../converters/o
 import { randomModel } from '../../network/random-model.ts';
 import { fakeBackend } from '../fake-session.ts';
 
+// the pauses between runs keep their times apart, which no test compares
+vi.mock('node:timers/promises', () => ({ setTimeout: async () => {} }));
+
 const model = randomModel({ width: 1, input: { channels: 3, height: 32, width: 32 } });
 const file = (form: 'packed' | 'dense') => toOnnx(model, { form, input: 'nchw-float' });
 const folder = mkdtempSync(join(tmpdir(), 'wrn-bench-'));
