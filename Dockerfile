@@ -3,5 +3,5 @@
 FROM node:22-bookworm-slim
 WORKDIR /opt/wrn-onnx
 COPY . .
-RUN npm ci && npm run build && ln -s /opt/wrn-onnx/dist/src/cli/main.js /usr/local/bin/wrn-onnx && chmod +x dist/src/cli/main.js
+RUN npm ci && npm run build && ln -s /opt/wrn-onnx/dist/node/cli.js /usr/local/bin/wrn-onnx && chmod +x dist/node/cli.js
 ENTRYPOINT ["wrn-onnx"]

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { randomStream } from '../dist/src/data/random.js';
 import { startSlurm } from '../test/cluster/slurm.mjs';
 
-const cli = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../dist/node/cli.js', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'wrn-cluster-bench-'));
 const at = (name) => join(root, name);
 const threads = { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' };

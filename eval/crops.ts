@@ -1,6 +1,6 @@
 /** Averages the probabilities of several crops of an image (Krizhevsky et al., NIPS 2012, section 4.1). */
 import type { ImageShape } from '../src/data/dataset.ts';
-import { softmax } from '../src/network/softmax.ts';
+import { softmax } from '../src/network/logits.ts';
 import type { Session } from './backends/backend.ts';
 import { type ClassifierModel, logitsOf } from './runtime/model-input.ts';
 

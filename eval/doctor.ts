@@ -1,7 +1,7 @@
 /** Finds out by trying what works on this machine, and says what each missing piece needs. */
 import { totalmem } from 'node:os';
 import { catalog } from '../src/data/catalog.ts';
-import { dataSetPath, isPresent } from '../src/data/store/stored.ts';
+import { dataSetPath, isPresent } from '../src/data/store/data-folder.ts';
 import { DeviceError } from '../src/errors.ts';
 import { bf16Instructions } from '../src/train/cpu-flags.ts';
 import { hasAmx } from './advice.ts';

@@ -4,9 +4,9 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type Closable, closable } from '../src/closable.ts';
 import { DeviceError, InputError } from '../src/errors.ts';
+import { builtFile } from '../src/package-files.ts';
 import { requirePackage } from '../src/packages.ts';
 import type { Teacher } from '../src/train/teacher.ts';
-import { built } from './backends/built.ts';
 import { readClassifier } from './runtime/model-input.ts';
 import type { TeacherReply, TeacherRequest, TeacherSetting } from './teacher-worker.ts';
 
@@ -40,7 +40,7 @@ export async function openTeacher(file: Uint8Array, options: TeacherOptions = {}
   const probabilities = model.proto.graph?.node?.find((node) => node.output?.includes(output))?.op_type === 'Softmax';
   const threads = Math.max(1, Math.floor(availableParallelism() / 2));
   const setting: TeacherSetting = { bytes: model.bytes, input, output, classes, probabilities, threads };
-  const worker = new Worker(built('teacher-worker.js'), { workerData: setting });
+  const worker = new Worker(builtFile('node/teacher-worker.js'), { workerData: setting });
   const waiting: Waiting[] = [];
   let failure: Error | undefined;
   const fail = (error: Error) => {

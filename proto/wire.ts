@@ -12,9 +12,9 @@ const BYTES = 2;
 const FIXED32 = 5;
 
 /**
- * Reads the fields of a message in order; numbers of fixed size, which nothing here asks for, are passed over.
+ * Reads the fields of a message in order. Skips numbers of fixed size, which no reader here needs.
  * @param where names the message in errors
- * @throws InputError where the bytes are no message, or a length passes its end
+ * @throws InputError when the bytes are not a message, or a length passes its end
  */
 export function* readFields(message: Uint8Array, where: string): Generator<Field> {
   const cursor = { message, at: 0, where };
@@ -41,7 +41,31 @@ export function* readFields(message: Uint8Array, where: string): Generator<Field
   }
 }
 
-/** The integers of a repeated field that is packed. */
+/** Every field of this number that is a message or text, in order. */
+export function* messageFields(message: Uint8Array, where: string, number: number): Generator<Uint8Array> {
+  for (const field of readFields(message, where)) if (field.number === number && field.kind === 'bytes') yield field.bytes;
+}
+
+/** The message in a field; an empty one where it is absent. The last one counts, as in any protobuf message. */
+export function messageField(message: Uint8Array, where: string, number: number): Uint8Array {
+  return [...messageFields(message, where, number)].at(-1) ?? new Uint8Array();
+}
+
+const text = new TextDecoder();
+
+/** The text in a field; empty where it is absent. */
+export function textField(message: Uint8Array, where: string, number: number): string {
+  return text.decode(messageField(message, where, number));
+}
+
+/** The integer in a field; 0 where it is absent. */
+export function integerField(message: Uint8Array, where: string, number: number): number {
+  let value = 0;
+  for (const field of readFields(message, where)) if (field.number === number && field.kind === 'integer') value = field.value;
+  return value;
+}
+
+/** The integers of a packed repeated field. */
 export function* readPacked(bytes: Uint8Array, where: string): Generator<number> {
   const cursor = { message: bytes, at: 0, where };
   while (cursor.at < bytes.length) yield readVarint(cursor);
@@ -53,12 +77,12 @@ interface Cursor {
   readonly where: string;
 }
 
-/** Bytes of the longest integer: 64 bits, seven per byte. */
+/** Bytes of the longest integer: 64 bits, seven bits per byte. */
 const MAX_VARINT = 10;
 /** Bytes whose bits a number holds exactly. */
 const EXACT = 7;
 
-/** An unsigned integer of at most 49 bits; a larger or a negative one is Infinity, which no check of a size lets pass. */
+/** An unsigned integer of at most 49 bits. A larger or negative one becomes Infinity, which fails every check of a size. */
 function readVarint(cursor: Cursor): number {
   let value = 0;
   for (let i = 0; i < MAX_VARINT; i++) {

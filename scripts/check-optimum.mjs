@@ -43,7 +43,7 @@ if (!existsSync(join(environment, 'complete'))) {
   writeFileSync(join(environment, 'complete'), '');
 }
 
-const wrn = (...args) => execFileSync(process.execPath, [join(root, 'dist/src/cli/main.js'), ...args], { encoding: 'utf8' });
+const wrn = (...args) => execFileSync(process.execPath, [join(root, 'dist/node/cli.js'), ...args], { encoding: 'utf8' });
 const scratch = mkdtempSync(join(tmpdir(), 'wrn-optimum-'));
 let failed = false;
 try {

@@ -22,5 +22,5 @@ const chosen = [...new Set(networks.map(({ data }) => data))].flatMap((data) => 
 });
 const args = ['site', ...chosen.map(({ name }) => name), '-o', `${root}demo`, '--force', '--title', 'One bit per weight'];
 console.log(`$ wrn-onnx ${args.join(' ').replaceAll(root, '')}`);
-const { status } = spawnSync(process.execPath, [`${root}dist/src/cli/main.js`, ...args], { stdio: 'inherit' });
+const { status } = spawnSync(process.execPath, [`${root}dist/node/cli.js`, ...args], { stdio: 'inherit' });
 process.exit(status ?? 1);

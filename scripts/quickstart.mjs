@@ -17,11 +17,11 @@ mkdirSync(out);
 /** Runs the command line and shows it as a user would type it. */
 function wrn(...args) {
   console.log(`\n$ wrn-onnx ${args.map((arg) => arg.replace(root, '')).join(' ')}`);
-  const { status } = spawnSync(process.execPath, [`${root}dist/src/cli/main.js`, ...args], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [`${root}dist/node/cli.js`, ...args], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-const doctor = spawnSync(process.execPath, [`${root}dist/src/cli/main.js`, 'doctor', '--format', 'json'], { encoding: 'utf8' });
+const doctor = spawnSync(process.execPath, [`${root}dist/node/cli.js`, 'doctor', '--format', 'json'], { encoding: 'utf8' });
 const backends = JSON.parse(doctor.stdout).filter(({ area }) => area === 'backend');
 const ok = backends.filter(({ ok }) => ok).map(({ name }) => name);
 const sideBySide = ['cpu', 'wasm', 'onebit'].filter((name) => ok.includes(name));

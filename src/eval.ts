@@ -8,7 +8,8 @@
  */
 export type { BackendOptions, BatchResult, Session } from '../eval/backends/backend.ts';
 export { type Availability, probe } from '../eval/backends/probe.ts';
-export { type Lobby, type LobbyEvent, type LobbyOptions, openLobby } from '../eval/backends/remote/lobby.ts';
+export type { Lobby, LobbyEvent, LobbyOptions } from '../eval/backends/remote/lobby.ts';
+export { openLobby } from '../eval/backends/remote/open-lobby.ts';
 export { type BackendName, backendNames, backends } from '../eval/backends/table.ts';
 export { type BenchFile, type BenchOptions, bench, type Measurement } from '../eval/bench/bench.ts';
 export type { MatmulSpeed } from '../eval/bench/matmul-speed.ts';

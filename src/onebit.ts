@@ -11,7 +11,7 @@
  * there is a policy; without them there is one thread. `network.threads` says how many compute.
  */
 export { DeviceError, DownloadError, InputError, UsageError, WrnError } from './errors.ts';
-export type { Prediction } from './network/softmax.ts';
+export type { Prediction } from './network/logits.ts';
 export { type LoadOptions, loadOneBit } from './onebit/load.ts';
 export type { CallTime, Images, LayerOutput, OneBitNetwork } from './onebit/network.ts';
 export type { Picture, Pixels } from './onebit/picture.ts';

@@ -8,5 +8,5 @@
  */
 export { type Classifier, loadClassifier } from '../eval/runtime/classifier.ts';
 export { type ModelInput, type Output, type Runtime, runBatch, toInput } from '../eval/runtime/runtime.ts';
-export { type Prediction, softmax, topK } from './network/softmax.ts';
+export { type Prediction, softmax, topK } from './network/logits.ts';
 export { type Bitmap, fromPicture, type Picture, type Pixels } from './onebit/picture.ts';

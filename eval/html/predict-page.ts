@@ -1,6 +1,6 @@
 /** Predictions as one self-contained page: each image as the network sees it, with its most likely classes. */
 
-import type { Prediction } from '../../src/network/softmax.ts';
+import type { Prediction } from '../../src/network/logits.ts';
 import { grouped } from '../../src/numbers.ts';
 import type { RunRecord } from '../record.ts';
 import type { FileFacts } from '../report.ts';

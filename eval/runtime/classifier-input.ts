@@ -1,6 +1,5 @@
 /** How a file takes images and where it gives classes. Safe for browsers, and small: it needs no codec. */
-import { readMetadataPairs } from '../../proto/fields.ts';
-import { readSignature } from '../../proto/signature.ts';
+import { readMetadataPairs, readSignature } from '../../proto/reader.ts';
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 import { MAX_CLASSES, MAX_IMAGE_VALUES } from '../../src/network/config.ts';

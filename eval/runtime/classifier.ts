@@ -3,7 +3,7 @@
  * Safe for browsers.
  */
 import { type Closable, closable } from '../../src/closable.ts';
-import { type Prediction, topK } from '../../src/network/softmax.ts';
+import { type Prediction, topK } from '../../src/network/logits.ts';
 import { fromPicture, type Picture } from '../../src/onebit/picture.ts';
 import { readClassifierInput } from './classifier-input.ts';
 import { type ModelInput, type Runtime, runBatch } from './runtime.ts';

@@ -1,5 +1,5 @@
 /** Our own runtime as a session: the same code in a child process and in a page. Safe for browsers. */
-import { readOutputNames } from '../../proto/fields.ts';
+import { readSignature } from '../../proto/reader.ts';
 import { LOGITS } from '../../src/network/topology.ts';
 import { counted } from '../../src/numbers.ts';
 import { loadOneBit } from '../../src/onebit.ts';
@@ -15,7 +15,9 @@ export interface OneBitSession {
 
 /** Keeps the layers that are outputs of the file in addition to the logits, as any runtime does. */
 export async function openOneBit(model: Uint8Array, threads: number | undefined): Promise<OneBitSession> {
-  const keep = readOutputNames(model).filter((name) => name !== LOGITS);
+  const keep = readSignature(model)
+    .outputs.map(({ name }) => name)
+    .filter((name) => name !== LOGITS);
   const network = await loadOneBit(model, { threads, keep });
   return {
     detail: counted(network.threads, 'thread'),

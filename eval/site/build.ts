@@ -9,10 +9,10 @@ import { InputError } from '../../src/errors.ts';
 import { networkName } from '../../src/network/config.ts';
 import { readOneBitFile } from '../../src/onebit/file.ts';
 import { loadOneBit } from '../../src/onebit/load.ts';
+import { builtFile, packageFile } from '../../src/package-files.ts';
 import { requirePackage } from '../../src/packages.ts';
 import { version } from '../../src/version.ts';
 import type { Session } from '../backends/backend.ts';
-import { built } from '../backends/built.ts';
 import { runCrops } from '../crops.ts';
 import { html } from '../html/html.ts';
 import type { ClassifierModel } from '../runtime/model-input.ts';
@@ -73,9 +73,7 @@ export async function buildSite(networks: readonly SiteNetwork[], options: SiteO
 }
 
 /** The folder of the page's built files. */
-const FOLDER = built('site/static');
-/** The folder of the package, which holds `dist/eval`. */
-const ROOT = built('../..');
+const FOLDER = builtFile('eval/site/static');
 
 /** The files that all sites have in common. */
 async function staticFiles(): Promise<SiteFiles> {
@@ -274,14 +272,14 @@ async function serviceWorker(files: SiteFiles, shell: readonly string[]): Promis
 
 /** The licences of everything in the folder. */
 async function licences(networks: readonly SiteNetwork[], facts: readonly NetworkFacts[]): Promise<Uint8Array> {
-  const own = await readFile(join(ROOT, 'LICENSE'), 'utf8');
+  const own = await readFile(packageFile('LICENSE'), 'utf8');
   const parts = [`wrn-onnx ${version}: the page, the one-bit runtime and the drawn samples\n\n${own}`];
   if (facts.some(({ runtime }) => runtime === 'onnxruntime'))
     parts.push(`onnxruntime-web (ort/): MIT License, Copyright (c) Microsoft Corporation. The licence above has the same terms.\n`);
   const sets = new Set(networks.flatMap(({ data }) => (data ? [data.name] : [])));
   for (const name of sets)
     parts.push(`Images of ${catalogEntry(name)?.title ?? name} (samples/, checks/): ${catalogEntry(name)?.license ?? 'not stated'}\n`);
-  if (sets.has('fashion-mnist')) parts.push(await readFile(join(ROOT, 'examples/fashion-mnist/README.md'), 'utf8'));
+  if (sets.has('fashion-mnist')) parts.push(await readFile(packageFile('examples/fashion-mnist/README.md'), 'utf8'));
   return text(parts.join(`\n${'-'.repeat(72)}\n\n`));
 }
 

@@ -2,8 +2,7 @@
 import { check, forward, pipe } from 'valibot';
 import type { ImageShape } from '../../src/data/dataset.ts';
 import { either, integer, line, number, object, type Schema } from '../../src/formats/schema.ts';
-import { decidedClass } from '../../src/network/decision.ts';
-import { softmax } from '../../src/network/softmax.ts';
+import { decidedClass, softmax } from '../../src/network/logits.ts';
 
 export interface Decision {
   /** Index of the most likely class; null when no logit is a number. */

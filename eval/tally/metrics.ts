@@ -1,6 +1,6 @@
 /** The numbers of a parity table, as pure functions of logits. Logits are row-major, shape [images, classes]. */
 
-import { decidedClass } from '../../src/network/decision.ts';
+import { decidedClass } from '../../src/network/logits.ts';
 
 /** The class decided by each row; -1 when all its logits are NaN. */
 export function top1(logits: Float32Array, classes: number): Int32Array {

@@ -1,6 +1,6 @@
 /** Measures the effect of storing +1 for latent weights that are exactly zero in the source. */
 import { elements } from '../../src/formats/shape.ts';
-import { decidedClass } from '../../src/network/decision.ts';
+import { decidedClass } from '../../src/network/logits.ts';
 import type { Model } from '../../src/network/model.ts';
 import { scaledSigns } from '../../src/network/sign.ts';
 import { floatTensor, type Tensor } from '../../src/network/tensor.ts';

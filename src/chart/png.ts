@@ -1,5 +1,5 @@
 /** An SVG as a PNG file, with a font of our own: a fresh machine has none. */
-import { fileURLToPath } from 'node:url';
+import { builtFile } from '../package-files.ts';
 import { loadPackage } from '../packages.ts';
 import { FONT } from './look.ts';
 
@@ -8,10 +8,7 @@ const PIXEL_RATIO = 2;
 /** Dots per inch at which a renderer gives one pixel for one of the SVG. */
 const SVG_DENSITY = 72;
 
-/** The build puts the font beside this file. */
-const fontfile = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/chart/DejaVuSans.ttf' : 'DejaVuSans.ttf', import.meta.url),
-);
+const fontfile = builtFile('src/chart/DejaVuSans.ttf');
 
 /** @throws DeviceError when sharp is not installed. */
 export async function toPng(svg: string): Promise<Uint8Array> {

@@ -1,15 +1,13 @@
 import { existsSync } from 'node:fs';
-import Table from 'cli-table3';
 import { Argument, Command } from 'commander';
 import { type CatalogEntry, catalog, catalogEntry } from '../data/catalog.ts';
-import { defaultDataFolder } from '../data/store/data-folder.ts';
-import { type GetOptions, getDataSet } from '../data/store/get.ts';
-import { checkDataSet, dataSetPath, isPresent } from '../data/store/stored.ts';
+import { checkDataSet, dataSetPath, defaultDataFolder, isPresent } from '../data/store/data-folder.ts';
+import { getDataSet } from '../data/store/get.ts';
 import { DownloadError, InputError } from '../errors.ts';
 import { formatOption } from './shared/arguments.ts';
-import { catchInterrupt } from './shared/interrupt.ts';
-import { Progress } from './shared/progress.ts';
+import { megabytes, withProgress } from './shared/progress.ts';
 import { printJson, printText } from './shared/results.ts';
+import { drawTable } from './shared/table.ts';
 
 interface Output {
   readonly format: 'human' | 'json';
@@ -70,32 +68,32 @@ async function list({ format }: Output): Promise<void> {
     })),
   );
   if (format === 'json') return printJson(rows, 2);
-  const table = new Table({
-    head: ['name', 'train + test images', 'shape', 'classes', 'download', 'on disk', 'license', 'here'],
-    style: plain,
-  });
-  for (const row of rows) {
-    const images = `${row.trainImages} + ${row.testImages}`;
-    const present = row.present ? 'yes' : 'no';
-    table.push([
-      row.name,
-      images,
-      row.shape.join(' x '),
-      row.classes,
-      row.byHand ? 'by hand' : `${megabytes(row.downloadBytes).toFixed(1)} MB`,
-      row.byHand ? '' : `${megabytes(row.bytes).toFixed(1)} MB`,
-      row.license,
-      present,
-    ]);
-  }
-  print(`${table}\nin ${folder}`);
+  const head = ['name', 'train + test images', 'shape', 'classes', 'download', 'on disk', 'license', 'here'];
+  const cells = rows.map((row) => [
+    row.name,
+    `${row.trainImages} + ${row.testImages}`,
+    row.shape.join(' x '),
+    row.classes,
+    row.byHand ? 'by hand' : `${megabytes(row.downloadBytes).toFixed(1)} MB`,
+    row.byHand ? '' : `${megabytes(row.bytes).toFixed(1)} MB`,
+    row.license,
+    row.present ? 'yes' : 'no',
+  ]);
+  print(`${drawTable(head, cells)}\nin ${folder}`);
 }
 
 async function get(names: string[], { format, from }: Output & { from?: string }): Promise<void> {
   const folder = defaultDataFolder();
   const results = [];
   for (const entry of entries(names)) {
-    const fetched = await withProgress(entry, (options) => getDataSet(entry, { dataFolder: folder, from, ...options }));
+    const fetched = await withProgress('MB', 'interrupted', (progress, signal) =>
+      getDataSet(entry, {
+        dataFolder: folder,
+        from,
+        signal,
+        onProgress: (doing, bytes, of) => progress.update(`${entry.name} ${doing}`, megabytes(bytes), megabytes(of)),
+      }),
+    );
     const path = dataSetPath(entry, folder);
     results.push({ name: entry.name, path, fetched });
     if (format === 'human') print(`${entry.name}: ${fetched ? 'verified' : 'already here, verified'}, in ${path}`);
@@ -136,27 +134,6 @@ function isPinned({ byHand }: CatalogEntry): boolean {
 
 function entries(names: readonly string[]): CatalogEntry[] {
   return names.flatMap((name) => catalogEntry(name) ?? []);
-}
-
-/** A bar on a terminal; Ctrl-C stops at a point from which the work can be resumed. */
-async function withProgress<T>(entry: CatalogEntry, work: (options: Pick<GetOptions, 'signal' | 'onProgress'>) => Promise<T>): Promise<T> {
-  const interrupt = catchInterrupt('interrupted');
-  const progress = new Progress('MB');
-  const onProgress: GetOptions['onProgress'] = (doing, bytes, of) =>
-    progress.update(`${entry.name} ${doing}`, megabytes(bytes), megabytes(of));
-  try {
-    return await work({ signal: interrupt.signal, onProgress });
-  } finally {
-    progress.stop();
-    interrupt.release();
-  }
-}
-
-/** No colours: the table is the same in a file and on a terminal. */
-const plain = { head: [], border: [] };
-
-function megabytes(bytes: number): number {
-  return Math.round(bytes / 1e5) / 10;
 }
 
 function print(text: string): void {

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
 import { printable } from '../errors.ts';
-import { formatOption } from './shared/arguments.ts';
+import { browserOption, formatOption, softwareGpuOption } from './shared/arguments.ts';
 import { printJson, printText } from './shared/results.ts';
 
 interface Options {
@@ -13,8 +13,8 @@ interface Options {
 
 export function command(): Command {
   return new Command('doctor')
-    .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
-    .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
+    .addOption(browserOption())
+    .addOption(softwareGpuOption())
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ wrn-onnx doctor')
     .action(doctor);

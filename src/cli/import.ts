@@ -16,12 +16,14 @@ interface Flags extends SourceFlags {
 }
 
 export function command(): Command {
-  return addSourceOptions(new Command('import'))
-    .requiredOption('-o, --output <file>', `model file to write; ${OUTPUT_HELP}`)
-    .option('--force', 'replace an existing file', false)
-    .addOption(formatOption())
-    .addHelpText('after', '\nExample:\n  $ wrn-onnx import CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.safetensors')
-    .action(run);
+  return addSourceOptions(
+    new Command('import')
+      .requiredOption('-o, --output <file>', `model file to write; ${OUTPUT_HELP}`)
+      .option('--force', 'replace an existing file', false)
+      .addOption(formatOption())
+      .addHelpText('after', '\nExample:\n  $ wrn-onnx import CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.safetensors')
+      .action(run),
+  );
 }
 
 async function run(source: string, flags: Flags): Promise<void> {

@@ -1,4 +1,3 @@
-import Table from 'cli-table3';
 import { Command } from 'commander';
 import { type Inspection, inspect } from '../../converters/inspect/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';
@@ -10,6 +9,7 @@ import { formatOption } from './shared/arguments.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { printJson, printText } from './shared/results.ts';
 import { networkPath } from './shared/shipped-models.ts';
+import { drawTable } from './shared/table.ts';
 
 export function command(): Command {
   return new Command('inspect')
@@ -50,8 +50,6 @@ function section(title: string, lines: readonly string[] | null): string {
   return lines ? [title, ...lines.map((line) => `  ${printable(line)}`)].join('\n') : '';
 }
 
-/** No colours: the table is the same in a file and on a terminal. */
-const plain = { head: [], border: [] };
 const right = 'right' as const;
 
 /** Layers without parameters and without a window (ReLU, add...) cost almost nothing and appear in the JSON only. */
@@ -71,7 +69,7 @@ function layerTable(layers: readonly LayerSummary[], totals: Inspection['totals'
     'ratio',
   ];
   const align = head.map((_, column) => (column < 2 ? ('left' as const) : right));
-  const table = new Table({ head, colAligns: align, style: { ...plain, compact: true } });
+  const rows: (string | number)[][] = [];
   const amount = (n: number | null) => (n === null ? '?' : n === 0 ? '' : grouped(n));
   const ratio = (row: { bytes: number; float32Bytes: number }) =>
     row.bytes > 0 && row.float32Bytes > 0 ? times(row.float32Bytes / row.bytes) : '';
@@ -79,32 +77,28 @@ function layerTable(layers: readonly LayerSummary[], totals: Inspection['totals'
     if (row.bytes === 0 && row.weights === 0 && row.kernel === null) continue;
     const channels = [row.inputChannels, row.outputChannels].filter((n) => n !== null).join(' to ');
     const sizes = [amount(row.weights), amount(row.multiplyAccumulates), amount(row.bytes), amount(row.float32Bytes)];
-    table.push([row.name, row.op, pair(row.kernel), pair(row.stride), channels, pair(row.output), row.bits ?? '', ...sizes, ratio(row)]);
+    rows.push([row.name, row.op, pair(row.kernel), pair(row.stride), channels, pair(row.output), row.bits ?? '', ...sizes, ratio(row)]);
   }
   const { weights, multiplyAccumulates, bytes, float32Bytes } = totals;
-  table.push(['total', '', '', '', '', '', '', ...[weights, multiplyAccumulates, bytes, float32Bytes].map(amount), ratio(totals)]);
-  return table.toString();
+  rows.push(['total', '', '', '', '', '', '', ...[weights, multiplyAccumulates, bytes, float32Bytes].map(amount), ratio(totals)]);
+  return drawTable(head, rows, { align, lines: 'head' });
 }
 
 function totalsTable(fileBytes: number, totals: Inspection['totals']): string {
   const { weights, oneBitWeights, multiplyAccumulates, oneBitMultiplyAccumulates, float32Bytes, bitsPerWeight, compression } = totals;
   if (bitsPerWeight === null || compression === null) return ''; // for other files the total row of the layers says it
-  const table = new Table({
-    head: ['', 'this file', 'float32', 'ratio'],
-    colAligns: ['left', right, right, right],
-    style: { ...plain, compact: true },
-  });
-  table.push(
+  const rows = [
     ['bytes', grouped(fileBytes), grouped(float32Bytes), times(compression)],
     ['bits per weight', bitsPerWeight.toFixed(3), ((float32Bytes * 8) / weights).toFixed(3), times(compression)],
-  );
+  ];
+  const table = drawTable(['', 'this file', 'float32', 'ratio'], rows, { align: ['left', right, right, right], lines: 'head' });
   const products =
     multiplyAccumulates !== null &&
     [
       `${grouped(oneBitWeights)} of ${grouped(weights)} weights and ${grouped(oneBitMultiplyAccumulates)} of ${grouped(multiplyAccumulates)} multiply-adds per image`,
       'are one bit: a dedicated kernel adds or subtracts where float32 multiplies.',
     ].join(' ');
-  return [table.toString(), ...(products ? [products] : [])].join('\n');
+  return [table, ...(products ? [products] : [])].join('\n');
 }
 
 function describeOnnx(onnx: OnnxSummary): string[] {

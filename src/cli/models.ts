@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import Table from 'cli-table3';
 import { Argument, Command } from 'commander';
+import { sha256 } from '#builtin';
 import { type PublishedNetwork, publishedNetwork, publishedNetworks } from '../data/networks.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
 import { getNetwork, networkFile } from '../data/store/network.ts';
@@ -10,21 +9,21 @@ import { readModelFile } from '../network/model-file.ts';
 import { percent } from '../numbers.ts';
 import { command as exportCommand } from './export/export.ts';
 import { formatOption } from './shared/arguments.ts';
-import { catchInterrupt } from './shared/interrupt.ts';
-import { OUTPUT_HELP } from './shared/output-file.ts';
-import { Progress } from './shared/progress.ts';
+import { OUTPUT_HELP, requireWritable } from './shared/output-file.ts';
+import { megabytes, withProgress } from './shared/progress.ts';
 import { printJson, printText } from './shared/results.ts';
 import { shippedFile, shippedNames } from './shared/shipped-models.ts';
+import { drawTable } from './shared/table.ts';
 
 /** A network by name. */
 interface Row {
   readonly name: string;
   readonly network: string;
   readonly dataset: string | null;
-  /** Null when it is not known. */
   readonly bits: 1 | 32;
+  /** Null when it is not known. */
   readonly testError: number | null;
-  /** Of the file that holds it; null when it is not pinned. */
+  /** Size of the file that holds it; null when the file is not pinned. */
   readonly bytes: number | null;
   readonly sha256: string | null;
   readonly licence: string;
@@ -42,7 +41,9 @@ export function command(): Command {
     .action(list);
   models
     .command('get')
-    .description('bring a network as a verified ONNX file; a published one is downloaded first, and from then on its name works as a file')
+    .description(
+      'get a network as a verified ONNX file. A published network is downloaded first; afterwards its name works wherever a file does',
+    )
     .addArgument(new Argument('<name>').choices(names))
     .option('-o, --output <file>', `ONNX file to write (default: NAME.onnx); ${OUTPUT_HELP}`)
     .option('--force', 'replace an existing file', false)
@@ -58,25 +59,20 @@ function list({ format }: { readonly format: 'human' | 'json' }): void {
     printJson(rows, 2);
     return;
   }
-  const table = new Table({
-    head: ['name', 'network', 'bits', 'data', 'test error', 'size', 'licence', 'source', 'here', 'SHA-256'],
-    style: { head: [], border: [] },
-  });
-  for (const row of rows) {
-    table.push([
-      row.name,
-      row.network,
-      row.bits,
-      row.dataset ?? '',
-      row.testError === null ? 'not stated' : percent(row.testError),
-      row.bytes === null ? 'by hand' : `${(row.bytes / 1000).toFixed(0)} kB`,
-      row.licence,
-      row.source,
-      row.path === null ? 'no' : 'yes',
-      row.sha256 === null ? '' : `${row.sha256.slice(0, 12)}…`,
-    ]);
-  }
-  printText(`${table}\n`);
+  const head = ['name', 'network', 'bits', 'data', 'test error', 'size', 'licence', 'source', 'here', 'SHA-256'];
+  const cells = rows.map((row) => [
+    row.name,
+    row.network,
+    row.bits,
+    row.dataset ?? '',
+    row.testError === null ? 'not stated' : percent(row.testError),
+    row.bytes === null ? 'by hand' : `${(row.bytes / 1000).toFixed(0)} kB`,
+    row.licence,
+    row.source,
+    row.path === null ? 'no' : 'yes',
+    row.sha256 === null ? '' : `${row.sha256.slice(0, 12)}…`,
+  ]);
+  printText(`${drawTable(head, cells)}\n`);
 }
 
 /** @param name of a network whose file is in the package */
@@ -91,7 +87,7 @@ function shipped(name: string): Row {
     bits: config.bits,
     testError: about.testAccuracy === undefined ? null : 1 - about.testAccuracy,
     bytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: sha256(bytes),
     licence: 'MIT',
     source: 'this package',
     path,
@@ -115,22 +111,15 @@ function published(entry: PublishedNetwork, dataFolder: string): Row {
 }
 
 async function get(name: string, { output = `${name}.onnx`, force }: { readonly output?: string; readonly force: boolean }): Promise<void> {
+  requireWritable(output, { force });
   const entry = publishedNetwork(name);
-  if (entry) await fetchNetwork(entry);
+  if (entry)
+    await withProgress('MB', 'interrupted', (progress, signal) =>
+      getNetwork(entry, {
+        dataFolder: defaultDataFolder(),
+        signal,
+        onProgress: (bytes) => progress.update(entry.name, megabytes(bytes), megabytes(entry.download?.bytes ?? 0)),
+      }),
+    );
   await exportCommand().parseAsync([name, '-o', output, ...(force ? ['--force'] : [])], { from: 'user' });
-}
-
-/** A bar on a terminal; Ctrl-C stops at a point from which the download can be resumed. */
-async function fetchNetwork(entry: PublishedNetwork): Promise<void> {
-  const interrupt = catchInterrupt('interrupted');
-  const progress = new Progress('MB');
-  const megabytes = (bytes: number) => Math.round(bytes / 1e5) / 10;
-  const total = megabytes(entry.download?.bytes ?? 0);
-  const onProgress = (bytes: number) => progress.update(entry.name, megabytes(bytes), total);
-  try {
-    await getNetwork(entry, { dataFolder: defaultDataFolder(), signal: interrupt.signal, onProgress });
-  } finally {
-    progress.stop();
-    interrupt.release();
-  }
 }

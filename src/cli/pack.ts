@@ -1,4 +1,3 @@
-import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { NothingToPackError, type PackedFile, type PackOptions, packOnnx } from '../../converters/onnx/pack/pack.ts';
 import { readClassifier } from '../../eval/runtime/model-input.ts';
@@ -13,6 +12,7 @@ import { OUTPUT_HELP, requireWritable } from './shared/output-file.ts';
 import { Progress } from './shared/progress.ts';
 import { printJson, printText, say } from './shared/results.ts';
 import { readOnnxFile } from './shared/source.ts';
+import { drawTable } from './shared/table.ts';
 
 interface Flags {
   readonly output: string;
@@ -134,25 +134,20 @@ type Report = Pick<PackedFile, 'packed' | 'kept'> & {
 const cell = (text: string) => printable(text).slice(0, 80);
 
 function describe({ output, packed, kept, bytesBefore, bytesAfter, verification }: Report): string {
-  const plain = { style: { head: [], border: [], compact: true } };
-  const left = 'left' as const;
-  const right = 'right' as const;
-  const table = new Table({
-    ...plain,
-    head: ['packed layer', 'op', 'shape', 'weights', 'scales', 'bytes', 'packed bytes'],
-    colAligns: [left, left, right, right, right, right, right],
-  });
-  for (const row of packed) {
-    const numbers = [row.weights, row.scales, row.bytesBefore, row.bytesAfter].map(grouped);
-    table.push([cell(row.layer), row.op, row.shape.join('x'), ...numbers]);
-  }
-  const others = new Table({ ...plain, head: ['layer not packed', 'op', 'tensor', 'why'] });
-  for (const { layer, op, tensor, reason } of kept) others.push([layer, op, tensor, reason].map(cell));
+  const head = ['packed layer', 'op', 'shape', 'weights', 'scales', 'bytes', 'packed bytes'];
+  const rows = packed.map(({ layer, op, shape, weights, scales, bytesBefore: before, bytesAfter: after }) => [
+    cell(layer),
+    op,
+    shape.join('x'),
+    ...[weights, scales, before, after].map(grouped),
+  ]);
+  const align = head.map((_, column) => (column < 2 ? ('left' as const) : ('right' as const)));
+  const others = kept.map(({ layer, op, tensor, reason }) => [layer, op, tensor, reason].map(cell));
   const { weights, relError = 0, asWritten, unproven, data } = verification ?? {};
   const difference = weights?.difference ? `within ${significant(weights.difference)} of` : 'bit for bit';
   return [
-    table.toString(),
-    ...(kept.length > 0 ? ['', others.toString()] : []),
+    drawTable(head, rows, { align, lines: 'head' }),
+    ...(kept.length > 0 ? ['', drawTable(['layer not packed', 'op', 'tensor', 'why'], others, { lines: 'head' })] : []),
     '',
     `${printable(output)}: ${packed.length} of ${packed.length + kept.length} layers packed`,
     `  ${grouped(bytesAfter)} bytes instead of ${grouped(bytesBefore)}, ${saved(bytesBefore, bytesAfter)}`,

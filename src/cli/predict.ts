@@ -1,4 +1,3 @@
-import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { type BackendName, backendOf, localBackendNames } from '../../eval/backends/table.ts';
 import type { Html } from '../../eval/html/html.ts';
@@ -6,16 +5,17 @@ import { picture } from '../../eval/html/picture.ts';
 import { fileFacts } from '../../eval/plan.ts';
 import { logitsOf } from '../../eval/runtime/model-input.ts';
 import { decodeImage, IMAGE_FILE, IMAGE_FORMATS } from '../data/files/decode-image.ts';
-import { type Prediction, topK } from '../network/softmax.ts';
+import { type Prediction, topK } from '../network/logits.ts';
 import { percent } from '../numbers.ts';
 import { version } from '../version.ts';
-import { formatOption, naturalNumber } from './shared/arguments.ts';
+import { browserOption, formatOption, naturalNumber, softwareGpuOption, threadsOption } from './shared/arguments.ts';
 import { readInput } from './shared/input-file.ts';
 import { requireWritable, writeOutput } from './shared/output-file.ts';
 import { expandPaths } from './shared/paths.ts';
 import { printJson, printText, say } from './shared/results.ts';
 import { runRecord } from './shared/run-record.ts';
-import { readNetwork } from './shared/source.ts';
+import { NETWORK_HELP, readNetwork } from './shared/source.ts';
+import { drawTable } from './shared/table.ts';
 
 interface Flags {
   readonly backend: BackendName;
@@ -30,19 +30,16 @@ interface Flags {
 
 export function command(): Command {
   return new Command('predict')
-    .argument(
-      '<file>',
-      'ONNX file that takes raw pixels 0..255, or any source that export reads (it is exported in memory), or the name of a network (see wrn-onnx models), such as cifar-10-wrn-20-1',
-    )
+    .argument('<file>', NETWORK_HELP)
     .argument(
       '<image...>',
       `images (${IMAGE_FORMATS}), folders of them, or patterns such as 'photos/*.jpg'; scaled to cover the network's input, then cropped to its centre`,
     )
     .addOption(new Option('--backend <name>', 'backend to run on').choices(localBackendNames).default('cpu'))
     .addOption(new Option('--top <k>', 'number of classes to print').argParser(naturalNumber).default(5))
-    .addOption(new Option('--threads <n>', 'number of threads for CPU and wasm kernels').argParser(naturalNumber))
-    .option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)')
-    .option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)')
+    .addOption(threadsOption())
+    .addOption(browserOption())
+    .addOption(softwareGpuOption())
     .option('--report <file>', 'write the images, as the network sees them, and their classes as an HTML page')
     .option('--force', 'replace an existing report', false)
     .addOption(formatOption())
@@ -101,10 +98,12 @@ function print(file: string, { backend, format }: Flags, results: readonly Resul
     printJson({ model: file, backend, results, version, ...runRecord() });
     return;
   }
-  const table = new Table({ head: ['image', 'class', 'probability'], style: { head: [], border: [] } });
-  for (const { image, classes } of results) {
-    const rows = classes.map(({ label, probability }) => [label, percent(probability)]);
-    for (const [i, row] of rows.entries()) table.push(i === 0 ? [{ content: image, rowSpan: rows.length }, ...row] : row);
-  }
-  printText(`${table.toString()}\n`);
+  const rows = results.flatMap(({ image, classes }) =>
+    classes.map(({ label, probability }, i) => [
+      ...(i === 0 ? [{ content: image, rowSpan: classes.length }] : []),
+      label,
+      percent(probability),
+    ]),
+  );
+  printText(`${drawTable(['image', 'class', 'probability'], rows)}\n`);
 }

@@ -1,34 +1,34 @@
-/** The interface of everything that runs work. */
+/** The interface of an engine: a scheduler, or this machine. */
 import type { EngineOptions, Work } from './work.ts';
 
 export interface Engine {
-  /** The options that it takes, besides retries. */
+  /** Names of the options that it takes, besides `retries`. */
   readonly options: readonly (keyof EngineOptions)[];
   /**
-   * Checks that the work can be handed over.
+   * Checks the options and paths before anything is submitted.
    * @throws UsageError when an option or path does not fit
    */
   check(work: Work, options: EngineOptions): void;
-  /** What `start` hands over, to read or to run by hand. */
+  /** The script or manifest that `start` submits, to read or to run by hand. */
   render(work: Work, options: EngineOptions): string;
   /**
-   * Finds the work of an earlier command that has not ended.
-   * @throws DeviceError when the engine is not there
+   * Finds running jobs of an earlier command.
+   * @throws DeviceError when the engine is not available
    */
-  find(work: Work, options: EngineOptions): Promise<Handed | undefined>;
+  find(work: Work, options: EngineOptions): Promise<Submitted | undefined>;
   /**
-   * Hands the work over.
-   * @throws DeviceError when the engine is not there; UsageError when it refuses the options. Nothing is left behind then
+   * Submits the work.
+   * @throws DeviceError when the engine is not available; UsageError when it refuses the options. In both cases nothing stays submitted
    */
-  start(work: Work, options: EngineOptions): Promise<Handed>;
+  start(work: Work, options: EngineOptions): Promise<Submitted>;
 }
 
-/** Work in the hands of an engine. */
-export interface Handed {
-  /** For the user, such as `job 12`. */
+/** Work that was submitted. */
+export interface Submitted {
+  /** Name for the user, such as `job 12`. */
   readonly name: string;
   look(): Promise<Look>;
-  /** When the user stops following. @returns what becomes of the work, for the user */
+  /** Called when the user stops following. @returns what happens to the jobs, as text for the user */
   leave(): Promise<string>;
 }
 
@@ -37,6 +37,6 @@ export interface Look {
   readonly waiting: number;
   /** Why tasks wait; empty if the engine gives no reason. */
   readonly reason: string;
-  /** Why tasks ended, as far as the engine knows, for those that left no result. */
+  /** Why tasks ended, as far as the engine knows. Used for tasks that left no result. */
   readonly ended: ReadonlyMap<number, string>;
 }

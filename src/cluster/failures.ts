@@ -1,4 +1,4 @@
-/** What tasks say when they fail: a file per task in the folder of the work, so that the same complaint is told once. */
+/** Errors of tasks: one file per task in the folder of the work, so that equal errors are reported once. */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { TaskFailure } from './work.ts';
 const folderOf = (folder: string) => join(folder, 'failed');
 const pathOf = (folder: string, task: number) => join(folderOf(folder), `${task}.json`);
 
-/** Runs a task, and notes its failure. An interruption is none. Throws what the task throws. */
+/** Runs a task and records its error, except an interruption. Throws what the task throws. */
 export async function noteFailure(folder: string, task: number, run: () => Promise<void>): Promise<void> {
   try {
     await run();
@@ -25,16 +25,16 @@ function note(folder: string, task: number, { code, message }: WrnError): void {
     writeFileSync(temporary, JSON.stringify({ code, message }));
     renameSync(temporary, pathOf(folder, task));
   } catch {
-    // this machine does not see the folder; the log has it, too
+    // this machine cannot see the folder; the error is also in the log
   }
 }
 
-/** Forgets failures, before the tasks run again. */
+/** Removes recorded errors before the tasks run again. */
 export function forgetFailures(folder: string, tasks: readonly number[]): void {
   for (const task of tasks) rmSync(pathOf(folder, task), { force: true });
 }
 
-/** The failures of these tasks. */
+/** Reads the recorded errors of these tasks. */
 export function readFailures(folder: string, tasks: readonly number[]): TaskFailure[] {
   const noted = new Set(list(folderOf(folder)));
   return tasks

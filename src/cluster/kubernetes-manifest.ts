@@ -5,15 +5,13 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { shellCommand } from './shell.ts';
-import type { EngineOptions, Work } from './work.ts';
+import { type EngineOptions, lastName, type Work } from './work.ts';
 
-/** Of the Job that runs `last`. */
-export const lastName = ({ name }: Pick<Work, 'name'>): string => `${name}-merge`;
-/** Where the number of a task comes from: Kubernetes counts from 0. */
+/** Shell expression for the number of a task. Kubernetes counts from 0. */
 const NUMBER = '"$((JOB_COMPLETION_INDEX + 1))"';
-/** The name under which the image has the command line. */
+/** Name of the command line in the image. */
 const PROGRAM = 'wrn-onnx';
-/** The merge holds one tally and one part at a time. */
+/** Memory of the merge, which holds one tally and one part at a time. */
 const LAST_BYTES = 2 ** 28;
 
 interface Mount {
@@ -47,10 +45,10 @@ function isInside(path: string, folder: string): boolean {
   return way !== '..' && !way.startsWith('../') && !isAbsolute(way);
 }
 
-/** Text of YAML that stands for exactly this text: YAML reads JSON's strings. */
+/** A text as YAML. JSON strings are valid YAML. */
 const text = (value: string): string => (/^[A-Za-z/][\w./-]*$/.test(value) ? value : JSON.stringify(value));
 
-/** The manifest. Tasks that are done end at once, so all are listed. */
+/** The manifest. It lists all tasks; those that have a result end at once. */
 export function manifest(work: Work, options: EngineOptions): string {
   const count = work.count;
   const memory = work.memoryBytes === undefined ? [] : [`memory: ${Math.ceil(work.memoryBytes / 2 ** 20)}Mi`];
@@ -111,7 +109,7 @@ function job(name: string, { image = '', volume = [] }: EngineOptions, { spec, c
     `        - name: ${container}`,
     `          image: ${text(image)}`,
     `          workingDir: ${text(work.cwd)}`,
-    `          command: [sh, -c, ${JSON.stringify(command.replaceAll('$', '$$$$'))}]`, // Kubernetes reads $$ as $,
+    `          command: [sh, -c, ${JSON.stringify(command.replaceAll('$', '$$$$'))}]`, // Kubernetes reads $$ as $
     ...(environment.length > 0
       ? ['          env:', ...environment.map(([key, value]) => `            - { name: ${key}, value: ${JSON.stringify(value)} }`)]
       : []),

@@ -1,9 +1,9 @@
 /** Kubernetes: an indexed Job, and a Job that waits for its results. */
 import { DeviceError, UsageError } from '../errors.ts';
-import type { Engine, Handed, Look } from './engine.ts';
-import { checkManifest, lastName, manifest } from './kubernetes-manifest.ts';
+import type { Engine, Look, Submitted } from './engine.ts';
+import { checkManifest, manifest } from './kubernetes-manifest.ts';
 import { type Ended, runProgram } from './program.ts';
-import type { Work } from './work.ts';
+import { lastName, type Work } from './work.ts';
 
 const MISSING = 'Install kubectl and set up access to a cluster, or take the manifest of --dry-run to one that has both';
 
@@ -14,24 +14,24 @@ export const kubernetes: Engine = {
 
   async find(work) {
     const found = await statusOf(work);
-    return found && !found.over ? handed(work) : undefined;
+    return found && !found.over ? submitted(work) : undefined;
   },
 
   async start(work, options) {
     // a Job that has ended keeps its name
     accepted(await kubectl(['delete', 'job', work.name, lastName(work), '--ignore-not-found']));
     accepted(await kubectl(['create', '--filename=-'], manifest(work, options)));
-    return handed(work);
+    return submitted(work);
   },
 };
 
 const kubectl = (args: readonly string[], input?: string) =>
   runProgram('kubectl', args, { missing: MISSING, ...(input === undefined ? {} : { input }) });
 
-/** What kubectl says when it finds no cluster. */
+/** Messages of kubectl when it finds no cluster. */
 const NO_CLUSTER = /connection|refused|unable to connect|no such host|timeout|unauthorized|localhost:8080|server could not find/i;
 
-/** @throws DeviceError when no cluster answered; UsageError when it refused */
+/** @throws DeviceError when no cluster answers; UsageError when it refuses the job */
 function accepted(ended: Ended): Ended {
   if (ended.code === 0) return ended;
   const lines = ended.stderr.trim().split('\n');
@@ -43,7 +43,7 @@ function accepted(ended: Ended): Ended {
   throw new UsageError(`Kubernetes refuses the job: ${line}`);
 }
 
-/** Of a Job. Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/#JobStatus */
+/** Status of a Job. Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/#JobStatus */
 interface Status {
   readonly active: number;
   readonly waiting: number;
@@ -52,7 +52,7 @@ interface Status {
   readonly failed: readonly number[];
 }
 
-/** Undefined when there is no such Job. */
+/** Status of the Job of this work; undefined when there is no such Job. */
 async function statusOf(work: Work): Promise<Status | undefined> {
   const { stdout } = accepted(await kubectl(['get', 'job', work.name, '--ignore-not-found', '--output=json']));
   return stdout.trim() === '' ? undefined : readStatus(stdout);
@@ -76,7 +76,7 @@ export function readStatus(json: string): Status {
   return { active: ready, waiting: active - ready, over, failed: numbersOf(failedIndexes).map((index) => index + 1) };
 }
 
-/** Numbers of `1,3-5`. */
+/** `1,3-5` as numbers: 1, 3, 4, 5. */
 function numbersOf(listed: string): number[] {
   return listed
     .split(',')
@@ -87,7 +87,7 @@ function numbersOf(listed: string): number[] {
     });
 }
 
-function handed(work: Work): Handed {
+function submitted(work: Work): Submitted {
   const name = `job ${work.name}`;
   return {
     name,
@@ -100,6 +100,6 @@ function handed(work: Work): Handed {
         ended: new Map(failed.map((task) => [task, `failed, see kubectl logs --selector=batch.kubernetes.io/job-name=${work.name}`])),
       };
     },
-    leave: async () => `${name} goes on; kubectl delete job ${work.name} ${lastName(work)} ends it`,
+    leave: async () => `${name} keeps running. To stop: kubectl delete job ${work.name} ${lastName(work)}`,
   };
 }

@@ -8,7 +8,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A line per task of a large job, many times over. */
+/** Limit of output: many times one line per task of a large job. */
 const MAX_OUTPUT = 2 ** 28;
 
 /**

@@ -7,8 +7,8 @@ export function shellWord(word: string): string {
 }
 
 /**
- * A command of these words.
- * @param task expression of the shell for the number of the task, in place of `TASK`
+ * Joins words to a command.
+ * @param task shell expression that replaces `TASK`
  * @example shellCommand(['eval', `${TASK}/8`], '"$TASK"') // eval "$TASK"/8
  */
 export function shellCommand(words: readonly string[], task = ''): string {
@@ -20,7 +20,7 @@ export function shellCommand(words: readonly string[], task = ''): string {
   return words.map(quoted).join(' ');
 }
 
-/** Whole numbers, rising, as `1-3,7`. */
+/** Ascending whole numbers as `1-3,7`. */
 export function ranges(numbers: readonly number[]): string {
   const found: [first: number, last: number][] = [];
   for (const number of numbers) {

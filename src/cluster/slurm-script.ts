@@ -1,20 +1,17 @@
-/** What sbatch gets. Source of the options: https://slurm.schedmd.com/sbatch.html */
+/** Batch scripts for sbatch. Source of the options: https://slurm.schedmd.com/sbatch.html */
 import { UsageError } from '../errors.ts';
 import { ranges, shellCommand, shellWord } from './shell.ts';
-import { type EngineOptions, FINAL_EXIT_CODES, type Work } from './work.ts';
+import { type EngineOptions, FINAL_EXIT_CODES, lastName, type Work } from './work.ts';
 
-/** Seconds before the time limit at which a training gets its warning; a checkpoint of the largest network takes a few. */
+/** Slurm warns a training this many seconds before the time limit. Writing a checkpoint of the largest network takes a few seconds. */
 const WARNING_SECONDS = 60;
-
-/** Of the job that runs `last`. */
-export const lastName = ({ name }: Pick<Work, 'name'>): string => `${name}-merge`;
 
 /** A value in a line of options. sbatch reads quotes and backslashes as a shell does. */
 function optionValue(value: string): string {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** @throws UsageError for what a line of options cannot hold */
+/** @throws UsageError when a value does not fit into a line of options */
 export function checkSlurmText(work: Work, { sbatch = '', partition = '', time = '' }: EngineOptions): void {
   for (const [name, text] of Object.entries({ '--sbatch': sbatch, '--partition': partition, '--time': time }))
     if (/[\n\r\0]/.test(text)) throw new UsageError(`${name}: expected one line, got several`);
@@ -23,7 +20,7 @@ export function checkSlurmText(work: Work, { sbatch = '', partition = '', time =
     throw new UsageError(`${work.folder}: Slurm takes no folder with a backslash or line break in its name`);
 }
 
-/** The lines of options that both jobs have. */
+/** Lines of options that both jobs share. */
 function commonLines(work: Work, { partition, time, sbatch }: EngineOptions, log: string): string[] {
   return [
     `#SBATCH --output=${optionValue(`${work.folder.replaceAll('%', '%%')}/logs/${log}`)}`,
@@ -39,8 +36,8 @@ function commonLines(work: Work, { partition, time, sbatch }: EngineOptions, log
 }
 
 /**
- * The array job. A task that crashes is queued again, elsewhere if need be; Slurm itself does so when a node fails or the
- * task is preempted. SIGTERM reaches the task directly, and the script waits for it.
+ * The array job. The script requeues a task that crashes, on any node. Slurm itself requeues tasks when a node fails or a task
+ * is preempted. SIGTERM reaches the task directly, and the script waits for it.
  */
 export function taskScript(work: Work, options: EngineOptions): string {
   return [
@@ -65,7 +62,7 @@ export function taskScript(work: Work, options: EngineOptions): string {
   ].join('\n');
 }
 
-/** The job after it. */
+/** The job that runs after the array job. */
 export function lastScript(work: Work, options: EngineOptions): string {
   return [
     '#!/bin/bash',
@@ -77,10 +74,10 @@ export function lastScript(work: Work, options: EngineOptions): string {
   ].join('\n');
 }
 
-/** Options of sbatch for the job after the array job `id`, which goes away when a task fails. */
+/** Options of sbatch that start a job after the array job `id`, and cancel it when a task fails. */
 export const afterOptions = (id: string): string[] => [`--dependency=afterok:${id}`, '--kill-on-invalid-dep=yes'];
 
-/** Both as a script that submits them. */
+/** A shell script that submits both jobs. */
 export function submitScript(work: Work, options: EngineOptions): string {
   const tasks = `sbatch --parsable << 'END_OF_TASKS'\n${taskScript(work, options)}END_OF_TASKS\n`;
   if (!work.last) return `#!/bin/sh\n${tasks}`;

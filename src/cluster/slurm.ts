@@ -1,11 +1,11 @@
-/** Slurm: one array job, and one job after it. Source: https://slurm.schedmd.com/job_array.html */
+/** Slurm: one array job, then one job that runs after it. Source: https://slurm.schedmd.com/job_array.html */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeviceError, UsageError } from '../errors.ts';
-import type { Engine, Handed, Look } from './engine.ts';
+import type { Engine, Look, Submitted } from './engine.ts';
 import { type Ended, runProgram } from './program.ts';
-import { afterOptions, checkSlurmText, lastName, lastScript, submitScript, taskScript } from './slurm-script.ts';
-import type { Work } from './work.ts';
+import { afterOptions, checkSlurmText, lastScript, submitScript, taskScript } from './slurm-script.ts';
+import { lastName, type Work } from './work.ts';
 
 const MISSING = "Run this on a machine of the cluster where Slurm's commands are installed";
 
@@ -18,18 +18,18 @@ export const slurm: Engine = {
     const jobs = (await jobsOf(work)).filter(isActive);
     const tasks = jobs.find(({ name }) => name === work.name)?.job;
     const last = jobs.find(({ name }) => name === lastName(work))?.job;
-    if (tasks === undefined) return last === undefined ? undefined : handed(work, last, undefined);
-    // a command that was killed between the two has submitted the first only
-    return handed(work, tasks, last ?? (work.last && (await submit(lastScript(work, options), afterOptions(tasks)))));
+    if (tasks === undefined) return last === undefined ? undefined : submitted(work, last, undefined);
+    // an earlier command may have been killed after it submitted the first job
+    return submitted(work, tasks, last ?? (work.last && (await submit(lastScript(work, options), afterOptions(tasks)))));
   },
 
   async start(work, options) {
     const script = taskScript(work, options);
     accepted(await sbatch(['--test-only'], script), work);
     const tasks = await submit(script);
-    if (!work.last) return handed(work, tasks, undefined);
+    if (!work.last) return submitted(work, tasks, undefined);
     try {
-      return handed(work, tasks, await submit(lastScript(work, options), afterOptions(tasks)));
+      return submitted(work, tasks, await submit(lastScript(work, options), afterOptions(tasks)));
     } catch (error) {
       await runProgram('scancel', [tasks], { missing: MISSING });
       throw error;
@@ -45,10 +45,10 @@ async function submit(script: string, args: readonly string[] = []): Promise<str
   return stdout.trim().split(';')[0] as string; // the cluster's name may follow
 }
 
-/** What Slurm's commands say when they find no controller, or none that knows this user. */
+/** Messages of Slurm's commands when the controller is missing or rejects the user. */
 const NO_CLUSTER = /contact slurm controller|connect|configuration file|configless|munge|authentication|zero bytes|timed out/i;
 
-/** @throws DeviceError when no controller answered; UsageError when it refused the options */
+/** @throws DeviceError when no controller answers; UsageError when it refuses the options */
 function accepted(ended: Ended, work?: Work): Ended {
   if (ended.code === 0) return ended;
   const lines = ended.stderr
@@ -64,16 +64,16 @@ function accepted(ended: Ended, work?: Work): Ended {
 /** A line of squeue. */
 interface Job {
   readonly name: string;
-  /** Number of the job, that of the array for its tasks. */
+  /** Number of the job; for a task, that of its array. */
   readonly job: string;
-  /** NaN for a job that is no array. */
+  /** NaN for a job that is not an array. */
   readonly task: number;
   readonly state: string;
   readonly reason: string;
   readonly nodes: string;
 }
 
-/** The jobs of the work that Slurm still knows, one per task. */
+/** The jobs of the work that Slurm still lists, one per task. */
 async function jobsOf(work: Work): Promise<Job[]> {
   const names = [work.name, lastName(work)].join(',');
   const { stdout } = accepted(
@@ -107,7 +107,7 @@ const isActive = ({ state }: Job) => !Object.hasOwn(ends, state);
 
 const isRunning = ({ state }: Job) => state !== 'PENDING';
 
-function handed(work: Work, tasks: string, last: string | undefined): Handed {
+function submitted(work: Work, tasks: string, last: string | undefined): Submitted {
   const numbers = last === undefined ? [tasks] : [tasks, last];
   const name = numbers.length > 1 ? `jobs ${numbers.join(' and ')}` : `job ${tasks}`;
   return {
@@ -124,8 +124,7 @@ function handed(work: Work, tasks: string, last: string | undefined): Handed {
         ended: new Map(ended.map((job) => [job.task, whyEnded(work, job)])),
       };
     },
-    leave: async () =>
-      `${name} ${numbers.length > 1 ? 'go' : 'goes'} on; scancel ${numbers.join(' ')} ends ${numbers.length > 1 ? 'them' : 'it'}`,
+    leave: async () => `${name} ${numbers.length > 1 ? 'keep' : 'keeps'} running. To stop: scancel ${numbers.join(' ')}`,
   };
 }
 

@@ -1,4 +1,5 @@
-/** The interface of every data set. */
+/** The interface of every data set, and checks on it. */
+import { UsageError } from '../errors.ts';
 
 export type Split = 'train' | 'test';
 
@@ -62,4 +63,15 @@ export interface ImageBatch {
 export function firstOtherLabel(a: readonly string[] | undefined, b: readonly string[] | undefined): number | undefined {
   const index = a && b ? a.findIndex((label, i) => label !== b[i]) : -1;
   return index < 0 ? undefined : index;
+}
+
+/** @throws UsageError when images with this shorter side do not cover the shape */
+export function requireCover(shorterSide: number, { height, width }: Omit<ImageShape, 'channels'>): void {
+  if (shorterSide < Math.max(height, width))
+    throw new UsageError(`shorter side: expected at least the network's ${height} x ${width} pixels, got ${shorterSide}`);
+}
+
+/** @throws UsageError when the set does not consist of image files, whose size can be scaled */
+export function requireImageFiles({ name, isEncoded }: Pick<ImageSet, 'name' | 'isEncoded'>): void {
+  if (!isEncoded) throw new UsageError(`data ${name}: expected image files to scale (shorter side), got another format`);
 }

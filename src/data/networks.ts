@@ -1,4 +1,4 @@
-/** Published networks with one bit per weight, one row each: where they are, what they are and how well they do. */
+/** Published networks with one bit per weight, one row each: source, configuration and test error. */
 import type { PinnedFile } from './catalog.ts';
 
 export interface PublishedNetwork {
@@ -6,18 +6,18 @@ export interface PublishedNetwork {
   readonly network: string;
   /** Catalog name of the data set that it classifies. */
   readonly dataset: string;
-  /** Fraction of the test images that it gets wrong, as its publisher states; undefined when it is not stated. */
+  /** Test error as its publisher states it, 0 to 1; undefined when it is not stated. */
   readonly testError: number | undefined;
   readonly licence: string;
-  /** Where a person finds it. */
+  /** Web page of its publisher. */
   readonly page: string;
-  /** Its download. Undefined when its publisher states no SHA-256: then `byHand` says what to do. */
+  /** Its download. Undefined when its publisher states no SHA-256; `byHand` then says what to do. */
   readonly download?: PinnedFile & { readonly address: string };
-  /** Instructions for what cannot be fetched; NAME is the file to write. */
+  /** Instructions for a network without `download`; NAME is the file to write. */
   readonly byHand?: string;
 }
 
-/** McDonnell's repository at the commit whose files the checksums below are of. */
+/** McDonnell's repository, at the commit that the checksums below belong to. */
 const MCDONNELL = 'github.com/McDonnell-Lab/1-bit-per-weight';
 const MCDONNELL_FILES =
   'https://raw.githubusercontent.com/McDonnell-Lab/1-bit-per-weight/d1bd14fadc8d155a16178b119f7115d20c354fd2/TrainedModels/';
@@ -30,7 +30,7 @@ function mcdonnell(name: string, network: string, dataset: string, testError: nu
 const OSMR = 'github.com/osmr/pytorchcv';
 const OSMR_RELEASE = 'https://github.com/osmr/imgclsmob/releases/download/v0.0.302/';
 
-/** Its files are known by their SHA-1 alone, of which the name has the first digits. */
+/** Its publisher states only a SHA-1, whose first digits are in the file name. */
 function pytorchcv(name: string, dataset: string, testError: number, file: string): PublishedNetwork {
   return {
     name,
@@ -44,8 +44,8 @@ function pytorchcv(name: string, dataset: string, testError: number, file: strin
 }
 
 /*
- * Errors: of the Keras networks and the plain one, the repository's readme files; of MATLAB's for CIFAR-10, a comment in its test
- * script; of pytorchcv's, its table of models.
+ * Sources of the errors: the readme files of McDonnell's repository for the Keras networks and the plain one, a comment in the test
+ * script for MATLAB's on CIFAR-10, and pytorchcv's table of models.
  */
 export const publishedNetworks: readonly PublishedNetwork[] = [
   mcdonnell('mcdonnell-cifar-10', 'WRN-20-10', 'cifar-10', 0.0375, 'Tensorflow.keras/', {

@@ -1,44 +1,8 @@
-import { stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+/** Opens labelled images of every format. */
 import { type Closable, closable } from '../closable.ts';
-import { InputError, UsageError } from '../errors.ts';
-import { catalog, catalogEntry } from './catalog.ts';
-import type { ImageSet, Split } from './dataset.ts';
-import { IMAGE_FILE, inOtherFormat } from './files/decode-image.ts';
-import { decompressed } from './files/decompress.ts';
-import { fileError } from './files/file-error.ts';
-import { firstBytes } from './files/forward-access.ts';
-import { archiveSource, type DataSource, folderSource } from './files/source.ts';
-import { cifar10, cifar100 } from './kinds/cifar.ts';
-import { cifar10Python, cifar100Python } from './kinds/cifar-python.ts';
-import type { DatasetFormat, OpenOptions } from './kinds/dataset-format.ts';
-import { IMAGES_MAGIC, idx, labelsFileOf, openIdxPair } from './kinds/idx.ts';
-import { CLUTTER, imageFolder } from './kinds/image-folder.ts';
-import { imagenet, imagenetArchives } from './kinds/imagenet.ts';
-import { imagenet32 } from './kinds/imagenet32.ts';
-import { kerasNpz } from './kinds/keras-npz.ts';
-import { parquet } from './kinds/parquet.ts';
-import { svhn } from './kinds/svhn.ts';
-import { nearest } from './nearest-name.ts';
-import { requireImageFiles } from './scale.ts';
-import { namesOfSplit } from './split-names.ts';
-import { defaultDataFolder } from './store/data-folder.ts';
-
-/** Every supported format, one row each. The image folder is last because its layout is the least specific. */
-const formats: readonly DatasetFormat[] = [
-  cifar10,
-  cifar100,
-  cifar10Python,
-  cifar100Python,
-  idx,
-  kerasNpz,
-  svhn,
-  imagenet32,
-  imagenet,
-  imagenetArchives,
-  parquet,
-  imageFolder,
-];
+import { UsageError } from '../errors.ts';
+import { type ImageSet, requireImageFiles, type Split } from './dataset.ts';
+import type { OpenOptions } from './kinds/dataset-format.ts';
 
 export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
   /** `test` by default. */
@@ -62,7 +26,8 @@ export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
  * for await (const { labels } of images.batches(64)) console.log(labels.length);
  */
 export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet & Closable> {
-  const set = await open(source, { ...options, split: options.split ?? 'test' });
+  const { detect } = await import('./detect.ts'); // the readers of all formats are loaded when they are used
+  const set = await detect(source, { ...options, split: options.split ?? 'test' });
   try {
     if ((options.shorterSides ?? options.crops) !== undefined) requireImageFiles(set);
     return closable(set);
@@ -96,136 +61,5 @@ export async function openSplits(
   } catch (error) {
     await train.close();
     throw error;
-  }
-}
-
-type OpenAnywhere = OpenOptions & Pick<OpenImageSetOptions, 'dataFolder'>;
-
-async function open(source: string, options: OpenAnywhere): Promise<ImageSet> {
-  if (catalogEntry(source)) return openByName(source, options);
-  const about = await stat(source).catch((error: unknown) => {
-    const names = catalog.map(({ name }) => name);
-    const advice = nearest(source, names);
-    if (advice)
-      throw new InputError('data', source, `expected a data set, folder or file, got none of this name${advice}`, { cause: error });
-    throw fileError(source, error);
-  });
-  if (about.isDirectory()) return openSource(await enclosing(await folderSource(source), options.split), options);
-
-  const start = await firstBytes(decompressed(source), 512);
-  // POSIX.1-2017, pax, ustar interchange format: the magic field
-  if (start.subarray(257, 262).toString('latin1') === 'ustar') {
-    return openSource(await archiveSource(source, new Set(formats.flatMap((format) => format.files(options.split)))), options);
-  }
-  const labels = labelsFileOf(basename(source));
-  if (start.length >= 4 && start.readUInt32BE(0) === IMAGES_MAGIC && labels)
-    return openIdxPair(source, join(dirname(source), labels), options);
-  const name = basename(source);
-  const folder = await folderSource(dirname(source));
-  const file: DataSource = { ...folder, path: source, files: new Set([name]) };
-  const alone = [kerasNpz, parquet].find((format) => format.recognises(file));
-  if (alone) return { ...(await alone.open(file, options)), ...(alone === parquet ? { unsplit: true } : {}) };
-  throw new InputError('data', source, 'expected a folder, a tar archive or an idx file with "images" in its name, got another file');
-}
-
-async function openByName(name: string, options: OpenAnywhere): Promise<ImageSet> {
-  const { dataFolder = defaultDataFolder() } = options;
-  const path = join(dataFolder, name);
-  const found = await stat(path).catch(() => undefined);
-  if (!found) throw new InputError('data set', name, `expected it in ${dataFolder}, got nothing. Get it with: wrn-onnx data get ${name}`);
-  return openSource(await enclosing(await folderSource(path), options.split), options);
-}
-
-/** Formats that are recognised by file names. */
-const named = formats.filter((format) => format !== imageFolder);
-const isNamed = (source: DataSource) => named.some((format) => format.recognises(source));
-/** Subfolders that torchvision, Hugging Face, Kaggle and the official archives create in a data folder. */
-const KNOWN_FOLDERS =
-  /^((cifar-10-batches-(py|bin)|cifar-100-(python|binary))(-target)?|raw|(fashion-?|[kq])?mnist|data|plain_text|default|cifar100?|ILSVRC|CLS-LOC|ILSVRC2012_img_val)$/i;
-/** Kaggle's archive of ImageNet: ILSVRC/Data/CLS-LOC. */
-const DEPTH = 3;
-
-/** The folder itself, or a known subfolder that holds a data set: some tools take the folder above it. */
-async function enclosing(source: DataSource, split: Split, depth = DEPTH): Promise<DataSource> {
-  const found = isNamed(source) ? [source] : await inside(source, split, depth);
-  if (found.length > 1)
-    throw new InputError(
-      'data',
-      source.path,
-      `expected one data set, got ${found.map(({ path }) => relative(source.path, path)).join(', ')}. Name one of these folders`,
-    );
-  return found[0] ?? source;
-}
-
-/** Data sets in the folder of the split, else in known folders. */
-async function inside(source: DataSource, split: Split, depth: number): Promise<DataSource[]> {
-  const { path, folders } = source;
-  for (const name of namesOfSplit(split, folders)) {
-    const child = await folderSource(join(path, name));
-    if (isNamed(child)) return [child];
-    if (child.folders.some((inner) => !CLUTTER.test(inner))) return [source]; // with class folders inside
-  }
-  if (depth === 0) return [];
-  const children = await Promise.all(folders.filter((name) => KNOWN_FOLDERS.test(name)).map((name) => folderSource(join(path, name))));
-  const found = await Promise.all(children.map(async (child) => (isNamed(child) ? [child] : inside(child, split, depth - 1))));
-  return found.flat();
-}
-
-/** Most folders to search for advice. */
-const MAX_LOOKED_INTO = 20;
-const sourceOf = (folder: string) => folderSource(folder).catch(() => undefined);
-const imagesIn = ({ files }: DataSource) => [...files].filter((name) => IMAGE_FILE.test(name) && !CLUTTER.test(name)).length;
-
-/** A data set in a folder below; class folders of images are none. */
-async function below({ path, folders }: DataSource): Promise<DataSource | undefined> {
-  const inner = await Promise.all(folders.slice(0, MAX_LOOKED_INTO).map((name) => sourceOf(join(path, name))));
-  return inner.find((child) => child && isNamed(child) && !imagenet.recognises(child));
-}
-
-/** Whether a folder of images is one class folder of several. */
-async function isClassFolder(path: string, above: DataSource): Promise<boolean> {
-  const others = above.folders.filter((name) => !CLUTTER.test(name) && name !== basename(resolve(path))).slice(0, MAX_LOOKED_INTO);
-  const found = await Promise.all(others.map((name) => sourceOf(join(above.path, name))));
-  return found.some((other) => other && imagesIn(other) > 0);
-}
-
-const expectedKinds = () => `expected ${formats.map(({ name }) => name).join(', ')}`;
-
-/** The error for a folder that is not a data set: what it looks like, and where a data set is. */
-async function unknownFolder(source: DataSource): Promise<InputError> {
-  const { path, files, folders } = source;
-  const above = await sourceOf(dirname(resolve(path)));
-  const images = imagesIn(source);
-  const inner = await below(source);
-  const isOneClass = images > 0 && above !== undefined && (await isClassFolder(path, above));
-  const otherwise = [...files].map(inOtherFormat).find((advice) => advice !== '');
-  const looks = [
-    isOneClass && `${images} images of one class. Use the folder above, ${above.path}`,
-    images > 0 && `${images} images without class folders. Put the images of each class into a folder with its name`,
-    inner && `none of these here. Look in ${basename(inner.path)}/`,
-    above && isNamed(above) && `none of these here. Use the folder above, ${above.path}`,
-    [...files].some((name) => name.endsWith('.arrow')) &&
-      'Arrow files of the library datasets. Save them as parquet: dataset.to_parquet("test-00000-of-00001.parquet")',
-    files.size === 0 && folders.every((name) => CLUTTER.test(name)) && 'an empty folder',
-    `none of these, but ${[...files, ...folders].slice(0, 3).join(', ')}${otherwise ?? ''}`,
-  ].find((line) => typeof line === 'string');
-  return new InputError('data', path, `${expectedKinds()}, got ${looks}`);
-}
-
-async function openSource(source: DataSource, options: OpenOptions): Promise<ImageSet> {
-  try {
-    const [format, another] = formats.filter((candidate) => candidate.recognises(source));
-    if (!format) throw await unknownFolder(source);
-    if (another && another !== imageFolder)
-      throw new InputError('data', source.path, `expected one data set, got ${format.name} and ${another.name}`);
-    try {
-      return await format.open(source, options);
-    } catch (error) {
-      const inner = format === imageFolder && error instanceof InputError ? await below(source) : undefined;
-      if (!inner) throw error;
-      throw new InputError('data', source.path, `${expectedKinds()}, got none of these here. Look in ${basename(inner.path)}/`);
-    }
-  } finally {
-    await source.close();
   }
 }

@@ -1,14 +1,14 @@
-/** A part of a data set on this machine's own disk. */
+/** Copies a part of a data set to this machine's own disk. */
 import { readAhead } from './batches.ts';
 import type { ImageSet } from './dataset.ts';
 import { openTemporary, temporaryFileError } from './files/temporary-file.ts';
 
-/** Bytes that are copied at once: as many images as fit, at least one. */
+/** Bytes per copied piece, rounded down to whole images, at least one. */
 const COPY_BYTES = 2 ** 24;
 
 /**
- * Copies images `from` to `to`, decoded, into a temporary file, so that each is read and decoded once however often a part
- * of them is asked for. Other images still come from the set.
+ * Copies images `from` to `to`, decoded, into a temporary file, so that each is read and decoded only once. Other images still
+ * come from the set.
  * @param onProgress gets the number of images copied so far
  * @returns the same set; `close` also closes the original
  * @throws InputError as `data.batches`; UsageError when the temporary folder cannot hold them

@@ -1,5 +1,6 @@
 /** The number types of file formats, little-endian: bytes per element and a function that reads one. */
 import { getFloat16 } from '@petamoriken/float16';
+import { elements } from './shape.ts';
 
 export interface ElementType {
   readonly bytes: number;
@@ -47,7 +48,7 @@ export interface StridedArray {
 export function readStrided(bytes: Uint8Array, { type, shape, strides }: StridedArray, offset = 0): Float64Array {
   const element: ElementType = elementTypes[type];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const values = new Float64Array(shape.reduce((count, size) => count * size, 1));
+  const values = new Float64Array(elements(shape));
   const index = shape.map(() => 0);
   let at = offset;
   for (let i = 0; i < values.length; i++) {
@@ -61,10 +62,4 @@ export function readStrided(bytes: Uint8Array, { type, shape, strides }: Strided
     }
   }
   return values;
-}
-
-/** Strides of an array without gaps, row-major, or column-major with `firstFastest`. */
-export function denseStrides(shape: readonly number[], firstFastest = false): number[] {
-  const product = (sizes: readonly number[]) => sizes.reduce((count, size) => count * size, 1);
-  return shape.map((_, axis) => product(firstFastest ? shape.slice(0, axis) : shape.slice(axis + 1)));
 }

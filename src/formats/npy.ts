@@ -4,8 +4,8 @@
  */
 import { InputError } from '../errors.ts';
 import { Cursor, latin1 } from './cursor.ts';
-import { denseStrides, type ElementName, elementTypes, readStrided } from './element-types.ts';
-import { elements } from './shape.ts';
+import { type ElementName, elementTypes, readStrided } from './element-types.ts';
+import { denseStrides, elements } from './shape.ts';
 
 const MAGIC = '\x93NUMPY';
 /** Upper bound for the header of an array with a few dimensions. */

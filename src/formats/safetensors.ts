@@ -3,9 +3,9 @@
  * the data, contiguous and without gaps. Source: github.com/huggingface/safetensors, "Format".
  */
 import { InputError } from '../errors.ts';
-import { denseStrides, type ElementName, elementTypes, readStrided } from './element-types.ts';
+import { type ElementName, elementTypes, readStrided } from './element-types.ts';
 import { describeJson } from './json.ts';
-import { elements } from './shape.ts';
+import { denseStrides, elements } from './shape.ts';
 
 export interface StoredTensor {
   readonly dtype: string;

@@ -4,6 +4,7 @@
  */
 import { InputError } from '../errors.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
+import { asBytes, toFloats } from '../formats/typed-array.ts';
 import { networkName, readConfig } from './config.ts';
 import { checkModel, type Model } from './model.ts';
 import { readProvenance } from './provenance.ts';
@@ -59,7 +60,7 @@ export function fromSafetensors(file: SafetensorsFile): Model {
   const shapes = new Map(parameters(config).map(({ name, shape, dtype }) => [name, { shape, dtype }]));
   const tensors = new Map<string, Tensor>();
   for (const [name, { dtype, shape, bytes }] of file.tensors) {
-    if (dtype === 'F32') tensors.set(name, floatTensor(shape, floats(bytes)));
+    if (dtype === 'F32') tensors.set(name, floatTensor(shape, toFloats(bytes)));
     else if (dtype === 'U8') tensors.set(name, bitTensor(shapes.get(name)?.shape ?? shape, bytes));
     else throw new InputError(FORMAT, `tensor ${name}`, `expected F32 or U8, got ${dtype}`);
   }
@@ -83,12 +84,5 @@ function requireIntact(file: SafetensorsFile, key: string, found: string, differ
 
 function store(tensor: Tensor): StoredTensor {
   if (tensor.dtype === 'bits') return { dtype: 'U8', shape: [tensor.data.length], bytes: tensor.data };
-  const { buffer, byteOffset, byteLength } = tensor.data;
-  return { dtype: 'F32', shape: tensor.shape, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
-}
-
-function floats(bytes: Uint8Array): Float32Array {
-  const values = new Float32Array(bytes.length / 4); // a copy, because tensors in a file may be unaligned
-  new Uint8Array(values.buffer).set(bytes);
-  return values;
+  return { dtype: 'F32', shape: tensor.shape, bytes: asBytes(tensor.data) };
 }

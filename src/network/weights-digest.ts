@@ -1,5 +1,6 @@
 /** Digests in the metadata of every file that we write, so that a damaged one is found. docs/format.md specifies them. */
 import { sha256 } from '#builtin';
+import { asBytes } from '../formats/typed-array.ts';
 import type { Model } from './model.ts';
 import type { Tensor } from './tensor.ts';
 import { layers } from './topology.ts';
@@ -13,8 +14,7 @@ export const WEIGHTS_SHA256 = 'wrn.weights_sha256';
  */
 export function weightsDigest(weights: Iterable<readonly [name: string, tensor: Tensor]>): string {
   const parts: (Uint8Array | string)[] = [];
-  for (const [name, { dtype, shape, data }] of weights)
-    parts.push(`${name} ${shape.join('x')} ${dtype}\n`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  for (const [name, { dtype, shape, data }] of weights) parts.push(`${name} ${shape.join('x')} ${dtype}\n`, asBytes(data));
   return sha256(...parts);
 }
 

@@ -1,5 +1,5 @@
 /** The numbers of one of our ONNX files with one-bit weights, where they lie in the file. */
-import { readInitializers, readMetadataPairs, type StoredTensor } from '../../proto/fields.ts';
+import { readInitializers, readMetadataPairs, type StoredTensor } from '../../proto/reader.ts';
 import { InputError } from '../errors.ts';
 import { elements } from '../formats/shape.ts';
 import { type Metadata, readMetadata } from '../network/file-metadata.ts';

@@ -2,7 +2,7 @@
 import { UsageError } from '../errors.ts';
 import { elements } from '../formats/shape.ts';
 import type { RecordedForm } from '../network/file-metadata.ts';
-import { type Prediction, topK } from '../network/softmax.ts';
+import { type Prediction, topK } from '../network/logits.ts';
 import { LOGITS } from '../network/topology.ts';
 import type { Engine } from './engine.ts';
 import type { OneBitFile } from './file.ts';

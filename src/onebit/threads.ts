@@ -110,8 +110,8 @@ function webHelper(help: Help): Helper {
   return { ready, terminate: () => worker.terminate() };
 }
 
-async function nodeHelper(help: Help): Promise<Helper> {
-  const name = 'node:worker_threads'; // in a variable, so that bundlers for pages do not look for it
+/** The name is a parameter, because bundlers for pages look for literal names. */
+async function nodeHelper(help: Help, name = 'node:worker_threads'): Promise<Helper> {
   const threads: typeof import('node:worker_threads') = await import(/* @vite-ignore */ /* webpackIgnore: true */ name);
   const text = `${BODY} const { parentPort, workerData } = require('node:worker_threads'); parentPort.postMessage('ready'); serve(load, run, workerData);`;
   const worker = new threads.Worker(text, { eval: true, workerData: help, execArgv: [] });

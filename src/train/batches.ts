@@ -2,10 +2,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { InputError } from '../errors.ts';
+import { builtFile } from '../package-files.ts';
 import type { Batch, Failure, WorkerData } from './batch-worker.ts';
 import type { SoftTargets } from './teacher.ts';
 import type { BatchOptions, TrainingSet } from './training-set.ts';
-import { workerFile } from './worker-file.ts';
 
 /** Batches in flight: one in use, one ready, one being drawn. */
 const BUFFERS = 3;
@@ -28,7 +28,7 @@ export async function* trainingBatches(
   to: number,
   teach?: (batch: Batch) => Promise<SoftTargets>,
 ): AsyncGenerator<TaughtBatch, void, undefined> {
-  const worker = new Worker(workerFile('batch-worker'), { workerData: { set, options } satisfies WorkerData });
+  const worker = new Worker(builtFile('node/batch-worker.js'), { workerData: { set, options } satisfies WorkerData });
   const ready: { readonly batch: Batch; readonly targets: Promise<SoftTargets> | undefined }[] = [];
   let failure: unknown;
   let wake = () => {};

@@ -8,6 +8,7 @@ import { InputError } from '../errors.ts';
 import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { integer, number, object, readJson, type Schema, text } from '../formats/schema.ts';
 import { elements } from '../formats/shape.ts';
+import { asBytes, toFloats } from '../formats/typed-array.ts';
 import { type NetworkConfig, readConfig } from '../network/config.ts';
 import { type Provenance, readProvenance } from '../network/provenance.ts';
 import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
@@ -83,7 +84,7 @@ export function writeCheckpoint({ config, recipe, progress, weights, momenta, mo
       tensors.set(`${prefix}.${variable.name}`, store(variable, values[i] as Float32Array));
   }
   for (const [name, values] of moments ?? [])
-    tensors.set(`moment.${name}`, { dtype: 'F32', shape: [values.length], bytes: bytesOf(values) });
+    tensors.set(`moment.${name}`, { dtype: 'F32', shape: [values.length], bytes: asBytes(values) });
   return writeSafetensors({ metadata: metadata.set(DIGEST, digest({ metadata, tensors })), tensors });
 }
 
@@ -126,9 +127,7 @@ export function checkpointOf(file: SafetensorsFile): Checkpoint {
         name,
         `expected ${length} float32 values, got ${tensor ? `${tensor.bytes.length} bytes of ${tensor.dtype}` : 'nothing'}`,
       );
-    const values = new Float32Array(length); // a copy, because tensors in a file may be unaligned
-    new Uint8Array(values.buffer).set(tensor.bytes);
-    return values;
+    return toFloats(tensor.bytes);
   };
   const load = (prefix: string) => variables.map(({ name, shape }) => toHWIO(take(`${prefix}.${name}`, elements(shape)), shape));
   const weights = load('weight');
@@ -164,9 +163,5 @@ export function measuredMoments({ moments, progress }: Checkpoint): StoredMoment
 }
 
 function store({ shape }: Variable, values: Float32Array): StoredTensor {
-  return { dtype: 'F32', shape: shapeInFile(shape), bytes: bytesOf(toOIHW(values, shape)) };
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
+  return { dtype: 'F32', shape: shapeInFile(shape), bytes: asBytes(toOIHW(values, shape)) };
 }

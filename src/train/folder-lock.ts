@@ -24,7 +24,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { identify, isRunning } from '../data/files/process-identity.ts';
 import { printable, UsageError } from '../errors.ts';
-import { workerFile } from './worker-file.ts';
+import { builtFile } from '../package-files.ts';
 
 /** Milliseconds between two renewals of the holder, and between two checks of a process that waits. */
 const INTERVAL = 1000;
@@ -65,7 +65,8 @@ export async function lockFolder(path: string, onWait: (line: string) => void, i
         moveAway(path, found.token, token);
         continue;
       }
-      if (looks === 0) onWait(`${path}: ${found.holder} may still be training here. Watching it for up to ${(PATIENCE * interval) / 1000} seconds`);
+      if (looks === 0)
+        onWait(`${path}: ${found.holder} may still be training here. Watching it for up to ${(PATIENCE * interval) / 1000} seconds`);
       watched = found;
     }
     await sleep(interval);
@@ -143,7 +144,10 @@ function discard(path: string): void {
 function hold(path: string, token: string, interval: number): FolderLock {
   const workspace = join(path, token);
   const lost = new AbortController();
-  const renewal = new Worker(workerFile('lock-renewal'), { workerData: { path: join(workspace, 'renewed'), interval }, execArgv: [] });
+  const renewal = new Worker(builtFile('node/lock-renewal.js'), {
+    workerData: { path: join(workspace, 'renewed'), interval },
+    execArgv: [],
+  });
   renewal.unref();
   const why = new UsageError(
     `${path}: expected the lock of this process, got none or another one. Another process took it over while this one was suspended, or the folder was removed. This process writes nothing more`,

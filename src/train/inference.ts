@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../data/dataset.ts';
 import type { NetworkConfig } from '../network/config.ts';
-import { decidedClass } from '../network/decision.ts';
+import { decidedClass } from '../network/logits.ts';
 import { trainingBatches } from './batches.ts';
 import { lower, measuringNorm, storedNorm } from './lower.ts';
 import { graphFunction } from './tf/graph-function.ts';

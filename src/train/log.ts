@@ -61,10 +61,10 @@ const schema: Schema<LogEntry> = byKind({
  * @throws InputError that names the first invalid log line
  */
 export function readLog(text: string, name: string): LogEntry[] {
-  const lines = text.split(/\r?\n/).filter(Boolean);
-  return lines.map((line, i) => {
+  return text.split(/\r?\n/).flatMap((line, i) => {
+    if (line === '') return [];
     const { success, output } = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), line);
-    if (success) return output;
+    if (success) return [output];
     throw new InputError('log', `${name} line ${i + 1}`, 'expected a log entry (kind epoch or test) as JSON, got something else');
   });
 }

@@ -1,7 +1,7 @@
 /** Learning from the answers of another network besides the labels (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015). */
 import type { ImageShape } from '../data/dataset.ts';
 import { InputError, TrainingError } from '../errors.ts';
-import { softmax } from '../network/softmax.ts';
+import { softmax } from '../network/logits.ts';
 import type { Batch } from './batch-worker.ts';
 
 /** A network to learn from. `openTeacher` of `wrn-onnx/train` makes one of an ONNX file. */

@@ -1,12 +1,13 @@
 /** A training set in memory or in files, and its batches. A batch is a pure function of (seed, number). */
+
 import { constants } from 'node:buffer';
-import { createHash } from 'node:crypto';
-import type { ImageFiles, ImageSet, ImageShape } from '../data/dataset.ts';
+import { sha256 } from '#builtin';
+import { type ImageFiles, type ImageSet, type ImageShape, requireCover, requireImageFiles } from '../data/dataset.ts';
 import { decodeImage } from '../data/files/decode-image.ts';
 import { pathOf } from '../data/kinds/encoded-images.ts';
 import { permutation, type Random, randomStream } from '../data/random.ts';
-import { requireCover, requireImageFiles } from '../data/scale.ts';
 import { UsageError } from '../errors.ts';
+import { asBytes } from '../formats/typed-array.ts';
 import { type Augmentation, augment } from './augment.ts';
 
 export interface TrainingSet extends ImageShape {
@@ -77,7 +78,7 @@ export interface SetIdentity {
 }
 
 export function identify({ name, length, classLabels = [], labels }: TrainingSet): SetIdentity {
-  return { name, length, sha256: createHash('sha256').update(JSON.stringify(classLabels)).update(labels).digest('hex') };
+  return { name, length, sha256: sha256(JSON.stringify(classLabels), asBytes(labels)) };
 }
 
 /** Full batches per epoch. Leftover images wait for the next shuffle. */

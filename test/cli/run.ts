@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 /** The built command line; `npm test` builds it before the tests. */
-export const cli = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const cli = fileURLToPath(new URL('../../dist/node/cli.js', import.meta.url));
 
 export interface Run {
   readonly status: number | null;

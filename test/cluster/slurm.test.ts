@@ -86,7 +86,9 @@ withSlurm('shards add up to one run, bit for bit, through a crash and Ctrl-C; wh
     },
   });
   expect(interrupted.status).toBe(130);
-  expect(interrupted.stderr).toMatch(/wrn-onnx: jobs \d+ and \d+ go on; scancel \d+ \d+ ends them\. The same command goes on from here\n$/);
+  expect(interrupted.stderr).toMatch(
+    /wrn-onnx: jobs \d+ and \d+ keep running\. To stop: scancel \d+ \d+\. Run the same command again to continue\n$/,
+  );
   const { status, stdout, stderr } = await followed(evaluation(folder, '--format', 'json'));
   expect(stderr).toMatch(/^jobs \d+ and \d+: found, following\n/);
   expect(status).toBe(alone.status);
@@ -151,7 +153,9 @@ withSlurm('a shard that fails by its input says so once and is not tried again; 
   const { status, stderr } = await run(args, { env: env() });
   expect(status).toBe(3);
   expect(stderr.match(/3\.png/g)).toHaveLength(1);
-  expect(stderr).toMatch(/\nshard 2: .*letters\/j\/3\.png.*\nwrn-onnx: 1 of 2 shards are done\. The same command runs only the others\n$/);
+  expect(stderr).toMatch(
+    /\nshard 2: .*letters\/j\/3\.png.*\nwrn-onnx: 1 of 2 shards are done\. Run the same command again to run only the others\n$/,
+  );
   expect(readFileSync(at('broken/logs/2.txt'), 'utf8').match(/3\.png/g)).toHaveLength(1);
   writeFileSync(at('letters/j/3.png'), picture);
   expect((await run(args, { env: env() })).stderr).toContain(': 1 of 2 shards\n');

@@ -115,7 +115,7 @@ test.each([
   [
     'a file of another kind',
     'file.txt',
-    /file\.txt: expected a folder, a tar archive or an idx file with "images" in its name, got another file/,
+    /file\.txt: expected a folder, a tar archive, a parquet file, mnist\.npz, or an idx file with "images" in its name, got another file/,
   ],
   [
     'a known name that is not in the data folder',

@@ -7,7 +7,7 @@ import { readModel } from '../../converters/read.ts';
 import { calibrate } from '../../eval/verify/calibrate.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { openImageSet } from '../../src/data/open.ts';
-import { decidedClass } from '../../src/network/decision.ts';
+import { decidedClass } from '../../src/network/logits.ts';
 import type { Model } from '../../src/network/model.ts';
 import { loadOneBit } from '../../src/onebit.ts';
 import { relativeError } from '../network/reference.ts';

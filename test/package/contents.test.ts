@@ -39,7 +39,9 @@ test('what is published holds the build and no sources of tests', () => {
     'dist/src/web.js',
     'dist/web.js',
     'dist/onebit.js',
-    'dist/src/cli/main.js',
+    'dist/node/cli.js',
+    'dist/node/index.js',
+    'dist/node/batch-worker.js',
     'dist/eval/backends/browser/page.js',
     'dist/proto/generated/onnx.js',
     'scripts/set-up-tfjs.mjs',
@@ -49,7 +51,7 @@ test('what is published holds the build and no sources of tests', () => {
   ]) {
     expect(files).toContain(path);
   }
-  expect(files.filter((path) => /test\/|\.map$/.test(path))).toEqual([]);
+  expect(files.filter((path) => /test\/|\.map$|dist\/src\/cli\//.test(path))).toEqual([]);
 });
 
 test('the bin prints the version of package.json', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { runNames } from '../../src/cli/shared/run-names.ts';
+import { runNames } from '../../src/cli/train/curve.ts';
 import { InputError } from '../../src/errors.ts';
 import { curveChart } from '../../src/train/curve.ts';
 import { readLog } from '../../src/train/log.ts';
@@ -91,4 +91,5 @@ test.each([
 
 test.each(['nonsense', 'null', '{"kind":"other"}', '{"kind":"test","epoch":1}', '[]'])('%s is no line of a log', (line) => {
   expect(() => readLog(`${line}\n`, 'x')).toThrow(InputError);
+  expect(() => readLog(`\n\r\n${line}\n`, 'x')).toThrow('x line 3:'); // as an editor counts
 });

@@ -10,7 +10,6 @@ import { launch } from './launch.ts';
 import { peakBrowserMemory } from './memory.ts';
 import type { Page, Provider } from './page.ts';
 import { pageSession } from './page-session.ts';
-import { servePage } from './server.ts';
 
 const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--ignore-gpu-blocklist'];
 const software = ['--use-webgpu-adapter=swiftshader', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
@@ -40,6 +39,7 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
       const input = prepared?.input ?? originalInput;
+      const { servePage } = await import('./server.ts'); // Node's servers take a while to load
       const server = await servePage(prepared?.model ?? original);
       const { browser, close: end } = await launch(executablePath, flags(provider, options)).catch(async (error: unknown) => {
         await server.close();

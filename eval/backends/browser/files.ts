@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { built } from '../built.ts';
+import { builtFile } from '../../../src/package-files.ts';
 
 /** COOP and COEP isolate the page: browsers give wasm threads to isolated pages only. */
 export const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
@@ -41,7 +41,7 @@ export async function readPageFile(name: string): Promise<Uint8Array | undefined
 
 function pathOf(name: string): string | undefined {
   const own = pageFiles.get(name);
-  if (own !== undefined) return built(own);
+  if (own !== undefined) return builtFile(`eval/backends/${own}`);
   const runtime = RUNTIME_FILE.exec(name)?.[1];
   if (runtime === undefined) return undefined;
   return join(dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))), runtime);

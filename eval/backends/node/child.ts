@@ -1,7 +1,7 @@
 /** The parent's side of `worker.ts`: requests and replies in order, and an error when the child dies. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { processEnvironment } from '../../../src/environment.ts';
-import { built } from '../built.ts';
+import { builtFile } from '../../../src/package-files.ts';
 import type { Reply, Request } from './worker.ts';
 
 type Kind = Request['kind'];
@@ -16,7 +16,7 @@ export class Child {
   #exit: Error | undefined;
 
   constructor(env: Readonly<Record<string, string>> = {}) {
-    this.#child = fork(built('backends/node/worker.js'), {
+    this.#child = fork(builtFile('node/backend-process.js'), {
       serialization: 'advanced', // typed arrays cross as bytes
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...processEnvironment(), ...env },

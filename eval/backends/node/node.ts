@@ -8,7 +8,6 @@ import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions, OpenSession, Session } from '../backend.ts';
 import { swiftShader } from '../browser/find.ts';
 import { openError, stopError } from '../runtime-error.ts';
-import { Child } from './child.ts';
 import type { OpenRequest } from './worker.ts';
 
 /**
@@ -29,6 +28,7 @@ interface ChildRow {
 }
 
 async function openChild({ name, advice, env, note = '', request }: ChildRow): Promise<Session> {
+  const { Child } = await import('./child.ts'); // Node's child processes take a while to load
   const child = new Child(env);
   const stopped = (error: unknown): never => {
     throw stopError(name, error);

@@ -11,8 +11,8 @@ import { networkInterfaces } from 'node:os';
 import { custom, exactOptional, unknown } from 'valibot';
 import { DeviceError, InputError, printable, UsageError } from '../../../src/errors.ts';
 import { integer, object, readJson, text } from '../../../src/formats/schema.ts';
+import { builtFile } from '../../../src/package-files.ts';
 import { isolation, readPageFile, typeOf } from '../browser/files.ts';
-import { built } from '../built.ts';
 import { makeCertificate } from './certificate.ts';
 import { Device } from './device.ts';
 import type { Status, Turn } from './protocol.ts';
@@ -70,16 +70,8 @@ const FAREWELL = 2 * POLL;
 const MAX_BODY = 2 ** 28;
 const MAX_NAME = 200;
 
-/**
- * Opens the lobby: a page that makes a device's browser a backend.
- * @throws UsageError when the interface does not exist, or the port is in use or not allowed
- * @example
- * const lobby = await openLobby({ host: '0.0.0.0' });
- * console.log(`open ${lobby.addresses[0]} on the device; its certificate is ${lobby.fingerprint}`);
- * const { verdict } = await evaluate(file, { data, backends: ['cpu', 'remote-wasm'], backendOptions: { lobby } });
- * await lobby.close(verdict ?? 'not compared');
- */
-export async function openLobby(options: LobbyOptions = {}): Promise<Lobby> {
+/** @throws as `openLobby`, which loads this file */
+export async function startLobby(options: LobbyOptions): Promise<Lobby> {
   const { port = 0, plain = false } = options;
   const hosts = addressesOf(options.host ?? '127.0.0.1');
   const certificate = plain ? undefined : await makeCertificate(hosts);
@@ -229,8 +221,8 @@ class Room {
   }
 
   async #read(name: string): Promise<Uint8Array | undefined> {
-    if (name === '') return readFile(built('backends/remote/page/index.html'));
-    if (name === 'lobby.js') return readFile(built('backends/remote/page/lobby.js'));
+    if (name === '') return readFile(builtFile('eval/backends/remote/page/index.html'));
+    if (name === 'lobby.js') return readFile(builtFile('eval/backends/remote/page/lobby.js'));
     if (name === 'frame.html') return readPageFile('index.html');
     const model = /^model-(\d{1,4})\.onnx$/.exec(name)?.[1];
     return model === undefined ? readPageFile(name) : this.#models[Number(model) - 1];

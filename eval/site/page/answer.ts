@@ -1,5 +1,5 @@
 /** Shows an answer: the classes with bars, the picture that the network saw, and the time. */
-import { topK } from '../../../src/network/softmax.ts';
+import { topK } from '../../../src/network/logits.ts';
 import { measured, percent } from '../../html/format.ts';
 import type { Answer } from '../engine/protocol.ts';
 import type { NetworkFacts } from '../facts.ts';

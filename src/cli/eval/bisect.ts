@@ -1,5 +1,4 @@
 /** `eval --bisect`. */
-import Table from 'cli-table3';
 import type { BackendOptions } from '../../../eval/backends/backend.ts';
 import { type BackendName, backendOf } from '../../../eval/backends/table.ts';
 import { type Bisection, type BisectOptions, bisectDecoded, type DecodedSide } from '../../../eval/verify/bisect.ts';
@@ -12,6 +11,7 @@ import { workingBackends } from '../shared/choose-backends.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { runRecord } from '../shared/run-record.ts';
 import { type Network, readNetwork } from '../shared/source.ts';
+import { drawTable } from '../shared/table.ts';
 
 export interface BisectFlags extends Pick<BackendOptions, 'threads' | 'browser' | 'softwareGpu'> {
   readonly data: string;
@@ -100,14 +100,10 @@ const AROUND = 5;
 export function describeBisection(bisection: Bisection, { wide = false }: BisectionWidth = {}): string {
   const { a, b, images, tolerance, layers, first } = bisection;
   const [from, to] = wide ? [0, layers.length] : around(bisection);
-  const table = new Table({
-    head: ['layer', 'op', 'rel. error', 'max diff', ''],
-    style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-  });
   const number = (value: number | null) => (value === null ? '-' : significant(value));
-  for (const row of layers.slice(from, to))
-    table.push([
+  const rows = layers
+    .slice(from, to)
+    .map((row) => [
       row.layer,
       row.op,
       row.problem ?? number(row.relError),
@@ -119,7 +115,7 @@ export function describeBisection(bisection: Bisection, { wide = false }: Bisect
     `A: ${printable(a)}`,
     `B: ${printable(b)}`,
     `${images === 1 ? 'one image' : `${images} images`}, tolerance ${tolerance}`,
-    table.toString(),
+    drawTable(['layer', 'op', 'rel. error', 'max diff', ''], rows, { lines: 'none' }),
     ...(hidden > 0 ? [`${from} layers before and ${layers.length - to} after these are hidden. Use --wide to show all.`] : []),
     first ? `First difference: ${printable(first.layer)} (${printable(first.op)}).` : 'No layer differs.',
     '',

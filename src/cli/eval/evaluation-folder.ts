@@ -3,15 +3,15 @@
  *
  *     evaluation.json   what is evaluated, the same for all shards
  *     parts/<i>.json    result of shard i, as eval --shard i/n --format json prints it
- *     failed/, logs/    what shards complain of, and their output
+ *     failed/, logs/    errors and output of shards
  *     result.json, report.html
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Merger, readPart } from '../../../eval/merge.ts';
+import { readPart } from '../../../eval/merge.ts';
 import type { Plan } from '../../../eval/plan.ts';
-import type { Report, Subject } from '../../../eval/report.ts';
+import type { Subject } from '../../../eval/report.ts';
 import { catalogEntry } from '../../data/catalog.ts';
 import { inFile, whyNotWritten } from '../../data/files/file-error.ts';
 import { InputError, UsageError } from '../../errors.ts';
@@ -22,7 +22,7 @@ import { writeOutput } from '../shared/output-file.ts';
 
 const FORMAT = 'evaluation';
 
-/** What must be the same in all shards, in words. */
+/** What all shards have in common, as text by name. */
 export type Description = Readonly<Record<string, string | number>>;
 
 /** Options that may change a result, beside those that the plan knows. */
@@ -83,7 +83,7 @@ export class EvaluationFolder {
   }
 
   /**
-   * Makes the folder, or checks that it is that of this evaluation and that the parts in it are whole.
+   * Creates the folder, or checks that it belongs to this evaluation and that its parts are intact.
    * @throws UsageError when it holds another evaluation or a damaged part, or cannot be written
    */
   async prepare(description: Description): Promise<void> {
@@ -99,7 +99,7 @@ export class EvaluationFolder {
   }
 
   /**
-   * Checks, on the machine of a shard, that this is the folder of its evaluation.
+   * Checks on the machine of a shard that the folder belongs to its evaluation.
    * @throws UsageError
    */
   async require(description: Description): Promise<void> {
@@ -122,7 +122,7 @@ export class EvaluationFolder {
         );
   }
 
-  /** Shards that have their result, rising. */
+  /** Numbers of the shards that have a result, ascending. */
   done(): number[] {
     return readdirSync(this.partsPath)
       .flatMap((name) => (/^[1-9]\d*\.json$/.test(name) ? [Number.parseInt(name, 10)] : []))
@@ -131,7 +131,7 @@ export class EvaluationFolder {
 
   async #check(index: number, description: Description): Promise<void> {
     const path = this.partPath(index);
-    const advice = 'Remove it, and the same command computes it again';
+    const advice = 'Remove it, then run the same command again to compute it';
     try {
       const { subject } = readPart(await readInput(path), path);
       for (const [what, value] of Object.entries(describeSubject(subject)))
@@ -141,17 +141,5 @@ export class EvaluationFolder {
       if (!(error instanceof InputError)) throw error;
       throw new UsageError(`${(inFile(path, error) as Error).message}. ${advice}`, { cause: error });
     }
-  }
-
-  /** The report of all parts, and the machines that they ran on. */
-  async merge(): Promise<{ report: Report; machines: string[] }> {
-    const merger = new Merger();
-    const machines = new Set<string>();
-    for (const index of this.done()) {
-      const part = readPart(await readInput(this.partPath(index)), this.partPath(index));
-      merger.add(part);
-      if (part.machine !== undefined) machines.add(part.machine);
-    }
-    return { report: merger.report(), machines: [...machines] };
   }
 }

@@ -1,12 +1,10 @@
 import { Command } from 'commander';
-import { Merger, readPart } from '../../../eval/merge.ts';
 import { formatOption } from '../shared/arguments.ts';
-import { readInput } from '../shared/input-file.ts';
 import { requireWritable } from '../shared/output-file.ts';
 import { expandPaths } from '../shared/paths.ts';
 import { runRecord } from '../shared/run-record.ts';
 import { wideOption } from '../shared/table.ts';
-import { writeReport, writeResult } from './report.ts';
+import { mergeFiles, writeReport, writeResult } from './report.ts';
 import { printReport, requireParity } from './result-table.ts';
 
 interface Flags {
@@ -24,7 +22,7 @@ export function command(): Command {
       'JSON results of eval --shard i/n --format json, one file per shard; folders and patterns such as part-*.json are expanded',
     )
     .option('--report <file>', 'write the result as an HTML page')
-    .option('-o, --output <folder>', 'write result.json and report.html into this folder, in place of earlier ones')
+    .option('-o, --output <folder>', 'write result.json and report.html into this folder and replace earlier ones')
     .option('--force', 'replace an existing page', false)
     .addOption(formatOption())
     .addOption(wideOption())
@@ -44,17 +42,10 @@ Example:
 async function run(files: readonly string[], flags: Flags): Promise<void> {
   const rules = { force: flags.force, sources: files };
   if (flags.report !== undefined) requireWritable(flags.report, rules);
-  const merger = new Merger();
-  const machines = new Set<string>();
-  for (const file of await expandPaths(files, /\.json$/)) {
-    const part = readPart(await readInput(file), file);
-    merger.add(part);
-    if (part.machine !== undefined) machines.add(part.machine);
-  }
-  const report = merger.report();
-  const record = runRecord([...machines]);
+  const { report, machines } = await mergeFiles(await expandPaths(files, /\.json$/));
+  const record = runRecord(machines);
   printReport(report, record, { format: flags.format, wide: flags.wide });
   if (flags.report !== undefined) await writeReport(flags.report, report, { ...rules, ...record });
-  if (flags.output !== undefined) await writeResult(flags.output, report, [...machines]);
+  if (flags.output !== undefined) await writeResult(flags.output, report, machines);
   requireParity(report);
 }

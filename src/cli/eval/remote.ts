@@ -1,5 +1,6 @@
-/** `eval --backend remote-...`: the address and its QR code, the devices that come and go, and their verdict. */
-import { type Lobby, type LobbyEvent, openLobby } from '../../../eval/backends/remote/lobby.ts';
+/** `eval --backend remote-...`: prints the address and its QR code, reports devices that join or leave, and sends them the verdict. */
+import type { Lobby, LobbyEvent } from '../../../eval/backends/remote/lobby.ts';
+import { openLobby } from '../../../eval/backends/remote/open-lobby.ts';
 import { type BackendName, isRemote } from '../../../eval/backends/table.ts';
 import { withNames } from '../../../eval/columns.ts';
 import type { Plan } from '../../../eval/plan.ts';
@@ -17,14 +18,14 @@ export interface RemoteFlags {
 }
 
 export const REMOTE_HELP = `
-Remote backends: open the printed address, or its QR code, on any device; its browser then runs the network. Choose
-  the same network:   --host wlan0 (or an IP address). HTTPS with a certificate made for this run: compare the fingerprint
-                      that is printed with the one in the browser's warning, then go on. WebGPU and wasm threads work
-  a phone by USB:     --http --port 8080, and in another terminal: adb reverse tcp:8080 tcp:8080. WebGPU and wasm threads
-                      work, because the address is the phone's own, and there is no warning
-  neither is allowed: --host wlan0 --http. One wasm thread, no WebGPU, and others on the network can read along
-Whoever has the address can join, and learns the model and the images. A device that loses its connection, or whose browser is
-opened again with the address, goes on where it was. --devices 2 waits for two devices; each gets rows of its own: remote-wasm#2.`;
+Remote backends: open the printed address, or its QR code, on any device; its browser then runs the network. Connect by
+  same network:  --host wlan0 (or an IP address). HTTPS with a certificate made for this run: compare the printed fingerprint
+                 with the one in the browser's warning, then continue. WebGPU and wasm threads work
+  USB cable:     --http --port 8080, and in another terminal: adb reverse tcp:8080 tcp:8080. WebGPU and wasm threads work,
+                 because browsers trust the phone's own address; there is no warning
+  plain HTTP:    --host wlan0 --http. One wasm thread, no WebGPU, and others on the network can read the traffic
+Anyone with the address can join and receives the model and the images. A device that loses its connection resumes when its browser
+opens the address again. --devices 2 waits for two devices; each gets its own rows: remote-wasm#2.`;
 
 /**
  * Refuses options that would be ignored.

@@ -1,7 +1,7 @@
-/** `--report`: the result as a page. */
+/** Results of `eval` as files: pages, and JSON that is read again to compare or to merge. */
 import { join } from 'node:path';
 import type { PageOptions } from '../../../eval/html/report-page.ts';
-import { readPart } from '../../../eval/merge.ts';
+import { Merger, readPart } from '../../../eval/merge.ts';
 import { type Report, toReport } from '../../../eval/report.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../shared/input-file.ts';
@@ -38,4 +38,16 @@ export async function readReports(paths: readonly string[], data: string): Promi
     reports.push(toReport(subject, runs));
   }
   return reports;
+}
+
+/** The report of all shards, read one file at a time, and the machines that they ran on. */
+export async function mergeFiles(paths: readonly string[]): Promise<{ report: Report; machines: string[] }> {
+  const merger = new Merger();
+  const machines = new Set<string>();
+  for (const path of paths) {
+    const part = readPart(await readInput(path), path);
+    merger.add(part);
+    if (part.machine !== undefined) machines.add(part.machine);
+  }
+  return { report: merger.report(), machines: [...machines] };
 }

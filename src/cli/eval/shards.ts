@@ -1,8 +1,9 @@
-/** `eval --shards --on`: an evaluation in the hands of an engine, and `eval --shard -o`: one shard of it. */
-import { createHash } from 'node:crypto';
+/** `eval --shards --on`: an evaluation as tasks of an engine. */
+
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { sha256 } from '#builtin';
 import { runPlan } from '../../../eval/evaluate.ts';
 import { readPart } from '../../../eval/merge.ts';
 import type { Plan } from '../../../eval/plan.ts';
@@ -12,12 +13,11 @@ import { TASK, type Work } from '../../cluster/work.ts';
 import { catalogEntry } from '../../data/catalog.ts';
 import { UsageError } from '../../errors.ts';
 import { givenWords } from '../shared/arguments.ts';
-import { type EngineFlags, engineOptionNames, requireEngineFit, runWork } from '../shared/follow.ts';
+import { type EngineFlags, engineOptionNames, environmentOf, programWords, requireEngineFit, runWork, userOf } from '../shared/engine.ts';
 import { readInput } from '../shared/input-file.ts';
 import { printText } from '../shared/results.ts';
-import { environmentOf, programWords, userOf } from '../shared/this-program.ts';
 import { type Description, EvaluationFolder, type RunOptions } from './evaluation-folder.ts';
-import { writeResult } from './report.ts';
+import { mergeFiles, writeResult } from './report.ts';
 
 export interface ShardsFlags extends EngineFlags, RunOptions {
   readonly shards?: number;
@@ -25,7 +25,7 @@ export interface ShardsFlags extends EngineFlags, RunOptions {
   readonly against?: string;
 }
 
-/** What an evaluation in shards leaves out, and why. */
+/** Options that do not work with shards, and why. */
 const UNFIT: Readonly<Record<string, string>> = {
   bisect: 'it runs on two images',
   saveLogits: 'the logits of a shard are those of its images: use eval --shard',
@@ -47,22 +47,22 @@ export function requireShardsFit(flags: ShardsFlags & { readonly shard?: unknown
     throw new UsageError(`leave out --${unfit.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} with -o: ${UNFIT[unfit]}`);
 }
 
-/** One CPU per shard unless the user says otherwise: shards that each take all cores of a node slow each other down. */
+/** One CPU per shard by default, because shards that each use all cores of a node slow each other down. */
 const DEFAULT_THREADS = 1;
 
-/** With the number of threads that shards take. */
+/** Sets the number of threads for shards. */
 export function withThreads<Flags extends ShardsFlags>(flags: Flags): Flags {
   return flags.on === undefined ? flags : { ...flags, threads: flags.threads ?? DEFAULT_THREADS };
 }
 
-/** Options that are not those of a shard. */
+/** Options that the command of a shard leaves out. */
 const NOT_OF_SHARDS = [...engineOptionNames, 'shards', 'output', 'threads', 'format', 'wide', 'quiet', 'force'];
 
 /**
- * Has the shards computed that have no result yet, and merges them.
+ * Computes the shards that have no result yet, and merges all.
  * @param path the file as the user named it
- * @param self the command, with the options that the user gave
- * @returns the report of all, and where it ran
+ * @param self the command with the user's options
+ * @returns the merged report
  */
 export async function evaluateInShards(
   path: string,
@@ -111,13 +111,13 @@ export async function evaluateInShards(
 }
 
 function digest(...values: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 12);
+  return sha256(JSON.stringify(values)).slice(0, 12);
 }
 
-/** What the last job wrote; or, if it did not run, the same. */
+/** The result that the last job wrote; merged here if that job did not run. */
 async function resultOf(folder: EvaluationFolder): Promise<Report> {
   if (!existsSync(folder.resultPath)) {
-    const { report, machines } = await folder.merge();
+    const { report, machines } = await mergeFiles(folder.done().map((index) => folder.partPath(index)));
     await writeResult(folder.path, report, machines);
     return report;
   }
@@ -125,10 +125,10 @@ async function resultOf(folder: EvaluationFolder): Promise<Report> {
   return toReport(subject, runs);
 }
 
-/** Bytes to ask for beyond those that were measured: later batches may take a little more. */
+/** Factor on the measured memory: later batches may need a little more. */
 const RESERVE = 1.25;
 
-/** Memory of a shard, from its first batch here. */
+/** Memory of a shard in bytes, measured on its first batch here. */
 async function measureMemory(plan: Plan): Promise<number> {
   const { from, to } = plan.range;
   const { results } = await runPlan({ ...plan, range: { from, to: Math.min(to, from + plan.subject.batch) } });

@@ -20,10 +20,10 @@ import { OUTPUT_HELP, type OutputRules, requireWritable, writeOutput } from '../
 import { FOLDER_FORCE_HELP } from '../shared/output-folder.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { addSourceOptions, readSource, type SourceFlags } from '../shared/source.ts';
+import { describeZeros } from './describe.ts';
 import { describeFp16, exportFp16, type Fp16Flags } from './fp16.ts';
 import { exportHub, type HubFlags } from './hub.ts';
 import { describeInt8, exportInt8, type Int8Flags } from './int8.ts';
-import { describeZeros } from './zeros.ts';
 
 /** Forms that round the network's numbers; the cost is measured before the file is written. */
 const rounding = {
@@ -40,52 +40,58 @@ interface Flags extends Int8Flags, Fp16Flags, HubFlags, SourceFlags {
 }
 
 export function command(): Command {
-  return addSourceOptions(new Command('export'))
-    .requiredOption('-o, --output <file>', `ONNX file to write, or folder with --layout hub; ${OUTPUT_HELP}`)
-    .addOption(new Option('--layout <layout>', LAYOUT_HELP).choices(['file', 'hub']).default('file'))
-    .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), ...Object.keys(rounding)]).default('packed'))
-    .addOption(new Option('--for <target>', targetHelp()).choices(targetNames).conflicts('form'))
-    .addOption(
-      new Option('--input <layout>', 'layout and type of the image input, pixels 0..255').choices(inputLayouts).default('nchw-float'),
-    )
-    .addOption(
-      new Option('--batch <n>', 'fix the batch size, for runtimes of phones and others without dynamic sizes').argParser(naturalNumber),
-    )
-    .option('--input-name <name>', 'name of the image input (default: images)')
-    .option(
-      '--calibrate <source>',
-      'int8, and --layout hub: data set; its training images set the activation ranges, its test images measure the accuracy',
-    )
-    .addOption(
-      new Option('--calibration-images <n>', 'int8: number of training images for calibration').argParser(naturalNumber).default(256),
-    )
-    .addOption(
-      new Option('--method <name>', 'int8: how ranges are chosen from the observed activations').choices(methodNames).default('percentile'),
-    )
-    .addOption(
-      new Option(
-        '--min-agreement <fraction>',
-        'int8, and fp16 with --data: smallest fraction of images that must get the same class as in float32',
+  return addSourceOptions(
+    new Command('export')
+      .requiredOption('-o, --output <file>', `ONNX file to write, or folder with --layout hub; ${OUTPUT_HELP}`)
+      .addOption(new Option('--layout <layout>', LAYOUT_HELP).choices(['file', 'hub']).default('file'))
+      .addOption(new Option('--form <form>', formHelp()).choices([...Object.keys(forms), ...Object.keys(rounding)]).default('packed'))
+      .addOption(new Option('--for <target>', targetHelp()).choices(targetNames).conflicts('form'))
+      .addOption(
+        new Option('--input <layout>', 'layout and type of the image input, pixels 0..255').choices(inputLayouts).default('nchw-float'),
       )
-        .argParser(fraction)
-        .default(0.98),
-    )
-    .option('--float16-io', 'fp16: use float16 also for images (unless they are uint8) and logits')
-    .option('--license <id>', 'hub: licence of the network for its model card, such as mit')
-    .option('--data <source>', 'fp16: data set; its test images measure the accuracy')
-    .option('--force', `replace an existing file; with --layout hub: ${FOLDER_FORCE_HELP}`, false)
-    .addOption(formatOption())
-    .addHelpText(
-      'after',
-      `
+      .addOption(
+        new Option('--batch <n>', 'fix the batch size, for runtimes of phones and others without dynamic sizes').argParser(naturalNumber),
+      )
+      .option('--input-name <name>', 'name of the image input (default: images)')
+      .optionsGroup('Forms int8 and fp16:')
+      .option(
+        '--calibrate <source>',
+        'int8, and --layout hub: data set; its training images set the activation ranges, its test images measure the accuracy',
+      )
+      .addOption(
+        new Option('--calibration-images <n>', 'int8: number of training images for calibration').argParser(naturalNumber).default(256),
+      )
+      .addOption(
+        new Option('--method <name>', 'int8: how ranges are chosen from the observed activations')
+          .choices(methodNames)
+          .default('percentile'),
+      )
+      .addOption(
+        new Option(
+          '--min-agreement <fraction>',
+          'int8, and fp16 with --data: smallest fraction of images that must get the same class as in float32',
+        )
+          .argParser(fraction)
+          .default(0.98),
+      )
+      .option('--float16-io', 'fp16: use float16 also for images (unless they are uint8) and logits')
+      .option('--data <source>', 'fp16: data set; its test images measure the accuracy')
+      .optionsGroup('Output:')
+      .option('--license <id>', '--layout hub: licence of the network for its model card, such as mit')
+      .option('--force', `replace an existing file; with --layout hub: ${FOLDER_FORCE_HELP}`, false)
+      .addOption(formatOption())
+      .addHelpText(
+        'after',
+        `
 Examples:
   $ wrn-onnx export CIFAR10_allparams.mat --dataset cifar-10 -o wrn-20-10.onnx
   $ wrn-onnx export CIFAR10_allparams.mat --for wasm --calibrate cifar-10 -o wrn-20-10.int8.onnx
   $ wrn-onnx export cifar-10-wrn-20-1 --batch 1 --input-name input -o phone.onnx
   $ wrn-onnx export cifar-10-wrn-20-1 --layout hub --calibrate cifar-10 --license mit -o my-classifier
   $ hf upload USER/my-classifier my-classifier`,
-    )
-    .action(run);
+      )
+      .action(run),
+  );
 }
 
 const LAYOUT_HELP = `what to write:

@@ -7,9 +7,8 @@ import { ParityError } from '../../errors.ts';
 import type { InputLayout } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { grouped, percent, significant } from '../../numbers.ts';
-import { accuracy } from '../shared/format.ts';
-import { catchInterrupt } from '../shared/interrupt.ts';
-import { Progress } from '../shared/progress.ts';
+import { withProgress } from '../shared/progress.ts';
+import { describeAccuracy } from './describe.ts';
 
 export interface Fp16Flags {
   readonly input: InputLayout;
@@ -33,11 +32,10 @@ export async function exportFp16(
   const file = toFp16Onnx(model, { input, float16Io, batch, inputName });
   const { input: shape, classes } = model.config;
   const data = source === undefined ? undefined : await openImageSet(source, { split: 'test', shape, classes });
-  const interrupt = catchInterrupt('interrupted: nothing was written');
-  const progress = new Progress();
   try {
-    const onProgress = (done: number, total: number) => progress.update('verify', done, total);
-    const verification = await verifyFp16(file, { model, data, signal: interrupt.signal, onProgress });
+    const verification = await withProgress('images', 'interrupted: nothing was written', (progress, signal) =>
+      verifyFp16(file, { model, data, signal, onProgress: (done, total) => progress.update('verify', done, total) }),
+    );
     const { data: onData } = verification;
     if (onData && onData.agreement < minAgreement)
       throw new ParityError(
@@ -45,8 +43,6 @@ export async function exportFp16(
       );
     return { file, verification };
   } finally {
-    progress.stop();
-    interrupt.release();
     await data?.close();
   }
 }
@@ -59,7 +55,10 @@ export function describeFp16({ bits, random, data, peak }: Fp16Verification): st
     `  verified: ${grouped(bits)} bits equal the source's; every value rounded to float16, sums in float32:`,
     compared('random images', random),
     ...(data
-      ? [compared('test images', data), `  accuracy, 95 % interval: ${accuracy(data.fp16)}, float32 ${accuracy(data.float)}`]
+      ? [
+          compared('test images', data),
+          `  accuracy, 95 % interval: ${describeAccuracy(data.fp16)}, float32 ${describeAccuracy(data.float)}`,
+        ]
       : ['  to measure agreement and accuracy on real images, add --data DATA']),
     `  largest value: ${significant(peak.value)} in ${peak.layer}, ${Math.floor(MAX_FLOAT16 / peak.value)} times below the float16 limit`,
   ];

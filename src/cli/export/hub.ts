@@ -1,8 +1,9 @@
 /** `export --layout hub`: a folder for the Hugging Face Hub, every file of it compared with its source first. */
-import { createHash } from 'node:crypto';
+
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { unknown } from 'valibot';
+import { sha256 } from '#builtin';
 import { type CardFile, modelCard, type Training } from '../../../converters/hub/card.ts';
 import { HUB_INPUT, type HubForm, hubConfig, hubFiles, hubPreprocessor } from '../../../converters/hub/config.ts';
 import { toOnnx } from '../../../converters/onnx/write.ts';
@@ -19,14 +20,13 @@ import { grouped, percent, significant } from '../../numbers.ts';
 import { requirePackage } from '../../packages.ts';
 import { readRecipe } from '../../train/recipe.ts';
 import { version } from '../../version.ts';
-import { accuracy } from '../shared/format.ts';
 import { type FolderRules, requireWritableFolder, writeFolder } from '../shared/output-folder.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { networkPath } from '../shared/shipped-models.ts';
 import { readSource, type SourceFlags } from '../shared/source.ts';
+import { describeAccuracy, describeZeros } from './describe.ts';
 import { exportFp16, type Fp16Flags } from './fp16.ts';
 import { exportInt8, type Int8Flags } from './int8.ts';
-import { describeZeros } from './zeros.ts';
 
 export interface HubFlags extends SourceFlags, Int8Flags, Fp16Flags {
   readonly output: string;
@@ -130,13 +130,13 @@ async function makeParts(model: Model, flags: HubFlags): Promise<Part[]> {
 }
 
 function int8Parity({ images, agreement, int8, float }: Int8Verification): string {
-  return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${accuracy(int8)}, float32 ${accuracy(float)}`;
+  return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${describeAccuracy(int8)}, float32 ${describeAccuracy(float)}`;
 }
 
 function fp16Parity({ random, data }: Fp16Verification): string {
   if (!data) return `logits within ${significant(random.relError)} of float32 on ${random.images} random images`;
   const { images, agreement, fp16, float } = data;
-  return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${accuracy(fp16)}, float32 ${accuracy(float)}`;
+  return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${describeAccuracy(fp16)}, float32 ${describeAccuracy(float)}`;
 }
 
 /** The training that the report beside the source tells of; undefined when there is none, or it is of another network. */
@@ -150,10 +150,7 @@ async function trainingOf(source: string): Promise<Training | undefined> {
       data: object({ name: text }),
     });
     const { files, recipe, epochs, data } = readJson(schema, json, 'report');
-    const sha256 = createHash('sha256')
-      .update(await readFile(source))
-      .digest('hex');
-    if (files[basename(source)]?.sha256 !== sha256) return undefined;
+    if (files[basename(source)]?.sha256 !== sha256(await readFile(source))) return undefined;
     return { recipe: readRecipe(recipe), epochs, data: printable(data.name) };
   } catch {
     return undefined; // the card does without it

@@ -10,9 +10,8 @@ import { ParityError, UsageError } from '../../errors.ts';
 import type { InputLayout } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { grouped, percent, significant } from '../../numbers.ts';
-import { accuracy } from '../shared/format.ts';
-import { catchInterrupt } from '../shared/interrupt.ts';
-import { Progress } from '../shared/progress.ts';
+import { withProgress } from '../shared/progress.ts';
+import { describeAccuracy } from './describe.ts';
 
 export interface Int8Flags {
   readonly input: InputLayout;
@@ -31,7 +30,9 @@ export interface Int8Export {
 }
 
 /**
- * @throws UsageError without calibration data, or with data that has no split to verify on; InputError without one-bit weights; ParityError when the forms decide too many images differently
+ * Calibrates on training images, exports, and compares the file with float32 on test images.
+ * @throws UsageError without calibration data, or with data that has only one split; InputError without one-bit weights; ParityError
+ *   when int8 and float32 decide too many images differently
  */
 export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Export> {
   const { calibrate: source, calibrationImages, method, minAgreement, batch, inputName } = flags;
@@ -39,20 +40,20 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
   planInt8(model); // refuses a network without one-bit weights before it reads any image
   const { input: shape, classes } = model.config;
   const { train, test } = await openSplits(source, { shape, classes });
-  const interrupt = catchInterrupt('interrupted: nothing was written'); // not earlier: reading an archive listens to no AbortSignal
-  const progress = new Progress();
-  const { signal } = interrupt;
   try {
-    const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
-    const ranges = await calibrate(model, { data: train, images: calibrationImages, method, signal, onProgress: onProgress('calibrate') });
-    const { signs }: Partial<Target> = flags.for ? targets[flags.for] : {};
-    const file = toInt8Onnx(model, { ranges, input: flags.input, batch, inputName, ...signs });
-    const verification = await verifyInt8(file, {
-      model,
-      ranges,
-      data: test,
-      signal,
-      onProgress: onProgress('verify'),
+    // not earlier: reading an archive listens to no AbortSignal
+    const { file, verification } = await withProgress('images', 'interrupted: nothing was written', async (progress, signal) => {
+      const onProgress = (phase: string) => (done: number, total: number) => progress.update(phase, done, total);
+      const ranges = await calibrate(model, {
+        data: train,
+        images: calibrationImages,
+        method,
+        signal,
+        onProgress: onProgress('calibrate'),
+      });
+      const { signs }: Partial<Target> = flags.for ? targets[flags.for] : {};
+      const file = toInt8Onnx(model, { ranges, input: flags.input, batch, inputName, ...signs });
+      return { file, verification: await verifyInt8(file, { model, ranges, data: test, signal, onProgress: onProgress('verify') }) };
     });
     if (verification.agreement < minAgreement) {
       const { layer, logits } = worstLayer(verification.layers);
@@ -63,8 +64,6 @@ export async function exportInt8(model: Model, flags: Int8Flags): Promise<Int8Ex
     }
     return { file, verification };
   } finally {
-    progress.stop();
-    interrupt.release();
     await train.close();
     await test.close();
   }
@@ -80,7 +79,7 @@ export function describeInt8(verification: Int8Verification): string[] {
   return [
     `  verified: ${grouped(bits)} bits equal the source's; on ${grouped(images)} test images`,
     `  agreement with float32: ${percent(agreement)}, logits within ${significant(relError)}`,
-    `  accuracy, 95 % interval: ${accuracy(int8)}, float32 ${accuracy(float)}`,
+    `  accuracy, 95 % interval: ${describeAccuracy(int8)}, float32 ${describeAccuracy(float)}`,
     `  speed on this CPU: ${milliseconds.int8.toFixed(2)} ms per image, float32 ${milliseconds.float.toFixed(2)}: ${(milliseconds.float / milliseconds.int8).toFixed(2)}x`,
     `  layers that cost most, as logit error when only that layer has 8 bits: ${worst.map(({ layer, logits }) => `${layer} ${percent(logits)}`).join(', ')}`,
   ];

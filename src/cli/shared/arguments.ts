@@ -6,6 +6,21 @@ export function formatOption(): Option {
   return new Option('--format <format>', 'format of the result on stdout').choices(['human', 'json']).default('human');
 }
 
+/** `--threads`, for commands with one number of threads. */
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'number of threads for CPU and wasm kernels').argParser(naturalNumber);
+}
+
+/** `--browser`, for every command that runs backends. */
+export function browserOption(): Option {
+  return new Option('--browser <path>', 'Chrome, Chromium or Edge to use (default: the first one found)');
+}
+
+/** `--software-gpu`, for every command that runs backends. */
+export function softwareGpuOption(): Option {
+  return new Option('--software-gpu', 'render WebGPU and WebGL in software (SwiftShader)');
+}
+
 /** Parses an option that takes a whole number of at least 1. */
 export function naturalNumber(text: string): number {
   const value = Number(text);

@@ -1,8 +1,9 @@
 /** ONNX models on disk: a file, and the external data beside it. */
-import { createHash } from 'node:crypto';
+
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
+import { sha256 } from '#builtin';
 import { externalFiles, type ReadExternal } from '../../../converters/onnx/external-data.ts';
 import type { ModelFile } from '../../../converters/onnx/pack/pack.ts';
 import { decodeModel } from '../../../proto/onnx.ts';
@@ -15,7 +16,7 @@ const DATA = /^[0-9a-f]{16}\.data$/;
 
 /** Name of the file for the external data of a model file: different data has a different name, so that no model finds data that is not its own. */
 export function dataNameOf(model: string, data: Uint8Array): string {
-  return `${basename(model)}.${createHash('sha256').update(data).digest('hex').slice(0, 16)}.data`;
+  return `${basename(model)}.${sha256(data).slice(0, 16)}.data`;
 }
 
 /** Reads external data of the model at `path`: from its folder and the folders inside, nowhere else. */

@@ -1,6 +1,7 @@
 /** Progress on stderr: a bar in a terminal, a plain line now and then elsewhere, nothing with --quiet. */
 import { Presets, SingleBar } from 'cli-progress';
 import { significant } from '../../numbers.ts';
+import { catchInterrupt } from './interrupt.ts';
 import { isQuiet } from './quiet.ts';
 
 /** Whether stderr is a terminal that may show a bar. */
@@ -28,9 +29,33 @@ export function duration(seconds: number): string {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Counts one pass after another. */
 type Unit = 'images' | 'runs' | 'MB' | 'shards' | 'epochs';
 
+/** Bytes as megabytes with one decimal, for the unit MB. */
+export function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e5) / 10;
+}
+
+/**
+ * Runs work with progress on stderr. The first Ctrl-C or SIGTERM fires its signal.
+ * @param message of the InterruptedError that is the signal's reason
+ */
+export async function withProgress<T>(
+  unit: Unit,
+  message: string,
+  work: (progress: Progress, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const interrupt = catchInterrupt(message);
+  const progress = new Progress(unit);
+  try {
+    return await work(progress, interrupt.signal);
+  } finally {
+    progress.stop();
+    interrupt.release();
+  }
+}
+
+/** Counts one pass after another. */
 export class Progress {
   #bar: SingleBar | undefined;
   #label: string | undefined;

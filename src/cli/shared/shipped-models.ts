@@ -1,15 +1,14 @@
 /** Networks by name, which works wherever a network file does: those shipped with the package, and published ones that were fetched. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { nearest } from '../../data/nearest-name.ts';
 import { publishedNetwork, publishedNetworks } from '../../data/networks.ts';
 import { defaultDataFolder } from '../../data/store/data-folder.ts';
 import { networkFile } from '../../data/store/network.ts';
 import { InputError } from '../../errors.ts';
+import { packageFile } from '../../package-files.ts';
 
-/** In the package it lies three folders above this one in the sources and four above it in dist. */
-const FOLDER = fileURLToPath(new URL(`../../../${import.meta.url.endsWith('.ts') ? '' : '../'}models`, import.meta.url));
+const FOLDER = packageFile('models');
 
 /** Names of the networks that the package ships, in alphabetical order. */
 export function shippedNames(): string[] {

@@ -20,6 +20,10 @@ import { externalReader } from './model-files.ts';
 import { say } from './results.ts';
 import { dataSetOf, networkPath } from './shipped-models.ts';
 
+/** Help for an argument that `readNetwork` reads. */
+export const NETWORK_HELP =
+  'ONNX file that takes raw pixels 0..255, any source that export reads (it is exported in memory), or the name of a network such as cifar-10-wrn-20-1 (see wrn-onnx models)';
+
 export interface SourceFlags {
   readonly dialect?: string;
   readonly dataset?: string;
@@ -27,12 +31,14 @@ export interface SourceFlags {
   readonly logitsDivisor?: number;
 }
 
+/** Adds the argument and the options of a source; last, so that the command's own options come first in its help. */
 export function addSourceOptions(command: Command): Command {
   return command
     .argument(
       '<source>',
-      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors or checkpoint of train (recognised by content), or the name of a network (see wrn-onnx models), such as cifar-10-wrn-20-1',
+      'Keras .h5, .keras or .mat, MATLAB .mat, PyTorch checkpoint, .npz, .safetensors or checkpoint of train (detected by content), or the name of a network such as cifar-10-wrn-20-1 (see wrn-onnx models)',
     )
+    .optionsGroup('Source:')
     .addOption(new Option('--dialect <dialect>', 'dialect of the source (default: detected)').choices(dialectNames))
     .addOption(
       new Option('--dataset <name>', 'data set that the network classifies; its name and class labels are stored in the file').choices(
@@ -49,7 +55,8 @@ export function addSourceOptions(command: Command): Command {
         '--logits-divisor <n>',
         'divisor of the logits of a network with shifted ReLU, when the source does not contain it',
       ).argParser(positiveNumber),
-    );
+    )
+    .optionsGroup('Options:');
 }
 
 /**

@@ -1,21 +1,39 @@
-/** Tables on stdout that fit the terminal. */
-import Table from 'cli-table3';
+/** Tables on stdout. They have no colours, so that a table is the same in a file and in a terminal. */
+import Table, { type Cell, type HorizontalAlignment } from 'cli-table3';
 import { Option } from 'commander';
 import { processEnvironment } from '../../environment.ts';
 
-/** No colours: the table is the same in a file and in a terminal. */
-export const plain = { style: { head: [], border: [] } };
+export interface TableLook {
+  /** Alignment of each column; left by default. */
+  readonly align?: readonly HorizontalAlignment[];
+  /** Lines between rows: between all, below the head only, or none. Default: all. */
+  readonly lines?: 'all' | 'head' | 'none';
+}
+
+/** A table as text. */
+export function drawTable(
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  { align = [], lines = 'all' }: TableLook = {},
+): string {
+  const table = new Table({
+    head: [...head],
+    colAligns: [...align],
+    style: { head: [], border: [], compact: lines === 'head' },
+    ...(lines === 'none' && { chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } }),
+  });
+  for (const row of rows) table.push([...row]);
+  return table.toString();
+}
 
 export const wideOption = (all = 'all columns') =>
   new Option('--wide', `print ${all}, even if they do not fit the terminal`).default(false);
 
-export interface Fit {
+export interface Fit extends TableLook {
   /** Heads of columns that may be left out to fit the terminal, in this order. */
   readonly optional: readonly string[];
   /** Leave none out. */
   readonly wide: boolean;
-  /** No lines between rows. */
-  readonly compact?: boolean;
 }
 
 /**
@@ -25,16 +43,14 @@ export interface Fit {
 export function fittedTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
-  { optional, wide, compact = false }: Fit,
+  { optional, wide, ...look }: Fit,
   width = terminalWidth(),
 ): string {
   const left = new Set<string>();
   const draw = () => {
     const kept = head.flatMap((name, i) => (left.has(name) ? [] : [i]));
     const pick = (cells: readonly string[]) => kept.map((i) => cells[i] as string);
-    const table = new Table({ head: pick(head), style: { ...plain.style, compact } });
-    for (const row of rows) table.push(pick(row));
-    return table.toString();
+    return drawTable(pick(head), rows.map(pick), look);
   };
   let text = draw();
   for (const name of wide ? [] : optional.filter((one) => head.includes(one))) {

@@ -5,10 +5,11 @@
  *
  * A list stands for one run per value, several lists for all combinations; `all` applies to every entry of `runs`.
  */
-import { createHash } from 'node:crypto';
+
 import { basename } from 'node:path';
 import { CommanderError } from 'commander';
 import { exactOptional } from 'valibot';
+import { sha256 } from '#builtin';
 import { catalogEntry } from '../../data/catalog.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import { line, list, readJson, record, strictObject, unexpected } from '../../formats/schema.ts';
@@ -114,7 +115,7 @@ function nameOf(row: Options, keys: readonly string[]): string {
   });
   const name = words.join('-').replace(/[^\w.-]+/g, '_') || 'run';
   if (name.length <= MAX_NAME) return name;
-  return `${name.slice(0, MAX_NAME)}-${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+  return `${name.slice(0, MAX_NAME)}-${sha256(name).slice(0, 8)}`;
 }
 
 /** For data that is not opened here: the network's size does not decide whether its options fit together. */

@@ -1,18 +1,17 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { sha256 } from '#builtin';
 import { type EngineName, engines } from '../../cluster/engines.ts';
 import { noteFailure } from '../../cluster/failures.ts';
 import { TASK, type Work } from '../../cluster/work.ts';
 import { ParityError, printable, UsageError } from '../../errors.ts';
 import { RunFolder } from '../../train/run-folder.ts';
 import { formatOption, naturalNumber } from '../shared/arguments.ts';
-import { addEngineOptions, type EngineFlags, requireEngineFit, runWork } from '../shared/follow.ts';
+import { addEngineOptions, type EngineFlags, environmentOf, programWords, requireEngineFit, runWork } from '../shared/engine.ts';
 import { readInput } from '../shared/input-file.ts';
 import { writeOutput } from '../shared/output-file.ts';
 import { printJson, printText, say } from '../shared/results.ts';
-import { environmentOf, programWords } from '../shared/this-program.ts';
 import { command as trainCommand } from '../train/train.ts';
 import { readSweep, type Sweep, type SweepRun } from './sweep-file.ts';
 import { SweepFolder } from './sweep-folder.ts';
@@ -29,19 +28,19 @@ const ENGINES: readonly EngineName[] = ['slurm', 'local'];
 
 export function command(): Command {
   const sweep = new Command('sweep')
-    .argument('[file]', 'JSON with options of train as values or lists: see docs/cluster.md and the folder sweeps')
-    .option('-o, --output <folder>', 'folder of the sweep, with a folder of train for each run')
-    .option('--status <folder>', 'print the results so far, and the error of the paper beside them')
+    .argument('[file]', 'JSON file with options of train as values or lists; see docs/cluster.md and the folder sweeps')
+    .option('-o, --output <folder>', 'folder of the sweep; each run has a folder of train in it')
+    .option('--status <folder>', 'print the results so far beside the errors of the paper')
     .addOption(
-      new Option('--run <n>', 'with -o: train run n of the folder, or go on with it; this is what the tasks do').argParser(naturalNumber),
+      new Option('--run <n>', 'with -o: train run n of the folder, or continue it; the tasks of a job use this').argParser(naturalNumber),
     )
     .addOption(formatOption());
   return addEngineOptions(sweep, ENGINES)
     .addHelpText(
       'after',
       `
-The same command goes on after an interruption: every run continues from its checkpoint. At the end the best run of each
-group is in best/, as an ONNX file that every runtime was compared on; wrn-onnx curve FOLDER draws the errors.
+After an interruption, run the same command again: every run continues from its checkpoint. At the end, best/ holds the best run of
+each group as an ONNX file, compared on every runtime. Plot the errors with wrn-onnx curve FOLDER.
 
 Examples:
   $ wrn-onnx sweep sweeps/cifar.json --on slurm --time 1-00:00:00 --sbatch "--cpus-per-task=16" -o cifar
@@ -72,7 +71,7 @@ async function runSweep(folder: SweepFolder, sweep: Sweep, on: EngineName, flags
   const finished = () => runs.flatMap((run, i) => (folder.isFinished(run) ? [i + 1] : []));
   const done = finished();
   const work: Work = {
-    name: `wrn-sweep-${createHash('sha256').update(realpathSync(folder.path)).digest('hex').slice(0, 12)}`,
+    name: `wrn-sweep-${sha256(realpathSync(folder.path)).slice(0, 12)}`,
     folder: folder.path,
     program: programWords,
     environment: environmentOf(),
@@ -101,7 +100,7 @@ async function runSweep(folder: SweepFolder, sweep: Sweep, on: EngineName, flags
     throw new ParityError(`parity failed: ${failed.map(({ name }) => name).join(', ')}. See report.html in their folders`);
 }
 
-/** Trains a run, or goes on with it. */
+/** Trains a run, or continues it from its checkpoint. */
 async function trainRun(folder: SweepFolder, number: number): Promise<void> {
   const { runs } = await folder.read();
   const run = runs[number - 1];

@@ -1,6 +1,6 @@
 /** The results of a sweep: one row per group of runs that differ in their seeds only. */
 import { percent } from '../../numbers.ts';
-import { fittedTable } from '../shared/table.ts';
+import { drawTable } from '../shared/table.ts';
 import type { RunState } from './sweep-folder.ts';
 
 /** Errors are 0 to 1. */
@@ -60,5 +60,5 @@ export function sweepTable(groups: readonly Group[]): string {
     error === null ? '-' : deviation === null ? percent(error) : `${(error * 100).toFixed(2)} ± ${percent(deviation)}`,
     published === null ? '-' : percent(published),
   ]);
-  return fittedTable(['runs', 'epochs', 'finished', 'test error', 'paper'], rows, { optional: [], wide: true, compact: true });
+  return drawTable(['runs', 'epochs', 'finished', 'test error', 'paper'], rows, { lines: 'head' });
 }

@@ -1,7 +1,7 @@
 /** Finishes a training run: model file, ONNX file, a check that both answer as the training runtime does, and the report. */
 
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { sha256 } from '#builtin';
 import { toOnnx } from '../../../converters/onnx/write.ts';
 import type { BackendName } from '../../../eval/backends/table.ts';
 import { evaluate } from '../../../eval/evaluate.ts';
@@ -152,5 +152,5 @@ function summarize(entries: readonly EpochEntry[], imagesPerEpoch: number): RunR
 }
 
 function describeFile(bytes: Uint8Array): { bytes: number; sha256: string } {
-  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+  return { bytes: bytes.length, sha256: sha256(bytes) };
 }

@@ -17,7 +17,15 @@ import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
 import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
 import { requireParity } from '../eval/result-table.ts';
-import { formatOption, naturalNumber, naturalRange, nonNegativeNumber, positiveNumber, weightBits } from '../shared/arguments.ts';
+import {
+  formatOption,
+  naturalNumber,
+  naturalRange,
+  nonNegativeNumber,
+  positiveNumber,
+  weightBits,
+  wholeNumber,
+} from '../shared/arguments.ts';
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
 import { LeftOut, SKIP_BROKEN } from '../shared/left-out.ts';
 import { printJson, printText, say } from '../shared/results.ts';
@@ -35,7 +43,6 @@ function presetName(text: string): string {
 }
 
 export function command(): Command {
-  const wholeNumber = (text: string) => (text === '0' ? 0 : naturalNumber(text));
   return new Command('train')
     .addOption(
       new Option('--preset <name>', `experiment of the paper to start from: ${Object.keys(presets).join(', ')}`).argParser(presetName),
@@ -49,6 +56,7 @@ export function command(): Command {
       ).argParser(naturalNumber),
     )
     .option('--resume', 'continue from the checkpoint in the folder, on the same data, up to the originally planned epoch', false)
+    .optionsGroup('Network:')
     .addOption(new Option('--depth <n>', 'depth of the network: 6n + 2').argParser(naturalNumber))
     .addOption(new Option('--width <k>', 'widening factor').argParser(positiveNumber))
     .addOption(new Option('--bits <n>', 'bits per weight: 1 or 32').argParser(weightBits))
@@ -63,6 +71,7 @@ export function command(): Command {
     .option('--no-learn-norm', 'learn scale and offset of no batch norm, or only of the first with --input-relu')
     .option('--input-relu', 'apply ReLU after the first batch norm, which then learns scale and offset')
     .option('--plain', 'leave out the shortcuts')
+    .optionsGroup('Recipe:')
     .addOption(
       new Option('--seed <n>', `seed for weights, image order and augmentation (default: ${paperRecipe.seed})`).argParser(wholeNumber),
     )
@@ -75,6 +84,7 @@ export function command(): Command {
       ).argParser(naturalNumber),
     )
     .addOption(new Option('--weight-decay <x>', 'weight decay of convolution kernels').argParser(nonNegativeNumber))
+    .optionsGroup('Images and augmentation:')
     .addOption(
       new Option('--image-size <n>', 'size in pixels of the square images that image files are scaled to').argParser(naturalNumber),
     )
@@ -90,6 +100,7 @@ export function command(): Command {
     .option('--no-flip', 'mirror no images')
     .addOption(new Option('--crop <n>', 'pixels of random padding on each side before a random crop; 0: none').argParser(wholeNumber))
     .addOption(new Option('--cutout <n>', 'size of the square that is replaced by random pixels; 0: none').argParser(wholeNumber))
+    .optionsGroup('Arithmetic and teacher:')
     .addOption(
       new Option(
         '--math <kind>',
@@ -111,6 +122,7 @@ export function command(): Command {
         `divisor of both logits when they are compared; the teacher's part of the loss is multiplied by its square (default: ${defaultTeaching.temperature})`,
       ).argParser(positiveNumber),
     )
+    .optionsGroup('Options:')
     .addOption(formatOption())
     .addHelpText(
       'after',

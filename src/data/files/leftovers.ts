@@ -1,8 +1,9 @@
 /** Temporary names that identify their process, so that the next process can remove what a killed one left behind. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sha256 } from '#builtin';
 import { identify, isRunning } from './process-identity.ts';
 
 /** `.wrn-onnx-<process id>-<start time>-<machine and container>-<random>.tmp` */
@@ -24,7 +25,7 @@ function identity(): Identity {
 }
 
 function digest(place: string): string {
-  return createHash('sha256').update(place).digest('hex').slice(0, 12);
+  return sha256(place).slice(0, 12);
 }
 
 /** A file name that is unique across processes and calls. It is short and independent of the target's name, which may have the maximum length. */

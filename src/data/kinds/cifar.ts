@@ -18,7 +18,7 @@ interface Cifar {
   readonly set: string;
   readonly name: string;
   readonly files: Readonly<Record<Split, readonly string[]>>;
-  /** Number of values per label byte. The last label byte is the class. */
+  /** Number of classes per label byte. The last byte is the label. */
   readonly labels: readonly number[];
 }
 

@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import { InputError, UsageError } from '../../errors.ts';
 import { range, readAhead } from '../batches.ts';
-import type { ImageFiles, ImageSet, ImageShape } from '../dataset.ts';
+import { type ImageFiles, type ImageSet, type ImageShape, requireCover } from '../dataset.ts';
 import { type Crop, decodeImage } from '../files/decode-image.ts';
 import { randomStream } from '../random.ts';
-import { requireCover } from '../scale.ts';
 import type { OpenOptions } from './dataset-format.ts';
 
 /** An image file that is not decoded yet. */
@@ -100,14 +99,15 @@ function cropsName({ shorterSides, crops }: OpenOptions): string {
 const AT_ONCE = 8;
 
 /**
- * The images that can be decoded; `say` gets each other one. Every image is decoded once for it.
- * @throws InputError when none is left
+ * Decodes every image once, to find those that cannot be decoded.
+ * @param say gets the name of each of them and the reason
+ * @returns their indices
  */
-export async function withoutBroken(
-  images: EncodedImages,
+export async function findBroken(
+  images: AsyncIterable<EncodedImage>,
   shape: ImageShape,
   say: NonNullable<OpenOptions['skipBroken']>,
-): Promise<EncodedImages> {
+): Promise<Set<number>> {
   const broken = new Set<number>();
   const check = async ({ image, name }: EncodedImage, index: number) => {
     await decodeImage(image, shape, name).catch((error: unknown) => {
@@ -123,8 +123,22 @@ export async function withoutBroken(
     done += waiting.length;
     waiting = [];
   };
-  for await (const image of images.read(0, images.length)) if (waiting.push(image) === AT_ONCE) await checkWaiting();
+  for await (const image of images) if (waiting.push(image) === AT_ONCE) await checkWaiting();
   await checkWaiting();
+  return broken;
+}
+
+/**
+ * Leaves out the images that cannot be decoded.
+ * @param say gets the name of each of them and the reason
+ * @throws InputError when none is left
+ */
+export async function withoutBroken(
+  images: EncodedImages,
+  shape: ImageShape,
+  say: NonNullable<OpenOptions['skipBroken']>,
+): Promise<EncodedImages> {
+  const broken = await findBroken(images.read(0, images.length), shape, say);
   if (broken.size === 0) return images;
   const kept = Uint32Array.from({ length: images.length }, (_, i) => i).filter((i) => !broken.has(i));
   if (kept.length === 0) throw new InputError('data', 'images', 'expected one that can be decoded, got none');

@@ -2,11 +2,11 @@
 import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../../errors.ts';
 import type { ImageFiles, ImageSet, ImageShape, Split } from '../dataset.ts';
-import { decodeImage, IMAGE_FILE, IMAGE_FORMATS, inOtherFormat } from '../files/decode-image.ts';
+import { IMAGE_FILE, IMAGE_FORMATS, inOtherFormat } from '../files/decode-image.ts';
 import { listFolder } from '../files/source.ts';
 import { namesOfSplit, splitNames, splitOf } from '../split-names.ts';
 import { checkFits, type DatasetFormat, type OpenOptions } from './dataset-format.ts';
-import { checkScales, encodedSet, imageFiles } from './encoded-images.ts';
+import { checkScales, type EncodedImage, encodedSet, findBroken, imageFiles } from './encoded-images.ts';
 
 const FORMAT = 'image folder';
 /** Files and folders that file managers and archivers create. */
@@ -45,7 +45,7 @@ export async function openImageFolder(path: string, options: OpenOptions): Promi
 
   const left =
     options.skipBroken &&
-    (await findBroken(
+    (await reportBroken(
       classLabels.map((label) => join(root, label)),
       shape,
       options.skipBroken,
@@ -128,29 +128,27 @@ async function listImages(folder: string, left?: ReadonlySet<string>): Promise<s
   return images;
 }
 
-/** Images decoded in parallel, about the number of cores of a usual machine. */
-const AT_ONCE = 8;
-
-/** Decodes every image once before use. Reports and skips those that cannot be decoded. */
-async function findBroken(
+/** Names the files that are not images or cannot be decoded. @returns the paths of the latter */
+async function reportBroken(
   folders: readonly string[],
   shape: ImageShape,
   say: NonNullable<OpenOptions['skipBroken']>,
 ): Promise<Set<string>> {
-  const broken = new Set<string>();
-  const check = async (path: string) => {
-    await decodeImage(path, shape, path).catch((error: unknown) => {
-      if (!(error instanceof InputError)) throw error;
-      broken.add(path);
-      say(path, error.problem);
-    });
-  };
-  for (const folder of folders) {
-    const { files, folders: inner } = await listFolder(folder);
-    for (const name of [...inner, ...files].filter((name) => !CLUTTER.test(name) && !IMAGE_FILE.test(name)))
-      say(join(folder, name), `not an image file${inOtherFormat(name)}`);
-    const images = files.filter((name) => !CLUTTER.test(name) && IMAGE_FILE.test(name)).map((name) => join(folder, name));
-    for (let at = 0; at < images.length; at += AT_ONCE) await Promise.all(images.slice(at, at + AT_ONCE).map(check));
+  async function* images(): AsyncGenerator<EncodedImage> {
+    for (const folder of folders) {
+      const { files, folders: inner } = await listFolder(folder);
+      for (const name of [...inner, ...files].filter((name) => !CLUTTER.test(name) && !IMAGE_FILE.test(name)))
+        say(join(folder, name), `not an image file${inOtherFormat(name)}`);
+      for (const name of files.filter((name) => !CLUTTER.test(name) && IMAGE_FILE.test(name))) {
+        const path = join(folder, name);
+        yield { image: path, name: path, label: 0 };
+      }
+    }
   }
+  const broken = new Set<string>();
+  await findBroken(images(), shape, (path, reason) => {
+    broken.add(path);
+    say(path, reason);
+  });
   return broken;
 }

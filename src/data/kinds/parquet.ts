@@ -1,14 +1,14 @@
 /**
  * Images as Hugging Face publishes them: parquet files `<split>-00000-of-00001.parquet` with a column of image files
  * (a struct of bytes and path) and a column of class indices. The file's metadata has the class names.
- * Source of the format: https://huggingface.co/docs/hub/datasets-image, https://parquet.apache.org/docs/file-format/
+ * Source of the format: https://huggingface.co/docs/hub/datasets-image
  */
 import { basename, resolve } from 'node:path';
-import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet';
+import type { FileMetaData } from 'hyparquet';
 import { InputError } from '../../errors.ts';
 import type { ImageSet, ImageShape, Split } from '../dataset.ts';
 import { imageShape } from '../files/decode-image.ts';
-import { inFile } from '../files/file-error.ts';
+import { openParquetFile, type ParquetFile, readColumn, rowGroups, undamaged } from '../files/parquet-file.ts';
 import type { RandomAccess } from '../files/random-access.ts';
 import type { DataSource } from '../files/source.ts';
 import { namesOfSplit, splitOf } from '../split-names.ts';
@@ -20,10 +20,6 @@ const EXTENSION = /\.parquet$/i;
 /** Known names of the image and label columns. */
 const IMAGE_COLUMNS = ['image', 'img', 'images', 'picture'];
 const LABEL_COLUMNS = ['label', 'fine_label', 'labels', 'class', 'target'];
-/** Limit on a row group, which is in memory as a whole. Row groups of images usually have tens of megabytes. */
-const MAX_GROUP_BYTES = 2 ** 29;
-/** Smallest size of a row, since it holds an image file. */
-const MIN_ROW_BYTES = 16;
 const MAX_LABEL = 999_999;
 
 export const parquet: DatasetFormat = {
@@ -66,10 +62,8 @@ interface Group {
   readonly labels: Int32Array;
 }
 
-interface OpenFile {
-  readonly path: string;
-  readonly buffer: AsyncBuffer;
-  readonly metadata: FileMetaData;
+/** A file, with the names of its image and label columns. */
+interface OpenFile extends ParquetFile {
   readonly image: string;
   readonly label: string;
 }
@@ -102,9 +96,9 @@ async function openParquet(source: DataSource, names: readonly string[], options
     for (const name of names) {
       const file = await source.open(name);
       files.push(file);
-      const opened = await guarded(file.path, () => openFile(file));
+      const opened = await undamaged(file.path, () => openFile(file));
       classLabels ??= labelsIn(opened.metadata, opened.label);
-      groups.push(...(await guarded(file.path, () => readGroups(opened, file.size))));
+      groups.push(...(await undamaged(file.path, () => readGroups(opened))));
     }
     const length = groups.reduce((sum, { labels }) => sum + labels.length, 0);
     if (length === 0) throw new InputError(FORMAT, source.path, 'expected images, got none');
@@ -164,37 +158,18 @@ function requireSame(got: ImageShape, { channels, height, width }: ImageShape, n
   );
 }
 
+/** @throws InputError when a column is missing */
 async function openFile(file: RandomAccess): Promise<OpenFile> {
-  const { parquetMetadataAsync } = await import('hyparquet');
-  const buffer: AsyncBuffer = {
-    byteLength: file.size,
-    async slice(start, end = file.size) {
-      if (!(start >= 0 && end >= start && end <= file.size)) throw new Error(`bytes ${start} to ${end} of a file of ${file.size}`);
-      const bytes = new Uint8Array(end - start);
-      await file.read(bytes, start);
-      return bytes.buffer;
-    },
-  };
-  const metadata = await parquetMetadataAsync(buffer);
-  const columns = metadata.schema.map(({ name }) => name);
+  const opened = await openParquetFile(file);
+  const columns = opened.metadata.schema.map(({ name }) => name);
   const [image, label] = [IMAGE_COLUMNS, LABEL_COLUMNS].map((known) => known.find((name) => columns.includes(name)));
-  if (image !== undefined && label !== undefined) return { path: file.path, buffer, metadata, image, label };
+  if (image !== undefined && label !== undefined) return { ...opened, image, label };
   throw new InputError(FORMAT, file.path, `expected columns image and label, got ${columns.slice(1, 9).join(', ') || 'none'}`);
 }
 
-async function readGroups(file: OpenFile, fileBytes: number): Promise<Group[]> {
+async function readGroups(file: OpenFile): Promise<Group[]> {
   const groups: Group[] = [];
-  let start = 0;
-  for (const { num_rows, total_byte_size } of file.metadata.row_groups) {
-    const rows = Number(num_rows);
-    if (!(rows >= 0 && (start + rows) * MIN_ROW_BYTES <= fileBytes))
-      throw new InputError(
-        FORMAT,
-        file.path,
-        `expected at most ${Math.floor(fileBytes / MIN_ROW_BYTES)} rows in a file of its size, got ${start + rows}`,
-      );
-    if (Number(total_byte_size) > MAX_GROUP_BYTES)
-      throw new InputError(FORMAT, file.path, `expected groups of rows of at most ${MAX_GROUP_BYTES} bytes, got one of ${total_byte_size}`);
+  for (const { start, rows } of rowGroups(file)) {
     const values = await readColumn(file, file.label, start, start + rows);
     const labels = Int32Array.from(values, (value, i) => {
       const label = Number(value);
@@ -203,46 +178,17 @@ async function readGroups(file: OpenFile, fileBytes: number): Promise<Group[]> {
     });
     if (labels.length !== rows) throw new InputError(FORMAT, file.path, `expected ${rows} labels, got ${labels.length}`);
     groups.push({ file, start, labels });
-    start += rows;
   }
   return groups;
 }
 
 function readImages({ file, start, labels }: Group): Promise<Uint8Array[]> {
-  return guarded(file.path, async () =>
+  return undamaged(file.path, async () =>
     (await readColumn(file, file.image, start, start + labels.length)).map((value, i) => {
       const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
       if (bytes instanceof Uint8Array) return bytes;
       throw new InputError(FORMAT, `${file.path} row ${start + i}`, 'expected the bytes of an image file, got something else');
     }),
-  );
-}
-
-async function readColumn({ buffer, metadata }: OpenFile, column: string, rowStart: number, rowEnd: number): Promise<unknown[]> {
-  if (rowStart === rowEnd) return [];
-  const [{ parquetReadObjects }, { compressors }] = [await import('hyparquet'), await import('hyparquet-compressors')];
-  const rows = await parquetReadObjects({
-    file: buffer,
-    metadata,
-    columns: [column],
-    rowStart,
-    rowEnd,
-    utf8: false,
-    compressors: bounded(compressors),
-  });
-  return rows.map((row) => row[column]);
-}
-
-/** Checks the unpacked size that a page states, before a damaged one can make us allocate it. */
-function bounded(compressors: Compressors): Compressors {
-  return Object.fromEntries(
-    Object.entries(compressors).map(([name, unpack]) => [
-      name,
-      (input: Uint8Array, size: number) => {
-        if (!(size >= 0 && size <= MAX_GROUP_BYTES)) throw new Error(`a page of ${size} bytes`);
-        return unpack(input, size);
-      },
-    ]),
   );
 }
 
@@ -260,19 +206,4 @@ function labelsIn(metadata: FileMetaData, column: string): string[] | undefined 
 async function shapeOfFirst(group: Group): Promise<ImageShape> {
   const [first = new Uint8Array()] = await readImages(group);
   return imageShape(first, `${group.file.path} row 0`);
-}
-
-/** Turns a reader's complaint about a damaged file into an error that names the file. */
-async function guarded<T>(path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof InputError) throw inFile(path, error);
-    throw new InputError(
-      FORMAT,
-      path,
-      `expected a complete, undamaged file, got ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
 }

@@ -1,8 +1,7 @@
 import { constants, type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { DownloadError } from '../../errors.ts';
 import type { PinnedFile } from '../catalog.ts';
-import { hashFile } from './hash.ts';
-import { difference } from './stored.ts';
+import { difference, hashFile } from './checksum.ts';
 
 export interface TransferOptions {
   readonly signal?: AbortSignal | undefined;

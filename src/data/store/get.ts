@@ -9,8 +9,9 @@ import { fileError, whyNotWritten } from '../files/file-error.ts';
 import { makeScratch, temporaryName } from '../files/leftovers.ts';
 import { listFolder } from '../files/source.ts';
 import { readTar } from '../files/tar.ts';
+import { difference } from './checksum.ts';
+import { checkDataSet, dataSetPath } from './data-folder.ts';
 import { download } from './download.ts';
-import { checkDataSet, dataSetPath, difference } from './stored.ts';
 
 export interface GetOptions {
   /** The folder of all data sets. It is created if necessary. */

@@ -5,18 +5,17 @@ import { join } from 'node:path';
 import { DownloadError, UsageError } from '../../errors.ts';
 import { whyNotWritten } from '../files/file-error.ts';
 import type { PublishedNetwork } from '../networks.ts';
+import { difference, hashFile } from './checksum.ts';
 import { download, type TransferOptions } from './download.ts';
-import { hashFile } from './hash.ts';
-import { difference } from './stored.ts';
 
 export interface GetNetworkOptions extends TransferOptions {
-  /** The folder of all data sets, in which networks have a folder, too. It is created if necessary. */
+  /** The folder of all data sets. Networks get a folder in it, which is created if necessary. */
   readonly dataFolder: string;
   /** A mirror with the file instead of the official address, with a trailing slash. */
   readonly address?: string | undefined;
 }
 
-/** The file of a network, if it is here; its name appears only once its content is verified. */
+/** Path of a network's file; undefined if it is not here. A file of this name is always verified. */
 export function networkFile({ download }: PublishedNetwork, dataFolder: string): string | undefined {
   const path = download && join(dataFolder, 'networks', download.name);
   return path !== undefined && existsSync(path) ? path : undefined;

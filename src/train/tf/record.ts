@@ -1,5 +1,6 @@
 /** Records the ops of a function of tensors, at the boundary between tfjs and TensorFlow. */
 import { UsageError } from '../../errors.ts';
+import { asBytes } from '../../formats/typed-array.ts';
 import { type AttrField, type AttrValue, attr, type GraphNode, shapeAttr, tensorAttr } from './saved-model.ts';
 import type { Attribute, Backend, DataType, Tensor, TensorFlow } from './tensorflow.ts';
 
@@ -103,6 +104,5 @@ function attributeValue({ binding }: Backend, { name, type, value }: Attribute):
 
 function constant(backend: Backend, name: string, { dtype, shape }: Tensor, values: ArrayBufferView): GraphNode {
   const type = typeCode(backend, dtype);
-  const content = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return { name, op: 'Const', attr: { dtype: { type }, value: tensorAttr(type, shape, content) } };
+  return { name, op: 'Const', attr: { dtype: { type }, value: tensorAttr(type, shape, asBytes(values)) } };
 }

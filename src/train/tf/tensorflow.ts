@@ -3,10 +3,10 @@
  * of it, so that the project builds without it.
  */
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 import { setDefaults, setVariables } from '../../environment.ts';
 import { DeviceError, UsageError } from '../../errors.ts';
+import { packageFile } from '../../package-files.ts';
 import { type MathMode, mathVariables } from './math.ts';
 
 export type DataType = 'float32' | 'int32' | 'bool';
@@ -92,8 +92,8 @@ export interface TensorFlow {
   valueAndGrads(body: (...inputs: Tensor[]) => Tensor): (inputs: readonly Tensor[]) => { value: Tensor; grads: Tensor[] };
 }
 
-/** Script that installs tfjs-node, one folder above src in the sources and two above dist/src in the package. */
-const SET_UP = fileURLToPath(new URL(`../../../${import.meta.url.endsWith('.ts') ? '' : '../'}scripts/set-up-tfjs.mjs`, import.meta.url));
+/** Script that installs tfjs-node. */
+const SET_UP = packageFile('scripts/set-up-tfjs.mjs');
 
 let loaded: { readonly tf: TensorFlow; readonly math: MathMode } | undefined;
 

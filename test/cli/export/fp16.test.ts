@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 
 test('agreement, accuracy and the largest value are printed; the file says where it is slow, and decides as the float form', async () => {
-  const exported = await run(['export', shipped, '--form', 'fp16', '--data', images, '-o', at('half.onnx')]);
+  const exported = await run(['export', shipped, '--form', 'fp16', '--data', images, '-o', at('half.onnx'), '--quiet']);
   expect(exported).toMatchObject({ status: 0, stderr: '' });
   for (const words of ['bits equal', 'random images: agreement with float32', 'test images: agreement', 'accuracy, 95 %', 'largest value'])
     expect(exported.stdout).toContain(words);

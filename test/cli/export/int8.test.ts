@@ -123,7 +123,17 @@ describe('refusals: one line, the right exit code, nothing written', () => {
     if (mean?.dtype !== 'float32') throw new Error('no mean');
     const tensors = new Map(model.tensors).set('group0.block0.norm0.mean', { ...mean, data: mean.data.map(() => 1e6) });
     writeFileSync(at('dead.safetensors'), writeModelFile({ ...model, tensors }));
-    const result = await run(['export', at('dead.safetensors'), '--form', 'int8', '--calibrate', images, '-o', at('never.onnx')]);
+    const result = await run([
+      'export',
+      at('dead.safetensors'),
+      '--form',
+      'int8',
+      '--calibrate',
+      images,
+      '-o',
+      at('never.onnx'),
+      '--quiet',
+    ]);
     expect(result).toMatchObject({ status: 3, stdout: '' });
     expect(result.stderr).toBe('wrn-onnx: calibration group0.block0.relu0: expected activations that vary, got only 0. Use other images\n');
     expect(existsSync(at('never.onnx'))).toBe(false);

@@ -4,7 +4,8 @@ import { createServer } from 'node:http';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { type Lobby, type LobbyEvent, type LobbyOptions, openLobby } from '../../../../eval/backends/remote/lobby.ts';
+import type { Lobby, LobbyEvent, LobbyOptions } from '../../../../eval/backends/remote/lobby.ts';
+import { openLobby } from '../../../../eval/backends/remote/open-lobby.ts';
 import { browserName } from '../../../../eval/backends/remote/page/browser-name.ts';
 import type { Turn } from '../../../../eval/backends/remote/protocol.ts';
 

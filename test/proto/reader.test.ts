@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/write.ts';
-import { readInitializers, readMetadataPairs } from '../../proto/fields.ts';
 import { DataType, decodeModel, encodeModel, type TensorProto } from '../../proto/onnx.ts';
+import { readInitializers, readMetadataPairs } from '../../proto/reader.ts';
 import { InputError } from '../../src/errors.ts';
 import { randomModel } from '../network/random-model.ts';
 

@@ -1,6 +1,6 @@
 /** Opens an address in the user's browser. */
 import { spawn } from 'node:child_process';
-import { say } from './results.ts';
+import { say } from '../shared/results.ts';
 
 /** By platform; elsewhere xdg-open. */
 const commands: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>>> = {

@@ -1,7 +1,7 @@
 /** Shards as the documentation of each scheduler numbers its jobs. */
 import { InvalidArgumentError } from 'commander';
 import { expect, test } from 'vitest';
-import { parseShard } from '../../../src/cli/shared/shard.ts';
+import { parseShard } from '../../../src/cli/eval/shard.ts';
 
 const slurm = (id: string, rest: Record<string, string> = {}) => ({
   SLURM_ARRAY_TASK_ID: id,

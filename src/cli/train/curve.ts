@@ -1,14 +1,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { Command } from 'commander';
-import { readModel } from '../../converters/read.ts';
-import { printable, UsageError } from '../errors.ts';
-import { runName } from '../network/config.ts';
-import { readLog } from '../train/log.ts';
-import { readInput, readInputAs } from './shared/input-file.ts';
-import { requireWritable, writeOutput } from './shared/output-file.ts';
-import { printText } from './shared/results.ts';
-import { runNames } from './shared/run-names.ts';
+import { readModel } from '../../../converters/read.ts';
+import { printable, UsageError } from '../../errors.ts';
+import { runName } from '../../network/config.ts';
+import { readLog } from '../../train/log.ts';
+import { readInput, readInputAs } from '../shared/input-file.ts';
+import { requireWritable, writeOutput } from '../shared/output-file.ts';
+import { printText } from '../shared/results.ts';
 
 interface Flags {
   readonly output: string;
@@ -35,7 +34,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   );
   const empty = runs.find(({ log }) => log.length === 0);
   if (empty) throw new UsageError(`${empty.name}: expected a log of at least one epoch, got none`);
-  const [{ curveChart }, { toPng }] = await Promise.all([import('../train/curve.ts'), import('../chart/png.ts')]);
+  const [{ curveChart }, { toPng }] = await Promise.all([import('../../train/curve.ts'), import('../../chart/png.ts')]);
   const svg = curveChart(runs);
   await writeOutput(outputs.svg, Buffer.from(svg), rules);
   await writeOutput(outputs.png, await toPng(svg), rules);
@@ -53,7 +52,7 @@ function logsOf(path: string): string[] {
   return begun;
 }
 
-/** Network, bits and data of each run, from the model or checkpoint beside its log; or the folder's name when neither is there or names are equal. */
+/** Network, bits and data of each run, from the model or checkpoint beside its log. Without either, and for equal names, the folder's name. */
 async function namesOf(logs: readonly string[]): Promise<string[]> {
   const folders = runNames(logs);
   const found = await Promise.all(
@@ -68,5 +67,23 @@ async function namesOf(logs: readonly string[]): Promise<string[]> {
   return found.map((name, i) => {
     if (name === undefined) return folders[i] as string;
     return found.filter((other) => other === name).length > 1 ? `${name} (${folders[i]})` : name;
+  });
+}
+
+/**
+ * Names of training runs, from the paths of their logs: the folder's name, after as many parent folders as make it unique.
+ * A path given twice has the same name twice.
+ */
+export function runNames(logs: readonly string[]): string[] {
+  const paths = logs.map((log) => {
+    const path = resolve(log);
+    return (basename(path) === 'log.jsonl' ? dirname(path) : path).split(sep);
+  });
+  const end = (path: readonly string[], length: number) => path.slice(-length).join('/');
+  return paths.map((path) => {
+    const others = paths.filter((other) => other.join(sep) !== path.join(sep));
+    let length = 1;
+    while (length < path.length && others.some((other) => end(other, length) === end(path, length))) length++;
+    return end(path, length);
   });
 }

@@ -1,6 +1,5 @@
-/** What `site` and `serve` share: networks that the user named, test images for them, and the site of both. */
+/** Shared by `site` and `serve`: opens the networks that the user named and their test images, and builds the site. */
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { backends } from '../../../eval/backends/table.ts';
 import type { ClassifierModel } from '../../../eval/runtime/model-input.ts';
@@ -9,12 +8,12 @@ import type { Closable } from '../../closable.ts';
 import { catalogEntry } from '../../data/catalog.ts';
 import type { ImageSet } from '../../data/dataset.ts';
 import { openImageSet } from '../../data/open.ts';
-import { defaultDataFolder } from '../../data/store/data-folder.ts';
-import { isPresent } from '../../data/store/stored.ts';
-import { wholeNumber } from './arguments.ts';
-import { isQuiet } from './quiet.ts';
-import { say } from './results.ts';
-import { readNetwork } from './source.ts';
+import { defaultDataFolder, isPresent } from '../../data/store/data-folder.ts';
+import { packageFile } from '../../package-files.ts';
+import { wholeNumber } from '../shared/arguments.ts';
+import { isQuiet } from '../shared/quiet.ts';
+import { say } from '../shared/results.ts';
+import { readNetwork } from '../shared/source.ts';
 
 export interface SiteFlags {
   readonly title?: string;
@@ -26,7 +25,7 @@ export function addSiteOptions(command: Command): Command {
   return command
     .argument(
       '<model...>',
-      'ONNX classifiers, or any source that export reads (it is exported in memory), or networks shipped with the package, such as cifar-10-wrn-20-1',
+      'ONNX classifiers, sources that export reads (exported in memory), or names of networks such as cifar-10-wrn-20-1 (see wrn-onnx models)',
     )
     .option('--title <text>', 'title of the page')
     .option(
@@ -63,7 +62,7 @@ async function dataFor(name: string, { input, classes, metadata }: ClassifierMod
   const dataset = metadata?.about.dataset;
   const entry = dataset === undefined ? undefined : catalogEntry(dataset);
   if (entry) {
-    const shipped = fileURLToPath(new URL(`${FOLDER}${entry.name}`, import.meta.url));
+    const shipped = packageFile(`examples/${entry.name}`); // an excerpt of the data set
     if (await isPresent(entry, defaultDataFolder())) return openImageSet(entry.name, fits);
     if (existsSync(shipped)) return openImageSet(shipped, fits);
   }
@@ -73,6 +72,3 @@ async function dataFor(name: string, { input, classes, metadata }: ClassifierMod
     );
   return undefined;
 }
-
-/** Where the project keeps excerpts of data sets: three folders above this one in the sources and four above it in dist. */
-const FOLDER = import.meta.url.endsWith('.ts') ? '../../../examples/' : '../../../../examples/';

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
-import { serveFiles } from '../../eval/site/server.ts';
-import { portNumber } from './shared/arguments.ts';
-import { catchInterrupt } from './shared/interrupt.ts';
-import { openBrowser } from './shared/open-browser.ts';
-import { isQuiet } from './shared/quiet.ts';
-import { printText, say } from './shared/results.ts';
-import { addSiteOptions, type SiteFlags, siteOf } from './shared/site-networks.ts';
+import { serveFiles } from '../../../eval/site/server.ts';
+import { portNumber } from '../shared/arguments.ts';
+import { catchInterrupt } from '../shared/interrupt.ts';
+import { isQuiet } from '../shared/quiet.ts';
+import { printText, say } from '../shared/results.ts';
+import { addSiteOptions, type SiteFlags, siteOf } from './networks.ts';
+import { openBrowser } from './open-browser.ts';
 
 interface Flags extends SiteFlags {
   readonly port: number;

@@ -1,11 +1,12 @@
-/** Hands work to an engine and follows it. Shared by `eval --on` and `sweep`. */
+/** Runs tasks of this command line on an engine: its options, the submission, the progress. Shared by `eval --on` and `sweep`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Engine, Handed } from '../../cluster/engine.ts';
+import type { Engine, Submitted } from '../../cluster/engine.ts';
 import { type EngineName, engines } from '../../cluster/engines.ts';
 import { forgetFailures, readFailures } from '../../cluster/failures.ts';
 import type { EngineOptions, TaskFailure, Work } from '../../cluster/work.ts';
 import { DeviceError, type ErrorCode, InterruptedError, UsageError, WrnError } from '../../errors.ts';
+import { builtFile } from '../../package-files.ts';
 import { naturalNumber } from './arguments.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
@@ -15,38 +16,51 @@ export type EngineFlags = EngineOptions & { readonly on?: EngineName; readonly d
 
 const DEFAULT_RETRIES = 2;
 
-/** The options of these engines. */
+/** Adds `--on` and the options of these engines. */
 export function addEngineOptions(command: Command, names: readonly EngineName[]): Command {
   const all: Readonly<Record<Exclude<keyof EngineOptions, 'retries'>, Option>> = {
     partition: new Option('--partition <name>', 'Slurm: partition'),
     time: new Option('--time <limit>', 'Slurm: time limit of a task, such as 30:00 or 1-00:00:00'),
-    sbatch: new Option('--sbatch <options>', 'Slurm: more options of sbatch, as one text such as "--mem=4G --constraint=avx512"'),
+    sbatch: new Option('--sbatch <options>', 'Slurm: additional options of sbatch, as one string such as "--mem=4G --constraint=avx512"'),
     image: new Option('--image <name>', 'Kubernetes: image built from the Dockerfile of the project'),
     volume: new Option(
       '--volume <claim:path>',
       'Kubernetes: persistent volume claim and the path where it is mounted, here as in the cluster; repeatable',
     ).argParser((text: string, before: readonly string[] = []) => [...before, text]),
-    jobs: new Option('--jobs <n>', 'local: tasks at once (default: 1)').argParser(naturalNumber),
+    jobs: new Option('--jobs <n>', 'local: number of parallel tasks (default: 1)').argParser(naturalNumber),
   };
   const taken = new Set(names.flatMap((name) => engines[name].options));
   command.addOption(new Option('--on <engine>', 'where to run').choices(names));
   for (const [name, option] of Object.entries(all)) if (taken.has(name as keyof EngineOptions)) command.addOption(option);
   return command
     .addOption(
-      new Option('--retries <n>', 'times to start a task again after it crashed; bad input is not tried again')
-        .argParser(wholeNumber)
+      new Option('--retries <n>', 'number of times to restart a crashed task; a task with bad input is not restarted')
+        .argParser(retryCount)
         .default(DEFAULT_RETRIES),
     )
-    .option('--dry-run', 'prepare the folder and print the script or manifest instead of handing it over', false);
+    .option('--dry-run', 'prepare the folder and print the script or manifest instead of submitting it', false);
 }
 
-function wholeNumber(text: string): number {
-  const value = Number(text);
+function retryCount(text: string): number {
   if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 0 to 999');
-  return value;
+  return Number(text);
 }
 
-/** Names of the options of engines, to leave out of the commands of tasks. */
+/** Node and this command line, to start it again here or on a node that shares its disk. */
+export const programWords: readonly string[] = [process.execPath, builtFile('node/cli.js')];
+
+/** Environment variables that tasks need to find the same data. */
+export function environmentOf(): Record<string, string> {
+  const { WRN_ONNX_DATA } = process.env;
+  return WRN_ONNX_DATA ? { WRN_ONNX_DATA } : {};
+}
+
+/** The user of this process; undefined on Windows. */
+export function userOf(): { uid: number; gid: number } | undefined {
+  return process.getuid && process.getgid ? { uid: process.getuid(), gid: process.getgid() } : undefined;
+}
+
+/** Option names of all engines. The command of a task leaves them out. */
 export const engineOptionNames: readonly string[] = [
   'on',
   'retries',
@@ -54,7 +68,7 @@ export const engineOptionNames: readonly string[] = [
   ...Object.values(engines).flatMap(({ options }) => options),
 ];
 
-/** @throws UsageError for an option of another engine, or without any */
+/** @throws UsageError when an option belongs to another engine, or no engine is chosen */
 export function requireEngineFit({ on, dryRun, ...flags }: EngineFlags): void {
   for (const name of new Set(Object.values(engines).flatMap(({ options }) => options))) {
     if (flags[name] === undefined || (on && engines[on].options.includes(name))) continue;
@@ -64,16 +78,16 @@ export function requireEngineFit({ on, dryRun, ...flags }: EngineFlags): void {
   if (dryRun && !on) throw new UsageError('--dry-run needs --on');
 }
 
-/** How the tasks of work are counted. */
+/** How to count the tasks of work. */
 export interface Count {
   readonly unit: 'shards' | 'epochs';
-  /** Tasks that have their result. */
+  /** Numbers of the tasks that have a result. */
   done(): readonly number[];
   /** For the progress line, in `unit`. */
   progress(): { readonly done: number; readonly total: number };
 }
 
-/** A task that ended without a result, whose code becomes the exit code. */
+/** Tasks ended without a result. The code of the first failure becomes the exit code. */
 class TaskError extends WrnError {
   static override readonly name = 'TaskError';
   constructor(
@@ -85,8 +99,8 @@ class TaskError extends WrnError {
 }
 
 /**
- * Runs work to its end: finds what an earlier command handed over, else hands it over, then follows it.
- * @throws InterruptedError at Ctrl-C, with what becomes of the work; the failure of a task, when it left no result
+ * Runs work to its end: finds the jobs of an earlier command, or submits new ones, then follows them.
+ * @throws InterruptedError at Ctrl-C, whose message says what happens to the jobs; TaskError when a task left no result
  */
 export async function runWork(work: Work, engine: Engine, options: EngineOptions, count: Count): Promise<void> {
   const interrupt = catchInterrupt('interrupted');
@@ -94,10 +108,10 @@ export async function runWork(work: Work, engine: Engine, options: EngineOptions
     const found = await engine.find(work, options);
     interrupt.signal.throwIfAborted();
     if (!found) forgetFailures(work.folder, work.tasks);
-    const handed = found ?? (await engine.start(work, options));
+    const submitted = found ?? (await engine.start(work, options));
     const tasks = `${work.tasks.length} of ${work.count} ${count.unit === 'shards' ? 'shards' : 'runs'}`;
-    say(found ? `${handed.name}: found, following` : `${handed.name}: ${tasks}`);
-    await follow(work, handed, count, interrupt.signal);
+    say(found ? `${submitted.name}: found, following` : `${submitted.name}: ${tasks}`);
+    await follow(work, submitted, count, interrupt.signal);
   } finally {
     interrupt.release();
   }
@@ -105,18 +119,18 @@ export async function runWork(work: Work, engine: Engine, options: EngineOptions
 
 const SHORTEST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
-/** A disk that machines share may show a file this much later than the engine shows the end of its task. */
+/** On a shared disk, the result of a task may appear this much later than its end in the engine. */
 const LAG = 5000;
 
-async function follow(work: Work, handed: Handed, count: Count, signal: AbortSignal): Promise<void> {
+async function follow(work: Work, submitted: Submitted, count: Count, signal: AbortSignal): Promise<void> {
   const progress = new Progress(count.unit);
   const isDone = () => count.done().length === work.count;
   try {
     for (let wait = SHORTEST_WAIT, since = performance.now(); ; wait = Math.min(LONGEST_WAIT, wait * 1.2)) {
-      const { running, waiting, reason, ended } = await handed.look();
+      const { running, waiting, reason, ended } = await submitted.look();
       const now = count.progress();
       progress.update(
-        handed.name,
+        submitted.name,
         now.done,
         now.total,
         `, ${running} running${waiting > 0 ? `, ${waiting} waiting${reason && ` (${reason})`}` : ''}`,
@@ -126,18 +140,18 @@ async function follow(work: Work, handed: Handed, count: Count, signal: AbortSig
       else if (performance.now() - since > LAG) return await complain(work, count, ended);
       await sleep(Math.min(wait, running + waiting > 0 ? LONGEST_WAIT : SHORTEST_WAIT), undefined, { signal }).catch(() => {});
       if (!signal.aborted) continue;
-      const left = await handed.leave();
-      throw new InterruptedError(`${left}. The same command goes on from here`);
+      const left = await submitted.leave();
+      throw new InterruptedError(`${left}. Run the same command again to continue`);
     }
   } finally {
     progress.stop();
   }
 }
 
-/** Most task numbers in a line. */
+/** Limit of task numbers per line. */
 const MAX_NAMED = 8;
 
-/** Says why tasks left no result, each reason once. */
+/** Prints why tasks left no result, each reason once. */
 async function complain(work: Work, count: Count, ended: ReadonlyMap<number, string>): Promise<never> {
   const done = new Set(count.done());
   const missing = work.tasks.filter((task) => !done.has(task));
@@ -158,7 +172,7 @@ async function complain(work: Work, count: Count, ended: ReadonlyMap<number, str
     say(`${noun}${tasks.length > 1 ? 's' : ''} ${named}: ${message}`);
   }
   const [first] = reasons.values();
-  const text = `${work.count - missing.length} of ${work.count} ${noun}s are done. The same command runs only the others`;
+  const text = `${work.count - missing.length} of ${work.count} ${noun}s are done. Run the same command again to run only the others`;
   if (!first) throw new DeviceError(text);
   throw new TaskError(first.code, text);
 }

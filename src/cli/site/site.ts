@@ -1,11 +1,11 @@
 import { Command } from 'commander';
-import type { Site } from '../../eval/site/build.ts';
-import { printable } from '../errors.ts';
-import { grouped } from '../numbers.ts';
-import { formatOption } from './shared/arguments.ts';
-import { FOLDER_FORCE_HELP, type FolderRules, requireWritableFolder, writeFolder } from './shared/output-folder.ts';
-import { printJson, printText } from './shared/results.ts';
-import { addSiteOptions, type SiteFlags, siteOf } from './shared/site-networks.ts';
+import type { Site } from '../../../eval/site/build.ts';
+import { printable } from '../../errors.ts';
+import { grouped } from '../../numbers.ts';
+import { formatOption } from '../shared/arguments.ts';
+import { FOLDER_FORCE_HELP, type FolderRules, requireWritableFolder, writeFolder } from '../shared/output-folder.ts';
+import { printJson, printText } from '../shared/results.ts';
+import { addSiteOptions, type SiteFlags, siteOf } from './networks.ts';
 
 interface Flags extends SiteFlags {
   readonly output: string;
