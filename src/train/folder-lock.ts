@@ -65,7 +65,7 @@ export async function lockFolder(path: string, onWait: (line: string) => void, i
         moveAway(path, found.token, token);
         continue;
       }
-      if (looks === 0)
+      if (looks === (found.isWhole ? 0 : 1))
         onWait(`${path}: ${found.holder} may still be training here. Watching it for up to ${(PATIENCE * interval) / 1000} seconds`);
       watched = found;
     }
@@ -102,6 +102,8 @@ interface Found {
   readonly renewed: string;
   /** Description for the user. */
   readonly holder: string;
+  /** Whether it says who holds it: it does not while it is taken over or released, and is mostly gone at the next look. */
+  readonly isWhole: boolean;
   /** Whether its process runs; undefined if that is not visible from here. */
   readonly runs: boolean | undefined;
 }
@@ -116,7 +118,7 @@ function look(path: string): Found | undefined {
   const read = (name: string) => unless(gone, () => readFileSync(join(path, token, name), 'utf8')) ?? '';
   const [pid = '', host = '', identity = ''] = read('holder').split('\n');
   const holder = `process ${printable(pid)} on ${printable(host)}`;
-  return { token, renewed: read('renewed'), holder, runs: isRunning(Number(pid), identity) };
+  return { token, renewed: read('renewed'), holder, isWhole: pid !== '', runs: isRunning(Number(pid), identity) };
 }
 
 /** Ends the lock with the token `from`, and no other lock. */

@@ -211,7 +211,10 @@ test('of many that want a folder that a dead process has left, one gets it', asy
     const many = [1, 2, 3].map(() => trainer(path));
     const said = await Promise.all(many.map((one) => one.said()));
     expect(said.filter((line) => line.startsWith('claimed'))).toHaveLength(1);
-    expect(said.filter((line) => line.includes('is using this folder'))).toHaveLength(2);
+    expect(
+      said.filter((line) => line.includes('is using this folder')),
+      said.join('; '),
+    ).toHaveLength(2);
     await Promise.all(many.map((one) => one.end()));
     expect(readdirSync(path)).toEqual([]);
   }

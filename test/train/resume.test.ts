@@ -18,7 +18,7 @@ import { type TrainOptions, train } from '../../src/train/train.ts';
 import { folderWith } from '../data/crafted.ts';
 import { random } from '../network/random-model.ts';
 import { testOnDisk } from '../small-disk.ts';
-import { checkpointOf, smallData, smallNetwork, smallRun, trainProcess } from './run.ts';
+import { checkpointOf, smallData, smallNetwork, smallRun, stopAfter, trainProcess } from './run.ts';
 import { hasTensorFlow, testWithTensorFlow } from './tensorflow.ts';
 
 // one order of sums, read when TensorFlow loads
@@ -295,11 +295,12 @@ testWithTensorFlow(
     const data = await smallData(60);
     const folder = await folderWith();
     const args = ['--data', data, '-o', folder];
-    expect((await trainProcess([...args, ...smallNetwork, '--bits', '32', '--norm', 'shifted-relu', '--epochs', '2'])).status).toBe(0);
+    const network = [...smallNetwork, '--bits', '32', '--norm', 'shifted-relu'];
+    expect((await trainProcess([...args, ...network, '--epochs', '9'], stopAfter(1))).status).toBe(130);
     const checkpoint = readCheckpoint(readFileSync(checkpointOf(folder)));
     const bytes = writeCheckpoint({ ...checkpoint, weights: checkpoint.weights.map((values) => values.map((w) => w * 1e38)) });
     writeFileSync(checkpointOf(folder), bytes);
-    const { stderr, status } = await trainProcess([...args, '--resume', '--epochs', '9']);
+    const { stderr, status } = await trainProcess([...args, '--resume']);
     expect(stderr).toMatch(
       /\nwrn-onnx: the loss became (NaN|Infinity) at step \d+ \(epoch [2-9], learning rate 0\.\d+\)\. The last checkpoint/,
     );
@@ -356,7 +357,7 @@ describe('--math bf16', () => {
       const [whole, pieces] = [await folderWith(), await folderWith()];
       const args = ['--data', data, ...smallNetwork, '--math', 'bf16'];
       expect((await trainProcess(['-o', whole, ...args, ...EPOCHS])).status).toBe(0);
-      expect((await trainProcess(['-o', pieces, ...args, '--epochs', '1'])).status).toBe(0);
+      expect((await trainProcess(['-o', pieces, ...args, ...EPOCHS], stopAfter(1))).status).toBe(130);
       const contradicted = await trainProcess(['-o', pieces, '--resume', ...EPOCHS, '--math', 'float32']);
       expect(contradicted.stderr).toContain('--math: expected bf16, as this run started, got float32');
       expect(contradicted.status).toBe(2);
@@ -394,7 +395,7 @@ describe('--math bf16', () => {
       const weights = async (math: string) => {
         const folder = await folderWith();
         const args = ['-o', folder, '--data', data, '--depth', '8', '--width', '1', '--batch', '20', '--epochs', '1', '--math', math];
-        expect((await trainProcess(args)).status).toBe(0);
+        expect((await trainProcess(args, stopAfter(1))).status).toBe(130);
         return readCheckpoint(readFileSync(checkpointOf(folder))).weights.flatMap((values) => [...values]);
       };
       const [rounded, exact] = [await weights('bf16'), await weights('float32')];

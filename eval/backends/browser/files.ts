@@ -27,8 +27,8 @@ export function typeOf(name: string): string {
 
 /** The page's own files, and their built files. */
 const pageFiles: ReadonlyMap<string, string> = new Map([
-  ['index.html', 'backends/browser/index.html'],
-  ['page.js', 'backends/browser/page.js'],
+  ['index.html', 'browser/index.html'],
+  ['page.js', 'browser/page.js'],
 ]);
 /** Files of onnxruntime-web that a page loads, below `ort/`. */
 const RUNTIME_FILE = /^ort\/(ort[\w.-]*\.(?:mjs|wasm))$/;
