@@ -48,6 +48,8 @@ export interface OpenSession {
   readonly detail: string;
   /** Largest resident memory so far of the process that runs the model, in bytes; undefined when unknown. */
   peakMemoryBytes(): Promise<number | undefined>;
+  /** Resident memory of that process before it loaded the runtime and the model, in bytes; undefined when unknown. */
+  readonly idleMemoryBytes?: number | undefined;
   /**
    * Runs one batch. Calls may overlap; they run in order.
    * @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width]; converted to what the file takes

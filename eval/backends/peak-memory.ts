@@ -1,4 +1,4 @@
-/** Largest resident memory of a process, from /proc. */
+/** Resident memory of a process, from /proc. */
 import { readFileSync } from 'node:fs';
 
 /**
@@ -6,8 +6,17 @@ import { readFileSync } from 'node:fs';
  * from. Undefined if the operating system does not tell.
  */
 export function peakMemory(pid: number): number | undefined {
+  return statusBytes(pid, 'VmHWM');
+}
+
+/** Bytes that it uses at the moment. */
+export function residentMemory(pid: number): number | undefined {
+  return statusBytes(pid, 'VmRSS');
+}
+
+function statusBytes(pid: number, field: string): number | undefined {
   try {
-    const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
   } catch {
     return undefined;

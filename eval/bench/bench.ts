@@ -1,4 +1,7 @@
-/** Measures how fast files load and run. All files of a setting run in turn, so that a busy machine slows each equally. */
+/**
+ * Measures how fast files load and run. All files on all backends run in turn, so that a busy machine slows each equally and
+ * neighbours in time can be compared.
+ */
 import { setTimeout } from 'node:timers/promises';
 import { InputError } from '../../src/errors.ts';
 import { counted } from '../../src/numbers.ts';
@@ -43,13 +46,17 @@ export interface Measurement {
   /** From bytes to ready, without the time to start a process or a browser. */
   readonly loadSeconds: number;
   readonly firstSeconds: number;
-  /** Per run. */
+  /** Per run: of the turns. */
   readonly seconds: Quartiles;
   readonly imagesPerSecond: number;
   /** Null when unknown. */
   readonly peakMemoryBytes: number | null;
+  /** What the process took before it loaded the runtime and the network, a page without them; null when unknown. */
+  readonly idleMemoryBytes: number | null;
   /** Relative to the first file in the same setting: above 1 is faster. */
   readonly speedup: number;
+  /** Speed relative to the same file on the first backend, round by round: above 1 is faster. */
+  readonly ratio: Quartiles;
   /** Load time and memory relative to the first file. */
   readonly loadRatio: number;
   readonly memoryRatio: number | null;
@@ -57,6 +64,10 @@ export interface Measurement {
 
 /** After a run, the runtime's threads spin for a while waiting for the next one and would take a core from another file's. */
 const SETTLE_MS = 100;
+/** A turn: so long does a file run again and again. The first of short runs finds caches and clocks cold. */
+const TURN_SECONDS = 0.02;
+/** A run may be shorter than what the clock of a page can tell. */
+const TICK = 0.0001;
 /** After a load, the JavaScript engine goes on optimizing hot code and would slow the load of the next file. */
 const COMPILE_MS = 1500;
 const BATCH = 8;
@@ -87,8 +98,7 @@ export async function* bench(files: readonly BenchFile[], options: BenchOptions 
       if (fixedBatch !== undefined && fixedBatch !== batch)
         throw new InputError('onnx', name, `expected any batch size, got the fixed batch size ${fixedBatch}. Use --batch ${fixedBatch}`);
   }
-  for (const backend of backends)
-    for (const count of threads) for (const batch of batches) yield* benchSetting(files, options, backend, count, batch);
+  for (const count of threads) for (const batch of batches) yield* benchTurns(files, options, backends, count, batch);
 }
 
 /** Batch size where none is asked for: that which the file fixes, or 8. */
@@ -98,6 +108,7 @@ export function usualBatch(model: Uint8Array): number {
 
 interface Runner {
   readonly file: BenchFile;
+  readonly backend: BackendName;
   readonly session: Session;
   readonly runOnce: () => Promise<{ seconds: number }>;
   readonly inputs: Shapes | null;
@@ -105,45 +116,48 @@ interface Runner {
   readonly times: number[];
 }
 
-async function* benchSetting(
+async function* benchTurns(
   files: readonly BenchFile[],
   { runs = RUNS, sizes, backendOptions, signal, onProgress }: BenchOptions,
-  backend: BackendName,
+  backends: readonly BackendName[],
   threads: number | undefined,
   batch: number,
 ): AsyncGenerator<Measurement> {
-  const setting = [backend, threads && counted(threads, 'thread'), `batch ${batch}`].filter(Boolean).join(', ');
+  const setting = [threads && counted(threads, 'thread'), `batch ${batch}`].filter(Boolean).join(', ');
   const runners: Runner[] = [];
   try {
-    for (const file of files) {
-      if (runners.length > 0) await setTimeout(COMPILE_MS);
-      const { images } = sizes ? { images: undefined } : readInputs(file.model);
-      const session = await backendOf(backend).open(file.model, images, { ...backendOptions, batch, threads });
-      const runOnce = runsOf(session, images, batch, sizes);
-      const first = await runOnce().catch(async (error: unknown) => {
-        await session.close();
-        throw error;
-      });
-      runners.push({ file, session, runOnce, inputs: first.shapes, firstSeconds: first.seconds, times: [] });
+    for (const backend of backends) {
+      for (const file of files) {
+        if (runners.length > 0) await setTimeout(COMPILE_MS);
+        const { images } = sizes ? { images: undefined } : readInputs(file.model);
+        const session = await backendOf(backend).open(file.model, images, { ...backendOptions, batch, threads });
+        const runOnce = runsOf(session, images, batch, sizes);
+        const first = await runOnce().catch(async (error: unknown) => {
+          await session.close();
+          throw error;
+        });
+        runners.push({ file, backend, session, runOnce, inputs: first.shapes, firstSeconds: first.seconds, times: [] });
+      }
     }
     for (let round = -WARM_UP; round < runs; round++) {
       for (const [i] of runners.entries()) {
         signal?.throwIfAborted();
-        // each round begins with another file, so that none always follows the same one
+        // each round begins with another one, so that none always follows the same one
         const runner = runners[(i + round + WARM_UP) % runners.length] as Runner;
-        const { seconds } = await runner.runOnce();
+        const seconds = await turn(runner);
         await setTimeout(SETTLE_MS);
         if (round >= 0) runner.times.push(seconds);
       }
       onProgress?.(setting, Math.max(0, round + 1), runs);
     }
-    const measured = await Promise.all(runners.map((runner) => measure(runner, backend, threads, batch)));
-    const [first] = measured;
-    if (!first) return;
-    for (const one of measured) {
+    const measured = await Promise.all(runners.map((runner) => measure(runner, threads, batch)));
+    for (const [i, one] of measured.entries()) {
+      const first = measured[i - (i % files.length)] as typeof one;
+      const { times } = runners[i % files.length] as Runner;
       yield {
         ...one,
         speedup: first.seconds.median / one.seconds.median,
+        ratio: quartiles((runners[i] as Runner).times.map((seconds, round) => (times[round] as number) / seconds)),
         loadRatio: one.loadSeconds / first.loadSeconds,
         memoryRatio: one.peakMemoryBytes && first.peakMemoryBytes ? one.peakMemoryBytes / first.peakMemoryBytes : null,
       };
@@ -157,6 +171,17 @@ async function* benchSetting(
   }
 }
 
+/** The median of the runs of a turn, in seconds. */
+async function turn({ runOnce }: Runner): Promise<number> {
+  const times: number[] = [];
+  for (let spent = 0; spent < TURN_SECONDS; ) {
+    const { seconds } = await runOnce();
+    times.push(seconds);
+    spent += Math.max(seconds, TICK);
+  }
+  return quartiles(times).median;
+}
+
 /** Classifiers get pixels, which every backend converts to its own input; other models get random input. */
 function runsOf(session: Session, images: ModelInput | undefined, batch: number, sizes: Sizes | undefined) {
   if (!images) return () => session.time(batch, sizes);
@@ -164,12 +189,7 @@ function runsOf(session: Session, images: ModelInput | undefined, batch: number,
   return async () => ({ seconds: (await session.run(pixels, batch)).seconds, shapes: null });
 }
 
-async function measure(
-  { file, session, inputs, firstSeconds, times }: Runner,
-  backend: BackendName,
-  threads: number | undefined,
-  batch: number,
-) {
+async function measure({ file, backend, session, inputs, firstSeconds, times }: Runner, threads: number | undefined, batch: number) {
   const seconds = quartiles(times);
   return {
     file: file.name,
@@ -184,5 +204,6 @@ async function measure(
     seconds,
     imagesPerSecond: batch / seconds.median,
     peakMemoryBytes: (await session.peakMemoryBytes()) ?? null,
+    idleMemoryBytes: session.idleMemoryBytes ?? null,
   };
 }

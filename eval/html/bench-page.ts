@@ -60,19 +60,30 @@ function tiles(measurements: readonly Measurement[]): [value: string, what: stri
 
 function speedSection(measurements: readonly Measurement[]): Html {
   const told = measurements.map((one) => `${one.file} on ${settingOf(one)}: ${measured(one.imagesPerSecond)} images per second`);
+  const several = new Set(measurements.map(({ backend }) => backend)).size > 1;
   const details = new Map(measurements.map(({ backend, detail }) => [backend, detail]));
   return html`<section>
 <h2>Images per second</h2>
 ${figure((width) => speedBars(measurements, { top: 0, width, margin: 6 }, inPage), told.join('; '), `Bars: ${KEY}.`)}
 ${cardTable(
-  'The same in numbers. Speed, load and memory in parentheses: relative to the first file in the same setting.',
-  ['file', 'setting', 'ms per image', 'quartiles', 'speed', 'load', 'first run', 'memory', 'size'],
+  `The same in numbers. In parentheses: quartiles of times; load and memory relative to the first file in the same setting. Speed is relative to that file, too.${several ? ` To ${measurements[0]?.backend}: speed relative to the same file there, round by round, with quartiles.` : ''}`,
+  [
+    'file',
+    'setting',
+    'ms per image',
+    'speed',
+    ...(several ? [`to ${measurements[0]?.backend}`] : []),
+    'load',
+    'first run',
+    'memory',
+    'size',
+  ],
   measurements.map((one) => [
     one.file,
     settingOf(one),
-    milliseconds(one.seconds.median, one),
-    `${milliseconds(one.seconds.low, one)} to ${milliseconds(one.seconds.high, one)}`,
+    `${milliseconds(one.seconds.median, one)} (${milliseconds(one.seconds.low, one)} to ${milliseconds(one.seconds.high, one)})`,
     `${one.speedup.toFixed(2)}x`,
+    ...(several ? [`${one.ratio.median.toFixed(2)}x (${one.ratio.low.toFixed(2)} to ${one.ratio.high.toFixed(2)})`] : []),
     `${one.loadSeconds.toFixed(2)} s (${one.loadRatio.toFixed(2)})`,
     `${measured(one.firstSeconds)} s`,
     one.peakMemoryBytes === null

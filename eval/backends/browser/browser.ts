@@ -4,10 +4,11 @@ import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
 import type { ModelInput } from '../../runtime/runtime.ts';
 import type { Backend, BackendOptions } from '../backend.ts';
+import { peakMemory, residentMemory } from '../peak-memory.ts';
 import { openError, stopError } from '../runtime-error.ts';
 import { requireBrowser } from './find.ts';
 import { launch } from './launch.ts';
-import { peakBrowserMemory } from './memory.ts';
+import { browserMemory } from './memory.ts';
 import type { Page, Provider } from './page.ts';
 import { pageSession } from './page-session.ts';
 
@@ -64,11 +65,13 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
               .catch(stopped),
         };
         const { threads, softwareGpu = false } = options;
+        const idleMemoryBytes = await browserMemory(browser, residentMemory);
         const opened = await inPage.open({ model: 'model.onnx', provider, input, threads, softwareGpu });
         return closable(
           pageSession(inPage, opened, {
             detail: [`Chromium ${browser.version()}`, opened.detail, prepared?.done].filter(Boolean).join(', '),
-            peakMemoryBytes: () => peakBrowserMemory(browser).catch(stopped),
+            peakMemoryBytes: () => browserMemory(browser, peakMemory).catch(stopped),
+            idleMemoryBytes,
             close,
           }),
         );

@@ -1,20 +1,21 @@
 import type { Browser } from 'playwright-core';
-import { peakMemory } from '../peak-memory.ts';
+import type { peakMemory } from '../peak-memory.ts';
 
 /**
- * Largest resident memory so far of the browser's page and GPU processes, in bytes; undefined if the operating system
- * does not tell (it is read from /proc).
+ * Memory of the browser's page and GPU processes together, in bytes; undefined if the operating system does not tell (it is
+ * read from /proc).
+ * @param memoryOf of a process
  */
-export async function peakBrowserMemory(browser: Browser): Promise<number | undefined> {
+export async function browserMemory(browser: Browser, memoryOf: typeof peakMemory): Promise<number | undefined> {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = (await session.send('SystemInfo.getProcessInfo')) as { processInfo: { id: number; type: string }[] };
   await session.detach();
   let total = 0;
   for (const { id, type } of processInfo) {
     if (type !== 'renderer' && type !== 'GPU') continue;
-    const peak = peakMemory(id);
-    if (peak === undefined) return undefined;
-    total += peak;
+    const bytes = memoryOf(id);
+    if (bytes === undefined) return undefined;
+    total += bytes;
   }
   return total;
 }

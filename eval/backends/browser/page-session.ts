@@ -8,7 +8,7 @@ import type { Page, PageResult } from './page.ts';
 export function pageSession(
   page: Page,
   opened: Awaited<ReturnType<Page['open']>>,
-  rest: Pick<OpenSession, 'detail' | 'peakMemoryBytes' | 'close'>,
+  rest: Pick<OpenSession, 'detail' | 'peakMemoryBytes' | 'idleMemoryBytes' | 'close'>,
 ): OpenSession {
   return {
     loadSeconds: opened.seconds,

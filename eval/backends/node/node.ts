@@ -34,13 +34,14 @@ async function openChild({ name, advice, env, note = '', request }: ChildRow): P
     throw stopError(name, error);
   };
   try {
-    const { seconds, version } = await child.ask<'open'>(request);
+    const { seconds, version, idleBytes } = await child.ask<'open'>(request);
     return closable<OpenSession>({
       loadSeconds: seconds,
       detail: `${request.runtime} ${version}${note}`,
       run: (imagesNCHW, count) => child.ask<'run'>({ kind: 'run', imagesNCHW, count }).catch(stopped),
       time: (batch, sizes) => child.ask<'time'>({ kind: 'time', batch, sizes }).catch(stopped),
       peakMemoryBytes: async () => (await child.ask<'memory'>({ kind: 'memory' }).catch(stopped)).peakBytes,
+      idleMemoryBytes: idleBytes,
       close: () => child.close(),
     });
   } catch (error) {

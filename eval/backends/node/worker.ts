@@ -46,7 +46,7 @@ export type Request = OpenRequest | RunRequest | TimeRequest | { readonly kind: 
 
 /** One reply per request, in order. */
 export type Reply =
-  | { readonly kind: 'open'; readonly seconds: number; readonly version: string }
+  | { readonly kind: 'open'; readonly seconds: number; readonly version: string; readonly idleBytes: number }
   | { readonly kind: 'run'; readonly outputs: Readonly<Record<string, Output>>; readonly seconds: number }
   | { readonly kind: 'time'; readonly shapes: Shapes; readonly seconds: number }
   | { readonly kind: 'memory'; readonly peakBytes: number }
@@ -66,10 +66,11 @@ async function answer(request: Request): Promise<Reply> {
 }
 
 async function open(request: OpenRequest): Promise<Reply> {
+  const idleBytes = process.memoryUsage.rss();
   const load = await loaderOf(request);
   const start = performance.now();
   loaded = await load();
-  return { kind: 'open', seconds: (performance.now() - start) / 1000, version: loaded.version };
+  return { kind: 'open', seconds: (performance.now() - start) / 1000, version: loaded.version, idleBytes };
 }
 
 function loaderOf(request: OpenRequest): Promise<() => Promise<Loaded>> {

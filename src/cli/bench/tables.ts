@@ -7,16 +7,20 @@ import { percent, significant } from '../../numbers.ts';
 import { drawTable, fittedTable } from '../shared/table.ts';
 
 /** Columns left out on a narrow terminal, in this order. */
-const OPTIONAL = ['first', 'size', 'quartiles', 'memory', 'load', 'threads', 'images/s'];
+const OPTIONAL = ['idle', 'first', 'size', 'quartiles', 'memory', 'load', 'threads', 'images/s'];
 
 /** A row per measurement, then the runtimes, random inputs and what the ratios compare. */
 export function measurementTable(measurements: readonly Measurement[], wide: boolean): string {
-  const head = ['file', 'backend', 'threads', 'batch', 'ms/image', 'quartiles', 'images/s', 'speed', 'load', 'first', 'memory', 'size'];
+  const [first] = measurements;
+  const several = measurements.some(({ backend }) => backend !== first?.backend);
+  const times = ['ms/image', 'quartiles', 'images/s', 'speed', ...(several ? [`to ${first?.backend}`] : [])];
+  const head = ['file', 'backend', 'threads', 'batch', ...times, 'load', 'first', 'memory', 'idle', 'size'];
   const ratio = (value: number | null) => (value === null ? '' : ` (${value.toFixed(2)})`);
   const rows = measurements.map((one) => {
     const milliseconds = (seconds: number) => significant((seconds * 1000) / one.batch);
     const memory = one.peakMemoryBytes === null ? '-' : `${Math.round(one.peakMemoryBytes / 1e6)} MB${ratio(one.memoryRatio)}`;
     const { median, low, high } = one.seconds;
+    const { ratio: rounds } = one;
     return [
       one.file,
       one.backend,
@@ -26,9 +30,11 @@ export function measurementTable(measurements: readonly Measurement[], wide: boo
       `${milliseconds(low)} to ${milliseconds(high)}`,
       significant(one.imagesPerSecond),
       `${one.speedup.toFixed(2)}x`,
+      ...(several ? [`${rounds.median.toFixed(2)}x (${rounds.low.toFixed(2)} to ${rounds.high.toFixed(2)})`] : []),
       `${one.loadSeconds.toFixed(2)} s${ratio(one.loadRatio)}`,
       `${one.firstSeconds.toFixed(3)} s`,
       memory,
+      one.idleMemoryBytes === null ? '-' : `${Math.round(one.idleMemoryBytes / 1e6)} MB`,
       `${(one.fileBytes / 1e6).toFixed(2)} MB`,
     ];
   });
@@ -38,7 +44,13 @@ export function measurementTable(measurements: readonly Measurement[], wide: boo
   const random = measurements.map(({ file, inputs }) =>
     inputs ? `  ${printable(file)}: random input ${shapes(inputs).join(', ')}\n` : '',
   );
-  return `${fittedTable(head, rows, { optional: OPTIONAL, wide, lines: 'head' })}\n${ran}${[...new Set(random)].join('')}speed: relative to the first file in the same setting. In parentheses: load time and memory relative to the first file\n`;
+  const notes = [
+    'speed: relative to the first file in the same setting. In parentheses: load time and memory relative to the first file',
+    ...(several ? [`to ${first?.backend}: speed relative to the same file there, round by round: median and quartiles`] : []),
+    'memory: the largest, of which idle is what the process or page takes before it loads anything',
+  ];
+  const table = fittedTable(head, rows, { optional: OPTIONAL, wide, lines: 'head' });
+  return `${table}\n${ran}${[...new Set(random)].join('')}${notes.join('\n')}\n`;
 }
 
 /** A row per layer that the runtime ran, then the time by operator and the peak speed. */

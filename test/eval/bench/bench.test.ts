@@ -34,7 +34,7 @@ test('median and quartiles are measured values', () => {
   expect(quartiles([7])).toEqual({ median: 7, low: 7, high: 7 });
 });
 
-test('every file in every setting, each against the first of its setting', async () => {
+test('every file on every backend in every setting, each against the first', async () => {
   const files = [
     { name: 'dense', model: file('dense') },
     { name: 'packed', model: file('packed') },
@@ -43,7 +43,7 @@ test('every file in every setting, each against the first of its setting', async
   const options = { backends: ['cpu', 'wasm'] as const, batches: [1, 4], threads: [1], runs: 3, backendOptions: {} };
   for await (const one of bench(files, options)) got.push(one);
   expect(got.map(({ file, backend, batch }) => [file, backend, batch])).toEqual(
-    ['cpu', 'wasm'].flatMap((backend) => [1, 4].flatMap((batch) => ['dense', 'packed'].map((name) => [name, backend, batch]))),
+    [1, 4].flatMap((batch) => ['cpu', 'wasm'].flatMap((backend) => ['dense', 'packed'].map((name) => [name, backend, batch]))),
   );
   for (const [i, one] of got.entries()) {
     expect(one.threads).toBe(1);
@@ -51,6 +51,10 @@ test('every file in every setting, each against the first of its setting', async
     expect(one.seconds.low).toBeLessThanOrEqual(one.seconds.median);
     expect(one.seconds.high).toBeGreaterThanOrEqual(one.seconds.median);
     expect(one.peakMemoryBytes).toBeGreaterThan(20e6);
+    expect(one.idleMemoryBytes).toBeGreaterThan(10e6);
+    expect(one.idleMemoryBytes).toBeLessThan(one.peakMemoryBytes ?? 0);
+    expect(one.ratio.low).toBeLessThanOrEqual(one.ratio.high);
+    if (one.backend === 'cpu') expect(one.ratio).toEqual({ median: 1, low: 1, high: 1 });
     expect(one.firstSeconds).toBeGreaterThan(0);
   }
 });
@@ -103,6 +107,41 @@ describe('turns', () => {
       [0.5, 0.5, null],
     ]);
     expect(got.map(({ imagesPerSecond }) => imagesPerSecond)).toEqual([4, 8, 2]);
+  });
+
+  test('backends run in turn, and are compared round by round with the first', async () => {
+    const turns: string[] = [];
+    // Seconds of each round: the machine is twice as slow in the second and third.
+    const seconds = { cpu: [4, 8, 8, 4, 4], wasm: [2, 4, 4, 1, 4] };
+    for (const name of ['cpu', 'wasm'] as const) {
+      let run = -2; // the first run, and one to warm up
+      fakeBackend(name, () => ({
+        async run() {
+          turns.push(name);
+          return { outputs: {}, seconds: seconds[name][run++] ?? 1 };
+        },
+      }));
+    }
+    const options = { backends: ['cpu', 'wasm'] as const, batches: [8], threads: [undefined], runs: 5, backendOptions: {} };
+    const got: Measurement[] = [];
+    for await (const one of bench(files.slice(0, 1), options)) got.push(one);
+    expect(turns.map(([first]) => first).join('')).toBe('cw cw wc cw wc cw wc'.replaceAll(' ', ''));
+    expect(got.map(({ ratio }) => ratio)).toEqual([
+      { median: 1, low: 1, high: 1 },
+      { median: 2, low: 2, high: 2 }, // of 1, 2, 2, 2 and 4
+    ]);
+  });
+
+  test('short runs are repeated in their turn, and count by their median', async () => {
+    let run = -2;
+    fakeBackend('cpu', () => ({
+      // Of a turn of at least 20 ms the first run is slow: 9, 3, 3, 3 and 3 ms.
+      run: async () => ({ outputs: {}, seconds: run++ < 0 ? 1 : run % 5 === 1 ? 0.009 : 0.003 }),
+    }));
+    const options = { backends: ['cpu'] as const, batches: [8], threads: [undefined], runs: 2, backendOptions: {} };
+    const { value } = await bench(files.slice(0, 1), options).next();
+    expect(value?.seconds).toEqual({ median: 0.003, low: 0.003, high: 0.003 });
+    expect(run).toBe(10);
   });
 
   test('the chart has a bar of every file in every setting, with its speed', async () => {
