@@ -1,4 +1,4 @@
-// What reading, copying and counting cost beside inference: node bench/eval-overhead.mjs FILE DATA IMAGES BACKEND BATCH [ROUNDS]
+// The cost of reading, copying and counting images, relative to inference: node bench/eval-overhead.mjs FILE DATA IMAGES BACKEND BATCH [ROUNDS]
 // FILE is an ONNX file, or `wrn-20-1` for a network of that size with random weights. Each round times `evaluate` from the
 // first batch to the last result and, for the CPU, a bare loop: the same batches, converted beforehand and held in memory,
 // run one after the other in a process of its own. Needs the build (npm run build).

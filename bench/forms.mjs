@@ -1,7 +1,7 @@
 // Load time, run time and memory of every form, and of other ONNX files of the network, side by side:
 // node bench/forms.mjs SOURCE [ROUNDS [FILE...]]
-// Each measurement is a process of its own; the forms take turns, so that a busy machine disturbs all alike.
-// CPU time is steadier than time when something else runs. Needs the build (npm run build).
+// Each measurement is a process of its own. The forms take turns, so that a busy machine disturbs all alike.
+// CPU time is steadier than elapsed time when something else runs. Needs the build (npm run build).
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,14 +10,14 @@ import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 
 const IMAGES = 12;
-/** First argument of a child; the second is its file. */
+/** First argument of a child process; the second is its file. */
 const MEASURE = '--measure';
 const [source, rounds = '10', ...files] = process.argv.slice(2);
 
-if (source === MEASURE) await measure(rounds);
+if (source === MEASURE) await measure(process.argv[3]);
 else await compare();
 
-/** In the child: one file loaded, images run one by one; prints milliseconds and megabytes. */
+/** In the child process: loads a file, runs images one by one, prints milliseconds and megabytes. */
 async function measure(file) {
   const { InferenceSession, Tensor } = await (await import('../dist/src/packages.js')).loadPackage('onnxruntime-node');
   const { peakMemory } = await import('../dist/eval/backends/peak-memory.js');
@@ -73,7 +73,7 @@ async function compare() {
       const cells = columns.map((c) => `${middle(form, c).toFixed(1)} (${(middle(form, c) / middle('dense', c)).toFixed(2)})`);
       table.push([form, statSync(paths.get(form)).size.toLocaleString('en-US'), ...cells]);
     }
-    console.log(`${table}\nMedians of ${rounds} processes a form; in brackets the ratio to dense.`);
+    console.log(`${table}\nMedians of ${rounds} processes per form; in brackets the ratio to dense.`);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -2,7 +2,7 @@
 //     node bench/matrix.mjs SOURCE DATA [--backend cpu,wasm] [--limit N] [--batch N] [--runs N] [--software-gpu]
 // Agreement is with the form packed on the CPU, on the first N test images; speed is the median of runs of one batch,
 // the forms of a backend in turn. Each image that a form decides differently is named, with how far apart float32's two
-// first classes were. A device that is absent is said to be absent. Needs the build (npm run build).
+// first classes were. Absent devices are listed as absent. Needs the build (npm run build).
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {

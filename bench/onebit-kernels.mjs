@@ -1,6 +1,6 @@
-// One-bit 3x3 convolutions of wide residual networks, layer by layer, one thread: multiply-adds per second, and the share
-// of the vector loads that this machine can do at all. Every output needs one vector load and one addition a look-up;
-// how many a nanosecond has is measured in the same alternating rounds, over tables as large as the kernels have.
+// One-bit 3x3 convolutions of wide residual networks, layer by layer, on one thread: multiply-adds per second, and the share
+// of this machine's peak rate of vector loads. Every output needs one vector load and one addition per look-up. The peak rate is
+// measured in the same alternating rounds, over tables as large as those of the kernels.
 //
 //     npm run build && node bench/onebit-kernels.mjs [seconds]
 import asc from 'assemblyscript/asc';
@@ -23,7 +23,7 @@ const layers = [
   [32, 32, 16, 1],
 ];
 
-/** A call of a kernel on random weights and pixels; returns what runs it. */
+/** Prepares a kernel with random weights and pixels; `run` calls it once. */
 function layer(kernel, [inputs, outputs, size, stride]) {
   const arena = new Arena(1);
   const block = new Block(arena);
@@ -54,7 +54,7 @@ function layer(kernel, [inputs, outputs, size, stride]) {
   };
 }
 
-/** Adds vectors of a table of so many bytes, whole lines of it in turn. */
+/** Loads and adds all vectors of a table of this size, line by line. */
 async function loads(bytes) {
   const adds = Array.from({ length: 16 }, (_, i) => `r${i % 4} = i16x8.add(r${i % 4}, v128.load(p, ${16 * i}));`).join('\n');
   const source = `export function run(turns: i32): i32 {
@@ -90,7 +90,7 @@ do {
 } while (performance.now() < end);
 
 const perNanosecond = limit.work / limit.best / 1e6;
-console.log(`vector loads and additions: ${perNanosecond.toFixed(2)} a nanosecond, from tables of 24 kB`);
+console.log(`vector loads and additions: ${perNanosecond.toFixed(2)} per nanosecond, from tables of 24 kB`);
 for (const { name, work, loads, best } of rows) {
   const share = loads / best / 1e6 / perNanosecond;
   console.log(

@@ -1,5 +1,5 @@
-// What a second thread gains: one-bit networks on one and on two threads, image by image in turns, so that a processor that
-// is faster at one time than at another cannot count as a thread.
+// The gain of a second thread: one-bit networks on one and on two threads, a few images each in turns, so that changes in the
+// processor's speed do not look like a gain.
 //
 //     npm run build && node bench/onebit-threads.mjs SECONDS FILE...
 import { readFileSync } from 'node:fs';

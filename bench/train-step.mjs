@@ -1,7 +1,7 @@
 // A training step of ours and of PyTorch, in turns on the same cores: node bench/train-step.mjs WIDTH SECONDS [PYTHON[:MODE]...]
 // MODE is compile (torch.compile), bf16 (autocast), or compile+bf16.
-// Every contestant is a process of its own, with the same initial weights and the same batch of 125 images of 32x32. It
-// makes one step a turn, and steps of the same turn are compared; turns in which other processes computed are left out.
+// Every contestant is a process of its own, with the same initial weights and the same batch of 125 images of 32x32. It makes
+// one step per turn, and steps of the same turn are compared. Turns in which other processes used the CPU are left out.
 // Needs the build and tfjs-node (npm run build, npm run setup:tfjs), and PyTorch in each PYTHON.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,13 +13,13 @@ import Table from 'cli-table3';
 import { quartiles } from '../dist/eval/tally/quartiles.js';
 import { randomStream } from '../dist/src/data/random.js';
 import { defaultConfig } from '../dist/src/network/config.js';
-import { trainingBatches } from '../dist/src/train/batches.js';
-import { bf16Instructions } from '../dist/src/train/cpu-flags.js';
-import { shapeInFile, toOIHW } from '../dist/src/train/kernel-layout.js';
+import { trainingBatches } from '../dist/src/train/batches/batches.js';
+import { bf16Instructions } from '../dist/src/train/network/cpu-flags.js';
+import { shapeInFile, toOIHW } from '../dist/src/train/network/kernel-layout.js';
+import { Learner, trainingStep } from '../dist/src/train/network/step.js';
+import { initialWeights, learned } from '../dist/src/train/network/variables.js';
 import { presets } from '../dist/src/train/recipe.js';
-import { Learner, trainingStep } from '../dist/src/train/step.js';
 import { loadTensorFlow } from '../dist/src/train/tf/tensorflow.js';
-import { initialWeights, learned } from '../dist/src/train/variables.js';
 
 const BATCH = 125;
 const CLASSES = 10;
@@ -38,7 +38,7 @@ else await compare(Number(mode), Number(rest[0]), rest.slice(1));
 
 // ---- the contestants
 
-/** What the job describes, in tfjs-node. */
+/** Loads the job in tfjs-node. */
 function prepare(file, math) {
   const job = JSON.parse(readFileSync(file, 'utf8'));
   const config = { ...defaultConfig, width: job.width, classes: CLASSES, input: { channels: 3, height: 32, width: 32 } };
@@ -46,7 +46,7 @@ function prepare(file, math) {
   return { tf: loadTensorFlow(math), config, weights, images: floats(job.images), labels: new Int32Array(floats(job.labels).buffer) };
 }
 
-/** One step for each line on stdin; `fed`: with batches that a worker draws beside it, as in training. */
+/** One step per line on stdin. With `fed`, a worker draws the batches meanwhile, as in training. */
 async function serve(fed, file, math) {
   const { tf, config, weights, images, labels } = prepare(file, math);
   const momenta = weights.map(({ length }) => new Float32Array(length));
@@ -68,7 +68,7 @@ async function* held(batch) {
   for (;;) yield batch;
 }
 
-/** Batches with all of the augmentation, of a set of noise as large as CIFAR-10's. */
+/** Batches with full augmentation, from a set of noise as large as CIFAR-10. */
 function drawn() {
   const length = 50_000;
   const images = new Uint8Array(new SharedArrayBuffer(length * 3072)).map((_, i) => i * 7919);
@@ -77,7 +77,7 @@ function drawn() {
   return trainingBatches(set, { seed: 1, batch: BATCH, augmentation }, 0, 1e6);
 }
 
-/** Time by op, in the eager path: the same kernels one after another, without what TensorFlow fuses in the graph. */
+/** Time by op in eager mode: the same kernels one after another, without the fusions of the graph. */
 async function profile(file, math) {
   const { tf, config, weights, images, labels } = prepare(file, math);
   const backend = tf.backend();
@@ -247,7 +247,7 @@ function inWords({ low, median, high }, digits) {
   return [low, median, high].map((value) => value.toFixed(digits)).join(' ');
 }
 
-/** The ops that make 95 % of the time. */
+/** The ops that take 95 % of the time. */
 function reportOps(name, ops) {
   const total = Object.values(ops).reduce((sum, ms) => sum + ms, 0);
   let sum = 0;
@@ -257,10 +257,10 @@ function reportOps(name, ops) {
     sum += ms;
     cells.push(`${op} ${ms.toFixed(1)}`);
   }
-  console.log(`\nms a step by op, ${name}, ${total.toFixed(0)} in all:\n  ${cells.join(', ')}, the rest ${(total - sum).toFixed(1)}`);
+  console.log(`\nms per step by op, ${name}, ${total.toFixed(0)} in all:\n  ${cells.join(', ')}, the rest ${(total - sum).toFixed(1)}`);
 }
 
-/** Time that all processes have computed since the machine's start. */
+/** CPU time of all processes since the machine's start. */
 function busyMs() {
   return cpus().reduce((sum, { times: { user, nice, sys } }) => sum + user + nice + sys, 0);
 }

@@ -11,7 +11,7 @@ import type { NetworkConfig } from '../src/network/config.ts';
 import type { Model } from '../src/network/model.ts';
 import { fromSafetensors, isModelFile } from '../src/network/model-file.ts';
 import type { Provenance } from '../src/network/provenance.ts';
-import { isCheckpoint } from '../src/train/checkpoint.ts';
+import { isCheckpoint } from '../src/train/run/checkpoint.ts';
 import type { Asked } from './sources/asked.ts';
 import { describeCheckpoint, fromCheckpoint } from './sources/checkpoint.ts';
 import {

@@ -6,7 +6,7 @@ import type { StoredSigns } from '../converters/onnx/forms/inline.ts';
 import type { FormName } from '../converters/onnx/forms/table.ts';
 import { firstOtherLabel, type ImageSet } from '../src/data/dataset.ts';
 import type { RecordedForm } from '../src/network/file-metadata.ts';
-import { cpuFlags } from '../src/train/cpu-flags.ts';
+import { cpuFlags } from '../src/train/network/cpu-flags.ts';
 import { type BackendName, type TableName, tableName } from './backends/table.ts';
 
 export interface Target {

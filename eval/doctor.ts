@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 import { catalog } from '../src/data/catalog.ts';
 import { dataSetPath, isPresent } from '../src/data/store/data-folder.ts';
 import { DeviceError } from '../src/errors.ts';
-import { bf16Instructions } from '../src/train/cpu-flags.ts';
+import { bf16Instructions } from '../src/train/network/cpu-flags.ts';
 import { hasAmx } from './advice.ts';
 import type { BackendOptions } from './backends/backend.ts';
 import { requireBrowser } from './backends/browser/find.ts';

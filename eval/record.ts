@@ -1,6 +1,6 @@
 /** When, where and how a result was measured, to find and reproduce it. */
 import { cpus } from 'node:os';
-import { cpuFlags } from '../src/train/cpu-flags.ts';
+import { cpuFlags } from '../src/train/network/cpu-flags.ts';
 
 export interface RunRecord {
   /** ISO 8601, UTC. */

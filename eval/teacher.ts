@@ -6,7 +6,7 @@ import { type Closable, closable } from '../src/closable.ts';
 import { DeviceError, InputError } from '../src/errors.ts';
 import { builtFile } from '../src/package-files.ts';
 import { requirePackage } from '../src/packages.ts';
-import type { Teacher } from '../src/train/teacher.ts';
+import type { Teacher } from '../src/train/batches/teacher.ts';
 import { readClassifier } from './runtime/model-input.ts';
 import type { TeacherReply, TeacherRequest, TeacherSetting } from './teacher-worker.ts';
 

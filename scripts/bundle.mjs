@@ -14,8 +14,8 @@ const entries = {
   cli: 'src/cli/main.ts',
   'backend-process': 'eval/backends/node/worker.ts',
   'teacher-worker': 'eval/teacher-worker.ts',
-  'batch-worker': 'src/train/batch-worker.ts',
-  'lock-renewal': 'src/train/lock-renewal.ts',
+  'batch-worker': 'src/train/batches/batch-worker.ts',
+  'lock-renewal': 'src/train/run/lock-renewal.ts',
 };
 
 /**

@@ -1,5 +1,5 @@
-// Runs a folder of `export --layout hub` through optimum-onnx's ORTModelForImageClassification, every file of it, and compares the
-// scores with those of `predict`. Apart from the tests, because PyTorch and its companions take gigabytes and minutes to install:
+// Runs every file of a folder of `export --layout hub` in optimum-onnx's ORTModelForImageClassification and compares the scores
+// with those of `predict`. Apart from the tests, because PyTorch and its companions take gigabytes and minutes to install:
 //   npm run check:optimum
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// The project's demo in demo/: of each data set the shipped one-bit network with the lowest error, and the smallest one.
+// Writes the project's demo into demo/: for each data set the shipped one-bit network with the lowest error, and the smallest one.
 // Test images that `wrn-onnx data get` has stored become samples and a check.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';

@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url';
 
 const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-/** What a licence asks for where it asks for more than its text. */
+/** Conditions of licences that ask for more than their text. */
 const notes = {
   'LGPL-3.0-or-later': 'libvips, which sharp loads as a shared library: replace the file to use another build. We do not change it',
   'Apache-2.0 AND LGPL-3.0-or-later': 'sharp for a platform where libvips is inside the package; see above',
   'Apache-2.0 AND LGPL-3.0-or-later AND MIT': 'the same in WebAssembly',
 };
 
-/** Place in the lock file of what the package at `from` loads as `name`; undefined when that is not installed. */
+/** Place in the lock file of the package that the one at `from` loads as `name`; undefined when it is not installed. */
 function placeOf(packages, from, name) {
   for (let base = from; ; base = base.slice(0, Math.max(0, base.lastIndexOf('/node_modules/')))) {
     const place = `${base ? `${base}/` : ''}node_modules/${name}`;
@@ -20,7 +20,7 @@ function placeOf(packages, from, name) {
   }
 }
 
-/** Everything that dependencies and our optional peers bring; the optional peers of others, such as a compiler, are not installed, in the order of their places. */
+/** All packages that dependencies and our optional peers bring, sorted by place. Optional peers of other packages, such as a compiler, are not installed. */
 function installed({ packages }) {
   const found = new Set();
   const follow = (place) => {

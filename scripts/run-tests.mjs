@@ -1,4 +1,4 @@
-// Runs one folder of tests longer than the suite does; its options reach the tests as variables PREFIX_OPTION.
+// Runs one folder of tests for longer than the suite does. Options reach the tests as environment variables PREFIX_OPTION.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -10,7 +10,7 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** What npm installs for: the clone, or the project whose node_modules holds this package. */
+/** Where npm installs: the clone, or the project whose node_modules holds this package. */
 const project = basename(dirname(root)) === 'node_modules' ? dirname(dirname(root)) : root;
 let home = findPackage();
 const VERSION = '4.22.0';
@@ -18,7 +18,7 @@ const STORAGE = 'https://storage.googleapis.com/tensorflow/libtensorflow/';
 const PROBE_MS = 5_000;
 const DOWNLOAD_MS = 300_000;
 
-/** One wheel a platform. TensorFlow's C interface is stable: the binding of 2022 compiles against the headers of 2025. */
+/** One wheel per platform. TensorFlow's C interface is stable: the binding of 2022 compiles against the headers of 2025. */
 const wheels = {
   'linux-x64': {
     requirement: 'tensorflow-cpu==2.20.0',
@@ -61,7 +61,7 @@ function findPackage() {
   }
 }
 
-/** Runs a command quietly; what it said becomes the error when it fails. */
+/** Runs a command quietly. When it fails, its output becomes the error. */
 function quietly(command, args, options = {}) {
   const shell = process.platform === 'win32' && command === 'npm';
   const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', cwd: project, shell, ...options });
@@ -142,7 +142,7 @@ function attempt(action) {
 
 if (home === undefined) {
   if (!existsSync(join(project, 'package.json'))) {
-    // a global installation, or that of another package manager: npm would take what else is there for left over
+    // a global installation, or one of another package manager: npm would remove the other packages there
     console.error(`set-up: install @tensorflow/tfjs-node ${VERSION} where wrn-onnx is, without its scripts, then run this again`);
     process.exit(1);
   }

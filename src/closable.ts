@@ -1,12 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** One verb: what is opened is closed by `close`, or by `await using` at the end of a block. */
+/** Everything that is opened has the method `close`, which `await using` calls at the end of a block. */
 
 export interface Closable extends AsyncDisposable {
   close(): Promise<void>;
 }
 
 /**
- * Gives what has a `close` the method that `await using` calls.
+ * Adds the method that `await using` calls.
  *
  *     await using data = await openImageSet('cifar-10');
  */

@@ -1,4 +1,4 @@
-/** The environment of the process, read here and in src/cli alone: what depends on it takes it as a parameter. */
+/** The environment of the process. Only this file and src/cli read it; other code takes it as a parameter. */
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -6,12 +6,12 @@ export function processEnvironment(): Environment {
   return process.env;
 }
 
-/** Sets variables that a native library reads while it loads, whatever the user has set. */
+/** Sets variables that a native library reads when it loads, and overrides the user's. */
 export function setVariables(variables: Readonly<Record<string, string>>): void {
   Object.assign(process.env, variables);
 }
 
-/** Sets variables that a native library reads while it loads, where the user has not set them. */
+/** Sets variables that a native library reads when it loads, unless the user has set them. */
 export function setDefaults(variables: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(variables)) process.env[name] ??= value;
 }

@@ -1,5 +1,5 @@
 /**
- * The errors a user can meet. Everything may import this file; it imports nothing.
+ * The errors that users can meet. Every file may import this one; it imports nothing.
  *
  * Each class has a stable `code`, which also tells errors apart that come from two copies of the library; `name` is written
  * out because bundlers shorten the names of classes. The exit codes of the command line are in src/cli/shared/exit-codes.ts.

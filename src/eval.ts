@@ -1,6 +1,6 @@
 /**
- * Evaluating files: accuracy, parity, speed and the checks of exports. Runtimes are loaded when they are used;
- * each is a package to install besides, as the error of a missing one says.
+ * Evaluating files: accuracy, parity, speed and the checks of exports. Runtimes are loaded when they are used. Each is a separate
+ * package; when one is missing, the error says how to install it.
  *
  *     import { evaluate, openImageSet } from 'wrn-onnx/eval';
  *     const data = await openImageSet('cifar-10', { split: 'test' });

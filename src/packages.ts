@@ -1,6 +1,6 @@
 /**
- * Packages that only some uses need. They are large or hold native code, so package.json makes them optional and they
- * are loaded where they are used: converting, or the part of a web page, works without any of them.
+ * Optional packages, which only some uses need. They are large or contain native code, so they are loaded where they are used.
+ * Converting works without any of them.
  */
 import { createRequire } from 'node:module';
 import { setDefaults } from './environment.ts';
@@ -44,7 +44,7 @@ export async function loadPackage<Name extends PackageName>(name: Name): Promise
 }
 
 /**
- * The same without loading it, for a package that another process or a page loads.
+ * Checks that an optional package is installed, for a package that another process or a page loads.
  * @throws DeviceError when it is not installed
  */
 export function requirePackage(name: PackageName): void {

@@ -27,7 +27,15 @@ const ground = [
   'src/data/store',
   'src/chart',
 ];
-const training = ['src/train', 'src/train/tf'];
+const training = [
+  'src/train',
+  'src/train/recipe.ts',
+  'src/train/schedule.ts',
+  'src/train/run',
+  'src/train/network',
+  'src/train/batches',
+  'src/train/tf',
+];
 const cluster = ['src/cluster'];
 const converters = [
   'converters/hub',
@@ -56,14 +64,19 @@ const allowed: Record<string, readonly string[]> = {
   'src/data/files': ['src/errors.ts', 'src/environment.ts', 'src/packages.ts', 'src/formats', 'src/network', 'src/data'],
   'src/data/kinds': ['src/errors.ts', 'src/formats', 'src/data', 'src/data/files'],
   'src/data/store': ['src/errors.ts', 'src/environment.ts', 'src/data', 'src/data/files'],
-  'src/train': [...ground, 'src/train/tf'],
+  'src/train': [...ground, ...training],
+  'src/train/run': [...ground, 'src/train/recipe.ts', 'src/train/network', 'src/train/tf'],
+  'src/train/network': [...ground, 'src/train/batches', 'src/train/tf'],
+  'src/train/recipe.ts': [...ground, 'src/train/schedule.ts', 'src/train/batches', 'src/train/tf'],
+  'src/train/schedule.ts': [],
+  'src/train/batches': ground,
   'src/cluster': ['src/errors.ts', 'src/environment.ts'],
   'src/onebit': ['src/errors.ts', 'src/formats', 'src/network', 'proto'],
   'src/onebit.ts': ['src/errors.ts', 'src/network', 'src/onebit'],
   'src/train/tf': ['src/errors.ts', 'src/environment.ts', 'src/package-files.ts', 'src/formats', 'src/data/files'],
-  'converters/sources': [...ground, 'src/train'],
-  'converters/read.ts': [...ground, 'src/train', 'converters/sources'],
-  'converters/hub': [...ground, 'src/train'],
+  'converters/sources': [...ground, ...training],
+  'converters/read.ts': [...ground, ...training, 'converters/sources'],
+  'converters/hub': [...ground, ...training],
   'converters/onnx': [...ground, 'proto', 'converters/onnx/forms'],
   'converters/onnx/forms': [...ground, 'proto', 'converters/onnx'],
   'converters/onnx/pack': [...ground, 'proto', 'converters/onnx', 'converters/onnx/forms'],
@@ -160,7 +173,7 @@ test('tfjs-node is optional: one file loads it, and nothing loads that file but 
   expect(offenders(/['"]@tensorflow\//)).toEqual(['src/train/tf/tensorflow.ts']);
   const direct = files.filter((file) => imports(file).some((specifier) => specifier.endsWith('/tensorflow.ts')));
   expect(direct.filter((file) => !/^(src\/train|src\/cli\/train|eval\/backends\/node)\//.test(file))).toEqual([]);
-  expect(direct).toContain('src/train/step.ts');
+  expect(direct).toContain('src/train/network/step.ts');
 });
 
 const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter(
@@ -213,8 +226,9 @@ function loads(file: string, seen = new Set<string>()): Set<string> {
 
 test('converting loads no runtime and no training: neither TensorFlow code nor a native library', () => {
   const loaded = new Set(sources('converters').flatMap((file) => [...loads(file)]));
-  expect(loaded).toContain('src/train/checkpoint.ts');
-  const heavy = /^src\/train\/(tf\/|step|lower|ops|inference|trained|train\.ts|training-set)|^(@tensorflow|onnxruntime|sharp|playwright)/;
+  expect(loaded).toContain('src/train/run/checkpoint.ts');
+  const heavy =
+    /^src\/train\/(tf\/|network\/(step|lower|ops|inference)|train|batches\/training-set)|^(@tensorflow|onnxruntime|sharp|playwright)/;
   expect([...loaded].filter((path) => heavy.test(path))).toEqual([]);
 });
 

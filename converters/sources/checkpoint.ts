@@ -3,8 +3,8 @@ import type { SafetensorsFile } from '../../src/formats/safetensors.ts';
 import type { NetworkConfig } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import type { Provenance } from '../../src/network/provenance.ts';
-import { checkpointOf, measuredMoments } from '../../src/train/checkpoint.ts';
-import { toModel } from '../../src/train/to-model.ts';
+import { toModel } from '../../src/train/network/to-model.ts';
+import { checkpointOf, measuredMoments } from '../../src/train/run/checkpoint.ts';
 
 /**
  * The model of a checkpoint.

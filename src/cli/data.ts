@@ -119,12 +119,10 @@ async function verify(names: string[], { format }: Output): Promise<void> {
 
 async function path(name: string): Promise<void> {
   const folder = defaultDataFolder();
-  for (const entry of entries([name])) {
-    if (!(await isPresent(entry, folder))) {
-      throw new InputError('data set', name, `expected it in ${folder}, got nothing. Get it with: wrn-onnx data get ${name}`);
-    }
-    print(dataSetPath(entry, folder));
-  }
+  const entry = catalogEntry(name) as CatalogEntry; // commander has checked the name
+  if (!(await isPresent(entry, folder)))
+    throw new InputError('data set', name, `expected it in ${folder}, got nothing. Get it with: wrn-onnx data get ${name}`);
+  print(dataSetPath(entry, folder));
 }
 
 /** Data sets that users download by hand have no checksums here. */

@@ -58,7 +58,7 @@ Environment:
   TF_ENABLE_ONEDNN_OPTS training: 0 turns oneDNN's kernels off (default: 1)
   TF_CPP_MIN_LOG_LEVEL  training: 0 shows TensorFlow's own log (default: 1)`;
 
-/** Help leaves out the defaults `false` and `[]`: that an option is off is no news. */
+/** Help without the defaults `false` and `[]`: options are off unless given. */
 function withoutEmptyDefault(option: Option): string {
   return new Help().optionDescription(option).replace(/ \(default: (false|\[\])\)$/, '');
 }

@@ -52,6 +52,7 @@ export function command(): Command {
 }
 
 async function run(named: string, flags: Flags): Promise<void> {
+  if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit needs --data');
   const { output, force, inline, format, tolerance, keepInputs: keepDefaults } = flags;
   if (flags.limit !== undefined && flags.data === undefined) throw new UsageError('--limit needs --data');
   const { path: source, bytes: file } = await readOnnxFile(named, 'packed');

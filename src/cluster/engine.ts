@@ -18,7 +18,7 @@ export interface Engine {
   find(work: Work, options: EngineOptions): Promise<Submitted | undefined>;
   /**
    * Submits the work.
-   * @throws DeviceError when the engine is not available; UsageError when it refuses the options. In both cases nothing stays submitted
+   * @throws DeviceError when the engine is not available; UsageError when it refuses the options. In both cases no job stays submitted
    */
   start(work: Work, options: EngineOptions): Promise<Submitted>;
 }

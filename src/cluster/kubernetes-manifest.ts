@@ -45,8 +45,10 @@ function isInside(path: string, folder: string): boolean {
   return way !== '..' && !way.startsWith('../') && !isAbsolute(way);
 }
 
+/** Words that YAML 1.1 reads as something other than text. */
+const YAML_WORD = /^(true|false|yes|no|on|off|y|n|null)$/i;
 /** A text as YAML. JSON strings are valid YAML. */
-const text = (value: string): string => (/^[A-Za-z/][\w./-]*$/.test(value) ? value : JSON.stringify(value));
+const text = (value: string): string => (/^[A-Za-z/][\w./-]*$/.test(value) && !YAML_WORD.test(value) ? value : JSON.stringify(value));
 
 /** The manifest. It lists all tasks; those that have a result end at once. */
 export function manifest(work: Work, options: EngineOptions): string {

@@ -1,5 +1,5 @@
 /** Copies a part of a data set to this machine's own disk. */
-import { readAhead } from './batches.ts';
+import { range, readAhead } from './batches.ts';
 import type { ImageSet } from './dataset.ts';
 import { openTemporary, temporaryFileError } from './files/temporary-file.ts';
 
@@ -40,7 +40,7 @@ export async function stageImages(data: ImageSet, from: number, to: number, onPr
   return {
     ...data,
     batches: (size, first = 0, end = data.length) =>
-      first >= from && end <= to ? readAhead(load, imageBytes, { size, from: first, to: end }) : data.batches(size, first, end),
+      first >= from && end <= to ? readAhead(load, imageBytes, range(data.length, size, first, end)) : data.batches(size, first, end),
     async close() {
       await staged.close();
       await data.close();

@@ -3,10 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { firstOtherLabel, type ImageSet } from '../data/dataset.ts';
 import { InputError, UsageError } from '../errors.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
-import type { Checkpoint, Plan } from './checkpoint.ts';
+import type { Teacher } from './batches/teacher.ts';
+import { batchesPerEpoch } from './batches/training-set.ts';
 import type { Recipe } from './recipe.ts';
-import type { Teacher } from './teacher.ts';
-import { batchesPerEpoch } from './training-set.ts';
+import type { Checkpoint, Plan } from './run/checkpoint.ts';
 
 /** A network, its recipe and its data. */
 export interface TrainingJob {

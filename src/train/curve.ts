@@ -3,7 +3,7 @@ import { scaleLinear, scaleLog } from 'd3-scale';
 import { chart, colourOf, heading, headingHeight, horizontalAxis, legend, TEXT, verticalAxis } from '../chart/chart.ts';
 import { onPaper as look } from '../chart/look.ts';
 import { label, type Mark, mark, path, widthOf } from '../chart/svg.ts';
-import type { LogEntry } from './log.ts';
+import type { LogEntry } from './run/log.ts';
 
 export interface Run {
   readonly name: string;

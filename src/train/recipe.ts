@@ -16,9 +16,9 @@ import {
   tuple,
 } from '../formats/schema.ts';
 import type { NetworkConfig } from '../network/config.ts';
-import { type Augmentation, noAugmentation } from './augment.ts';
+import { type Augmentation, noAugmentation } from './batches/augment.ts';
+import type { Teaching } from './batches/teacher.ts';
 import type { Schedule } from './schedule.ts';
-import type { Teaching } from './teacher.ts';
 import type { MathMode } from './tf/math.ts';
 
 export const mathModes: readonly MathMode[] = ['float32', 'bf16'];
@@ -51,6 +51,9 @@ export const paperRecipe: Recipe = {
   math: 'float32',
 };
 
+/** Epochs of the paper's training on CIFAR: the end of the fifth cycle of its schedule. */
+export const paperEpochs = 62;
+
 export interface Preset {
   /** Catalog name of the data set. */
   readonly data: string;
@@ -67,14 +70,14 @@ const cutout: Augmentation = { ...paperRecipe.augmentation, cutout: 18 };
  */
 export const presets: Readonly<Record<string, Preset>> = {
   mnist: { data: 'mnist', epochs: 14, network: { width: 4 }, recipe: { augmentation: noAugmentation } },
-  cifar10: { data: 'cifar-10', epochs: 62, network: { width: 10 }, recipe: {} },
+  cifar10: { data: 'cifar-10', epochs: paperEpochs, network: { width: 10 }, recipe: {} },
   'cifar10-cutout': {
     data: 'cifar-10',
     epochs: 254,
     network: { width: 10 },
     recipe: { augmentation: cutout },
   },
-  cifar100: { data: 'cifar-100', epochs: 62, network: { width: 10 }, recipe: {} },
+  cifar100: { data: 'cifar-100', epochs: paperEpochs, network: { width: 10 }, recipe: {} },
   'cifar100-cutout': {
     data: 'cifar-100',
     epochs: 254,

@@ -3,7 +3,7 @@ import { UsageError } from '../errors.ts';
 import { elements } from '../formats/shape.ts';
 import { type NetworkConfig, networkName } from '../network/config.ts';
 import { layers } from '../network/topology.ts';
-import { learned } from './variables.ts';
+import { learned } from './network/variables.ts';
 
 const FLOAT_BYTES = 4;
 /** Live copies of all weights: latent weights and momenta before and after a step, gradients, and a copy in JavaScript. */

@@ -3,10 +3,10 @@ import type { ImageSet } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import { defaultConfig, type NetworkConfig, readConfig } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import { paperRecipe, type Recipe } from './recipe.ts';
-import { RunFolder } from './run-folder.ts';
-import { defaultTeaching, type Teacher, type Teaching } from './teacher.ts';
+import { defaultTeaching, type Teacher, type Teaching } from './batches/teacher.ts';
+import { paperEpochs, paperRecipe, type Recipe } from './recipe.ts';
+import type { Checkpoint } from './run/checkpoint.ts';
+import { RunFolder } from './run/run-folder.ts';
 import { loadTensorFlow } from './tf/tensorflow.ts';
 import { type TrainOptions, train } from './train.ts';
 
@@ -23,19 +23,17 @@ export interface TrainNetworkOptions extends Pick<TrainOptions, 'onStep' | 'onEn
   readonly network?: Partial<Omit<NetworkConfig, 'input' | 'classes'>> | undefined;
   /** Fields that differ from `paperRecipe`. */
   readonly recipe?: Partial<Recipe> | undefined;
-  /** A network whose answers are learned, too. It stays open. A resumed run needs the same. */
+  /** A network to learn from in addition to the labels. The caller closes it. A resumed run needs the same one. */
   readonly teacher?: Teacher | undefined;
   /** Weight and temperature of the teacher; `defaultTeaching` by default. */
   readonly teaching?: Partial<Omit<Teaching, 'sha256'>> | undefined;
-  /** Train up to this epoch; 62 by default, the end of a cycle of the paper's schedule. */
+  /** Train up to this epoch; 62 by default, the end of a cycle of the paper's schedule. A resumed run keeps its own number. */
   readonly epochs?: number | undefined;
   /** Continue from the checkpoint in the folder, with its network and recipe. */
   readonly resume?: boolean | undefined;
   /** Stops after the current step, with a checkpoint. */
   readonly signal?: AbortSignal | undefined;
 }
-
-const EPOCHS = 62;
 
 /**
  * Trains a network in tfjs-node. With `resume`, an interrupted run continues with bit-identical results.
@@ -58,7 +56,7 @@ export async function trainNetwork(images: TrainingImages, options: TrainNetwork
       ...images,
       config: checkpoint?.config ?? configOf(images.train, options.network),
       recipe,
-      epochs: epochs ?? checkpoint?.plan?.epochs ?? EPOCHS,
+      epochs: epochs ?? checkpoint?.plan?.epochs ?? paperEpochs,
       checkpoint,
       teacher,
       teacherName: teacher?.name,
@@ -90,5 +88,5 @@ function configOf({ channels, height, width, classes }: ImageSet, network: Train
 function requireUnused(folder: RunFolder): Checkpoint | undefined {
   const there = folder.hasCheckpoint ? folder.checkpointPath : folder.result;
   if (there === undefined) return undefined;
-  throw new UsageError(`${there} exists, of another run. Go on from its checkpoint with resume, or take another folder`);
+  throw new UsageError(`${there} exists, from another run. Continue from its checkpoint with resume, or choose another folder`);
 }

@@ -6,24 +6,24 @@ import type { Model } from '../network/model.ts';
 import type { Provenance } from '../network/provenance.ts';
 import { significant } from '../numbers.ts';
 import { hasPackage } from '../packages.ts';
-import { type TaughtBatch, trainingBatches } from './batches.ts';
+import { type TaughtBatch, trainingBatches } from './batches/batches.ts';
+import { ask, tryTeacher } from './batches/teacher.ts';
+import { type BatchOptions, batchesPerEpoch, identify, type TrainingSet, trainingSet } from './batches/training-set.ts';
 import { checkFit, checkSameImages, type TrainingJob } from './check-fit.ts';
-import type { Plan, Progress } from './checkpoint.ts';
-import { classifier, errorRate, measureMoments, type Watch } from './inference.ts';
-import type { LogEntry } from './log.ts';
-import type { RunFolder } from './run-folder.ts';
+import { classifier, errorRate, measureMoments, type Watch } from './network/inference.ts';
+import { Learner } from './network/step.ts';
+import { toModel } from './network/to-model.ts';
+import { initialWeights, learned, type StoredMoments } from './network/variables.ts';
+import type { Plan, Progress } from './run/checkpoint.ts';
+import type { LogEntry } from './run/log.ts';
+import type { RunFolder } from './run/run-folder.ts';
 import { isCycleEnd, learningRate } from './schedule.ts';
-import { Learner } from './step.ts';
-import { ask, tryTeacher } from './teacher.ts';
 import type { TensorFlow } from './tf/tensorflow.ts';
-import { toModel } from './to-model.ts';
-import { type BatchOptions, batchesPerEpoch, identify, type TrainingSet, trainingSet } from './training-set.ts';
-import { initialWeights, learned, type StoredMoments } from './variables.ts';
 
 export interface TrainOptions extends TrainingJob {
   /** The user's name for the data source. Stored so that the run can be resumed. */
   readonly source: string;
-  /** The same for the teacher, if there is one. */
+  /** The user's name for the teacher, if there is one. */
   readonly teacherName?: string | undefined;
   readonly folder: RunFolder;
   /** Stops after the current step, with a checkpoint. The event loop runs between steps. */
@@ -40,7 +40,7 @@ export interface StepReport {
   readonly step: number;
   readonly steps: number;
   readonly loss: number;
-  /** When there is a teacher. */
+  /** Only with a teacher. */
   readonly teacherLoss: number | undefined;
   /** Error rate over the images of this epoch so far. */
   readonly error: number;

@@ -5,11 +5,11 @@ import type { NetworkConfig } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { fromSafetensors } from '../network/model-file.ts';
 import { scaledSigns } from '../network/sign.ts';
-import { checkpointOf, isCheckpoint, measuredMoments } from './checkpoint.ts';
-import { type Classifier, classifier } from './inference.ts';
-import { toHWIO } from './kernel-layout.ts';
+import { type Classifier, classifier } from './network/inference.ts';
+import { toHWIO } from './network/kernel-layout.ts';
+import { learned, momentNames, type StoredMoments } from './network/variables.ts';
+import { checkpointOf, isCheckpoint, measuredMoments } from './run/checkpoint.ts';
 import type { TensorFlow } from './tf/tensorflow.ts';
-import { learned, momentNames, type StoredMoments } from './variables.ts';
 
 export interface TrainedNetwork {
   readonly config: NetworkConfig;

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { mergeParts, readPart } from '../../eval/merge.ts';
 import { openImageSet } from '../../src/data/open.ts';
-import { readLog } from '../../src/train/log.ts';
+import { readLog } from '../../src/train/run/log.ts';
 import { version } from '../../src/version.ts';
 import { folderWith, readAll } from '../data/crafted.ts';
 

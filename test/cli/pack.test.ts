@@ -215,3 +215,8 @@ test('unpack refuses a file without packed weights', async () => {
   const { status, stderr } = await run(['unpack', at('dense.onnx'), '-o', at('never.onnx')]);
   expect({ status, stderr }).toEqual({ status: 3, stderr: 'wrn-onnx: onnx graph: expected weights stored as bits, got none\n' });
 });
+
+test('--limit without images to limit is refused', async () => {
+  const { status, stderr } = await run(['pack', at('dense.onnx'), '-o', at('never.onnx'), '--limit', '5']);
+  expect({ status, stderr }).toEqual({ status: 2, stderr: 'wrn-onnx: --limit needs --data\n' });
+});

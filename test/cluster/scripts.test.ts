@@ -55,6 +55,13 @@ test.each([
   await expect(rendered).toMatchFileSnapshot(golden(name));
 });
 
+test('a claim whose name YAML reads as a boolean is text', () => {
+  const yaml = manifest(evaluation, { retries: 0, image: 'null', volume: ['no:/shared', 'on-disk:/b'] });
+  expect(yaml).toContain('persistentVolumeClaim: { claimName: "no" }');
+  expect(yaml).toContain('image: "null"\n');
+  expect(yaml).toContain('persistentVolumeClaim: { claimName: on-disk }');
+});
+
 test('golden shell scripts are scripts', () => {
   for (const name of ['slurm-eval.sh', 'slurm-sweep.sh', 'local.sh']) execFileSync('sh', ['-n', golden(name)]);
 });

@@ -8,7 +8,7 @@ import { writeSafetensors } from '../../src/formats/safetensors.ts';
 import { networkName } from '../../src/network/config.ts';
 import { writeModelFile } from '../../src/network/model-file.ts';
 import { parameters } from '../../src/network/topology.ts';
-import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
+import { readCheckpoint, writeCheckpoint } from '../../src/train/run/checkpoint.ts';
 import { matFile, numeric } from '../formats/mat5-file.ts';
 import { torchLegacy, torchZip } from '../formats/torch-file.ts';
 import { randomModel, variants } from '../network/random-model.ts';

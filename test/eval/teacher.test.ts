@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { openTeacher } from '../../eval/teacher.ts';
 import { decodeModel, encodeModel } from '../../proto/onnx.ts';
-import { softTargets } from '../../src/train/teacher.ts';
+import { softTargets } from '../../src/train/batches/teacher.ts';
 import { randomImages, randomModel } from '../network/random-model.ts';
 import { relativeError } from '../network/reference.ts';
 import { runOnnx } from '../onebit/onnxruntime.ts';

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { runNames } from '../../src/cli/train/curve.ts';
 import { InputError } from '../../src/errors.ts';
 import { curveChart } from '../../src/train/curve.ts';
-import { readLog } from '../../src/train/log.ts';
+import { readLog } from '../../src/train/run/log.ts';
 import { run } from '../cli/run.ts';
 import { folderWith } from '../data/crafted.ts';
 

@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { randomStream } from '../../src/data/random.ts';
 import { defaultConfig, type NetworkConfig } from '../../src/network/config.ts';
-import { toNHWC } from '../../src/train/inference.ts';
-import { shapeInFile, toOIHW } from '../../src/train/kernel-layout.ts';
-import { Learner } from '../../src/train/step.ts';
-import { softTargets, type Teaching } from '../../src/train/teacher.ts';
+import { softTargets, type Teaching } from '../../src/train/batches/teacher.ts';
+import { toNHWC } from '../../src/train/network/inference.ts';
+import { shapeInFile, toOIHW } from '../../src/train/network/kernel-layout.ts';
+import { Learner } from '../../src/train/network/step.ts';
+import { initialWeights, learned } from '../../src/train/network/variables.ts';
 import type { TensorFlow } from '../../src/train/tf/tensorflow.ts';
-import { initialWeights, learned } from '../../src/train/variables.ts';
 import { folderWith } from '../data/crafted.ts';
 import { hasTensorFlow, testWithTensorFlow } from './tensorflow.ts';
 

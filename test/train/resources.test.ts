@@ -2,11 +2,11 @@
 import { expect, test } from 'vitest';
 import { randomStream } from '../../src/data/random.ts';
 import { defaultConfig } from '../../src/network/config.ts';
-import { writeCheckpoint } from '../../src/train/checkpoint.ts';
+import { Learner } from '../../src/train/network/step.ts';
+import { initialWeights, learned, momentNames } from '../../src/train/network/variables.ts';
 import { paperRecipe } from '../../src/train/recipe.ts';
 import { checkpointBytes, checkResources, memoryNeeded } from '../../src/train/resources.ts';
-import { Learner } from '../../src/train/step.ts';
-import { initialWeights, learned, momentNames } from '../../src/train/variables.ts';
+import { writeCheckpoint } from '../../src/train/run/checkpoint.ts';
 import { testWithTensorFlow } from './tensorflow.ts';
 
 const config = { ...defaultConfig, depth: 14, width: 1 };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { UsageError } from '../../src/errors.ts';
-import { RunFolder } from '../../src/train/run-folder.ts';
+import { RunFolder } from '../../src/train/run/run-folder.ts';
 import { train } from '../../src/train/train.ts';
 import { trainNetwork } from '../../src/train-api.ts';
 import { folderWith } from '../data/crafted.ts';

@@ -1,5 +1,5 @@
 /** The child's side of the backend `tfjs`: runs a trained network in the runtime that trained it. */
-import { toNHWC } from '../../../src/train/inference.ts';
+import { toNHWC } from '../../../src/train/network/inference.ts';
 import { loadTensorFlow } from '../../../src/train/tf/tensorflow.ts';
 import { openTrained } from '../../../src/train/trained.ts';
 import type { Loaded } from '../backend.ts';

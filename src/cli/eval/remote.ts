@@ -73,7 +73,7 @@ function describe({ kind, device, name }: LobbyEvent): string {
     case 'joined':
       return `device ${device} has joined: ${name}`;
     case 'lost':
-      return `device ${device} is not connected. The run goes on when it opens the address again`;
+      return `device ${device} is not connected. The run continues when it opens the address again`;
     case 'back':
       return `device ${device} is back`;
   }

@@ -19,7 +19,7 @@ export async function reportFile(report: Report, page: PageOptions): Promise<Uin
   return Buffer.from(await reportPage(report, page));
 }
 
-/** Writes result.json and report.html of an evaluation in shards, in place of earlier ones. */
+/** Writes result.json and report.html of an evaluation in shards, and replaces earlier ones. */
 export async function writeResult(folder: string, report: Report, machines: readonly string[]): Promise<void> {
   const record = runRecord(machines);
   await writeReport(join(folder, 'report.html'), report, { ...record, force: true });

@@ -1,4 +1,4 @@
-/** `export --layout hub`: a folder for the Hugging Face Hub, every file of it compared with its source first. */
+/** `export --layout hub`: a folder for the Hugging Face Hub. Every network in it is compared with its source first. */
 
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -35,7 +35,7 @@ export interface HubFlags extends SourceFlags, Int8Flags, Fp16Flags {
   readonly format: 'human' | 'json';
 }
 
-/** A file of the folder, and how it was compared. */
+/** A network in the folder, with the result of its verification. */
 interface Part extends CardFile {
   readonly form: HubForm;
   readonly file: Uint8Array;
@@ -139,7 +139,7 @@ function fp16Parity({ random, data }: Fp16Verification): string {
   return `agreement with float32 ${percent(agreement)} of ${grouped(images)} test images; accuracy on them ${describeAccuracy(fp16)}, float32 ${describeAccuracy(float)}`;
 }
 
-/** The training that the report beside the source tells of; undefined when there is none, or it is of another network. */
+/** The training in the report beside the source; undefined without one, or when it describes another network. */
 async function trainingOf(source: string): Promise<Training | undefined> {
   try {
     const json: unknown = JSON.parse(await readFile(join(dirname(source), 'report.json'), 'utf8'));
@@ -153,6 +153,6 @@ async function trainingOf(source: string): Promise<Training | undefined> {
     if (files[basename(source)]?.sha256 !== sha256(await readFile(source))) return undefined;
     return { recipe: readRecipe(recipe), epochs, data: printable(data.name) };
   } catch {
-    return undefined; // the card does without it
+    return undefined; // the card then has no section on training
   }
 }

@@ -11,10 +11,10 @@ import { makeScratch, sweep } from '../../data/files/leftovers.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import { type OutputOptions, requireWritable, writeOutput } from './output-file.ts';
 
-/** The part of a `dataNameOf` name after the model's name. */
+/** What `dataNameOf` adds to the name of the model. */
 const DATA = /^[0-9a-f]{16}\.data$/;
 
-/** Name of the file for the external data of a model file: different data has a different name, so that no model finds data that is not its own. */
+/** File name for the external data of a model file. It depends on the content, so that a model never finds the data of another one. */
 export function dataNameOf(model: string, data: Uint8Array): string {
   return `${basename(model)}.${sha256(data).slice(0, 16)}.data`;
 }
@@ -67,8 +67,8 @@ function resolveInside(folder: string, location: string): string {
 }
 
 /**
- * Writes a model and its external data, if any, once `verify` has seen them. Whenever a process is killed, the model in the
- * folder has its own data beside it: the data's name follows from its content, and the model is renamed last.
+ * Writes a model and its external data, if any, after `verify` has passed. Even if the process is killed, the model in the folder
+ * has its own data beside it: the name of the data depends on its content, and the model is renamed last.
  * @throws UsageError as `writeOutput`, and for a device or pipe when there is external data.
  */
 export async function writeModel(output: string, { model, data }: ModelFile, options: Required<OutputOptions>): Promise<void> {
@@ -112,7 +112,7 @@ async function writeWithData(
   });
 }
 
-/** Removes the data of the model that was replaced, and what killed processes left, unless another process is writing here. */
+/** Removes the data of the replaced model and leftovers of killed processes, unless another process is writing here. */
 function removeOldData(folder: string, output: string, old: readonly string[], kept: string | undefined): void {
   if (sweep(folder)) return;
   const stem = `${basename(output)}.`;
@@ -121,11 +121,11 @@ function removeOldData(folder: string, output: string, old: readonly string[], k
   for (const name of left) if (name !== kept) rmSync(join(folder, name), { force: true });
 }
 
-/** The external files of the model that is there now. */
+/** Names of the external files of the model at this path. */
 function externalFilesOf(path: string): string[] {
   try {
     return externalFiles(decodeModel(readFileSync(path)));
   } catch {
-    return []; // there is none, or no model
+    return []; // no file, or not a model
   }
 }

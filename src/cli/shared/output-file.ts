@@ -1,6 +1,6 @@
 /**
- * Writing a result so that nothing is lost or half-written. A regular file is written to a temporary file beside it, then renamed;
- * devices and pipes are written through; everything else is refused. A symbolic link is followed.
+ * Writes a result so that nothing is lost or half-written. A regular file is written under a temporary name beside it, then renamed.
+ * Devices and pipes are written through. Everything else is refused. Symbolic links are followed.
  */
 import { accessSync, type BigIntStats, constants, fstatSync, lstatSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
@@ -84,7 +84,7 @@ async function writeThrough(path: string, bytes: Uint8Array | Iterable<Uint8Arra
 
 export interface Target {
   readonly kind: 'file' | 'stream';
-  /** Of a file: where it is, links followed. */
+  /** For a file: its real path. */
   readonly path: string;
 }
 
@@ -121,7 +121,7 @@ function inFolder(path: string, real: string): Target {
   return { kind: 'file', path: real };
 }
 
-/** Links followed; undefined when there is nothing there. */
+/** Follows links; undefined when nothing is there. */
 function statOf(path: string): BigIntStats | undefined {
   try {
     return statSync(path, { bigint: true });
@@ -135,7 +135,7 @@ function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** The same file by whatever name: a link, a hard link, another spelling. */
+/** Whether both are the same file, also through links, hard links and other spellings. */
 function isSame(a: BigIntStats, b: BigIntStats | undefined): boolean {
   return b !== undefined && a.ino === b.ino && a.dev === b.dev;
 }
@@ -148,7 +148,7 @@ function isStdout(found: BigIntStats): boolean {
   }
 }
 
-/** A failure of the file system as a line for the user; other errors pass. */
+/** Turns a file system error into a line for the user. Returns other errors unchanged. */
 export function writeError(path: string, error: unknown): unknown {
   const reason = whyNotWritten(error);
   return reason === undefined ? error : new UsageError(`${path}: cannot be written, ${reason}`, { cause: error });

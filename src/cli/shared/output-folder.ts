@@ -1,4 +1,4 @@
-/** Writing a folder of results as a whole: into a temporary folder beside it, which is then renamed. */
+/** Writes a folder of results as a whole: into a temporary folder beside it, which is then renamed. */
 import { accessSync, constants, lstatSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -10,11 +10,11 @@ import { writeError } from './output-file.ts';
 export interface FolderRules {
   /** Replace an existing folder. */
   readonly force: boolean;
-  /** Whether a file that lies there, a relative path with `/`, is one of those that the command writes. */
+  /** Whether the command writes this file, given as a relative path with `/`. */
   readonly owns: (path: string) => boolean;
 }
 
-/** For the help of `--force`. */
+/** Help of `--force`. */
 export const FOLDER_FORCE_HELP = 'replace an existing folder, unless it holds files that this command does not write';
 
 /**

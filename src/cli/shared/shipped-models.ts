@@ -1,4 +1,4 @@
-/** Networks by name, which works wherever a network file does: those shipped with the package, and published ones that were fetched. */
+/** Networks by name: those shipped with the package, and published ones that were downloaded. A name works wherever a file does. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { nearest } from '../../data/nearest-name.ts';
@@ -22,7 +22,7 @@ export function shippedFile(name: string, file = 'model.safetensors'): string {
 
 /**
  * Path of a network that the user named: a file, the model file of a network that the package ships, or the file of a published one.
- * @throws InputError for a published network that is not here, and for a name that is none of these, but close to one
+ * @throws InputError for a published network that is not here, and for an unknown name that is similar to a known one
  *
  *     networkPath('cifar-10-wrn-20-1') // '.../models/cifar-10-wrn-20-1/model.safetensors'
  */

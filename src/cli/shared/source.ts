@@ -86,7 +86,7 @@ function ofDataSet(model: Model, { name, classLabels }: CatalogEntry): Model {
   return { ...model, about: { ...model.about, dataset: name, ...(classLabels && { classLabels }) } };
 }
 
-/** Refuses folders, and files whose content alone does not say what they are; says what to name instead. */
+/** Refuses folders, and files that cannot be detected by content. The error says what to name instead. */
 async function refuseByName(path: string): Promise<void> {
   if (/\.onnx[._]data$/.test(path))
     throw new InputError(
@@ -127,10 +127,10 @@ export async function readOnnxFile(named: string, form: FormName): Promise<{ rea
 }
 
 export interface Network {
-  /** Of the file that the user named. */
+  /** Base name of the file that the user named. */
   readonly name: string;
   readonly model: ClassifierModel;
-  /** The checkpoint or model file behind it; undefined when an ONNX file was named. */
+  /** The checkpoint or model file that was exported; undefined when the user named an ONNX file. */
   readonly source: Uint8Array | undefined;
 }
 
@@ -154,7 +154,7 @@ export async function readNetwork(named: string): Promise<Network> {
     return {
       name,
       model: readClassifier(toOnnx(model, { form: 'packed', input: 'nchw-float' })),
-      source: ['wrn-onnx', 'checkpoint'].includes(dialectOf(bytes)) ? bytes : writeModelFile(model), // a checkpoint stays as it is: its latent weights run as in training
+      source: ['wrn-onnx', 'checkpoint'].includes(dialectOf(bytes)) ? bytes : writeModelFile(model), // tfjs runs a checkpoint's latent weights
     };
   });
 }

@@ -49,7 +49,7 @@ export async function siteOf(named: readonly string[], flags: SiteFlags, offline
   }
 }
 
-/** Of files that hold networks; a shipped network may be called `...-1.5`. */
+/** Extensions to remove from names. Not any extension: a shipped network is called `...-1.5`. */
 const EXTENSION = /\.(onnx|safetensors|mat|h5|keras|pt|pth|npz)$/i;
 
 function openReference({ bytes, input }: ClassifierModel) {

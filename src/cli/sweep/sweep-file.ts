@@ -3,7 +3,8 @@
  *
  *     { "about": "...", "all": { "seed": [1, 2, 3] }, "runs": [{ "preset": "cifar10", "width": [4, 10], "bits": [1, 32] }] }
  *
- * A list stands for one run per value, several lists for all combinations; `all` applies to every entry of `runs`.
+ * A list stands for one run per value, several lists for all combinations. `all` applies to every entry of `runs`. `true` turns an
+ * option on; `false` leaves it out, or turns it off by its `--no-` form.
  */
 
 import { basename } from 'node:path';
@@ -20,9 +21,9 @@ import { chooseConfig, chooseRun, type Flags } from '../train/choose-run.ts';
 import { command } from '../train/train.ts';
 
 const FORMAT = 'sweep';
-/** More than anybody trains; bounds the product of lists. */
+/** Limit of runs. It bounds the product of lists. */
 const MAX_RUNS = 10_000;
-/** Of a run's folder. */
+/** Longest name of a run's folder. */
 const MAX_NAME = 100;
 
 const fileSchema = strictObject({ about: exactOptional(line), all: exactOptional(record), runs: list(record) });
@@ -47,7 +48,7 @@ export interface Sweep {
   readonly runs: readonly SweepRun[];
 }
 
-/** Options that belong to the sweep. */
+/** Options of `train` that the sweep sets itself. */
 const NOT_TRAINED = ['output', 'resume', 'format', 'quiet'];
 
 /**
@@ -118,21 +119,24 @@ function nameOf(row: Options, keys: readonly string[]): string {
   return `${name.slice(0, MAX_NAME)}-${sha256(name).slice(0, 8)}`;
 }
 
-/** For data that is not opened here: the network's size does not decide whether its options fit together. */
+/** Stands for data that is not opened here. The image size does not affect whether options fit together. */
 const ANY_IMAGES = { channels: 3, height: 32, width: 32, classes: 10 };
 
-/** Options that leave an experiment of the paper what it is. */
+/** Options that may vary in an experiment of the paper. */
 const OF_EXPERIMENTS = ['preset', 'data', 'epochs', 'depth', 'width', 'bits', 'seed', 'cutout', 'first-cycle'];
 
 /** @throws InputError when `train` would refuse the options */
 function checkRun(row: Options, where: string): Pick<SweepRun, 'words' | 'epochs' | 'published'> {
-  const words = Object.entries(row).flatMap(([key, value]) =>
-    typeof value === 'boolean' ? [value ? `--${key}` : `--no-${key}`] : [`--${key}`, String(value)],
-  );
   const train = command()
     .exitOverride()
     .configureOutput({ writeErr() {} })
     .action(() => {});
+  const isOption = (flag: string) => train.options.some(({ long }) => long === flag);
+  const words = Object.entries(row).flatMap(([key, value]) => {
+    if (typeof value !== 'boolean') return [`--${key}`, String(value)];
+    if (value) return [`--${key}`];
+    return isOption(`--${key}`) && !isOption(`--no-${key}`) ? [] : [`--no-${key}`]; // an option such as --plain is off without a word
+  });
   const unfit = train.options.find((option) => NOT_TRAINED.includes(option.attributeName()) && Object.hasOwn(row, option.name()));
   const refuse = (problem: string, cause?: unknown) => new InputError(FORMAT, where, problem, { cause });
   if (unfit) throw refuse(`expected no ${unfit.name()}: the sweep sets it`);

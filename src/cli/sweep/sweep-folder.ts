@@ -4,14 +4,14 @@
  *     sweep.json        its runs
  *     runs/<name>/      a folder of train each
  *     best/<group>/     model and report of the best run of each group
- *     failed/, logs/    what runs complain of, and their output
+ *     failed/, logs/    errors and output of runs
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { whyNotWritten } from '../../data/files/file-error.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import { either, integer, line, list, number, object, readJson, type Schema } from '../../formats/schema.ts';
-import { RunFolder } from '../../train/run-folder.ts';
+import { RunFolder } from '../../train/run/run-folder.ts';
 import { version } from '../../version.ts';
 import { readInput } from '../shared/input-file.ts';
 import { writeOutput } from '../shared/output-file.ts';
@@ -35,13 +35,13 @@ const sweepSchema: Schema<Sweep & { readonly version: string }> = object({
   ),
 });
 
-/** What is known of a run. */
+/** Progress and result of a run. */
 export interface RunState extends SweepRun {
   /** Epochs trained so far. */
   readonly trained: number;
-  /** Of the finished run, 0 to 1. */
+  /** Test error of the finished run, 0 to 1. */
   readonly testError: number | undefined;
-  /** Whether every runtime agreed on the exported file; undefined while the run is not finished. */
+  /** Whether all runtimes agree on the exported file; undefined while the run is not finished. */
   readonly parity: boolean | undefined;
 }
 
@@ -58,7 +58,7 @@ export class SweepFolder {
   }
 
   /**
-   * Makes the folder, or checks that it is that of this sweep.
+   * Creates the folder, or checks that it belongs to this sweep.
    * @throws UsageError when it holds another one or cannot be written
    */
   async prepare(sweep: Sweep): Promise<void> {
@@ -81,7 +81,7 @@ export class SweepFolder {
     }
   }
 
-  /** @throws InputError when it holds no sweep */
+  /** @throws InputError when the folder holds no sweep */
   async read(): Promise<Sweep & { readonly version: string }> {
     const path = join(this.path, 'sweep.json');
     const bytes = await readInput(path);

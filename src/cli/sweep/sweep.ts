@@ -6,7 +6,7 @@ import { type EngineName, engines } from '../../cluster/engines.ts';
 import { noteFailure } from '../../cluster/failures.ts';
 import { TASK, type Work } from '../../cluster/work.ts';
 import { ParityError, printable, UsageError } from '../../errors.ts';
-import { RunFolder } from '../../train/run-folder.ts';
+import { RunFolder } from '../../train/run/run-folder.ts';
 import { formatOption, naturalNumber } from '../shared/arguments.ts';
 import { addEngineOptions, type EngineFlags, environmentOf, programWords, requireEngineFit, runWork } from '../shared/engine.ts';
 import { readInput } from '../shared/input-file.ts';

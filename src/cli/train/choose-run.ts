@@ -5,10 +5,10 @@ import { catalogEntry } from '../../data/catalog.ts';
 import type { ImageSet, ImageShape } from '../../data/dataset.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import { defaultConfig, type NetworkConfig, readConfig } from '../../network/config.ts';
-import type { Checkpoint } from '../../train/checkpoint.ts';
-import { type Preset, paperRecipe, presets, type Recipe, readRecipe } from '../../train/recipe.ts';
+import { defaultTeaching, type Teacher, type Teaching } from '../../train/batches/teacher.ts';
+import { type Preset, paperEpochs, paperRecipe, presets, type Recipe, readRecipe } from '../../train/recipe.ts';
+import type { Checkpoint } from '../../train/run/checkpoint.ts';
 import type { Schedule } from '../../train/schedule.ts';
-import { defaultTeaching, type Teacher, type Teaching } from '../../train/teacher.ts';
 import type { MathMode } from '../../train/tf/math.ts';
 
 /** Options of `train`. */
@@ -45,13 +45,12 @@ export interface Flags {
   readonly format: 'human' | 'json';
 }
 
-export const DEFAULT_EPOCHS = 62;
 /** The rates of a step schedule (McDonnell, ICLR 2018, section 4). */
 const STEP_RATES = [0.1, 0.01, 0.001];
 /** Augmented training images that measure the moments for inference: 80 batches of the paper's recipe. */
 const MOMENT_IMAGES = 10_000;
 
-/** The run, as far as it is known before the data is opened. */
+/** What is known of a run before its data is opened. */
 export interface ChosenRun {
   readonly checkpoint: Checkpoint | undefined;
   readonly source: string;
@@ -65,7 +64,7 @@ export interface ChosenRun {
 export function chooseRun(flags: Flags, saved: Checkpoint | undefined, teacher: Teacher | undefined): ChosenRun {
   const checkpoint = saved && inMath(saved, flags.math);
   const preset = presetOf(flags);
-  const epochs = flags.epochs ?? preset?.epochs ?? checkpoint?.plan?.epochs ?? DEFAULT_EPOCHS;
+  const epochs = flags.epochs ?? preset?.epochs ?? checkpoint?.plan?.epochs ?? paperEpochs;
   return {
     checkpoint,
     epochs,
@@ -76,8 +75,7 @@ export function chooseRun(flags: Flags, saved: Checkpoint | undefined, teacher: 
 }
 
 /**
- * A checkpoint to be continued with these products. One of an earlier version may have got others from the environment: it takes
- * what the user says.
+ * A checkpoint with the arithmetic to continue in. Checkpoints of earlier versions do not state theirs and take the user's.
  */
 function inMath(checkpoint: Checkpoint, math: MathMode | undefined): Checkpoint {
   const { recipe } = checkpoint;

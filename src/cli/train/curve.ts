@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { readModel } from '../../../converters/read.ts';
 import { printable, UsageError } from '../../errors.ts';
 import { runName } from '../../network/config.ts';
-import { readLog } from '../../train/log.ts';
+import { readLog } from '../../train/run/log.ts';
 import { readInput, readInputAs } from '../shared/input-file.ts';
 import { requireWritable, writeOutput } from '../shared/output-file.ts';
 import { printText } from '../shared/results.ts';

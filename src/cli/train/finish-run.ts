@@ -1,5 +1,4 @@
-/** Finishes a training run: model file, ONNX file, a check that both answer as the training runtime does, and the report. */
-
+/** Finishes a training run: writes model file and ONNX file, compares them with the training runtime, and writes the report. */
 import { readFileSync } from 'node:fs';
 import { sha256 } from '#builtin';
 import { toOnnx } from '../../../converters/onnx/write.ts';
@@ -14,18 +13,18 @@ import type { Model } from '../../network/model.ts';
 import { writeModelFile } from '../../network/model-file.ts';
 import { layers, multiplyAccumulates, weightCount } from '../../network/topology.ts';
 import { percent } from '../../numbers.ts';
-import type { EpochEntry } from '../../train/log.ts';
+import { batchesPerEpoch } from '../../train/batches/training-set.ts';
 import type { Recipe } from '../../train/recipe.ts';
-import type { RunFolder } from '../../train/run-folder.ts';
+import type { EpochEntry } from '../../train/run/log.ts';
+import type { RunFolder } from '../../train/run/run-folder.ts';
 import { isCycleEnd } from '../../train/schedule.ts';
-import { batchesPerEpoch } from '../../train/training-set.ts';
 import { version } from '../../version.ts';
 import { reportFile } from '../eval/report.ts';
 import { resultTable } from '../eval/result-table.ts';
 import { runRecord } from '../shared/run-record.ts';
 import { modelCard } from './model-card.ts';
 
-/** `report.json`: all that is needed for a table of results, and to train the same network again. Fractions are 0 to 1. */
+/** `report.json`: enough for a table of results, and to train the same network again. Fractions are 0 to 1. */
 export interface RunReport extends RunRecord {
   readonly network: string;
   readonly bits: 1 | 32;
@@ -39,7 +38,7 @@ export interface RunReport extends RunRecord {
   /** At the end of the run, which need not end a cycle. */
   readonly testError: number | null;
   readonly training: {
-    /** Of the training steps alone, from the speed logged for each epoch. */
+    /** Time of the training steps alone, from the speed logged for each epoch. */
     readonly seconds: number;
     /** Null when the log was lost. */
     readonly imagesPerSecond: number | null;
@@ -59,11 +58,11 @@ export interface FinishOptions {
   readonly test: ImageSet;
   readonly folder: RunFolder;
   readonly signal: AbortSignal;
-  /** Of the comparison. */
+  /** Progress of the comparison. */
   readonly onProgress: (backend: string, images: number, total: number) => void;
 }
 
-/** The training runtime first: the exported file is compared with it. */
+/** The training runtime comes first, as the reference for the others. */
 const BACKENDS: readonly BackendName[] = ['tfjs', 'cpu', 'wasm'];
 /** Multiply-accumulates of the comparison: a minute or two on two cores. WRN-20-1 gets 24,000 images, WRN-20-10 gets 250. */
 const PARITY_BUDGET = 1e12;

@@ -3,8 +3,8 @@ import { openTeacher } from '../../../eval/teacher.ts';
 import type { Closable } from '../../closable.ts';
 import { inFile } from '../../data/files/file-error.ts';
 import { InputError } from '../../errors.ts';
-import type { Checkpoint } from '../../train/checkpoint.ts';
-import type { Teacher } from '../../train/teacher.ts';
+import type { Teacher } from '../../train/batches/teacher.ts';
+import type { Checkpoint } from '../../train/run/checkpoint.ts';
 import { networkPath } from '../shared/shipped-models.ts';
 import { readNetwork } from '../shared/source.ts';
 

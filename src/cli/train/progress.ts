@@ -1,5 +1,5 @@
 import { percent, significant } from '../../numbers.ts';
-import type { LogEntry } from '../../train/log.ts';
+import type { LogEntry } from '../../train/run/log.ts';
 import type { StepReport } from '../../train/train.ts';
 import { duration, inTerminal, Pace, Progress } from '../shared/progress.ts';
 

@@ -1,21 +1,22 @@
 import { totalmem } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { shellCommand } from '../../cluster/shell.ts';
 import type { ImageSet } from '../../data/dataset.ts';
 import { nearest } from '../../data/nearest-name.ts';
 import { openSplits } from '../../data/open.ts';
 import { InterruptedError, UsageError } from '../../errors.ts';
 import { bitsName, type NetworkConfig, networkName } from '../../network/config.ts';
 import { requirePackage } from '../../packages.ts';
+import { defaultTeaching } from '../../train/batches/teacher.ts';
+import { batchesPerEpoch, bytesInMemory } from '../../train/batches/training-set.ts';
 import { checkFit, type TrainingJob } from '../../train/check-fit.ts';
-import { bf16Instructions } from '../../train/cpu-flags.ts';
-import { mathModes, paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
+import { bf16Instructions } from '../../train/network/cpu-flags.ts';
+import { mathModes, paperEpochs, paperRecipe, presets, type Recipe } from '../../train/recipe.ts';
 import { checkResources } from '../../train/resources.ts';
-import { RunFolder } from '../../train/run-folder.ts';
+import { RunFolder } from '../../train/run/run-folder.ts';
 import { isCycleEnd, learningRate, nearestCycleEnds, type Schedule } from '../../train/schedule.ts';
-import { defaultTeaching } from '../../train/teacher.ts';
 import { loadTensorFlow, type TensorFlow } from '../../train/tf/tensorflow.ts';
 import { train } from '../../train/train.ts';
-import { batchesPerEpoch, bytesInMemory } from '../../train/training-set.ts';
 import { requireParity } from '../eval/result-table.ts';
 import {
   formatOption,
@@ -29,12 +30,12 @@ import {
 import { catchInterrupt, exitOnInterrupt } from '../shared/interrupt.ts';
 import { LeftOut, SKIP_BROKEN } from '../shared/left-out.ts';
 import { printJson, printText, say } from '../shared/results.ts';
-import { type ChosenRun, chooseConfig, chooseRun, DEFAULT_EPOCHS, type Flags } from './choose-run.ts';
+import { type ChosenRun, chooseConfig, chooseRun, type Flags } from './choose-run.ts';
 import { describeRun, finishRun } from './finish-run.ts';
 import { type NamedTeacher, openNamedTeacher } from './named-teacher.ts';
 import { TrainingProgress } from './progress.ts';
 
-/** What --resume takes from the command line; all else comes from the checkpoint. */
+/** Options that --resume takes from the command line. All others come from the checkpoint. */
 const RESUMABLE: readonly string[] = ['data', 'output', 'epochs', 'resume', 'math', 'teacher', 'format', 'quiet', 'skipBroken'];
 
 function presetName(text: string): string {
@@ -52,7 +53,7 @@ export function command(): Command {
     .addOption(
       new Option(
         '--epochs <n>',
-        `train up to this epoch; learning rate cycles end at 2, 6, 14, 30, 62 (default: ${DEFAULT_EPOCHS})`,
+        `train up to this epoch; learning rate cycles end at 2, 6, 14, 30, 62 (default: ${paperEpochs})`,
       ).argParser(naturalNumber),
     )
     .option('--resume', 'continue from the checkpoint in the folder, on the same data, up to the originally planned epoch', false)
@@ -232,7 +233,7 @@ async function trainOn(
   }
 }
 
-/** What this machine lacks, as a warning or an error. */
+/** Checks memory and disk. @returns a warning */
 function checkMachine(config: NetworkConfig, recipe: Recipe, images: ImageSet, folder: RunFolder, output: string): string | undefined {
   return checkResources(
     { config, batch: recipe.batch, dataBytes: bytesInMemory(images, recipe.augmentation) },
@@ -246,7 +247,7 @@ function checkMachine(config: NetworkConfig, recipe: Recipe, images: ImageSet, f
   );
 }
 
-/** A warning when training ends where the learning rate is still high, which costs accuracy. */
+/** @returns a warning when training ends at a high learning rate, which costs accuracy */
 function checkEnd(schedule: Schedule, epochs: number): string | undefined {
   if (isCycleEnd(schedule, epochs)) return undefined;
   const rate = learningRate(schedule, epochs - 1e-6).toPrecision(2);
@@ -260,14 +261,12 @@ function warn(warning: string | undefined): void {
 
 /** The command that continues the run. It repeats the options of a resumption, which may not be in a checkpoint yet. */
 function resumption({ output, resume, epochs, data, math, teacher, skipBroken }: Flags): string {
-  const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : JSON.stringify(path));
-  const told = [...(data === undefined ? [] : ['--data', quoted(data)]), ...(epochs === undefined ? [] : ['--epochs', String(epochs)])];
-  if (math !== undefined) told.push('--math', math);
-  if (teacher !== undefined) told.push('--teacher', quoted(teacher));
-  return ['wrn-onnx train --resume -o', quoted(output), ...(skipBroken ? ['--skip-broken'] : []), ...(resume ? told : [])].join(' ');
+  const again = { '--data': data, '--epochs': epochs, '--math': math, '--teacher': teacher };
+  const told = Object.entries(again).flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
+  return shellCommand(['wrn-onnx', 'train', '--resume', '-o', output, ...(skipBroken ? ['--skip-broken'] : []), ...(resume ? told : [])]);
 }
 
-/** @throws UsageError when there is no data to train on, or an option that a resumption takes from its checkpoint. */
+/** @throws UsageError without data to train on, or for an option that --resume takes from the checkpoint */
 function checkOptions({ resume, data, preset }: Flags, given: readonly string[]): void {
   if (!resume && (data ?? preset) === undefined) throw new UsageError('expected --data or --preset, got neither');
   const extra = given.find((name) => !RESUMABLE.includes(name));

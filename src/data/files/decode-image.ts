@@ -10,7 +10,7 @@ const MAX_PIXELS = 1e8;
 
 /** File names that `decodeImage` supports. */
 export const IMAGE_FILE = /\.(png|jpe?g|jfif|webp|gif|tiff?|avif)$/i;
-/** The same in words, for help and errors. */
+/** The same formats by name, for help and errors. */
 export const IMAGE_FORMATS = 'PNG, JPEG, WebP, GIF, TIFF, AVIF';
 
 /** Advice for a file whose name says an image format that sharp does not read; else an empty text. */

@@ -34,7 +34,7 @@ interface ClassFolder {
  * largest class.
  * @throws InputError when a class is empty or holds a file that is not an image; UsageError without a shape
  */
-export async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
+async function openImageFolder(path: string, options: OpenOptions): Promise<ImageSet> {
   if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected an image size, got none. Set it, e.g. train --image-size 64`);
   const { channels, height, width } = options.shape;
   const shape = { channels, height, width };

@@ -80,7 +80,7 @@ interface Labelled {
  * Opens the images of these sources, in order.
  * @throws InputError when no file states their classes, or they do not fit the network; UsageError without a shape
  */
-export async function openImages(sources: readonly DataSource[], options: OpenOptions): Promise<ImageSet> {
+async function openImages(sources: readonly DataSource[], options: OpenOptions): Promise<ImageSet> {
   const [{ path }] = sources as [DataSource];
   if (!options.shape) throw new UsageError(`${FORMAT} ${path}: expected an image size, got none. Set it, e.g. train --image-size 224`);
   const { channels, height, width } = options.shape;

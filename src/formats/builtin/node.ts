@@ -1,4 +1,4 @@
-/** What readers need and Node has built in. package.json chooses this file in Node and `web.ts` elsewhere, as `#builtin`. */
+/** Inflate, CRC-32 and SHA-256, which Node has built in. package.json maps `#builtin` to this file in Node, and to `web.ts` elsewhere. */
 import { kMaxLength } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import * as zlib from 'node:zlib';
@@ -22,7 +22,7 @@ export function crc32(bytes: Uint8Array): number {
   return zlib.crc32(bytes);
 }
 
-/** SHA-256 of these parts in a row, in hexadecimal digits. */
+/** SHA-256 of the concatenated parts, in hexadecimal digits. */
 export function sha256(...parts: readonly (Uint8Array | string)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);

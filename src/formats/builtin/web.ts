@@ -1,11 +1,11 @@
-/** The same as `node.ts`, for browsers, where only asynchronous functions are built in. */
+/** The same functions as in `node.ts`, for browsers, whose built-in ones are all asynchronous. */
 import { sha256 as sha256Of } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import crc from 'crc-32';
 import { Inflate } from 'pako';
 import type * as node from './node.ts';
 
-/** Bytes that are inflated at once. */
+/** Input bytes per call of pako. */
 const CHUNK = 1 << 18;
 
 export const inflate: typeof node.inflate = (bytes, wrapping, limit) => {

@@ -49,7 +49,7 @@ export function writeSavedModel(nodes: readonly GraphNode[]): Uint8Array {
   return SavedModel.encode(SavedModel.fromObject(message)).finish();
 }
 
-export function shapeProto(shape: readonly number[]): { dim: { size: number }[] } {
+function shapeProto(shape: readonly number[]): { dim: { size: number }[] } {
   return { dim: shape.map((size) => ({ size })) };
 }
 

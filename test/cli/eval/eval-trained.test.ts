@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readCheckpoint, writeCheckpoint } from '../../../src/train/checkpoint.ts';
+import { readCheckpoint, writeCheckpoint } from '../../../src/train/run/checkpoint.ts';
 import { folderWith } from '../../data/crafted.ts';
 import { checkpointOf, smallData, smallNetwork, trainProcess } from '../../train/run.ts';
 import { testWithTensorFlow } from '../../train/tensorflow.ts';

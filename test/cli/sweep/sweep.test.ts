@@ -38,6 +38,12 @@ test('lists are products, entries are rows, `all` is in every one', () => {
   expect(runs.map(({ published }) => published)).toEqual([null, null, null, null, 0.0446, 0.0446]); // without flips it is not the paper's
 });
 
+test('false leaves an option out that has no --no- form, and is refused for an unknown one', () => {
+  const { runs } = read({ runs: [{ preset: 'mnist', plain: [true, false] }] });
+  expect(runs.map(({ words }) => words.join(' '))).toEqual(['--preset mnist --plain', '--preset mnist']);
+  expect(() => read({ runs: [{ preset: 'mnist', plane: false }] })).toThrow("unknown option '--no-plane'");
+});
+
 test.each([
   ['no JSON', 'sweep s.json: expected JSON', '{'],
   ['no runs', 'sweep s.json runs: expected at least one run', { runs: [] }],

@@ -5,13 +5,13 @@ import { expect, vi } from 'vitest';
 import { randomStream } from '../../../src/data/random.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { defaultConfig, type NetworkConfig } from '../../../src/network/config.ts';
-import { lower, measuringNorm, storedNorm } from '../../../src/train/lower.ts';
-import { ops } from '../../../src/train/ops.ts';
-import { trainingStep } from '../../../src/train/step.ts';
+import { lower, measuringNorm, storedNorm } from '../../../src/train/network/lower.ts';
+import { ops } from '../../../src/train/network/ops.ts';
+import { trainingStep } from '../../../src/train/network/step.ts';
+import { learned, momentNames } from '../../../src/train/network/variables.ts';
 import { graphFunction } from '../../../src/train/tf/graph-function.ts';
 import { record, type TensorFunction } from '../../../src/train/tf/record.ts';
 import type { Attribute, Tensor, TensorFlow } from '../../../src/train/tf/tensorflow.ts';
-import { learned, momentNames } from '../../../src/train/variables.ts';
 import { testWithTensorFlow } from '../tensorflow.ts';
 
 function normal(tf: TensorFlow, shape: readonly number[], seed = 1): Tensor {

@@ -1,6 +1,6 @@
 /** The thread that draws batches in parallel with the training step. It gets the set once, then one batch number at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { InputError } from '../errors.ts';
+import { InputError } from '../../errors.ts';
 import { type BatchOptions, batchMaker, type TrainingSet } from './training-set.ts';
 
 export interface WorkerData {

@@ -2,12 +2,12 @@
 
 import { constants } from 'node:buffer';
 import { sha256 } from '#builtin';
-import { type ImageFiles, type ImageSet, type ImageShape, requireCover, requireImageFiles } from '../data/dataset.ts';
-import { decodeImage } from '../data/files/decode-image.ts';
-import { pathOf } from '../data/kinds/encoded-images.ts';
-import { permutation, type Random, randomStream } from '../data/random.ts';
-import { UsageError } from '../errors.ts';
-import { asBytes } from '../formats/typed-array.ts';
+import { type ImageFiles, type ImageSet, type ImageShape, requireCover, requireImageFiles } from '../../data/dataset.ts';
+import { decodeImage } from '../../data/files/decode-image.ts';
+import { pathOf } from '../../data/kinds/encoded-images.ts';
+import { permutation, type Random, randomStream } from '../../data/random.ts';
+import { UsageError } from '../../errors.ts';
+import { asBytes } from '../../formats/typed-array.ts';
 import { type Augmentation, augment } from './augment.ts';
 
 export interface TrainingSet extends ImageShape {

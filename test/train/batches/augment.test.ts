@@ -1,7 +1,7 @@
 /** Distributions of the augmentation. Limits are five standard deviations: about one false alarm in a million. */
 import { expect, test } from 'vitest';
-import { permutation, randomStream } from '../../src/data/random.ts';
-import { augment, noAugmentation } from '../../src/train/augment.ts';
+import { permutation, randomStream } from '../../../src/data/random.ts';
+import { augment, noAugmentation } from '../../../src/train/batches/augment.ts';
 
 const shape = { channels: 2, height: 6, width: 5 };
 const size = 60;

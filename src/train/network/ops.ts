@@ -2,9 +2,9 @@
  * The ops of a network with their gradients. Each is one or two native TensorFlow ops, where tfjs composes slow ones.
  * Tensors are NHWC, kernels HWIO. Op names and attributes follow TensorFlow's op registry.
  */
-import type { Pads } from '../network/config.ts';
+import type { Pads } from '../../network/config.ts';
+import type { Attribute, Tensor, TensorFlow } from '../tf/tensorflow.ts';
 import { filterGradient, filterGradientPays } from './filter-gradient.ts';
-import type { Attribute, Tensor, TensorFlow } from './tf/tensorflow.ts';
 
 export type Ops = ReturnType<typeof ops>;
 

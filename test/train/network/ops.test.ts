@@ -1,9 +1,9 @@
 /** Gradients of the ops against central differences, and the one that is defined otherwise against its definition. */
 import { describe, expect } from 'vitest';
-import { randomStream } from '../../src/data/random.ts';
-import { ops } from '../../src/train/ops.ts';
-import type { Tensor, TensorFlow } from '../../src/train/tf/tensorflow.ts';
-import { testWithTensorFlow } from './tensorflow.ts';
+import { randomStream } from '../../../src/data/random.ts';
+import { ops } from '../../../src/train/network/ops.ts';
+import type { Tensor, TensorFlow } from '../../../src/train/tf/tensorflow.ts';
+import { testWithTensorFlow } from '../tensorflow.ts';
 
 const STEP = 1e-2;
 

@@ -10,9 +10,9 @@
  * array, which TensorFlow does not copy, and pixels outside an image are zero.
  */
 
-import type { Pads } from '../network/config.ts';
+import type { Pads } from '../../network/config.ts';
+import type { Tensor, TensorFlow } from '../tf/tensorflow.ts';
 import { cpuFlags } from './cpu-flags.ts';
-import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 
 /** With fewer channels the matrices are too narrow. */
 const MIN_CHANNELS = 64;

@@ -1,8 +1,8 @@
 /** The tfjs lowering of the topology: images NHWC, kernels HWIO. */
-import type { NetworkConfig } from '../network/config.ts';
-import { type ConvLayer, IMAGES, type Layer, layers, type NormLayer } from '../network/topology.ts';
+import type { NetworkConfig } from '../../network/config.ts';
+import { type ConvLayer, IMAGES, type Layer, layers, type NormLayer } from '../../network/topology.ts';
+import type { Tensor, TensorFlow } from '../tf/tensorflow.ts';
 import { type Ops, ops } from './ops.ts';
-import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 
 /** Variables by name (`group0.block1.conv0.kernel`): latent kernels, HWIO; gamma, beta, mean and variance, [channels]. */
 export type Variables = ReadonlyMap<string, Tensor>;

@@ -6,12 +6,12 @@ import { join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { UsageError } from '../../src/errors.ts';
-import { RunFolder } from '../../src/train/run-folder.ts';
-import { folderWith } from '../data/crafted.ts';
-import { testOnDisk } from '../small-disk.ts';
+import { UsageError } from '../../../src/errors.ts';
+import { RunFolder } from '../../../src/train/run/run-folder.ts';
+import { folderWith } from '../../data/crafted.ts';
+import { testOnDisk } from '../../small-disk.ts';
 
-const built = fileURLToPath(new URL('../../dist/src/train/run-folder.js', import.meta.url));
+const built = fileURLToPath(new URL('../../../dist/src/train/run/run-folder.js', import.meta.url));
 const BYTES = 32 * 2 ** 20;
 
 test('a process that is killed while it writes leaves the file before', async () => {

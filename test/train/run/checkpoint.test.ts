@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { randomStream } from '../../src/data/random.ts';
-import { InputError } from '../../src/errors.ts';
-import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.ts';
-import { defaultConfig } from '../../src/network/config.ts';
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
-import { toHWIO, toOIHW } from '../../src/train/kernel-layout.ts';
-import { paperRecipe } from '../../src/train/recipe.ts';
-import { initialWeights, learned, momentNames } from '../../src/train/variables.ts';
+import { randomStream } from '../../../src/data/random.ts';
+import { InputError } from '../../../src/errors.ts';
+import { readSafetensors, writeSafetensors } from '../../../src/formats/safetensors.ts';
+import { defaultConfig } from '../../../src/network/config.ts';
+import { toHWIO, toOIHW } from '../../../src/train/network/kernel-layout.ts';
+import { initialWeights, learned, momentNames } from '../../../src/train/network/variables.ts';
+import { paperRecipe } from '../../../src/train/recipe.ts';
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../../../src/train/run/checkpoint.ts';
 
 const config = { ...defaultConfig, depth: 8, width: 0.5, affine: 'all' as const };
 const variables = learned(config);

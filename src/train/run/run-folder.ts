@@ -16,8 +16,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join, normalize, resolve } from 'node:path';
-import { fileError, inFile, whyNotWritten } from '../data/files/file-error.ts';
-import { UsageError } from '../errors.ts';
+import { fileError, inFile, whyNotWritten } from '../../data/files/file-error.ts';
+import { UsageError } from '../../errors.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type LogEntry, readLog } from './log.ts';

@@ -1,6 +1,6 @@
 /** The paper's augmentation, on raw pixels. Each part is optional. */
-import type { ImageShape } from '../data/dataset.ts';
-import type { Random } from '../data/random.ts';
+import type { ImageShape } from '../../data/dataset.ts';
+import type { Random } from '../../data/random.ts';
 
 export interface Augmentation {
   /**

@@ -1,13 +1,13 @@
 /** The network after training: with stored moments and constant kernels. */
 import { setImmediate } from 'node:timers/promises';
-import type { ImageSet } from '../data/dataset.ts';
-import type { NetworkConfig } from '../network/config.ts';
-import { decidedClass } from '../network/logits.ts';
-import { trainingBatches } from './batches.ts';
+import type { ImageSet } from '../../data/dataset.ts';
+import type { NetworkConfig } from '../../network/config.ts';
+import { decidedClass } from '../../network/logits.ts';
+import { trainingBatches } from '../batches/batches.ts';
+import type { BatchOptions, TrainingSet } from '../batches/training-set.ts';
+import { graphFunction } from '../tf/graph-function.ts';
+import type { Tensor, TensorFlow } from '../tf/tensorflow.ts';
 import { lower, measuringNorm, storedNorm } from './lower.ts';
-import { graphFunction } from './tf/graph-function.ts';
-import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
-import type { BatchOptions, TrainingSet } from './training-set.ts';
 import { learned, momentNames, type StoredMoments } from './variables.ts';
 
 /** How to abort a pass over images and follow its progress. */

@@ -1,10 +1,10 @@
 /** The result of training as a canonical model. */
-import type { NetworkConfig } from '../network/config.ts';
-import { checkModel, type Model } from '../network/model.ts';
-import type { Provenance } from '../network/provenance.ts';
-import { packSigns } from '../network/sign.ts';
-import { bitTensor, floatTensor, type Tensor } from '../network/tensor.ts';
-import { type ConvLayer, layers } from '../network/topology.ts';
+import type { NetworkConfig } from '../../network/config.ts';
+import { checkModel, type Model } from '../../network/model.ts';
+import type { Provenance } from '../../network/provenance.ts';
+import { packSigns } from '../../network/sign.ts';
+import { bitTensor, floatTensor, type Tensor } from '../../network/tensor.ts';
+import { type ConvLayer, layers } from '../../network/topology.ts';
 import { toOIHW } from './kernel-layout.ts';
 import { learned, type StoredMoments } from './variables.ts';
 

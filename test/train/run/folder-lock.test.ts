@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { UsageError } from '../../src/errors.ts';
-import { RunFolder } from '../../src/train/run-folder.ts';
-import { folderWith } from '../data/crafted.ts';
-import { type Outcome, smallData, smallNetwork, trainProcess } from './run.ts';
-import { hasTensorFlow } from './tensorflow.ts';
+import { UsageError } from '../../../src/errors.ts';
+import { RunFolder } from '../../../src/train/run/run-folder.ts';
+import { folderWith } from '../../data/crafted.ts';
+import { type Outcome, smallData, smallNetwork, trainProcess } from '../run.ts';
+import { hasTensorFlow } from '../tensorflow.ts';
 
-const built = fileURLToPath(new URL('../../dist/src/train/run-folder.js', import.meta.url));
+const built = fileURLToPath(new URL('../../../dist/src/train/run/run-folder.js', import.meta.url));
 /** Longer than a holder that is gone is waited for. */
 const TIMEOUT = 120_000;
 

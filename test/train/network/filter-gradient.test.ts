@@ -1,9 +1,9 @@
 /** The kernel's gradient as matrix products against TensorFlow's own op, and where it is used. */
 import { describe, expect, test } from 'vitest';
-import { randomStream } from '../../src/data/random.ts';
-import { filterGradient, filterGradientPays } from '../../src/train/filter-gradient.ts';
-import type { Tensor, TensorFlow } from '../../src/train/tf/tensorflow.ts';
-import { testWithTensorFlow } from './tensorflow.ts';
+import { randomStream } from '../../../src/data/random.ts';
+import { filterGradient, filterGradientPays } from '../../../src/train/network/filter-gradient.ts';
+import type { Tensor, TensorFlow } from '../../../src/train/tf/tensorflow.ts';
+import { testWithTensorFlow } from '../tensorflow.ts';
 
 /** Conv2DBackpropFilter, stride 1, SAME. */
 function native(tf: TensorFlow, x: Tensor, dy: Tensor, kernelShape: readonly number[]): Tensor {

@@ -1,19 +1,19 @@
-/** Learning from the answers of another network besides the labels (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015). */
-import type { ImageShape } from '../data/dataset.ts';
-import { InputError, TrainingError } from '../errors.ts';
-import { softmax } from '../network/logits.ts';
+/** Knowledge distillation: learning from the answers of another network in addition to the labels (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015). */
+import type { ImageShape } from '../../data/dataset.ts';
+import { InputError, TrainingError } from '../../errors.ts';
+import { softmax } from '../../network/logits.ts';
 import type { Batch } from './batch-worker.ts';
 
 /** A network to learn from. `openTeacher` of `wrn-onnx/train` makes one of an ONNX file. */
 export interface Teacher extends ImageShape {
   /** For errors. */
   readonly name: string;
-  /** Of its file. */
+  /** SHA-256 of its file. */
   readonly sha256: string;
   readonly classes: number;
   readonly classLabels: readonly string[] | undefined;
   /**
-   * Logits, shape [count, classes]. Calls may overlap, and go on while this thread computes.
+   * Logits, shape [count, classes]. Calls may overlap, and run while this thread computes.
    * @param imagesNCHW raw pixels 0..255, shape [count, channels, height, width]
    */
   logits(imagesNCHW: Uint8Array, count: number): Promise<Float32Array>;
@@ -25,7 +25,7 @@ export interface Teacher extends ImageShape {
  *     (1 - weight) * crossEntropy(label, student) + weight * T^2 * KL(softmax(teacher / T) || softmax(student / T))
  */
 export interface Teaching {
-  /** Of the teacher's file. */
+  /** SHA-256 of the teacher's file. */
   readonly sha256: string;
   /** 0 to 1. */
   readonly weight: number;
@@ -35,7 +35,7 @@ export interface Teaching {
 /** Weight and temperature of the CIFAR experiments of Tian et al., "Contrastive Representation Distillation", ICLR 2020. */
 export const defaultTeaching: Omit<Teaching, 'sha256'> = { weight: 0.9, temperature: 4 };
 
-/** What the teacher says of a batch. */
+/** The teacher's answers for a batch. */
 export interface SoftTargets {
   /** softmax(logits / T), shape [batch, classes]. */
   readonly probabilities: Float32Array;

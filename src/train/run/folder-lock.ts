@@ -22,9 +22,9 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { identify, isRunning } from '../data/files/process-identity.ts';
-import { printable, UsageError } from '../errors.ts';
-import { builtFile } from '../package-files.ts';
+import { identify, isRunning } from '../../data/files/process-identity.ts';
+import { printable, UsageError } from '../../errors.ts';
+import { builtFile } from '../../package-files.ts';
 
 /** Milliseconds between two renewals of the holder, and between two checks of a process that waits. */
 const INTERVAL = 1000;

@@ -1,10 +1,10 @@
 /** Steps as a graph and as eager ops, memory, and that a network learns. */
 import { expect } from 'vitest';
-import { randomStream } from '../../src/data/random.ts';
-import { defaultConfig } from '../../src/network/config.ts';
-import { Learner, trainingStep } from '../../src/train/step.ts';
-import { initialWeights, learned } from '../../src/train/variables.ts';
-import { testWithTensorFlow } from './tensorflow.ts';
+import { randomStream } from '../../../src/data/random.ts';
+import { defaultConfig } from '../../../src/network/config.ts';
+import { Learner, trainingStep } from '../../../src/train/network/step.ts';
+import { initialWeights, learned } from '../../../src/train/network/variables.ts';
+import { testWithTensorFlow } from '../tensorflow.ts';
 
 const config = { ...defaultConfig, depth: 8, width: 0.5, affine: 'all' as const, input: { channels: 3, height: 8, width: 8 } };
 const descent = { momentum: 0.9, weightDecay: 5e-4 };

@@ -1,9 +1,9 @@
 /** The variables of a trained network: the learned ones with their initial values, and the moments measured after training. */
 
-import type { Random } from '../data/random.ts';
-import { elements } from '../formats/shape.ts';
-import type { NetworkConfig } from '../network/config.ts';
-import { layers, parameters } from '../network/topology.ts';
+import type { Random } from '../../data/random.ts';
+import { elements } from '../../formats/shape.ts';
+import type { NetworkConfig } from '../../network/config.ts';
+import { layers, parameters } from '../../network/topology.ts';
 
 export interface Variable {
   /** Layer and field: `stem.conv.kernel`, `input.norm.gamma`. */

@@ -4,13 +4,20 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import type { ImageSet } from '../../src/data/dataset.ts';
-import { openImageSet } from '../../src/data/open.ts';
-import { InputError, UsageError } from '../../src/errors.ts';
-import { noAugmentation } from '../../src/train/augment.ts';
-import { trainingBatches } from '../../src/train/batches.ts';
-import { type BatchOptions, batchMaker, identify, MAX_BYTES, type TrainingSet, trainingSet } from '../../src/train/training-set.ts';
-import { cifarRecords, folderWith, noise } from '../data/crafted.ts';
+import type { ImageSet } from '../../../src/data/dataset.ts';
+import { openImageSet } from '../../../src/data/open.ts';
+import { InputError, UsageError } from '../../../src/errors.ts';
+import { noAugmentation } from '../../../src/train/batches/augment.ts';
+import { trainingBatches } from '../../../src/train/batches/batches.ts';
+import {
+  type BatchOptions,
+  batchMaker,
+  identify,
+  MAX_BYTES,
+  type TrainingSet,
+  trainingSet,
+} from '../../../src/train/batches/training-set.ts';
+import { cifarRecords, folderWith, noise } from '../../data/crafted.ts';
 
 /** Batches `numbers`, each alone. */
 async function drawn(set: TrainingSet, draw: BatchOptions, numbers: readonly number[]): Promise<Float32Array[]> {

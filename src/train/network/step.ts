@@ -1,14 +1,14 @@
 /** A training step as a pure function, run as a TensorFlow graph. */
-import type { NetworkConfig } from '../network/config.ts';
+import type { NetworkConfig } from '../../network/config.ts';
+import type { SoftTargets, Teaching } from '../batches/teacher.ts';
+import { type GraphFunction, graphFunction } from '../tf/graph-function.ts';
+import type { TensorFunction } from '../tf/record.ts';
+import type { Tensor, TensorFlow } from '../tf/tensorflow.ts';
 import { batchNorm, lower } from './lower.ts';
 import { ops } from './ops.ts';
-import type { SoftTargets, Teaching } from './teacher.ts';
-import { type GraphFunction, graphFunction } from './tf/graph-function.ts';
-import type { TensorFunction } from './tf/record.ts';
-import type { Tensor, TensorFlow } from './tf/tensorflow.ts';
 import { learned } from './variables.ts';
 
-/** What is descended, and how: stochastic gradient descent with momentum and weight decay. */
+/** Settings of stochastic gradient descent with momentum and weight decay. */
 export interface Descent {
   readonly momentum: number;
   readonly weightDecay: number;
@@ -88,7 +88,7 @@ export class Learner {
 
   /**
    * One step of gradient descent. Only three or four numbers are copied back from the native library.
-   * @param targets what the teacher says, when there is a teacher
+   * @param targets the teacher's answers, if there is a teacher
    */
   step(imagesNHWC: Float32Array, shape: readonly number[], labels: Int32Array, rate: number, targets?: SoftTargets): StepResult {
     const tf = this.#tf;

@@ -1,8 +1,8 @@
 /** Batches drawn in a worker thread, a few ahead of the training step. */
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { InputError } from '../errors.ts';
-import { builtFile } from '../package-files.ts';
+import { InputError } from '../../errors.ts';
+import { builtFile } from '../../package-files.ts';
 import type { Batch, Failure, WorkerData } from './batch-worker.ts';
 import type { SoftTargets } from './teacher.ts';
 import type { BatchOptions, TrainingSet } from './training-set.ts';
@@ -10,7 +10,7 @@ import type { BatchOptions, TrainingSet } from './training-set.ts';
 /** Batches in flight: one in use, one ready, one being drawn. */
 const BUFFERS = 3;
 
-/** A batch, with what a teacher says of it if there is one. */
+/** A batch, with the teacher's answers if there is a teacher. */
 export interface TaughtBatch extends Batch {
   readonly targets: SoftTargets | undefined;
 }
@@ -18,7 +18,7 @@ export interface TaughtBatch extends Batch {
 /**
  * Batches `from` to `to` in order. A batch is valid until the next one is requested. Leaving the loop ends the thread.
  * The event loop runs between batches, so that signals are handled even if the caller is busy.
- * @param teach is called as soon as a batch is drawn, and works while earlier ones are in use
+ * @param teach asks the teacher. It is called as soon as a batch is drawn, and runs while earlier batches are in use
  * @throws InputError at the first batch with an image that cannot be read
  */
 export async function* trainingBatches(
@@ -36,7 +36,7 @@ export async function* trainingBatches(
     if ('problem' in answer) failure ??= new InputError(answer.format, answer.where, answer.problem);
     else {
       const targets = teach?.(answer);
-      targets?.catch(() => {}); // it is reported when its turn comes
+      targets?.catch(() => {}); // reported when the batch is used
       ready.push({ batch: answer, targets });
     }
     wake();

@@ -4,16 +4,16 @@
  */
 import { exactOptional, type InferOutput } from 'valibot';
 import { sha256 } from '#builtin';
-import { InputError } from '../errors.ts';
-import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../formats/safetensors.ts';
-import { integer, number, object, readJson, type Schema, text } from '../formats/schema.ts';
-import { elements } from '../formats/shape.ts';
-import { asBytes, toFloats } from '../formats/typed-array.ts';
-import { type NetworkConfig, readConfig } from '../network/config.ts';
-import { type Provenance, readProvenance } from '../network/provenance.ts';
-import { shapeInFile, toHWIO, toOIHW } from './kernel-layout.ts';
-import { type Recipe, readRecipe } from './recipe.ts';
-import { learned, momentNames, type StoredMoments, type Variable } from './variables.ts';
+import { InputError } from '../../errors.ts';
+import { metadataJson, readSafetensors, type SafetensorsFile, type StoredTensor, writeSafetensors } from '../../formats/safetensors.ts';
+import { integer, number, object, readJson, type Schema, text } from '../../formats/schema.ts';
+import { elements } from '../../formats/shape.ts';
+import { asBytes, toFloats } from '../../formats/typed-array.ts';
+import { type NetworkConfig, readConfig } from '../../network/config.ts';
+import { type Provenance, readProvenance } from '../../network/provenance.ts';
+import { shapeInFile, toHWIO, toOIHW } from '../network/kernel-layout.ts';
+import { learned, momentNames, type StoredMoments, type Variable } from '../network/variables.ts';
+import { type Recipe, readRecipe } from '../recipe.ts';
 
 export interface Checkpoint {
   readonly config: NetworkConfig;

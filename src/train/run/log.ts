@@ -1,9 +1,9 @@
 /** The log of a training run, in JSON lines. */
 import * as v from 'valibot';
-import { InputError } from '../errors.ts';
-import { byKind, object, oneOf, type Schema } from '../formats/schema.ts';
-import { mathModes } from './recipe.ts';
-import type { MathMode } from './tf/math.ts';
+import { InputError } from '../../errors.ts';
+import { byKind, object, oneOf, type Schema } from '../../formats/schema.ts';
+import { mathModes } from '../recipe.ts';
+import type { MathMode } from '../tf/math.ts';
 
 /** One line of the log. */
 export type LogEntry = EpochEntry | TestEntry;
