@@ -1,4 +1,6 @@
 /** The backends that run in the user's Chrome, Chromium or Edge. */
+import { setTimeout } from 'node:timers/promises';
+import type { Browser } from 'playwright-core';
 import { closable } from '../../../src/closable.ts';
 import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
@@ -68,7 +70,7 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
               .catch(stopped),
         };
         const { threads, softwareGpu = false } = options;
-        const idleMemoryBytes = await browserMemory(browser, residentMemory);
+        const idleMemoryBytes = await settledMemory(browser);
         const opened = await inPage.open({ model: 'model.onnx', provider, input, threads, softwareGpu });
         return closable(
           pageSession(inPage, opened, {
@@ -84,6 +86,18 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
       }
     },
   };
+}
+
+/** Memory of an empty page: its processes have just been started and go on growing for a moment. */
+async function settledMemory(browser: Browser): Promise<number | undefined> {
+  let bytes = await browserMemory(browser, residentMemory);
+  for (let i = 0; i < 10 && bytes !== undefined; i++) {
+    await setTimeout(100);
+    const next = await browserMemory(browser, residentMemory);
+    if (next === undefined || next - bytes < 1e6) return next;
+    bytes = next;
+  }
+  return bytes;
 }
 
 function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {
