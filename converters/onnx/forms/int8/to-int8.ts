@@ -12,8 +12,8 @@ import { layers } from '../../../../src/network/topology.ts';
 import { Graph } from '../../graph.ts';
 import { type SignatureOptions, setSignature } from '../../signature.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
+import { foldNorm } from '../fold-norm.ts';
 import { castless, inline, int8Signs, type StoredSigns } from '../inline.ts';
-import { foldNorm } from './fold-norm.ts';
 import { type Int8Plan, type IntegerConv, planInt8 } from './plan.ts';
 import { type Quantization, quantizationOf, type Range } from './quantization.ts';
 
