@@ -22,7 +22,7 @@ interface BrowserRow {
   readonly provider: Provider;
   readonly advice: string;
   readonly oneBitOnly?: boolean;
-  /** Rewrites a file for a provider that does not take it unchanged; says what was done. */
+  /** Rewrites a file for a provider that does not take it unchanged; `done` says how. */
   prepare?(
     model: Uint8Array,
     input: ModelInput | undefined,
@@ -37,7 +37,7 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
     async open(original, originalInput, options) {
       requirePackage('playwright-core');
       if (oneBitOnly)
-        readOneBitFile(original); // before the browser is looked for: a wrong file is said first
+        readOneBitFile(original); // first, so that a wrong file is reported before a missing browser
       else requirePackage('onnxruntime-web');
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
@@ -52,10 +52,7 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
       const stopped = (error: unknown): never => {
         throw stopError(name, error);
       };
-      const close = async () => {
-        await end();
-        await server.close();
-      };
+      const close = () => end().finally(() => server.close());
       try {
         const page = await browser.newPage();
         await page.goto(server.url);
