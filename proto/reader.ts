@@ -29,10 +29,26 @@ export interface Signature {
   readonly outputs: readonly SignatureValue[];
 }
 
+/** A node of the graph that calls a function. */
+export interface Call {
+  readonly type: string;
+  /** Name of its first output. */
+  readonly output: string;
+  readonly attributes: readonly CallAttribute[];
+}
+
+export interface CallAttribute {
+  readonly name: string;
+  /** The value as a tensor: one that is stored, a float32 or a list of them; undefined for other types. @throws InputError as `readInitializers` */
+  read(): StoredTensor | undefined;
+}
+
 /** Fields of each message that are read. */
 const MODEL = { graph: 7, metadata: 14 };
 const ENTRY = { key: 1, value: 2 };
-const GRAPH = { initializer: 5, input: 11, output: 12 };
+const GRAPH = { node: 1, initializer: 5, input: 11, output: 12 };
+const NODE = { output: 2, type: 4, attribute: 5, domain: 7 };
+const ATTRIBUTE = { name: 1, float: 2, tensor: 5, floats: 7 };
 const VALUE = { name: 1, type: 2 };
 const TYPE = { tensor: 1 };
 const TENSOR_TYPE = { element: 1, shape: 2 };
@@ -70,6 +86,53 @@ export function readInitializers(file: Uint8Array): Map<string, StoredTensor> {
 }
 
 /**
+ * The calls of functions of a domain, in order.
+ * @throws InputError when the bytes are not a protobuf message
+ */
+export function readCalls(file: Uint8Array, domain: string): Call[] {
+  const calls: Call[] = [];
+  for (const graph of messageFields(file, 'model', MODEL.graph)) {
+    for (const node of messageFields(graph, 'graph', GRAPH.node)) {
+      if (textField(node, 'node', NODE.domain) !== domain) continue;
+      const [output = new Uint8Array()] = messageFields(node, 'node', NODE.output);
+      const attributes = [...messageFields(node, 'node', NODE.attribute)].map((message) => {
+        const name = textField(message, 'attribute', ATTRIBUTE.name);
+        return { name, read: () => readAttribute(message, name) };
+      });
+      calls.push({ type: textField(node, 'node', NODE.type), output: new TextDecoder().decode(output), attributes });
+    }
+  }
+  return calls;
+}
+
+const FLOAT32 = 1;
+
+function readAttribute(message: Uint8Array, name: string): StoredTensor | undefined {
+  let value: StoredTensor | undefined;
+  const many: Uint8Array[] = []; // packed, or one field for each number
+  for (const field of readFields(message, 'attribute')) {
+    if (field.kind === 'integer') continue;
+    if (field.number === ATTRIBUTE.tensor) value = { ...readTensor(field.bytes), name };
+    else if (field.number === ATTRIBUTE.float) value = { name, type: FLOAT32, dims: [], raw: field.bytes };
+    else if (field.number === ATTRIBUTE.floats) many.push(field.bytes);
+  }
+  if (many.length === 0) return value;
+  const raw = joined(many);
+  return { name, type: FLOAT32, dims: [raw.length / 4], raw };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0] as Uint8Array;
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/**
  * The inputs and outputs of any ONNX file.
  * @throws InputError when the bytes are not a protobuf message
  */
@@ -86,6 +149,7 @@ function readTensor(message: Uint8Array): StoredTensor {
   const name = textField(message, 'tensor', TENSOR.name);
   for (const field of readFields(message, 'tensor')) {
     const { number } = field;
+    if (field.kind === 'fixed32') continue;
     if (field.kind === 'integer') {
       if (number === TENSOR.dims) dims.push(field.value);
       else if (number === TENSOR.type) type = field.value;

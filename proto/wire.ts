@@ -4,7 +4,8 @@ import { InputError } from '../src/errors.ts';
 /** One field of a message, by what it is on the wire. */
 export type Field =
   | { readonly number: number; readonly kind: 'integer'; readonly value: number }
-  | { readonly number: number; readonly kind: 'bytes'; readonly bytes: Uint8Array };
+  | { readonly number: number; readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly number: number; readonly kind: 'fixed32'; readonly bytes: Uint8Array };
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -12,7 +13,7 @@ const BYTES = 2;
 const FIXED32 = 5;
 
 /**
- * Reads the fields of a message in order. Skips numbers of fixed size, which no reader here needs.
+ * Reads the fields of a message in order. Skips numbers of 8 bytes, which no reader here needs.
  * @param where names the message in errors
  * @throws InputError when the bytes are not a message, or a length passes its end
  */
@@ -30,7 +31,7 @@ export function* readFields(message: Uint8Array, where: string): Generator<Field
         yield { number, kind: 'bytes', bytes: take(cursor, readVarint(cursor)) };
         break;
       case FIXED32:
-        take(cursor, 4);
+        yield { number, kind: 'fixed32', bytes: take(cursor, 4) };
         break;
       case FIXED64:
         take(cursor, 8);

@@ -10,6 +10,7 @@ import {
 } from '../../proto/onnx.ts';
 import { graphInputs } from '../onnx/graph-inputs.ts';
 import { isExternal, storedBytes, typeName } from '../onnx/initializer.ts';
+import { storedNumbers } from '../onnx/layered/stored.ts';
 import { allGraphs, attribute } from '../onnx/nodes.ts';
 
 export interface OnnxSummary {
@@ -73,7 +74,7 @@ export function summarizeOnnx(proto: ModelProto): OnnxSummary {
 /** Bytes of the initializers of each layer of our topology: a tensor belongs to the layer that its name starts with. */
 export function bytesPerLayer(proto: ModelProto): (layer: string) => number {
   const sums = new Map<string, number>();
-  for (const tensor of proto.graph?.initializer ?? []) {
+  for (const tensor of storedNumbers(proto).values()) {
     const layer = tensor.name?.slice(0, tensor.name.lastIndexOf('.')) ?? '';
     sums.set(layer, (sums.get(layer) ?? 0) + storedBytes(tensor));
   }

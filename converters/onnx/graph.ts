@@ -12,12 +12,23 @@ import {
 import { InputError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
 
-/** Values of attributes: a whole number is an INT, an array of them INTS, a Float a FLOAT, a tensor a TENSOR. */
-export type Attributes = Readonly<Record<string, number | readonly number[] | Float | TensorProto>>;
+/**
+ * Values of attributes: a whole number is an INT, an array of them INTS, a Float a FLOAT, a Float32Array FLOATS, a tensor a TENSOR;
+ * a Given is what the caller of the function gives.
+ */
+export type Attributes = Readonly<Record<string, number | readonly number[] | Float | Float32Array | TensorProto | Given>>;
 
 /** Marks an attribute as FLOAT, which JavaScript's 1 does not show. */
 export class Float {
   constructor(readonly value: number) {}
+}
+
+/** Marks an attribute of a node in a function: the value is that of the function's attribute `name`. */
+export class Given {
+  constructor(
+    readonly name: string,
+    readonly type: keyof typeof AttributeType,
+  ) {}
 }
 
 /** How a graph stores and computes its float numbers: `FLOAT` or `FLOAT16` of ONNX. */
@@ -89,6 +100,8 @@ export function node(opType: string, inputs: readonly string[], output: string, 
 function attribute(name: string, value: Attributes[string]): AttributeProto {
   if (typeof value === 'number') return { name, type: AttributeType.INT, i: value };
   if (Array.isArray(value)) return { name, type: AttributeType.INTS, ints: value };
+  if (value instanceof Float32Array) return { name, type: AttributeType.FLOATS, floats: [...value] };
+  if (value instanceof Given) return { name, type: AttributeType[value.type], ref_attr_name: value.name };
   if (value instanceof Float) return { name, type: AttributeType.FLOAT, f: value.value };
   return { name, type: AttributeType.TENSOR, t: value as TensorProto };
 }

@@ -1,12 +1,15 @@
 /** Reads an exported file back to the model, to verify an export and to know a file's topology. */
 import { decodeModel, type ModelProto, type TensorProto } from '../../proto/onnx.ts';
 import { InputError } from '../../src/errors.ts';
+import { elements } from '../../src/formats/shape.ts';
 import { readMetadata } from '../../src/network/file-metadata.ts';
 import { checkModel, type Model } from '../../src/network/model.ts';
+import { packedLength } from '../../src/network/sign.ts';
 import { bitTensor, floatTensor, type Tensor } from '../../src/network/tensor.ts';
 import { layers, parametersOf } from '../../src/network/topology.ts';
 import { forms } from './forms/table.ts';
-import { checkShape, dimsOf, floatsOf } from './initializer.ts';
+import { bytesOf, checkShape, dimsOf, floatsOf } from './initializer.ts';
+import { storedNumbers } from './layered/stored.ts';
 
 /**
  * Reads a file of any of our forms.
@@ -26,12 +29,13 @@ export function fromOnnx(proto: ModelProto): Model {
     const known = Object.keys(forms).join(', ');
     throw new InputError('onnx', 'metadata wrn.form', `expected a form that keeps every number (${known}), got ${form}. Use its source`);
   }
-  const initializers = new Map((proto.graph?.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
+  const initializers = storedNumbers(proto);
+  const read = metadata.version === 2 ? readLayeredKernel : readKernel;
   const tensors = new Map<string, Tensor>();
   for (const layer of layers(config)) {
     const [first, second] = parametersOf(layer, config);
     if (first?.dtype === 'bits' && second) {
-      const { bits, scale } = readKernel(initializers, layer.name, first.shape);
+      const { bits, scale } = read(initializers, layer.name, first.shape);
       tensors.set(first.name, bitTensor(first.shape, bits)).set(second.name, floatTensor(second.shape, perChannel(scale, second.shape)));
       continue;
     }
@@ -51,6 +55,15 @@ function readKernel(initializers: ReadonlyMap<string, TensorProto>, name: string
     if (found) return found;
   }
   throw new InputError('onnx', name, 'expected the weights of this convolution in one of our forms, got nothing');
+}
+
+/** Version 2 stores no shapes beside the bits: the topology has them. */
+function readLayeredKernel(stored: ReadonlyMap<string, TensorProto>, name: string, shape: readonly number[]) {
+  const [bits, scale] = ['bits', 'scale'].map((field) => stored.get(`${name}.${field}`));
+  if (!bits || !scale) throw new InputError('onnx', name, 'expected the bits and the scale of this convolution, got nothing');
+  const [data, length] = [bytesOf(bits), packedLength(elements(shape))];
+  if (data.length !== length) throw new InputError('onnx', `tensor ${name}.bits`, `expected ${length} bytes, got ${data.length}`);
+  return { bits: data, scale: floatsOf(scale) };
 }
 
 /** A dense file cannot distinguish one scale per layer from equal scales per channel; the configuration can. */

@@ -8,6 +8,7 @@ import { layers, parametersOf } from '../../src/network/topology.ts';
 import { TENSORS_SHA256, tensorsDigest, WEIGHTS_SHA256, weightsDigest } from '../../src/network/weights-digest.ts';
 import { tensorsOf } from './external-data.ts';
 import { bytesOf, dimsOf, isExternal } from './initializer.ts';
+import { storedNumbers } from './layered/stored.ts';
 import { storedValues } from './stored.ts';
 
 /**
@@ -39,7 +40,7 @@ export function storedDigest(model: ModelProto): string | undefined {
 
 /** The kernels of a file of this project, in order of execution. */
 export function ownDigest(model: ModelProto, config: NetworkConfig): string {
-  const stored = new Map((model.graph?.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
+  const stored = storedNumbers(model);
   const kernels = layers(config).flatMap((layer) => {
     const [kernel] = layer.op === 'conv' ? parametersOf(layer, config) : [];
     return kernel ? [[layer.name, readKernel(stored, layer.name, kernel)] as const] : [];

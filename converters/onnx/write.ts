@@ -8,6 +8,7 @@ import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.t
 import type { Form, Kernel } from './forms/form.ts';
 import { type FormName, forms } from './forms/table.ts';
 import { Float, type FloatType, Graph, valueInfo } from './graph.ts';
+import { isLayered, lowerLayered, toLayered } from './layered/write.ts';
 import { type SignatureOptions, setSignature } from './signature.ts';
 import { ownDigest, stateDigest } from './weights-digest.ts';
 
@@ -37,8 +38,26 @@ export function toOnnxProto(
   const form: Form = forms[formName];
   const graph = new Graph();
   const lowering: Lowering = { graph, model, form, images: imagesNCHW(graph, input) };
+  if (formName === 'packed' && isLayered(model)) {
+    const functions = lowerLayered(lowering, (layer) => lower(layer, lowering));
+    return sign(toLayered(toProto({ ...lowering, form: { ...form, functions } }, formName, input), model), signature);
+  }
   for (const layer of layers(model.config)) lower(layer, lowering);
-  const proto = toProto(lowering, formName, input);
+  return sign(toProto(lowering, formName, input), signature);
+}
+
+/**
+ * The same network as `toOnnxProto` writes in the form `packed`, in format version 1: every layer is a node, every number an initializer
+ * named after its layer. Tools that look for layers in the graph take this one.
+ */
+export function toFlatProto(model: Model, { input = 'nchw-float', ...signature }: Omit<ExportOptions, 'form'> = {}): ModelProto {
+  const graph = new Graph();
+  const lowering: Lowering = { graph, model, form: forms.packed, images: imagesNCHW(graph, input) };
+  for (const layer of layers(model.config)) lower(layer, lowering);
+  return sign(toProto(lowering, 'packed', input), signature);
+}
+
+function sign(proto: ModelProto, signature: SignatureOptions): ModelProto {
   setSignature(proto, signature);
   return proto;
 }
@@ -59,7 +78,7 @@ export function toProto(
   const { channels, height, width } = model.config.input;
   const imageShape = input === 'nchw-float' ? [channels, height, width] : [height, width, channels];
   const domains = new Set(form.functions.map((f) => f.domain as string));
-  const called = new Set(graph.nodes.map((n) => n.op_type));
+  const called = new Set([...graph.nodes, ...form.functions.flatMap((f) => f.node ?? [])].map((n) => n.op_type));
   const base = graph.toModel(
     networkName(model.config),
     [valueInfo(IMAGES, input === 'nchw-float' ? io : DataType.UINT8, ['batch', ...imageShape])],

@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { flattenFile } from '../../converters/onnx/layered/flatten.ts';
 import { temporaryFileError } from '../../src/data/files/temporary-file.ts';
 import { InputError } from '../../src/errors.ts';
 import { type ConvLayer, type Layer, layers, multiplyAccumulates } from '../../src/network/topology.ts';
@@ -69,7 +70,7 @@ interface Event {
 export async function profile(file: Uint8Array, { batch = 8, threads, runs = 10, sizes, signal }: ProfileOptions = {}): Promise<Profile> {
   const inputs = readInputs(file);
   const before = await matmulSpeed(threads);
-  const run = medianRun(await record(file, inputs, { batch, threads, runs, sizes, signal }));
+  const run = medianRun(await record(flattenFile(file), inputs, { batch, threads, runs, sizes, signal }));
   const after = await matmulSpeed(threads);
   const matmul = { float32: Math.max(before.float32, after.float32), int8: Math.max(before.int8, after.int8) };
   const perImage = (microseconds: number) => microseconds / batch;

@@ -1,4 +1,6 @@
 /** Finds where two runs of a network differ first: compares the output of every layer in order of execution. */
+
+import { flatten } from '../../converters/onnx/layered/flatten.ts';
 import { UsageError } from '../../src/errors.ts';
 import { layers } from '../../src/network/topology.ts';
 import type { BackendOptions } from '../backends/backend.ts';
@@ -68,7 +70,8 @@ export function bisect([a, b]: readonly [Side, Side], options: BisectOptions): P
 }
 
 /** The same for decoded files. */
-export async function bisectDecoded(a: DecodedSide, b: DecodedSide, options: BisectOptions): Promise<Bisection> {
+export async function bisectDecoded(first: DecodedSide, second: DecodedSide, options: BisectOptions): Promise<Bisection> {
+  const [a, b] = [withLayers(first), withLayers(second)];
   const [modelA, modelB] = [a.model, b.model];
   if (imageShape(modelA) !== imageShape(modelB))
     throw new UsageError(`${a.name} takes images of ${imageShape(modelA)}, ${b.name} of ${imageShape(modelB)}: expected the same`);
@@ -86,15 +89,20 @@ export async function bisectDecoded(a: DecodedSide, b: DecodedSide, options: Bis
     return x && y ? [{ layer: name, op, ...compare(x, y) }] : []; // integer outputs are not compared
   });
   if (compared.length === 0) throw new UsageError(`${a.backend} and ${b.backend} return no common layer of ${a.name} and ${b.name}`);
-  const first = compared.find(({ relError }) => relError === null || relError > tolerance) ?? null;
+  const differs = compared.find(({ relError }) => relError === null || relError > tolerance) ?? null;
   return {
     a: `${a.name} on ${a.backend}`,
     b: `${b.name} on ${b.backend}`,
     images: options.count,
     tolerance,
     layers: compared,
-    first,
+    first: differs,
   };
+}
+
+/** A side with a node for every layer: calls of functions hide those inside. */
+function withLayers(side: DecodedSide): DecodedSide {
+  return { ...side, model: { ...side.model, proto: flatten(side.model.proto) } };
 }
 
 function imageShape({ input: { channels, height, width } }: ClassifierModel): string {

@@ -2,7 +2,7 @@
 import { planInt8, type QuantizedTensor } from '../../converters/onnx/forms/int8/plan.ts';
 import { quantizationOf, type Range, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
 import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
-import { toOnnxProto } from '../../converters/onnx/write.ts';
+import { toFlatProto } from '../../converters/onnx/write.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
@@ -60,7 +60,7 @@ export async function calibrate(
   const { tensors } = planInt8(model);
   const names = tensors.map(({ name }) => name);
   const histograms = new Map(names.map((name) => [name, new Histogram()]));
-  const file = withOutputs(toOnnxProto(model, { form: 'packed', input: 'nchw-float' }), names);
+  const file = withOutputs(toFlatProto(model), names);
   const { InferenceSession, Tensor } = await loadPackage('onnxruntime-node');
   const session = await InferenceSession.create(file);
   try {

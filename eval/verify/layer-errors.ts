@@ -4,7 +4,7 @@ import { planInt8 } from '../../converters/onnx/forms/int8/plan.ts';
 import { type Quantization, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
 import { quantizationsOf, quantize, type Ranges, toInt8Proto } from '../../converters/onnx/forms/int8/to-int8.ts';
 import { Graph } from '../../converters/onnx/graph.ts';
-import { toOnnxProto } from '../../converters/onnx/write.ts';
+import { toFlatProto } from '../../converters/onnx/write.ts';
 import { DataType, type ModelProto } from '../../proto/onnx.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
@@ -69,7 +69,7 @@ const gate = (tensor: string) => `${tensor}.gate`;
 
 /** The float network, with a gate for each tensor to round it to 8 bits. */
 function gated(model: Model, quantizations: ReadonlyMap<string, Quantization>): ModelProto {
-  const proto = toOnnxProto(model, { form: 'packed', input: LAYOUT });
+  const proto = toFlatProto(model, { input: LAYOUT });
   const graph = new Graph();
   for (const made of proto.graph?.node ?? []) {
     const name = made.output?.[0] as string;

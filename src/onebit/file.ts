@@ -1,8 +1,9 @@
 /** The numbers of one of our ONNX files with one-bit weights, where they lie in the file. */
-import { readInitializers, readMetadataPairs, type StoredTensor } from '../../proto/reader.ts';
+import { readCalls, readInitializers, readMetadataPairs, type StoredTensor } from '../../proto/reader.ts';
 import { InputError } from '../errors.ts';
 import { elements } from '../formats/shape.ts';
 import { type Metadata, readMetadata } from '../network/file-metadata.ts';
+import { LAYERED_DOMAIN, partsOf } from '../network/layered.ts';
 import { packedLength } from '../network/sign.ts';
 
 /** Forms whose numbers the kernels run. */
@@ -28,7 +29,29 @@ export function readOneBitFile(bytes: Uint8Array): OneBitFile {
   }
   if (config.bits !== 1 && config.endBits !== 1)
     throw new InputError('onnx', 'metadata wrn.config', 'expected one-bit weights, got 32 bits in every layer. Run it with onnxruntime');
-  return new OneBitFile(metadata, readInitializers(bytes));
+  return new OneBitFile(metadata, readNumbers(bytes));
+}
+
+/** Initializers, and what the attributes of calls hold, which is nothing in files of version 1. */
+function readNumbers(bytes: Uint8Array): Map<string, StoredTensor> {
+  const numbers = readInitializers(bytes);
+  for (const { type, output, attributes } of readCalls(bytes, LAYERED_DOMAIN)) {
+    for (const { name: attribute, read } of attributes) {
+      const parts = partsOf(type, output, attribute);
+      const value = parts.length > 0 ? read() : undefined;
+      if (!value) continue; // whoever needs it says that it is missing
+      for (const { name, half } of parts) {
+        if (numbers.has(name)) throw new InputError('onnx', `tensor ${name}`, 'expected one tensor of this name, got two');
+        numbers.set(name, half === undefined ? value : halfOf(value, half));
+      }
+    }
+  }
+  return numbers;
+}
+
+function halfOf({ name, type, dims, raw }: StoredTensor, half: 0 | 1): StoredTensor {
+  const [count, bytes] = [elements(dims) / 2, raw.length / 2];
+  return { name, type, dims: [count], raw: raw.subarray(half * bytes, (half + 1) * bytes) };
 }
 
 /** Stored numbers by name; each is checked where it is asked for. */
@@ -79,16 +102,20 @@ export class OneBitFile {
 
   /** The packed signs of a convolution, in the file's own memory. @param shape OIHW */
   bits(layer: string, shape: readonly number[]): Uint8Array {
-    const stored = new BigInt64Array(this.#copy(`${layer}.shape`, 'int64', [shape.length]));
-    if (stored.join() !== shape.join()) {
-      throw new InputError('onnx', `tensor ${layer}.shape`, `expected [${shape.join(', ')}], got [${stored.join(', ')}]`);
-    }
+    if (this.metadata.version === 1) this.#checkShape(layer, shape);
     const count = elements(shape);
     const bits = this.#raw(`${layer}.bits`, 'uint8', [packedLength(count)]);
     if (count % 8 !== 0 && (bits.at(-1) as number) & (0xff >> (count % 8))) {
       throw new InputError('onnx', `tensor ${layer}.bits`, `expected zeros after the last of ${count} bits, got others`);
     }
     return bits;
+  }
+
+  /** Version 1 stores the shape beside the bits. */
+  #checkShape(layer: string, shape: readonly number[]): void {
+    const stored = new BigInt64Array(this.#copy(`${layer}.shape`, 'int64', [shape.length]));
+    if (stored.join() !== shape.join())
+      throw new InputError('onnx', `tensor ${layer}.shape`, `expected [${shape.join(', ')}], got [${stored.join(', ')}]`);
   }
 
   /** A copy: bytes inside a file need not be aligned. (`slice` of a Buffer would be none.) */

@@ -8,7 +8,6 @@ import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/write.ts';
 import { findBrowser } from '../../eval/backends/browser/find.ts';
-import { layers } from '../../src/network/topology.ts';
 import { randomModel } from '../network/random-model.ts';
 import { hasPython, python, SET_UP_TIMEOUT } from './environment.ts';
 
@@ -23,8 +22,7 @@ const KEEP_EVAL = '{ const kept = window.eval; Object.defineProperty(window, "ev
 test.skipIf(browserPath === undefined || !hasPython)(
   'Netron shows the one-bit layers as such, with readable names [needs Chrome or Chromium, Python 3.11 with venv]',
   async () => {
-    const model = randomModel();
-    const convolutions = layers(model.config).filter((layer) => layer.op === 'conv');
+    const model = randomModel({ width: 1 / 2 });
     await mkdir(folder, { recursive: true });
     const file = join(folder, 'packed.onnx');
     await writeFile(file, toOnnx(model, { form: 'packed', input: 'nchw-float' }));
@@ -43,16 +41,18 @@ test.skipIf(browserPath === undefined || !hasPython)(
       await page.goto(await addressOf(server.stdout));
       await page.getByText('Accept', { exact: true }).click();
       const node = (name: string) => page.locator('svg text').getByText(name, { exact: true });
-      await node('UnpackSign').first().waitFor();
+      await node('Block').first().waitFor();
       await page.screenshot({ path: join(folder, 'packed.png') });
-      for (const name of ['UnpackSign', 'Scale', 'Conv']) expect(await node(name).count()).toBe(convolutions.length);
+      const counts = { Block: 1, Halve: 2, SignConv: 2, Norm: 3, GlobalAveragePool: 1 };
+      for (const [name, count] of Object.entries(counts)) expect(await node(name).count(), name).toBe(count);
 
-      // The sidebar of a node gives its name and the names of its tensors.
-      await node('UnpackSign').first().click();
-      for (const name of ['stem.conv.sign', 'stem.conv.bits', 'stem.conv.shape', 'wrn.onebit']) {
-        expect(await page.locator(`[value="${name}"], :text("${name}")`).count(), name).toBeGreaterThan(0);
-      }
-      await page.screenshot({ path: join(folder, 'unpack-sign.png') });
+      // The sidebar of a node gives its name and those of its weights.
+      await node('Halve').first().click();
+      const shows = async (names: readonly string[]) => {
+        for (const name of names) expect(await page.locator(`[value="${name}"], :text("${name}")`).count(), name).toBeGreaterThan(0);
+      };
+      await shows(['group1.block0', 'group0.block0', 'conv0', 'conv1', 'norm0', 'norm1', 'scale0', 'scale1', 'wrn']);
+      await page.screenshot({ path: join(folder, 'block.png') });
     } finally {
       await browser.close();
       server.stdin.end();

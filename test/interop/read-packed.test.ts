@@ -42,10 +42,14 @@ test('the example of the page', () => {
 });
 
 describe.skipIf(!hasPython)('a reader in Python [needs Python 3.11 with venv]', () => {
-  test.each(['bits that fill no byte', 'mean scale per channel'])(
+  test.each([
+    ['bits that fill no byte', variants['bits that fill no byte']],
+    ['mean scale per channel', variants['mean scale per channel']],
+    ['version 2', { width: 1 / 2 }],
+  ])(
     '%s: every sign and scale',
-    async (variant) => {
-      const model = randomModel(variants[variant]);
+    async (_, changes) => {
+      const model = randomModel(changes);
       expect(await readByPython(model)).toEqual(kernelsOf(model));
     },
     SET_UP_TIMEOUT,

@@ -5,6 +5,7 @@ import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { bitTensor, type Tensor } from '../../../src/network/tensor.ts';
 import { isDamaged, TENSORS_SHA256, WEIGHTS_SHA256, weightsDigest } from '../../../src/network/weights-digest.ts';
 import { externalFiles, type ReadExternal } from '../external-data.ts';
+import { NUMBERS_SHA256, numbersDigest } from '../layered/stored.ts';
 import { ownDigest, storedDigest } from '../weights-digest.ts';
 import { levelBits, signBits } from './opposite-values.ts';
 import { EIGHT_BIT, replaceWeights } from './replace-weights.ts';
@@ -26,6 +27,10 @@ export function digestOf(model: ModelProto, read?: ReadExternal): string | undef
 export function checkDigest(model: ModelProto): string | undefined {
   const statedBy = (wanted: string) => model.metadata_props?.find(({ key }) => key === wanted)?.value;
   if (externalFiles(model).length > 0) return undefined;
+  const numbers = statedBy(NUMBERS_SHA256);
+  if (numbers !== undefined && numbers !== numbersDigest(model))
+    throw damaged(NUMBERS_SHA256, `stored numbers with the digest ${numbers}`, numbersDigest(model));
+  if (numbers !== undefined) return digestOf(model);
   const stated = statedBy(WEIGHTS_SHA256);
   const found = stated ? digestOf(model) : undefined;
   if (stated && found !== stated) throw damaged(WEIGHTS_SHA256, `weights with the digest ${stated}`, found);

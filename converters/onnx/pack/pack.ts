@@ -10,6 +10,7 @@ import { eightBitLevels, inline } from '../forms/inline.ts';
 import { DOMAIN, packed } from '../forms/packed.ts';
 import { type FormName, forms } from '../forms/table.ts';
 import { doubles, type Graph } from '../graph.ts';
+import { flatten } from '../layered/flatten.ts';
 import { stateDigest } from '../weights-digest.ts';
 import type { Constant } from './constants.ts';
 import { digestOf } from './digest.ts';
@@ -78,7 +79,7 @@ const OVERHEAD = 200;
  */
 export function packOnnx(file: Uint8Array, options: PackOptions = {}): PackedFile {
   const { inline: isInline = false, external, tolerance = 0, keepDefaults } = options;
-  const read = decodeModel(file);
+  const read = flatten(decodeModel(file));
   requireExternal(read, external?.read);
   const model = expandFunctions(read, 'weights');
   const opset = liftOpset(model, MIN_OPSET);

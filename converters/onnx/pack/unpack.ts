@@ -2,6 +2,7 @@
 import { decodeModel, encodeModel, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from '../../../proto/onnx.ts';
 import { relocate, requireExternal } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
+import { flatten } from '../layered/flatten.ts';
 import { graphsOf } from '../nodes.ts';
 import { encodeValues } from '../stored.ts';
 import { stateDigest } from '../weights-digest.ts';
@@ -28,7 +29,7 @@ export interface UnpackedFile extends ModelFile {
  * const { model: dense, unpacked } = unpackOnnx(file); // weights in float32 again
  */
 export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
-  const model = decodeModel(file);
+  const model = flatten(decodeModel(file));
   requireExternal(model, external?.read);
   const unpacked: Unpacked[] = [];
   replaceWeights(model, { read: external?.read }, (graph, { tensor, layer, op }, weights) => {
