@@ -2,7 +2,7 @@
 
 import { grouped, percent, significant } from '../src/numbers.ts';
 import { type BackendResult, notCompared, type Report, rowName, rowsOf } from './report.ts';
-import { wilsonInterval } from './tally/interval.ts';
+import { wilsonInterval } from './tally/statistics.ts';
 
 /** A row with a name of its own: the backend, or file and backend. */
 export interface NamedResult extends Omit<BackendResult, 'backend'> {

@@ -1,5 +1,6 @@
 /** Averages the probabilities of several crops of an image (Krizhevsky et al., NIPS 2012, section 4.1). */
 import type { ImageShape } from '../src/data/dataset.ts';
+import { softmax } from '../src/network/logits.ts';
 import type { Session } from './backends/backend.ts';
 import { type ClassifierModel, logitsOf } from './runtime/model-input.ts';
 
@@ -32,10 +33,10 @@ export function firstCrops(crops: Uint8Array, { perImage, shape: { channels, hei
  */
 export async function runCrops(
   session: Session,
-  model: ClassifierModel,
+  model: Pick<ClassifierModel, 'output' | 'classes'>,
   crops: Uint8Array,
   { batch, perImage, shape }: Crops & { readonly batch: number },
-): Promise<{ logits: Float32Array; seconds: number }> {
+): Promise<{ logits: Float32Array<ArrayBuffer>; seconds: number }> {
   const cropBytes = shape.channels * shape.height * shape.width;
   const count = crops.length / cropBytes;
   const parts: Promise<{ logits: Float32Array; seconds: number }>[] = [];
@@ -58,18 +59,15 @@ export async function runCrops(
  * @param logits of each crop, shape [images * crops, classes]
  * @returns logarithm of the mean of the softmax, shape [images, classes]; its softmax is that mean
  */
-export function averageCrops(logits: Float32Array, crops: number, classes: number): Float32Array {
+export function averageCrops(logits: Float32Array, crops: number, classes: number): Float32Array<ArrayBuffer> {
   const images = logits.length / (crops * classes);
   const averaged = new Float32Array(images * classes);
   for (let image = 0; image < images; image++) {
     const mean = new Float64Array(classes);
     for (let crop = 0; crop < crops; crop++) {
       const start = (image * crops + crop) * classes;
-      const own = logits.subarray(start, start + classes);
-      const largest = own.reduce((a, b) => Math.max(a, b)); // subtracted, so that exp does not overflow
-      const exponentials = Float64Array.from(own, (logit) => Math.exp(logit - largest));
-      const sum = exponentials.reduce((a, b) => a + b);
-      for (let c = 0; c < classes; c++) (mean[c] as number) += (exponentials[c] as number) / sum / crops;
+      const probabilities = softmax(logits.subarray(start, start + classes));
+      for (let c = 0; c < classes; c++) (mean[c] as number) += (probabilities[c] as number) / crops;
     }
     averaged.set(
       mean.map((p) => Math.log(Math.max(p, Number.MIN_VALUE))), // the logarithm of 0 is not finite

@@ -9,7 +9,7 @@ import type { BackendOptions } from './backends/backend.ts';
 import { requireBrowser } from './backends/browser/find.ts';
 import { probe } from './backends/probe.ts';
 import { type BackendName, localBackendNames } from './backends/table.ts';
-import { processor } from './machine.ts';
+import { processor } from './record.ts';
 
 export interface Finding {
   readonly area: 'machine' | 'backend' | 'training' | 'data';

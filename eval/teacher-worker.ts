@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Session } from './backends/backend.ts';
 import { cpu } from './backends/node/node.ts';
-import { logitsOf } from './runtime/model-input.ts';
+import { runCrops } from './crops.ts';
 import type { ModelInput } from './runtime/runtime.ts';
 
 export interface TeacherSetting {
@@ -54,14 +54,9 @@ async function answer(request: TeacherRequest): Promise<TeacherReply> {
 
 /** Runs as many images at once as the file takes. */
 async function logits(imagesNCHW: Uint8Array, count: number): Promise<Float32Array<ArrayBuffer>> {
-  const size = input.channels * input.height * input.width;
-  const together = input.fixedBatch ?? count;
-  const all = new Float32Array(count * classes);
-  for (let from = 0; from < count; from += together) {
-    const images = imagesNCHW.subarray(from * size, Math.min(from + together, count) * size);
-    const part = images.length / size;
-    const result = await session?.run(images, part);
-    all.set(logitsOf(result?.outputs ?? {}, { output, classes }, part), from * classes);
-  }
+  if (!session) throw new Error('no model is open');
+  const batch = input.fixedBatch ?? count;
+  const images = imagesNCHW.subarray(0, count * input.channels * input.height * input.width);
+  const { logits: all } = await runCrops(session, { output, classes }, images, { batch, perImage: 1, shape: input });
   return probabilities ? all.map((p) => Math.log(Math.max(p, LEAST))) : all;
 }

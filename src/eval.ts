@@ -20,7 +20,7 @@ export type { BackendResult, BackendRun, Report, Subject } from '../eval/report.
 export { type ClassifierModel, readClassifier } from '../eval/runtime/model-input.ts';
 export type { Shard } from '../eval/shard.ts';
 export type { Disagreement } from '../eval/tally/disagreements.ts';
-export type { Quartiles } from '../eval/tally/quartiles.ts';
+export type { Quartiles } from '../eval/tally/statistics.ts';
 export { Tally } from '../eval/tally/tally.ts';
 export { defaultThresholds, type Thresholds, thresholdsOf, type Verdict } from '../eval/tally/thresholds.ts';
 export { type Bisection, type BisectOptions, bisect, type LayerDifference, type Side } from '../eval/verify/bisect.ts';

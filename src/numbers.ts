@@ -17,3 +17,8 @@ export function significant(value: number): string {
   if (Math.abs(rounded) < 1e-3 || (Math.abs(rounded) >= 1e12 && Number.isFinite(rounded))) return rounded.toExponential(2);
   return Math.abs(rounded) < 1000 ? rounded.toPrecision(3) : grouped(rounded);
 }
+
+/** A count with its noun: `1 thread`, `2 threads`. */
+export function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}

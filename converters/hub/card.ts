@@ -1,10 +1,10 @@
 /** The model card, `README.md`: what the Hub shows of a network. */
 
-import { printable } from '../../src/errors.ts';
 import { networkName } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import { layers, multiplyAccumulates, weightCount } from '../../src/network/topology.ts';
 import { grouped, percent } from '../../src/numbers.ts';
+import { printable } from '../../src/printable.ts';
 import type { Recipe } from '../../src/train/recipe.ts';
 import { type HubFile, hubFiles } from './config.ts';
 
@@ -21,7 +21,7 @@ export interface CardFacts {
   readonly folder: string;
   /** Identifier of a licence on the Hub, such as `mit`; undefined when nobody stated it. */
   readonly license: string | undefined;
-  /** How the network was trained, when its training run tells. */
+  /** How the network was trained; undefined when there is no report of its training. */
   readonly training: Training | undefined;
   /** Of this package. */
   readonly version: string;
@@ -148,7 +148,7 @@ console.log(label, score);`,
   ].join('\n\n');
 }
 
-/** The pipeline turns every picture into colour, so that grey ones go without it. */
+/** The pipeline turns every picture into colour: networks for grey images do without it. */
 function python(name: string, file: string, grey: boolean): string {
   const load = `model = ORTModelForImageClassification.from_pretrained("${name}", subfolder="onnx", file_name="${file}")
 processor = AutoImageProcessor.from_pretrained("${name}")

@@ -8,10 +8,9 @@ import {
   toNumber,
   type ValueInfoProto,
 } from '../../proto/onnx.ts';
-import { graphInputs } from '../onnx/graph-inputs.ts';
 import { isExternal, storedBytes, typeName } from '../onnx/initializer.ts';
 import { storedNumbers } from '../onnx/layered/stored.ts';
-import { allGraphs, attribute } from '../onnx/nodes.ts';
+import { allGraphs, attribute, countOf, graphInputs } from '../onnx/nodes.ts';
 
 export interface OnnxSummary {
   readonly irVersion: number;
@@ -47,7 +46,7 @@ export function summarizeOnnx(proto: ModelProto): OnnxSummary {
   const graphs = proto.graph ? allGraphs(proto.graph) : [];
   const nodes = graphs.flatMap((graph) => graph.node ?? []);
   const local = new Set((proto.functions ?? []).map(qualified));
-  const ops = count(nodes.map(qualified));
+  const ops = frequencies(nodes.map(qualified));
   const inner = (proto.functions ?? []).flatMap((f) => f.node ?? []);
   const foreign = [...nodes, ...inner].filter((node) => !KNOWN_DOMAINS.has(node.domain ?? '') && !local.has(qualified(node)));
   const tensors = graphs.flatMap(storedTensors);
@@ -81,7 +80,7 @@ export function bytesPerLayer(proto: ModelProto): (layer: string) => number {
   return (layer) => sums.get(layer) ?? 0;
 }
 
-export function storedTensors(graph: GraphProto): TensorProto[] {
+function storedTensors(graph: GraphProto): TensorProto[] {
   const constants = (graph.node ?? []).filter((node) => node.op_type === 'Constant' && !node.domain);
   const values = constants.flatMap((node) => {
     const tensor = attribute(node, 'value')?.t;
@@ -119,8 +118,7 @@ export function qualified(item: {
   return item.domain ? `${item.domain}::${name}` : name;
 }
 
-function count(names: readonly string[]): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return Object.fromEntries([...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)));
+/** The most frequent first. */
+function frequencies(names: readonly string[]): Record<string, number> {
+  return Object.fromEntries([...countOf(names)].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)));
 }

@@ -5,9 +5,9 @@ import type { LayerSummary } from '../../src/network/summary.ts';
 import { QUANTIZER_DOMAINS } from '../onnx/forms/qonnx.ts';
 import { bitsOfType, dimsOf, isExternal, storedBytes } from '../onnx/initializer.ts';
 import { attribute } from '../onnx/nodes.ts';
-import type { Constants } from '../onnx/pack/constants.ts';
+import { type Constants, scopesOf } from '../onnx/pack/constants.ts';
 import { expandFunctions } from '../onnx/pack/expand-functions.ts';
-import { scopesOf } from '../onnx/pack/replace-weights.ts';
+import { nameOf } from '../onnx/pack/slots.ts';
 import { describeValue, qualified, type Value } from './onnx-summary.ts';
 
 /**
@@ -237,7 +237,7 @@ function describeNode(
   const times = (channels: number | undefined, grouped: boolean) => (channels === undefined ? null : channels * (grouped ? groups : 1));
   const size = shapes.output && shapes.output.length > 2 ? fixed(shapes.output.slice(2)) : null;
   return {
-    name: node.name || node.output?.[0] || '',
+    name: nameOf(node),
     op: qualified(node),
     kernel: ints('kernel_shape') ?? (convolves && matrix ? dims.slice(2) : null),
     stride: ints('strides'),

@@ -1,5 +1,11 @@
-/** Attributes of a node, and the graphs in them. */
-import type { AttributeProto, GraphProto, NodeProto } from '../../proto/onnx.ts';
+/** Inputs of a graph, attributes of its nodes, and the graphs in them. */
+import type { AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto } from '../../proto/onnx.ts';
+
+/** The inputs that a caller feeds; before IR version 4, stored tensors are listed as inputs, too. */
+export function graphInputs({ graph }: ModelProto): ValueInfoProto[] {
+  const stored = new Set(graph?.initializer?.map(({ name }) => name));
+  return (graph?.input ?? []).filter(({ name }) => !stored.has(name));
+}
 
 export function attribute(node: NodeProto, name: string): AttributeProto | undefined {
   return node.attribute?.find((a) => a.name === name);
@@ -23,4 +29,11 @@ export function readsOf(node: NodeProto): string[] {
 /** Every name that is read in a graph: by nodes, by graphs inside nodes (which see outer names), and as an output. */
 export function usesOf(graph: GraphProto): string[] {
   return [...(graph.node ?? []).flatMap(readsOf), ...(graph.output ?? []).map(({ name }) => name ?? '')];
+}
+
+/** How often each name occurs. */
+export function countOf(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
 }

@@ -13,6 +13,11 @@ export interface TypedValues {
   readonly data: ArrayLike<number>;
 }
 
+/** Types of weights in layers that compute with floats. */
+export const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE]);
+/** Types of weights in layers that compute with integers. */
+export const EIGHT_BIT: ReadonlySet<number> = new Set([DataType.INT8, DataType.UINT8]);
+
 interface StoredType {
   readonly bytes: number;
   read(view: DataView, at: number): number;
@@ -39,7 +44,7 @@ const storedTypes = new Map<number, StoredType>([
   [DataType.INT64, { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)), field: 'int64_data' }],
 ]);
 
-/** Number of values in an array of a type. */
+/** An empty array that holds values of a type without loss. */
 export function arrayOf(type: number, length: number): Float32Array | Float64Array | Int8Array | Uint8Array {
   if (type === DataType.FLOAT || type === DataType.FLOAT16 || type === DataType.BFLOAT16) return new Float32Array(length);
   if (type === DataType.INT8 || type === DataType.INT4) return new Int8Array(length);
@@ -76,7 +81,7 @@ export function storedValues(tensor: TensorProto): TypedValues | undefined {
   return { type, dims, data };
 }
 
-/** Two values a byte, the first in the lower half; the last byte may be half full. */
+/** Two values per byte, the first in the lower half; the last byte may be half full. */
 function halfBytes(tensor: TensorProto, type: number): TypedValues {
   const dims = dimsOf(tensor);
   const bytes = tensor.raw_data?.length ? tensor.raw_data : Uint8Array.from(tensor.int32_data ?? []);

@@ -10,6 +10,7 @@ interface UnreadFormat {
 
 const starts = (bytes: Uint8Array, text: string, at = 0) => latin1(bytes.subarray(at, at + text.length)) === text;
 const unpack = 'Unpack it and give the file inside';
+const fromPrefix = 'Load it into the model and save that: model.load_weights(prefix), then model.save_weights("model.weights.h5")';
 const asArrays = 'Save the parameters as arrays under their PyTorch names: numpy.savez("weights.npz", **parameters)';
 
 const formats: readonly UnreadFormat[] = [
@@ -33,7 +34,7 @@ const formats: readonly UnreadFormat[] = [
   {
     title: 'the index of a TensorFlow checkpoint',
     recognises: (bytes) => bytes.length > 48 && starts(bytes, '\x57\xfb\x80\x8b\x24\x75\x47\xdb', bytes.length - 8),
-    advice: 'Load it into the model and save that: model.load_weights(prefix), then model.save_weights("model.weights.h5")',
+    advice: fromPrefix,
   },
   {
     title: 'a GGUF file',
@@ -92,7 +93,7 @@ const folders: readonly { readonly title: string; readonly holds: RegExp; readon
   {
     title: 'a TensorFlow checkpoint',
     holds: /\.index$/,
-    advice: 'Load it into the model and save that: model.load_weights(prefix), then model.save_weights("model.weights.h5")',
+    advice: fromPrefix,
   },
   {
     title: 'a folder with a model in it',

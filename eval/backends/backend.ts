@@ -11,7 +11,7 @@ export interface Backend {
   readonly runsSource?: boolean;
   /** It runs in the browser of a device that joins `BackendOptions.lobby`. */
   readonly remote?: boolean;
-  /** It runs our files with one-bit weights alone. */
+  /** It runs only this project's files with one-bit weights. */
   readonly oneBitOnly?: boolean;
   /**
    * Loads a model in its own process or browser: several sessions may be open, and two WebGPU sessions in one process crash.

@@ -4,13 +4,14 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { InputError } from '../../src/errors.ts';
+import { counted } from '../../src/numbers.ts';
 import type { BackendOptions, Session } from '../backends/backend.ts';
 import { type BackendName, backendOf } from '../backends/table.ts';
 import { readInputs, requireFeedable, requireSizes } from '../runtime/model-input.ts';
 import { noise } from '../runtime/noise.ts';
 import type { Shapes, Sizes } from '../runtime/random-run.ts';
 import type { ModelInput } from '../runtime/runtime.ts';
-import { type Quartiles, quartiles } from '../tally/quartiles.ts';
+import { type Quartiles, quartiles } from '../tally/statistics.ts';
 
 export interface BenchFile {
   readonly name: string;
@@ -85,6 +86,7 @@ const WARM_UP = 1;
  */
 export async function* bench(files: readonly BenchFile[], options: BenchOptions = {}): AsyncGenerator<Measurement, void, undefined> {
   const { backends = ['cpu'], threads = [undefined], sizes = {} } = options;
+  for (const name of backends) backendOf(name);
   let { batches = files.slice(0, 1).map(({ model }) => usualBatch(model)) } = options;
   for (const { name, model } of files) {
     const inputs = readInputs(model);
@@ -105,10 +107,6 @@ export function usualBatch(model: Uint8Array): number {
   return readInputs(model).fixedBatch ?? BATCH;
 }
 
-export function countOfThreads(threads: number): string {
-  return threads === 1 ? '1 thread' : `${threads} threads`;
-}
-
 interface Runner {
   readonly file: BenchFile;
   readonly backend: BackendName;
@@ -126,7 +124,7 @@ async function* benchTurns(
   threads: number | undefined,
   batch: number,
 ): AsyncGenerator<Measurement> {
-  const setting = [threads && countOfThreads(threads), `batch ${batch}`].filter(Boolean).join(', ');
+  const setting = [threads && counted(threads, 'thread'), `batch ${batch}`].filter(Boolean).join(', ');
   const runners: Runner[] = [];
   try {
     for (const backend of backends) {

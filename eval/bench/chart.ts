@@ -3,8 +3,8 @@ import { scaleLinear } from 'd3-scale';
 import { chart, colourOf, heading, headingHeight, horizontalAxis, legend } from '../../src/chart/chart.ts';
 import { type Look, onPaper } from '../../src/chart/look.ts';
 import { label, type Mark, mark } from '../../src/chart/svg.ts';
-import { significant } from '../../src/numbers.ts';
-import { countOfThreads, type Measurement } from './bench.ts';
+import { counted, significant } from '../../src/numbers.ts';
+import type { Measurement } from './bench.ts';
 
 const WIDTH = 860;
 /** Pixels: a bar with the space to the next, the bar itself, and the space above a group for its name. */
@@ -77,5 +77,5 @@ function slowAndFast({ batch, seconds }: Measurement): [low: number, high: numbe
 
 /** The setting of a measurement in words. */
 export function settingOf({ backend, threads, batch }: Measurement): string {
-  return `${backend}${threads ? `, ${countOfThreads(threads)}` : ''}, batch size ${batch}`;
+  return `${backend}${threads ? `, ${counted(threads, 'thread')}` : ''}, batch size ${batch}`;
 }

@@ -12,7 +12,7 @@ export interface Drawing {
 
 /** Pixels; a phone has 360, less the margins. */
 export const WIDE = 920;
-export const NARROW = 326;
+const NARROW = 326;
 
 /** @param label text for readers who cannot see the chart */
 export function figure(draw: (width: number) => Drawing, label: string, caption: string): Html {

@@ -4,7 +4,7 @@ import { grouped } from '../../src/numbers.ts';
 import { cautionOf, type NamedReport, scopeOf, withNames } from '../columns.ts';
 import type { RunRecord } from '../record.ts';
 import type { Report } from '../report.ts';
-import { wilsonInterval } from '../tally/interval.ts';
+import { wilsonInterval } from '../tally/statistics.ts';
 import type { Bisection } from '../verify/bisect.ts';
 import { confusionSection } from './confusion-section.ts';
 import { disagreementSection } from './disagreement-section.ts';

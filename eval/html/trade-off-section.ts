@@ -5,7 +5,7 @@ import { inPage as look } from '../../src/chart/look.ts';
 import { label, type Mark, mark } from '../../src/chart/svg.ts';
 import { significant } from '../../src/numbers.ts';
 import type { FileFacts, Report } from '../report.ts';
-import { wilsonInterval } from '../tally/interval.ts';
+import { wilsonInterval } from '../tally/statistics.ts';
 import { type Drawing, figure, WIDE } from './figure.ts';
 import { fileSize, interval, percent } from './format.ts';
 import { type Html, html } from './html.ts';

@@ -11,7 +11,7 @@ export interface ClassifierInput {
   /** Name of the output that holds the logits. */
   readonly output: string;
   readonly classes: number;
-  /** What the file says of itself when this project wrote it. */
+  /** Metadata of a file that this project wrote. */
   readonly metadata: Metadata | undefined;
 }
 
@@ -50,7 +50,7 @@ export function readClassifierInput(bytes: Uint8Array): ClassifierInput {
 
 const layouts: Readonly<Record<InputLayout, ModelInput['layout']>> = { 'nchw-float': 'nchw', 'nhwc-uint8': 'nhwc' };
 
-/** Files of others do not say: channels are four at most, sides are longer. */
+/** For files that do not state it: at most four channels, and longer sides. */
 function likelyLayout(first: number, last: number): ModelInput['layout'] {
   return last <= 4 && first > 4 ? 'nhwc' : 'nchw';
 }

@@ -1,7 +1,7 @@
 /** The inputs and outputs of an ONNX file, read from the file itself. */
 
 import { describeValue, type Value } from '../../converters/inspect/onnx-summary.ts';
-import { graphInputs } from '../../converters/onnx/graph-inputs.ts';
+import { graphInputs } from '../../converters/onnx/nodes.ts';
 import { decodeModel, type ModelProto, type TypeProto, toNumber } from '../../proto/onnx.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
 import { type Metadata, readMetadata } from '../../src/network/file-metadata.ts';
@@ -46,7 +46,7 @@ export interface Inputs {
   readonly values: readonly Value[];
   /** First size of its inputs, when fixed for every input. */
   readonly fixedBatch: number | undefined;
-  /** What the file says of itself when this project wrote it. */
+  /** Metadata of a file that this project wrote. */
   readonly metadata: Metadata | undefined;
 }
 

@@ -1,6 +1,7 @@
 /** Our own runtime as a session: the same code in a child process and in a page. Safe for browsers. */
 import { readSignature } from '../../proto/reader.ts';
 import { LOGITS } from '../../src/network/topology.ts';
+import { counted } from '../../src/numbers.ts';
 import { loadOneBit } from '../../src/onebit.ts';
 import type { Output } from './runtime.ts';
 
@@ -19,7 +20,7 @@ export async function openOneBit(model: Uint8Array, threads: number | undefined)
     .filter((name) => name !== LOGITS);
   const network = await loadOneBit(model, { threads, keep });
   return {
-    detail: network.threads === 1 ? '1 thread' : `${network.threads} threads`,
+    detail: counted(network.threads, 'thread'),
     async run(imagesNCHW, count) {
       const { channels, height, width } = network.input;
       const images = imagesNCHW.subarray(0, count * channels * height * width);

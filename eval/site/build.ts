@@ -13,15 +13,16 @@ import { builtFile, packageFile } from '../../src/package-files.ts';
 import { requirePackage } from '../../src/packages.ts';
 import { version } from '../../src/version.ts';
 import type { Session } from '../backends/backend.ts';
+import { runCrops } from '../crops.ts';
 import { html } from '../html/html.ts';
-import { type ClassifierModel, logitsOf } from '../runtime/model-input.ts';
+import type { ClassifierModel } from '../runtime/model-input.ts';
 import { thresholdsOf } from '../tally/thresholds.ts';
 import { type Excerpt, oneOfEach, takeExcerpt, writeExcerpt, writeLogits } from './excerpt.ts';
 import type { CheckFacts, NetworkFacts, PictureFacts, RuntimeName, SiteFacts } from './facts.ts';
-import type { OfflineFacts } from './offline/facts.ts';
+import type { OfflineFacts } from './offline/worker.ts';
 
 export interface SiteNetwork {
-  /** Of the file that the user named; it becomes part of addresses and is shown where the file says no more. */
+  /** Name of the user's file: part of addresses, and the title of a file without metadata. */
   readonly name: string;
   readonly model: ClassifierModel;
   /** Test images for the samples and the check; the caller closes them. */
@@ -44,7 +45,7 @@ export type SiteFiles = Map<string, Uint8Array>;
 export interface Site {
   readonly facts: SiteFacts;
   readonly files: SiteFiles;
-  /** Bytes of the first visit: the page, its first network with its runtime, and the samples. */
+  /** Bytes that the first visit loads: the page, its first network with its runtime, and the samples. */
   readonly firstBytes: number;
 }
 
@@ -74,7 +75,7 @@ export async function buildSite(networks: readonly SiteNetwork[], options: SiteO
 /** The folder of the page's built files. */
 const FOLDER = builtFile('eval/site/static');
 
-/** All that every site has, but what is made for each. */
+/** The files that all sites have in common. */
 async function staticFiles(): Promise<SiteFiles> {
   const files: SiteFiles = new Map();
   for (const path of ['page.css', 'page.js', 'engine.js', ...(await readdir(join(FOLDER, 'icons'))).sort().map((icon) => `icons/${icon}`)])
@@ -82,7 +83,7 @@ async function staticFiles(): Promise<SiteFiles> {
   return files;
 }
 
-/** A file whose name says what it holds: a new version of it has a new address, and no cache mixes the two. */
+/** Adds a file with a digest in its name: a new version has a new address, and no cache mixes the two. */
 function addHashed(files: SiteFiles, path: string, bytes: Uint8Array): string {
   const dot = path.lastIndexOf('.');
   const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 8);
@@ -126,7 +127,7 @@ async function addNetwork(
   };
 }
 
-/** Images among which those for the samples are found where there is no check. */
+/** Images to choose samples from when there is no check. */
 const SAMPLED = 100;
 
 function first({ imagesNCHW, shape: [count, ...shape], labels }: Excerpt, most: number): Excerpt {
@@ -134,7 +135,7 @@ function first({ imagesNCHW, shape: [count, ...shape], labels }: Excerpt, most: 
   return { imagesNCHW: imagesNCHW.subarray(0, (imagesNCHW.length / count) * kept), shape: [kept, ...shape], labels: labels.slice(0, kept) };
 }
 
-/** The one-bit runtime for every file that it runs. @throws InputError when such a file is damaged */
+/** The one-bit runtime for every file that it can run. @throws InputError when such a file is damaged */
 async function runtimeOf(bytes: Uint8Array): Promise<RuntimeName> {
   try {
     readOneBitFile(bytes);
@@ -168,7 +169,7 @@ function plain(name: string): string {
   );
 }
 
-/** The same, different from those before. */
+/** The same, made unique by a number. */
 function freeId(name: string, taken: readonly string[]): string {
   for (let i = 1; ; i++) {
     const id = i === 1 ? plain(name) : `${plain(name)}-${i}`;
@@ -176,7 +177,7 @@ function freeId(name: string, taken: readonly string[]): string {
   }
 }
 
-/** Pictures of ours are offered to networks that have a class of their name; digits are for grey ones. */
+/** The drawn samples whose names are classes of the network; digits are for grey networks. */
 async function addPictures(files: SiteFiles, labels: readonly string[], channels: number): Promise<PictureFacts[]> {
   const pictures: PictureFacts[] = [];
   for (const file of (await readdir(join(FOLDER, 'pictures'))).sort()) {
@@ -199,14 +200,8 @@ async function addCheck(files: SiteFiles, { id, model, data, excerpt, openRefere
   const [count] = excerpt.shape;
   const session = await openReference(model);
   try {
-    const logits = new Float32Array(count * model.classes);
-    const size = excerpt.imagesNCHW.length / count;
     const batch = model.input.fixedBatch ?? BATCH;
-    for (let from = 0; from < count; from += batch) {
-      const part = Math.min(batch, count - from);
-      const { outputs } = await session.run(excerpt.imagesNCHW.subarray(from * size, (from + part) * size), part);
-      logits.set(logitsOf(outputs, model, part), from * model.classes);
-    }
+    const { logits } = await runCrops(session, model, excerpt.imagesNCHW, { batch, perImage: 1, shape: model.input });
     const images = addHashed(files, `checks/${plain(data.name)}.safetensors`, writeExcerpt(excerpt));
     const answers = addHashed(files, `checks/${id}.logits.safetensors`, writeLogits(logits, count));
     return {
@@ -258,7 +253,7 @@ function webManifest(title: string) {
   };
 }
 
-/** What the first visit loads, and keeps: all but other networks, other runtimes and the checks. '' is the page itself. */
+/** Files that the first visit loads and keeps: all but other networks, other runtimes and the checks. '' is the page itself. */
 function shellOf(files: SiteFiles, { path, runtime, pictures, samples }: NetworkFacts): string[] {
   const of = [path, ...pictures.map((picture) => picture.path), ...(samples === null ? [] : [samples]), ...runtimeFiles(files, runtime)];
   const common = [...files.keys()].filter((file) => !file.includes('/') && file !== 'index.html' && file !== 'licences.txt');
@@ -275,7 +270,7 @@ async function serviceWorker(files: SiteFiles, shell: readonly string[]): Promis
   return text(`self.wrnSite = ${JSON.stringify(facts)};\n${code.toString()}`);
 }
 
-/** The texts that what is in the folder asks for. */
+/** The licences of everything in the folder. */
 async function licences(networks: readonly SiteNetwork[], facts: readonly NetworkFacts[]): Promise<Uint8Array> {
   const own = await readFile(packageFile('LICENSE'), 'utf8');
   const parts = [`wrn-onnx ${version}: the page, the one-bit runtime and the drawn samples\n\n${own}`];

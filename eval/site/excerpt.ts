@@ -1,4 +1,4 @@
-/** Test images with their labels as a file, and what a network answers to them. */
+/** Files of test images with their labels, and of the logits that a network gives for them. */
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError } from '../../src/errors.ts';
@@ -13,7 +13,7 @@ export interface Excerpt {
   readonly labels: Int32Array;
 }
 
-/** `count` images from all over a set, since image folders are sorted by class. */
+/** `count` images spread over a data set, since image folders are sorted by class. */
 export async function takeExcerpt(data: ImageSet, count: number): Promise<Excerpt> {
   const { channels, height, width } = data;
   const taken = Math.min(count, data.length);
@@ -28,7 +28,7 @@ export async function takeExcerpt(data: ImageSet, count: number): Promise<Excerp
   return { imagesNCHW, shape: [taken, channels, height, width], labels };
 }
 
-/** Images that are taken from one place. */
+/** Consecutive images taken from each place. */
 const PLACE = 5;
 
 /** The first image of each class, at most `most`. */

@@ -1,4 +1,4 @@
-/** What a site says of itself in `site.json`: written by `buildSite`, read by the page and its engine. Types alone. */
+/** The content of `site.json`: written by `buildSite`, read by the page and its engine. Types only. */
 import type { ImageShape } from '../../src/data/dataset.ts';
 import type { Thresholds } from '../tally/thresholds.ts';
 
@@ -45,7 +45,7 @@ export interface PictureFacts {
   readonly path: string;
 }
 
-/** Test images and what a runtime decided of them when the site was built. */
+/** Test images, and the answers recorded when the site was built. */
 export interface CheckFacts {
   /** Name of the data set. */
   readonly data: string;

@@ -1,27 +1,11 @@
 /** Serves files from memory on this computer alone. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { extname } from 'node:path';
 import { UsageError } from '../../src/errors.ts';
+import { isolation, typeOf } from '../backends/browser/files.ts';
 
-/** By the ending of the name. */
-const types: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.mjs': 'text/javascript; charset=utf-8',
-  '.json': 'application/json',
-  '.webmanifest': 'application/manifest+json',
-  '.svg': 'image/svg+xml',
-  '.png': 'image/png',
-  '.txt': 'text/plain; charset=utf-8',
-  '.wasm': 'application/wasm',
-};
-
-/** COOP and COEP isolate the page: browsers give shared memory, and threads by it, to isolated pages only. */
 const headers = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
+  ...isolation,
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
 };
@@ -47,8 +31,7 @@ export async function serveFiles(files: ReadonlyMap<string, Uint8Array>, port: n
     const name = path === '' ? 'index.html' : path;
     const bytes = files.get(name);
     if (!bytes) return refuse(404);
-    const type = types[extname(name)] ?? 'application/octet-stream';
-    response.writeHead(200, { ...headers, 'Content-Type': type, 'Content-Length': bytes.length });
+    response.writeHead(200, { ...headers, 'Content-Type': typeOf(name), 'Content-Length': bytes.length });
     response.end(request.method === 'HEAD' ? undefined : bytes);
   });
   await new Promise<void>((resolve, reject) => {

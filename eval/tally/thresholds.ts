@@ -16,8 +16,10 @@ export const defaultThresholds: Thresholds = { agreement: 1, relError: 1e-4 };
  * difference of 1e-7 before a quantizer can become a whole step after it: the author's network in 8 bits differs by 3e-4
  * between onnxruntime on the CPU and in wasm.
  */
+const eightBits: Thresholds = { agreement: 0.99, relError: 0.005 };
 const roundedThresholds: Readonly<Partial<Record<RecordedForm, Thresholds>>> = {
-  int8: { agreement: 0.99, relError: 0.005 },
+  int8: eightBits,
+  'int8-amx': eightBits,
   fp16: { agreement: 0.98, relError: 0.02 },
 };
 

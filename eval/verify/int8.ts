@@ -8,7 +8,7 @@ import { elements } from '../../src/formats/shape.ts';
 import { type InputLayout, readMetadata } from '../../src/network/file-metadata.ts';
 import type { Model } from '../../src/network/model.ts';
 import { noise } from '../runtime/noise.ts';
-import { quartiles } from '../tally/quartiles.ts';
+import { quartiles } from '../tally/statistics.ts';
 import { type LayerError, layerErrors } from './layer-errors.ts';
 import { type Accuracy, compareBits, FormComparison, type LoadedForm, requireFinite, withFreeBatch, withLoaded } from './rounded-form.ts';
 

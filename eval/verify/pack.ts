@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Float16Array } from '@petamoriken/float16';
 import type { Value } from '../../converters/inspect/onnx-summary.ts';
 import type { ReadExternal } from '../../converters/onnx/external-data.ts';
+import { flatten } from '../../converters/onnx/layered/flatten.ts';
 import type { Packed } from '../../converters/onnx/pack/pack.ts';
 import { WEIGHTS, weightModels } from '../../converters/onnx/pack/weight-models.ts';
 import { DataType, decodeModel, encodeModel, type ModelProto } from '../../proto/onnx.ts';
@@ -80,7 +81,7 @@ export async function verifyPack(
   { original, data, packed = [], read, sizes }: VerifyPackOptions,
 ): Promise<PackVerification> {
   const [before, after] = await Promise.all([bytesOf(original), bytesOf(file)]);
-  const weights = await compareWeights(decodeModel(before), decodeModel(after), packed, read);
+  const weights = await compareWeights(flatten(decodeModel(before)), flatten(decodeModel(after)), packed, read);
   const first = await open(
     original,
     (reason) =>

@@ -61,7 +61,7 @@ const scalar = (name: string, value: number) => node('Constant', [], name, { val
 /** Adding and taking away 1.5 * 2^23 rounds a float32 below 2^22 half to even; Round came with operator set 11. */
 const ROUNDER = 1.5 * 2 ** 23;
 
-/** Nodes that round \`clamped\` to \`level\`, by the name of the rounding mode. */
+/** Nodes that round `clamped` to `level`, by the name of the rounding mode. */
 const roundings: Readonly<Record<string, readonly NodeProto[]>> = {
   ROUND: [scalar('rounder', ROUNDER), node('Add', ['clamped', 'rounder'], 'raised'), node('Sub', ['raised', 'rounder'], 'level')],
   CEIL: [node('Ceil', ['clamped'], 'level')],

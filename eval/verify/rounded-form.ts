@@ -9,8 +9,8 @@ import { LOGITS } from '../../src/network/topology.ts';
 import { loadPackage } from '../../src/packages.ts';
 import { readClassifier } from '../runtime/model-input.ts';
 import { type Output, runBatch } from '../runtime/runtime.ts';
-import { wilsonInterval } from '../tally/interval.ts';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../tally/metrics.ts';
+import { wilsonInterval } from '../tally/statistics.ts';
 
 /** Top-1 accuracy with its 95 % confidence interval. */
 export interface Accuracy {

@@ -1,12 +1,13 @@
 /** The kernels by name, and how the work of each is cut into tiles. */
-import { GROUP, ROWS, VECTOR } from './tile.ts';
+import { ROWS, TABLE_ENTRIES, VECTOR } from './tile.ts';
+import { rowsUnder } from './weights.ts';
 import * as w from './words.ts';
 
 /**
  * | kernel | reads | computes | tile |
  * |---|---|---|---|
- * | signsByte | uint8 planes, 3x3 signs | integer sums of sign * x, epilogue | 4 rows of 8 pixels x a part of the channels |
- * | signsFloat | float32 planes, 3x3 signs | float32 sums of sign * x, epilogue | 4 rows of 4 pixels x a part of the channels |
+ * | signsByte | uint8 planes, 3x3 signs | integer sums of sign * x, epilogue | 8 rows of 8 pixels x a part of the channels |
+ * | signsFloat | float32 planes, 3x3 signs | float32 sums of sign * x, epilogue | 8 rows of 4 pixels x a part of the channels |
  * | floats | float32 planes, float32 kernels of any size | float32 sums of w * x, epilogue | a row of all channels |
  * | fusedFloats | float32 planes, float32 kernels, stride 1 | as floats, each term w * x added with one rounding | a row of all channels |
  * | map | float32 planes | acc = x, epilogue | a plane |
@@ -35,8 +36,8 @@ export const LANES = { signsByte: 8, signsFloat: 4 } as const;
 /** Bytes of scratch memory that a call needs. @param words of the call's block */
 export function scratchLength(kernel: KernelName, words: ArrayLike<number>): number {
   const word = (at: number) => words[at] as number;
-  // Tables of at most 9 rows; of each channel the sums of a tile, as they are added and as int32.
-  if (kernel === 'signsByte' || kernel === 'signsFloat') return VECTOR * ((GROUP / 2) * 64 * 9 + 3 * ROWS * word(w.CHANNELS));
+  // Tables of as many rows as lie under a tile; of each channel the sums of a tile, as they are added and as int32.
+  if (kernel === 'signsByte' || kernel === 'signsFloat') return VECTOR * (TABLE_ENTRIES * rowsUnder(2) + 3 * ROWS * word(w.CHANNELS));
   // A row between what pads it and two rows of the output, each with what vectors reach behind it; or 4 channels of 8 pixels.
   return 4 * (word(w.INPUT_WIDTH) + word(w.LEFT) + word(w.WINDOW) + 2 * word(w.WIDTH) + 32);
 }

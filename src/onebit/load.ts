@@ -96,5 +96,8 @@ function newMemory(descriptor: WebAssembly.MemoryDescriptor): WebAssembly.Memory
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // Uint8Array.from takes ten times as long
+  return bytes;
 }

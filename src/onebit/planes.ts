@@ -40,10 +40,13 @@ export interface Placed extends Planes {
 
 /** Values of `count` images without their border, shape [count, channels, height, width]. */
 export function readPlanes(memory: ArrayBufferLike, placed: Placed, count: number): Float32Array | Uint8Array {
+  const stored = placed.size === 4 ? new Float32Array(memory) : new Uint8Array(memory);
   const [channels, height, width] = placed.shape;
-  const values =
-    placed.size === 4 ? new Float32Array(count * channels * height * width) : new Uint8Array(count * channels * height * width);
-  eachRow(memory, placed, count, (row, at) => values.set(row, at));
+  const length = count * channels * height * width;
+  const values = placed.size === 4 ? new Float32Array(length) : new Uint8Array(length);
+  eachRow(placed, count, (from, at) => {
+    for (let x = 0; x < width; x++) values[at + x] = stored[from + x] as number;
+  });
   return values;
 }
 
@@ -54,22 +57,19 @@ export function writePlanes(
   values: Uint8Array | Uint8ClampedArray | Float32Array,
   count: number,
 ): void {
-  eachRow(memory, placed, count, (row, at) => row.set(values.subarray(at, at + row.length)));
+  const stored = placed.size === 4 ? new Float32Array(memory) : new Uint8Array(memory);
+  const [, , width] = placed.shape;
+  eachRow(placed, count, (to, at) => {
+    for (let x = 0; x < width; x++) stored[to + x] = values[at + x] as number;
+  });
 }
 
-function eachRow(
-  memory: ArrayBufferLike,
-  placed: Placed,
-  count: number,
-  visit: (row: Float32Array | Uint8Array, at: number) => void,
-): void {
+/** @param visit gets the index of a row among the values of memory, and among those of the images without border */
+function eachRow(placed: Placed, count: number, visit: (index: number, at: number) => void): void {
   const [channels, height, width] = placed.shape;
   const { row, plane, image, origin } = strides(placed);
-  const rowAt = (address: number) =>
-    placed.size === 4 ? new Float32Array(memory, address, width) : new Uint8Array(memory, address, width);
-  for (let n = 0, at = 0; n < count; n++) {
-    for (let c = 0; c < channels; c++) {
-      for (let y = 0; y < height; y++, at += width) visit(rowAt(placed.address + origin + n * image + c * plane + y * row), at);
-    }
-  }
+  const first = placed.address + origin;
+  for (let n = 0, at = 0; n < count; n++)
+    for (let c = 0; c < channels; c++)
+      for (let y = 0; y < height; y++, at += width) visit((first + n * image + c * plane + y * row) / placed.size, at);
 }

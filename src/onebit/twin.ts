@@ -1,7 +1,7 @@
 /** The kernels as plain loops: the specification that the compiled ones are compared with. Too slow for anything else. */
 import { type Kernels, LANES } from './kernel.ts';
-import { GROUP, ROWS, VECTOR } from './tile.ts';
-import { channelsPerTable, LANE, placeOf, rowsUnder } from './weights.ts';
+import { ROWS, VECTOR } from './tile.ts';
+import { channelsPerGroup, channelsPerTable, LANE, placeOf, rowsUnder } from './weights.ts';
 import * as w from './words.ts';
 
 /** Kernels over the given memory. */
@@ -61,8 +61,9 @@ export function twin(memory: ArrayBufferLike): Kernels {
   const sign = (b: Block, o: number, i: number, k: number) => {
     const [outputs, inputs, stride, row] = [b.of(w.CHANNELS), b.of(w.INPUT_CHANNELS), b.of(w.STRIDE), Math.floor(k / 3)];
     const [channels, entry] = [channelsPerTable(outputs), VECTOR * rowsUnder(stride)];
-    const start = i - (i % GROUP);
-    const tables = Math.ceil(Math.min(GROUP, inputs - start) / channels);
+    const group = channelsPerGroup(outputs);
+    const start = i - (i % group);
+    const tables = Math.ceil(Math.min(group, inputs - start) / channels);
     const table = Math.floor((i - start) / channels);
     const index = 3 * ((start / channels) * outputs + o * tables + table) + row;
     const at = view.getUint16(b.of(w.WEIGHTS) + 4 * outputs + 2 * index, true) - VECTOR * placeOf(row, stride);

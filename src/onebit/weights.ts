@@ -1,5 +1,5 @@
 /** Weights as the kernels read them. */
-import { GROUP, MANY, ROWS, VECTOR } from './tile.ts';
+import { GROUP, MANY, ROWS, SINGLES, VECTOR } from './tile.ts';
 
 /** Input rows under a tile: vectors of an entry of a table. */
 export function rowsUnder(stride: number): number {
@@ -17,6 +17,11 @@ export function channelsPerTable(outputs: number): 1 | 2 {
   return outputs < MANY ? 1 : 2;
 }
 
+/** Input channels that are added before sums go back to memory. */
+export function channelsPerGroup(outputs: number): number {
+  return outputs < MANY ? SINGLES : GROUP;
+}
+
 /** Bytes of the prepared signs of a 3x3 convolution. */
 export function signsLength(outputs: number, inputs: number): number {
   return 4 * outputs + 6 * outputs * Math.ceil(inputs / channelsPerTable(outputs));
@@ -24,7 +29,7 @@ export function signsLength(outputs: number, inputs: number): number {
 
 /**
  * Signs of a 3x3 convolution as `kernels/signs.ts` looks them up: int32 [outputs], 128 times the sum of a channel's signs;
- * then uint16 [groups of GROUP input channels][outputs][tables of the group][3 rows of the kernel], where the sum stands.
+ * then uint16 [groups of input channels][outputs][tables of the group][3 rows of the kernel], where the sum stands.
  * Where two channels share a table, an odd last one has a partner of signs -1; no kernel reads its pixels.
  * @param bits packed as the file holds them: OIHW, most significant bit first
  */
@@ -38,12 +43,13 @@ export function prepareSigns(bits: Uint8Array, outputs: number, inputs: number, 
   const three = Uint16Array.from([0, 4, 2, 6, 1, 5, 3, 7], (reversed) => reversed * entry);
   const [top, middle, bottom] = [0, 1, 2].map((row) => VECTOR * placeOf(row, stride)) as [number, number, number];
   offsets.fill(-128 * 9 * inputs);
+  const group = channelsPerGroup(outputs);
   let at = 0;
-  for (let start = 0; start < inputs; start += GROUP) {
+  for (let start = 0; start < inputs; start += group) {
     for (let o = 0; o < outputs; o++) {
       let ones = 0;
       let table = 0;
-      for (let i = start; i < Math.min(inputs, start + GROUP); i += channels, table += tableLength) {
+      for (let i = start; i < Math.min(inputs, start + group); i += channels, table += tableLength) {
         const bit = 9 * (o * inputs + i);
         const first = nineBits(bits, bit);
         const second = channels === 2 && i + 1 < inputs ? nineBits(bits, bit + 9) : 0;

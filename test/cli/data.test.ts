@@ -7,7 +7,7 @@ import { run } from './run.ts';
 
 const data = (folder: string, ...args: string[]) => run(['data', ...args], { env: { WRN_ONNX_DATA: folder } });
 
-test('list: a row a data set, in words and in JSON', async () => {
+test('list: a row per data set, in words and in JSON', async () => {
   const folder = await folderWith();
   const human = await data(folder, 'list');
   expect(human).toMatchObject({ status: 0, stderr: '' });

@@ -32,6 +32,8 @@ test('--help names every command, --version is that of the package', async () =>
     'train',
     'curve',
     'data',
+    'models',
+    'sweep',
     'doctor',
   ])
     expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));

@@ -69,6 +69,7 @@ const rows: Readonly<Record<string, Row>> = {
     needs: !hasTensorFlow && 'tfjs-node: npm run setup:tfjs',
   },
   curve: { args: ['curve', join(root, 'models/fashion-mnist-wrn-20-1'), '-o', out('curve')] },
+  models: { args: ['models'] },
   'data list': { args: ['data', 'list'] },
   'data get --from': {
     args: ['data', 'get', 'mnist', '--from', shared('data/mnist') ?? ''],

@@ -15,7 +15,7 @@ const IMAGES = 5;
 const model = randomModel();
 const classes = model.config.classes;
 
-/** An image a class, cut six times: two random crops of each of three scales. */
+/** One image per class, cut six times: two random crops of each of three scales. */
 async function cropped(): Promise<ImageSet> {
   const files: Record<string, Buffer> = {};
   for (let c = 0; c < classes; c++) {

@@ -89,7 +89,7 @@ export const variants: Readonly<Record<string, Partial<NetworkConfig>>> = {
   'mean scale per channel': { scale: 'mean-channel' },
   'learned batch norm': { affine: 'all' },
   'shifted ReLU': { activation: 'shifted-relu', logitsDivisor: 10 },
-  'two blocks a group': { depth: 14 },
+  'two blocks per group': { depth: 14 },
   imagenet: { stem: 'imagenet', depth: 10, width: 1 / 16, input: { channels: 3, height: 36, width: 32 }, affine: 'all' },
   'bits that fill no byte': { width: 1 / 16, classes: 3 },
   'bits that fill no byte, scale per channel': { width: 1 / 16, classes: 3, scale: 'mean-channel' },

@@ -39,7 +39,7 @@ test('multiply-accumulates of WRN-20-10', () => {
   expect(total).toBe(27 * 160 * 32 * 32 + 6 * wide + 2 * (wide / 2 + 5 * wide) + 640 * 10 * 64);
 });
 
-/** One line a layer: name, operator, what it reads, shape of its output. */
+/** One line per layer: name, operator, what it reads, shape of its output. */
 const lines = (config: NetworkConfig) =>
   layers(config).map((layer: Layer) => `${layer.name} ${layer.op}(${layer.inputs.join(', ')}) ${layer.shape.join('x')}`);
 

@@ -13,7 +13,7 @@ import { floats, node } from '../graph.ts';
 import { checkShape, dimsOf, floatsOf } from '../initializer.ts';
 import type { Form } from './form.ts';
 
-export const QONNX_DOMAIN = 'qonnx.custom_op.general';
+const QONNX_DOMAIN = 'qonnx.custom_op.general';
 /** Domains in which FPGA tools write BipolarQuant: the current one and older ones. */
 export const QUANTIZER_DOMAINS: readonly string[] = [QONNX_DOMAIN, 'finn.custom_op.general', 'onnx.brevitas'];
 

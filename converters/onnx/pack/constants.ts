@@ -3,7 +3,7 @@ import type { GraphProto, NodeProto, TensorProto } from '../../../proto/onnx.ts'
 import { localTensor, type ReadExternal } from '../external-data.ts';
 import { floats, int64s } from '../graph.ts';
 import { storedBytes, typeName } from '../initializer.ts';
-import { attribute, readsOf } from '../nodes.ts';
+import { attribute, graphsOf, readsOf } from '../nodes.ts';
 import { storedValues, type TypedValues } from '../stored.ts';
 import { type Folded, foldOf } from './fold.ts';
 
@@ -86,15 +86,11 @@ export class Constants {
     return this.#defines(name) ? this.#producers.get(name) : this.parent?.producer(name);
   }
 
-  /**
-   * Value of a name.
-   */
   value(name: string): Constant | Unknown {
     const known = new Map<string, Constant | Unknown>();
     const value = this.#value(name, known);
     if (value.kind === 'unknown') return value;
-    const bytes = [...known.values()].reduce((sum, each) => sum + (each.kind === 'constant' ? each.bytes : 0), 0);
-    return { ...value, bytes };
+    return { ...value, bytes: bytesIn(known) };
   }
 
   #defines(name: string): boolean {
@@ -128,19 +124,30 @@ export class Constants {
     const why = inputs.find((input): input is Unknown => input?.kind === 'unknown');
     if (why) return why;
     const constants = inputs as (Constant | undefined)[];
-    const result: Folded | undefined = foldOf(node)?.(constants, node, (node.output ?? []).indexOf(name));
+    const result: Folded | undefined = foldOf(node)?.(constants, node, (node.output ?? []).indexOf(name), bytesIn(known));
     if (!result) return unknown(`computed by ${[node.domain, node.op_type].filter(Boolean).join('::')}`);
     const { type, dims, data } = result;
     return { kind: 'constant', type, dims, data, bytes: 0, unpacked: (result.unpacked ?? false) || constants.some((c) => c?.unpacked) };
   }
 }
 
+/** A graph and the graphs inside its nodes, each with the outer names it sees. */
+export function scopesOf(graph: GraphProto, options: ConstantsOptions, parent?: Constants): Constants[] {
+  const own = new Constants(graph, options, parent);
+  return [own, ...(graph.node ?? []).flatMap(graphsOf).flatMap((inner) => scopesOf(inner, options, own))];
+}
+
 function unknown(reason: string): Unknown {
   return { kind: 'unknown', reason };
 }
 
+/** Bytes of the stored tensors among these values. */
+function bytesIn(known: ReadonlyMap<string, Constant | Unknown>): number {
+  return [...known.values()].reduce((sum, each) => sum + (each.kind === 'constant' ? each.bytes : 0), 0);
+}
+
 /** The value of a Constant node, from any of its attributes for numbers. */
-export function constantTensor(node: NodeProto): TensorProto | undefined {
+function constantTensor(node: NodeProto): TensorProto | undefined {
   const tensor = attribute(node, 'value')?.t;
   if (tensor) return tensor;
   const [one, many] = [attribute(node, 'value_float')?.f, attribute(node, 'value_floats')?.floats];

@@ -6,9 +6,10 @@ import { bitTensor, type Tensor } from '../../../src/network/tensor.ts';
 import { isDamaged, TENSORS_SHA256, WEIGHTS_SHA256, weightsDigest } from '../../../src/network/weights-digest.ts';
 import { externalFiles, type ReadExternal } from '../external-data.ts';
 import { NUMBERS_SHA256, numbersDigest } from '../layered/stored.ts';
+import { EIGHT_BIT } from '../stored.ts';
 import { ownDigest, storedDigest } from '../weights-digest.ts';
 import { levelBits, signBits } from './opposite-values.ts';
-import { EIGHT_BIT, replaceWeights } from './replace-weights.ts';
+import { replaceWeights } from './replace-weights.ts';
 
 /**
  * The digest of a file's current weights; undefined for other projects' files without packed weights.

@@ -3,8 +3,7 @@ import type { AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, 
 import { DOMAIN } from '../forms/packed.ts';
 import { QUANTIZER_DOMAINS } from '../forms/qonnx.ts';
 import { attribute, graphsOf } from '../nodes.ts';
-import { Constants } from './constants.ts';
-import { scopesOf } from './replace-weights.ts';
+import { Constants, scopesOf } from './constants.ts';
 import { functionKey, nameOf, slotsOf } from './slots.ts';
 import { namesOf } from './splice.ts';
 

@@ -6,10 +6,11 @@ import { f16round } from '@petamoriken/float16';
 import { DataType, type NodeProto } from '../../../proto/onnx.ts';
 import { elements } from '../../../src/formats/shape.ts';
 import { unpackSigns } from '../../../src/network/sign.ts';
+import { roundHalfToEven } from '../forms/int8/quantization.ts';
 import { DOMAIN } from '../forms/packed.ts';
 import { QUANTIZER_DOMAINS } from '../forms/qonnx.ts';
 import { attribute } from '../nodes.ts';
-import { arrayOf, type TypedValues } from '../stored.ts';
+import { arrayOf, FLOATS, type TypedValues } from '../stored.ts';
 import { commonShape, forEachBroadcast, type Values } from './broadcast.ts';
 
 export interface Folded extends TypedValues {
@@ -19,8 +20,12 @@ export interface Folded extends TypedValues {
 
 /** An input that is left out is undefined. */
 type Inputs = readonly (Folded | undefined)[];
-/** Undefined for uses of the operator that are not supported here. `output` tells which of several values is wanted. */
-export type Fold = (inputs: Inputs, node: NodeProto, output: number) => Folded | undefined;
+/**
+ * Undefined for uses of the operator that are not supported here.
+ * @param output which of several values is wanted
+ * @param stored bytes of the stored tensors that the inputs are computed from
+ */
+type Fold = (inputs: Inputs, node: NodeProto, output: number, stored?: number) => Folded | undefined;
 
 /** The fold of an operator. Maps, because an operator may have any name, even `__proto__`. */
 export function foldOf({ domain, op_type }: NodeProto): Fold | undefined {
@@ -30,10 +35,9 @@ export function foldOf({ domain, op_type }: NodeProto): Fold | undefined {
 
 /** Other outputs than the first are masks and indices, which make no weights. */
 function firstOf(fold: Fold | undefined): Fold | undefined {
-  return fold && ((inputs, node, output) => (output === 0 ? fold(inputs, node, output) : undefined));
+  return fold && ((inputs, node, output, stored) => (output === 0 ? fold(inputs, node, output, stored) : undefined));
 }
 
-const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE]);
 /** Integer ranges of the types; beyond them, a runtime's overflow would have to be copied. */
 const ranges = new Map<number, readonly [number, number]>([
   [DataType.INT4, [-8, 7]],
@@ -168,13 +172,6 @@ function reduce(
 const reshaped = (x: Folded, dims: readonly number[]): Folded | undefined =>
   dims.every((size) => Number.isSafeInteger(size) && size >= 0) && elements(dims) === x.data.length ? { ...x, dims } : undefined;
 
-/** Half to even, as ONNX rounds. */
-function roundEven(x: number): number {
-  const below = Math.floor(x);
-  const rest = x - below;
-  return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
-}
-
 const standard = new Map<string, Fold>(
   Object.entries({
     Sign: elementwise((x) => Math.sign(x)),
@@ -195,7 +192,7 @@ const standard = new Map<string, Fold>(
     Exp: ofFloats(Math.exp),
     Sqrt: ofFloats(Math.sqrt),
     Reciprocal: ofFloats((x) => 1 / x),
-    Round: ofFloats(roundEven),
+    Round: ofFloats(roundHalfToEven),
     Floor: ofFloats(Math.floor),
     Ceil: ofFloats(Math.ceil),
     Tanh: ofFloats(Math.tanh),
@@ -288,7 +285,7 @@ const standard = new Map<string, Fold>(
       return vector(x.dims.slice(intOf(node, 'start', 0), end == null ? undefined : Number(end)));
     },
     Size: ([x]) => x && typed(DataType.INT64, [], [x.data.length]),
-    Concat(inputs, node) {
+    Concat(inputs, node, _, stored = 0) {
       const [first] = inputs;
       const type = common(inputs);
       const [axis] = (first && axesOf([intOf(node, 'axis', 0)], first.dims.length)) ?? [];
@@ -297,6 +294,7 @@ const standard = new Map<string, Fold>(
       const rest = (dims: readonly number[]) => dims.map((size, i) => (i === axis ? 0 : size)).join();
       if (parts.some(({ dims }) => rest(dims) !== rest(first.dims))) return undefined;
       const dims = first.dims.map((size, i) => (i === axis ? parts.reduce((sum, part) => sum + (part.dims[axis] as number), 0) : size));
+      if (elements(dims) > Math.max(MAX_GROWN, 8 * stored)) return undefined; // a chain that joins a value with itself doubles it each time
       const data = arrayOf(type, elements(dims));
       const outer = elements(dims.slice(0, axis));
       for (let row = 0, at = 0; row < outer; row++)
@@ -378,7 +376,7 @@ const standard = new Map<string, Fold>(
       const spread = spreadOver(x, node);
       const [by, from, range] = [spread(scale), zero ? spread(zero) : () => 0, ranges.get(type)];
       if (!by || !from || !range) return undefined;
-      const level = (value: number, i: number) => roundEven(Math.fround(value / by(i))) + from(i);
+      const level = (value: number, i: number) => roundHalfToEven(Math.fround(value / by(i))) + from(i);
       return typed(
         type,
         x.dims,
@@ -493,7 +491,7 @@ function integerQuant([x, scale, zero, bits]: Inputs, node: NodeProto): Folded |
   const levels = 2 ** ((bits.data[0] as number) - Number(signed));
   const lowest = signed ? -levels + Number(narrow) : 0;
   const highest = levels - 1 - Number(narrow && !signed);
-  const level = (at: number) => (signed && levels === 1 ? (at >= 0 ? 1 : -1) : roundEven(Math.max(lowest, Math.min(highest, at))));
+  const level = (at: number) => (signed && levels === 1 ? (at >= 0 ? 1 : -1) : roundHalfToEven(Math.max(lowest, Math.min(highest, at))));
   return ofFloats((value, by, from) => (level(Math.fround(Math.fround(value / by) + from)) - from) * by)([x, scale, zero], node, 0);
 }
 
@@ -509,7 +507,7 @@ const quantizers = new Map<string, Fold>([
     ([bits, shape]) => {
       const dims = Array.from(shape?.data ?? []);
       const count = elements(dims);
-      if (!bits || bits.type !== DataType.UINT8 || !dims.every((d) => Number.isSafeInteger(d) && d >= 0)) return undefined;
+      if (!bits || bits.unpacked || bits.type !== DataType.UINT8 || !dims.every((d) => Number.isSafeInteger(d) && d >= 0)) return undefined;
       if (Math.ceil(count / 8) !== bits.data.length) return undefined;
       return { type: DataType.FLOAT, dims, data: unpackSigns(Uint8Array.from(bits.data), count), unpacked: true };
     },

@@ -20,7 +20,7 @@ const changed = new Map<string, (node: NodeProto, opset: number) => boolean>([
 ]);
 
 /** Version of the standard operators; undefined when a model uses none. */
-export function standardOpset({ opset_import }: ModelProto): number | undefined {
+function standardOpset({ opset_import }: ModelProto): number | undefined {
   const entry = opset_import?.find(({ domain }) => !domain || domain === 'ai.onnx');
   return entry && toNumber(entry.version, 'opset version');
 }

@@ -11,13 +11,14 @@ import { DOMAIN, packed } from '../forms/packed.ts';
 import { type FormName, forms } from '../forms/table.ts';
 import { doubles, type Graph } from '../graph.ts';
 import { flatten } from '../layered/flatten.ts';
+import { EIGHT_BIT } from '../stored.ts';
 import { stateDigest } from '../weights-digest.ts';
 import type { Constant } from './constants.ts';
 import { digestOf } from './digest.ts';
 import { expandFunctions } from './expand-functions.ts';
 import { liftOpset } from './lift-opset.ts';
 import { type OneBitWeights, splitLevels, splitWeights } from './opposite-values.ts';
-import { EIGHT_BIT, type Kept, replaceWeights } from './replace-weights.ts';
+import { type Kept, replaceWeights } from './replace-weights.ts';
 
 export interface PackOptions {
   /** Also packs weights within this relative distance of two opposite values; 0, the default, is bit for bit. */

@@ -1,12 +1,13 @@
 /** Finds the weights of a model's layers and replaces how they are stored; everything else stays unchanged. */
-import { DataType, type GraphProto, type ModelProto, toNumber } from '../../../proto/onnx.ts';
+import { type GraphProto, type ModelProto, toNumber } from '../../../proto/onnx.ts';
 import type { ReadExternal } from '../external-data.ts';
 import { DOMAIN } from '../forms/packed.ts';
 import { QUANTIZER_DOMAINS } from '../forms/qonnx.ts';
 import { Graph } from '../graph.ts';
 import { dimsOf, typeName } from '../initializer.ts';
-import { graphsOf, usesOf } from '../nodes.ts';
-import { type Constant, Constants, type ConstantsOptions } from './constants.ts';
+import { countOf, usesOf } from '../nodes.ts';
+import { EIGHT_BIT, FLOATS } from '../stored.ts';
+import { type Constant, type Constants, scopesOf } from './constants.ts';
 import { functionKey, nameOf, type Slot, slotsOf, type WeightParameters, weightParameters } from './slots.ts';
 import { type Change, splice } from './splice.ts';
 
@@ -24,11 +25,6 @@ export interface ReplaceOptions {
   readonly read?: ReadExternal | undefined;
   readonly keepDefaults?: boolean | undefined;
 }
-
-/** Types of weights in layers that compute with floats. */
-const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE]);
-/** Types of weights in layers that compute with integers. */
-export const EIGHT_BIT: ReadonlySet<number> = new Set([DataType.INT8, DataType.UINT8]);
 
 /**
  * Replaces weights of the standard operators, in the model's graph and in those of If, Loop and Scan. Weights are replaced where
@@ -76,18 +72,6 @@ const KERNELS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'DeformCo
 function fedKernel({ op, tensor }: Slot, { graph }: Constants): string | undefined {
   const isInput = graph.input?.some(({ name }) => name === tensor) ?? false;
   return KERNELS.has(op) && isInput ? 'an input of the graph without a stored value' : undefined;
-}
-
-/** A graph and the graphs inside its nodes, each with the outer names it sees. */
-export function scopesOf(graph: GraphProto, options: ConstantsOptions, parent?: Constants): Constants[] {
-  const own = new Constants(graph, options, parent);
-  return [own, ...(graph.node ?? []).flatMap(graphsOf).flatMap((inner) => scopesOf(inner, options, own))];
-}
-
-function countOf(names: readonly string[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return counts;
 }
 
 /** Operators that only change the layout of values. */

@@ -28,7 +28,7 @@ export interface UnpackedFile extends ModelFile {
  * @example
  * const { model: dense, unpacked } = unpackOnnx(file); // weights in float32 again
  */
-export function unpackOnnx(file: Uint8Array, { external }: Omit<PackOptions, 'inline'> = {}): UnpackedFile {
+export function unpackOnnx(file: Uint8Array, { external }: Pick<PackOptions, 'external'> = {}): UnpackedFile {
   const model = flatten(decodeModel(file));
   requireExternal(model, external?.read);
   const unpacked: Unpacked[] = [];

@@ -3,9 +3,8 @@ import { DataType, type GraphProto, type ModelProto, type NodeProto, type Tensor
 import { localTensor, type ReadExternal } from '../external-data.ts';
 import { node } from '../graph.ts';
 import { readsOf } from '../nodes.ts';
-import type { Constants } from './constants.ts';
+import { type Constants, scopesOf } from './constants.ts';
 import { expandFunctions } from './expand-functions.ts';
-import { scopesOf } from './replace-weights.ts';
 
 /** Name of the output of a weight model: float32, or float64 for float64 weights. */
 export const WEIGHTS = 'wrn.weights';

@@ -1,4 +1,6 @@
 /** The backends that run in the user's Chrome, Chromium or Edge. */
+import { setTimeout } from 'node:timers/promises';
+import type { Browser } from 'playwright-core';
 import { closable } from '../../../src/closable.ts';
 import { readOneBitFile } from '../../../src/onebit/file.ts';
 import { requirePackage } from '../../../src/packages.ts';
@@ -20,7 +22,7 @@ interface BrowserRow {
   readonly provider: Provider;
   readonly advice: string;
   readonly oneBitOnly?: boolean;
-  /** Rewrites a file for a provider that does not take it unchanged; says what was done. */
+  /** Rewrites a file for a provider that does not take it unchanged; `done` says how. */
   prepare?(
     model: Uint8Array,
     input: ModelInput | undefined,
@@ -35,7 +37,7 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
     async open(original, originalInput, options) {
       requirePackage('playwright-core');
       if (oneBitOnly)
-        readOneBitFile(original); // before the browser is looked for: a wrong file is said first
+        readOneBitFile(original); // first, so that a wrong file is reported before a missing browser
       else requirePackage('onnxruntime-web');
       const executablePath = requireBrowser(options.browser);
       const prepared = prepare?.(original, originalInput, options);
@@ -50,10 +52,7 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
       const stopped = (error: unknown): never => {
         throw stopError(name, error);
       };
-      const close = async () => {
-        await end();
-        await server.close();
-      };
+      const close = () => end().finally(() => server.close());
       try {
         const page = await browser.newPage();
         await page.goto(server.url);
@@ -68,7 +67,7 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
               .catch(stopped),
         };
         const { threads, softwareGpu = false } = options;
-        const idleMemoryBytes = await browserMemory(browser, residentMemory);
+        const idleMemoryBytes = await settledMemory(browser);
         const opened = await inPage.open({ model: 'model.onnx', provider, input, threads, softwareGpu });
         return closable(
           pageSession(inPage, opened, {
@@ -84,6 +83,18 @@ export function browserBackend({ title, provider, advice, oneBitOnly, prepare }:
       }
     },
   };
+}
+
+/** Memory of an empty page: its processes have just been started and go on growing for a moment. */
+async function settledMemory(browser: Browser): Promise<number | undefined> {
+  let bytes = await browserMemory(browser, residentMemory);
+  for (let i = 0; i < 10 && bytes !== undefined; i++) {
+    await setTimeout(100);
+    const next = await browserMemory(browser, residentMemory);
+    if (next === undefined || next - bytes < 1e6) return next;
+    bytes = next;
+  }
+  return bytes;
 }
 
 function flags(provider: Provider, { softwareGpu }: BackendOptions): string[] {

@@ -1,4 +1,4 @@
-/** The files that a page of ours loads: its own and onnxruntime-web's, nothing else. */
+/** How pages are served; the files of the page that runs models: its own and onnxruntime-web's, nothing else. */
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +8,15 @@ import { builtFile } from '../../../src/package-files.ts';
 export const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
 const types: Readonly<Record<string, string>> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.mjs': 'text/javascript',
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.webmanifest': 'application/manifest+json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.txt': 'text/plain; charset=utf-8',
   '.wasm': 'application/wasm',
 };
 
@@ -19,7 +25,7 @@ export function typeOf(name: string): string {
   return types[extname(name)] ?? 'application/octet-stream';
 }
 
-/** The page's own files, and where they lie among the built ones. */
+/** The page's own files, and their built files. */
 const pageFiles: ReadonlyMap<string, string> = new Map([
   ['index.html', 'browser/index.html'],
   ['page.js', 'browser/page.js'],

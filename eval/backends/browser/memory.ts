@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import type { peakMemory } from '../peak-memory.ts';
 
@@ -12,10 +13,19 @@ export async function browserMemory(browser: Browser, memoryOf: typeof peakMemor
   await session.detach();
   let total = 0;
   for (const { id, type } of processInfo) {
-    if (type !== 'renderer' && type !== 'GPU') continue;
+    if ((type !== 'renderer' && type !== 'GPU') || showsBrowser(id)) continue;
     const bytes = memoryOf(id);
     if (bytes === undefined) return undefined;
     total += bytes;
   }
   return total;
+}
+
+/** Whether a process renders the browser's own interface: it goes on growing for seconds, whatever the page does. */
+function showsBrowser(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--top-chrome-webui');
+  } catch {
+    return false;
+  }
 }

@@ -1,4 +1,4 @@
-/** A session whose model runs in a page, whether a browser of ours or that of another device shows it. */
+/** A session whose model runs in a page, in a browser that we drive or on another device. */
 import { DeviceError } from '../../../src/errors.ts';
 import { elements } from '../../../src/formats/shape.ts';
 import type { BatchResult, OpenSession } from '../backend.ts';

@@ -117,7 +117,7 @@ export const onebit: Backend = {
   title: 'our own kernels for one-bit weights, wasm',
   oneBitOnly: true,
   async open(model, _input, { threads }) {
-    readOneBitFile(model); // first, so that errors of the file differ from those of the machine
+    readOneBitFile(model); // first, so that a wrong file is not reported as a fault of the machine
     return openChild({
       name: 'onebit',
       advice: 'It needs a Node version with WebAssembly SIMD',

@@ -32,12 +32,12 @@ interface OpenOneBit {
   readonly model: Uint8Array;
   readonly threads: number | undefined;
 }
-export interface RunRequest {
+interface RunRequest {
   readonly kind: 'run';
   readonly imagesNCHW: Uint8Array;
   readonly count: number;
 }
-export interface TimeRequest {
+interface TimeRequest {
   readonly kind: 'time';
   readonly batch: number;
   readonly sizes?: Sizes | undefined;

@@ -25,7 +25,7 @@ export class Device {
     /** Browser, system and GPU, as the page says. */
     readonly name: string,
     public key: string,
-    /** Of the page that is served now; an earlier one is refused. */
+    /** Of the page that is open now; an earlier one is refused. */
     public instance: string,
   ) {}
 
@@ -60,7 +60,7 @@ export class Device {
     });
   }
 
-  /** The oldest call without an answer, also if the page was given it before; undefined after `milliseconds` without any. */
+  /** The oldest unanswered call, even if the page was given it before; undefined when there is none within `milliseconds`. */
   async next(milliseconds: number): Promise<Call | undefined> {
     if (!this.busy) {
       let timer: NodeJS.Timeout | undefined;
@@ -74,7 +74,7 @@ export class Device {
     return first?.call;
   }
 
-  /** Takes an answer; one that comes again changes nothing. */
+  /** Takes an answer; a repeated one changes nothing. */
   settle(id: number, answer: { readonly value?: unknown; readonly error?: string | undefined }): void {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
@@ -82,7 +82,7 @@ export class Device {
     else pending?.resolve(answer.value);
   }
 
-  /** Ends all calls, those to come too. */
+  /** Rejects all calls, now and later. */
   fail(error: unknown): void {
     this.#failure = error;
     for (const { reject } of this.#pending.values()) reject(error);

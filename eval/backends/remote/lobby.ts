@@ -9,14 +9,15 @@ import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, isIP, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { custom, exactOptional, unknown } from 'valibot';
-import { DeviceError, InputError, printable, UsageError } from '../../../src/errors.ts';
+import { DeviceError, InputError, UsageError } from '../../../src/errors.ts';
 import { integer, object, readJson, text } from '../../../src/formats/schema.ts';
 import { builtFile } from '../../../src/package-files.ts';
+import { printable } from '../../../src/printable.ts';
 import { isolation, readPageFile, typeOf } from '../browser/files.ts';
 import { makeCertificate } from './certificate.ts';
 import { Device } from './device.ts';
-import { notice } from './notice.ts';
 import type { Status, Turn } from './protocol.ts';
+import { refuse } from './refusal.ts';
 
 export interface LobbyOptions {
   /** Address or name of the network interface to listen on; loopback by default. */
@@ -62,11 +63,11 @@ export interface Lobby {
 const POLL = 1500;
 /** A device is given up after this time without a connection. */
 const PATIENCE = 10 * 60_000;
-/** Silence after which people are told: a page that is loaded again is back sooner. */
+/** Silence after which the loss is reported; a page that is loaded again is back sooner. */
 const LOST = 3000;
 /** How long pages have to ask for the verdict. */
 const FAREWELL = 2 * POLL;
-/** Logits of a large batch and some layers, as JSON; more is no answer of ours. */
+/** Largest request: logits of a large batch and some layers, as JSON. */
 const MAX_BODY = 2 ** 28;
 const MAX_NAME = 200;
 
@@ -168,7 +169,7 @@ class Room {
     this.#status = status;
   }
 
-  /** Every second: tells of devices that are lost, and gives up those that stay away. */
+  /** Runs every second: reports devices that are lost, and gives up those that stay away. */
   watch(): void {
     const late = this.#waiting.filter(({ since }) => performance.now() - since > PATIENCE);
     for (const one of late) {
@@ -284,7 +285,7 @@ function digest(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** Only pages of this server ask: not one of another origin, nor one whose host name was made to point here. */
+/** Whether a page of this server asks: not one of another origin, nor one whose host name was made to point here. */
 function isOurs({ headers: { host = '', origin } }: IncomingMessage): boolean {
   const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   return (name === 'localhost' || isIP(name) !== 0) && (origin === undefined || origin.replace(/^https?:\/\//, '') === host);
@@ -310,16 +311,4 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw new InputError(FORMAT, 'request', 'expected JSON, got something else');
   }
-}
-
-const texts = {
-  unknown: 'This address is not valid, or no longer. Each run of wrn-onnx eval prints a new one: open that.',
-  foreign: 'Open the address as wrn-onnx eval printed it.',
-  ended: 'This run has ended. The next run of wrn-onnx eval prints a new address.',
-  full: 'All places of this run are taken. Start it again with --devices, or close the page on the other device.',
-  replaced: 'Another page has taken the place of this one.',
-};
-
-function refuse(response: ServerResponse, status: number, why: keyof typeof texts): void {
-  response.writeHead(status, { 'Content-Type': 'text/html; charset=utf-8' }).end(notice(texts[why]));
 }

@@ -1,6 +1,6 @@
 /**
- * What the lobby and the page on a device say to each other, as JSON. The page asks for its next call, carries it out by the page
- * code that our own browsers run, and sends the answer until the lobby has taken it. Safe for browsers.
+ * Messages between the lobby and the page on a device, as JSON. The page asks for its next call, carries it out with the code
+ * that the `browser-*` backends run, and sends the answer until the lobby has taken it. Safe for browsers.
  */
 import type { PageOpen } from '../browser/page.ts';
 
@@ -31,7 +31,7 @@ export interface Turn {
 
 /** Which device asks, in every request. */
 export interface Asking {
-  /** Chosen by the page and kept while its tab lives: by it a page that is loaded again gets its place back. */
+  /** Chosen by the page and kept while its tab lives, so that a page that is loaded again gets its place back. */
   readonly key: string;
   /** Chosen anew by every page. */
   readonly instance: string;

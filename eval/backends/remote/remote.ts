@@ -57,7 +57,7 @@ const opening = object({ seconds, detail: text });
 const running = object({ seconds, outputs: record(string(), object({ shape, base64: text })) });
 const timing = object({ seconds, shapes: record(string(), shape) });
 
-/** The page on a device, whose answers are read as those of a stranger. */
+/** The page on a device. Its answers are untrusted. */
 function pageOn(device: Device, session: number, open: PageOpen, name: string): Page {
   const ask = async <T>(schema: Schema<T>, method: 'open' | 'run' | 'time', ...args: unknown[]) =>
     readJson(schema, await device.call(session, open, method, ...args), 'device', (field) => `answer to ${method}, ${field}`);

@@ -1,4 +1,4 @@
-/** What the page and its worker say to each other. Types alone. */
+/** Messages between the page and its worker. Types only. */
 import type { Picture } from '../../../src/onebit/picture.ts';
 import type { CheckFacts, NetworkFacts } from '../facts.ts';
 

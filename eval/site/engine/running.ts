@@ -10,7 +10,7 @@ import type { Opened } from './protocol.ts';
 export interface Running extends Opened {
   /** @param imagesNCHW raw pixels 0..255 of `count` images @returns logits, shape [count, classes] */
   run(imagesNCHW: Uint8Array, count: number): Promise<Float32Array>;
-  /** Images that a run takes at most. */
+  /** Largest number of images per run. */
   readonly batch: number;
 }
 

@@ -1,13 +1,20 @@
 /**
- * The service worker. It keeps the page and its first network on the device, and all else once it was used; and it isolates
- * the page, so that threads work on hosts that send no headers.
+ * The service worker. It keeps the page and its first network on the device, and every other file from its first use on. It
+ * isolates the page, so that threads work on hosts that send no headers.
  *
  * Caches are named by the address of the site, since sites of one host share them, and by a digest of all files: another
  * version is another cache, and a page never mixes two of them.
  */
-import type { OfflineFacts } from './facts.ts';
 
-/** What service workers have and pages do not; the types of both do not go together. */
+/** What the builder writes at the top of the service worker. */
+export interface OfflineFacts {
+  /** Digest of all files. */
+  readonly version: string;
+  /** Addresses of the files that are kept from the first visit on. */
+  readonly shell: readonly string[];
+}
+
+/** The scope of a service worker; TypeScript's own types for it conflict with those of pages. */
 interface Worker {
   readonly wrnSite: OfflineFacts;
   readonly registration: { readonly scope: string };

@@ -1,6 +1,6 @@
-/** What the network decides: the classes with bars, the picture that it saw, and how long it took. */
+/** Shows an answer: the classes with bars, the picture that the network saw, and the time. */
 import { topK } from '../../../src/network/logits.ts';
-import { measured } from '../../html/format.ts';
+import { measured, percent } from '../../html/format.ts';
 import type { Answer } from '../engine/protocol.ts';
 import type { NetworkFacts } from '../facts.ts';
 import { byId, element } from './elements.ts';
@@ -13,9 +13,7 @@ const SPOKEN_EVERY = 2500;
 const rows: { readonly row: HTMLElement; readonly name: HTMLElement; readonly share: HTMLElement }[] = [];
 let spoken = { at: 0, best: -1 };
 
-const percent = (probability: number) => `${(100 * probability).toFixed(1)}\u00a0%`;
-
-/** @param live whether answers follow each other quickly: then only another best class is spoken, and not too often */
+/** @param live whether answers come in quick succession: then only a new best class is spoken, and not too often */
 export function showAnswer(network: NetworkFacts, { logits, seen, milliseconds }: Answer, live: boolean): void {
   const classes = topK(logits, SHOWN, network.labels ?? undefined);
   const [best] = classes;
@@ -27,7 +25,7 @@ export function showAnswer(network: NetworkFacts, { logits, seen, milliseconds }
     row.hidden = one === undefined;
     if (!one) continue;
     name.textContent = one.label;
-    share.textContent = percent(one.probability);
+    share.textContent = percent(one.probability, 1);
     row.style.setProperty('--share', String(one.probability));
   }
   showSeen(seen, network);

@@ -1,7 +1,7 @@
 /** The test images that the site brings, run in this browser and compared with what was recorded. */
 import { grouped } from '../../../src/numbers.ts';
 import { fileSize, interval, measured, percent } from '../../html/format.ts';
-import { wilsonInterval } from '../../tally/interval.ts';
+import { wilsonInterval } from '../../tally/statistics.ts';
 import type { CheckResult } from '../engine/protocol.ts';
 import type { CheckFacts, NetworkFacts } from '../facts.ts';
 import { byId, element } from './elements.ts';

@@ -1,9 +1,7 @@
 /** A network in a worker of its own, as the page sees it. */
+import type { Progress } from '../engine/download.ts';
 import type { Ask, Calls, Reply } from '../engine/protocol.ts';
 import type { NetworkFacts } from '../facts.ts';
-
-/** @param done 0 to 1 */
-export type Progress = (done: number) => void;
 
 interface Waiting {
   readonly progress: Progress | undefined;

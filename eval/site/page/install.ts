@@ -1,7 +1,7 @@
 /** The page as an app: kept for use without a network, brought up to date, installed. */
 import { byId } from './elements.ts';
 
-/** What Chromium gives where the page can be installed. */
+/** Chromium's event for a page that can be installed. */
 interface InstallEvent extends Event {
   prompt(): Promise<unknown>;
 }

@@ -1,4 +1,5 @@
 /** The page: a picture from a file, the camera or the drawing pad, and what the network says to it. */
+import { counted } from '../../../src/numbers.ts';
 import type { Picture } from '../../../src/onebit/picture.ts';
 import { fileSize } from '../../html/format.ts';
 import type { Opened } from '../engine/protocol.ts';
@@ -89,7 +90,7 @@ class App {
   #tellRuntime({ runtime, threads }: Opened): void {
     this.#opened = { runtime, threads };
     const more = threads > 1 || crossOriginIsolated || navigator.hardwareConcurrency < 2 ? '' : this.#moreThreads;
-    byId('runtime').textContent = `${runtime}, ${threads === 1 ? '1 thread' : `${threads} threads`}.${more}`;
+    byId('runtime').textContent = `${runtime}, ${counted(threads, 'thread')}.${more}`;
   }
 
   /** @param kept whether a service worker isolates the page from the next time on that it loads */

@@ -4,7 +4,7 @@ import type { NetworkFacts } from '../facts.ts';
 import { byId, element } from './elements.ts';
 import { Engine } from './engine.ts';
 
-/** Where the speed of each network stands. */
+/** The element that shows the speed, by id of the network. */
 const speeds = new Map<string, HTMLElement>();
 
 export function showNetworks(networks: readonly NetworkFacts[], choose: (network: NetworkFacts) => void): void {

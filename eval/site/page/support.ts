@@ -1,4 +1,4 @@
-/** What the page needs of a browser. */
+/** Whether the browser can run the page. */
 
 /** A module with one SIMD instruction: `i8x16.splat` of 0, dropped. */
 const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11);

@@ -3,8 +3,9 @@ import { cautionOf, type NamedReport, resultColumns, scopeOf, withNames } from '
 import type { RunRecord } from '../../../eval/record.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
-import { ParityError, printable } from '../../errors.ts';
+import { ParityError } from '../../errors.ts';
 import { percent } from '../../numbers.ts';
+import { printable } from '../../printable.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { fittedTable } from '../shared/table.ts';
 import { type BisectionWidth, describeBisection } from './bisect.ts';

@@ -8,13 +8,14 @@ import { type Target, type TargetName, targetNames, targets } from '../../../eva
 import { methodNames } from '../../../eval/verify/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import { zerosDifference } from '../../../eval/verify/zeros.ts';
-import { ParityError, printable, UsageError } from '../../errors.ts';
+import { ParityError, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
 import { type InputLayout, inputLayouts } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
 import { grouped, significant } from '../../numbers.ts';
 import { hasPackage } from '../../packages.ts';
+import { printable } from '../../printable.ts';
 import { formatOption, fraction, naturalNumber } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
 import { OUTPUT_HELP, type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';

@@ -1,6 +1,7 @@
 /** When, where and by which command a result was made. */
-import { machine } from '../../../eval/machine.ts';
+
 import type { RunRecord } from '../../../eval/record.ts';
+import { machine } from '../../../eval/record.ts';
 import { shellCommand } from '../../cluster/shell.ts';
 
 /**

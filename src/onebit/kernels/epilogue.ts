@@ -63,15 +63,17 @@ export function pixelOf(block: usize, tensor: i32, image: i32, channel: i32, y: 
   return wordAt(block, tensor) + plane + y * wordAt(block, tensor + 1) + column;
 }
 
-/**
- * clip(round(x) + zero, 0, 255) as int32, round half to even. From 2^23 on a float has no fraction: the last byte of its
- * bits is the level then.
- */
+/** clip(round(x) + zero, 0, 255), round half to even. */
+@inline
+export function levels(x: v128, zero: v128): v128 {
+  const level = f32x4.add(f32x4.nearest(x), zero);
+  return f32x4.pmin(f32x4.splat(255), f32x4.pmax(f32x4.splat(0), level));
+}
+
+/** The same as int32. From 2^23 on a float has no fraction: the last byte of its bits is the level then. */
 @inline
 export function quantized(x: v128, zero: v128): v128 {
-  const level = f32x4.add(f32x4.nearest(x), zero);
-  const clipped = f32x4.pmin(f32x4.splat(255), f32x4.pmax(f32x4.splat(0), level));
-  return v128.and(f32x4.add(clipped, f32x4.splat(8388608)), i32x4.splat(255));
+  return v128.and(f32x4.add(levels(x, zero), f32x4.splat(8388608)), i32x4.splat(255));
 }
 
 /** Stores the first `count` of four floats. */

@@ -5,57 +5,47 @@
  */
 import * as w from '../words';
 import { wordAt } from './block';
-import { finish } from './epilogue';
-import { OUTPUTS } from './floats';
+import { rows, Sums } from './floats';
 
-const PIXELS: i32 = 4;
-
-/** A tile is a row of all channels. */
 export function fusedFloats(block: usize, from: i32, to: i32, scratch: usize): void {
-  const channels = wordAt(block, w.CHANNELS), height = wordAt(block, w.HEIGHT), width = wordAt(block, w.WIDTH);
-  const window = wordAt(block, w.WINDOW), weights = window * window * wordAt(block, w.INPUT_CHANNELS) * OUTPUTS * 4;
-  for (let tile = from; tile < to; tile++) {
-    const image = tile / height, y = tile % height;
-    const row = wordAt(block, w.INPUT) + image * wordAt(block, w.INPUT_IMAGE) + y * wordAt(block, w.INPUT_ROW);
-    for (let o = 0; o < channels; o += OUTPUTS) {
-      for (let x = 0; x < width; x += PIXELS) {
-        sumPixels(block, row + 4 * x, wordAt(block, w.WEIGHTS) + (o / OUTPUTS) * weights, scratch);
-        const last = min(channels, o + OUTPUTS), count = min(PIXELS, width - x);
-        finish(block, image, o, last, y, x, 1, count, scratch, PIXELS * 4, 0, wordAt(block, w.SCALE));
-      }
-    }
-  }
+  rows<Wide>(block, from, to, scratch);
 }
 
-/** float32 [OUTPUTS][PIXELS] sums of weight * pixel, the windows beginning at `input`. */
-function sumPixels(block: usize, input: usize, weights: usize, sums: usize): void {
-  const inputs = wordAt(block, w.INPUT_CHANNELS), window = wordAt(block, w.WINDOW);
-  const row: usize = wordAt(block, w.INPUT_ROW), plane: usize = wordAt(block, w.INPUT_PLANE);
-  for (let i = 0; i < inputs; i++, input += plane) {
-    let a0 = f64x2.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-    let line = input;
-    for (let r = 0; r < window; r++, line += row) {
-      for (let s: usize = 0; s < <usize>window; s++, weights += 16) {
-        const pixels = v128.load(line + 4 * s);
-        const a = f64x2.promote_low_f32x4(pixels), b = f64x2.promote_low_f32x4(v128.shuffle<i64>(pixels, pixels, 1, 1));
-        const w01 = f64x2.promote_low_f32x4(v128.load64_zero(weights));
-        const w23 = f64x2.promote_low_f32x4(v128.load64_zero(weights, 8));
-        const w0 = v128.shuffle<i64>(w01, w01, 0, 0), w1 = v128.shuffle<i64>(w01, w01, 1, 1);
-        const w2 = v128.shuffle<i64>(w23, w23, 0, 0), w3 = v128.shuffle<i64>(w23, w23, 1, 1);
-        a0 = fused(a0, a, w0);
-        b0 = fused(b0, b, w0);
-        a1 = fused(a1, a, w1);
-        b1 = fused(b1, b, w1);
-        a2 = fused(a2, a, w2);
-        b2 = fused(b2, b, w2);
-        a3 = fused(a3, a, w3);
-        b3 = fused(b3, b, w3);
+@unmanaged @final
+class Wide extends Sums {
+  pixels(): i32 {
+    return 4;
+  }
+
+  sum(block: usize, input: usize, weights: usize, sums: usize): void {
+    const inputs = wordAt(block, w.INPUT_CHANNELS), window = wordAt(block, w.WINDOW);
+    const row: usize = wordAt(block, w.INPUT_ROW), plane: usize = wordAt(block, w.INPUT_PLANE);
+    for (let i = 0; i < inputs; i++, input += plane) {
+      let a0 = f64x2.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+      let line = input;
+      for (let r = 0; r < window; r++, line += row) {
+        for (let s: usize = 0; s < <usize>window; s++, weights += 16) {
+          const pixels = v128.load(line + 4 * s);
+          const a = f64x2.promote_low_f32x4(pixels), b = f64x2.promote_low_f32x4(v128.shuffle<i64>(pixels, pixels, 1, 1));
+          const w01 = f64x2.promote_low_f32x4(v128.load64_zero(weights));
+          const w23 = f64x2.promote_low_f32x4(v128.load64_zero(weights, 8));
+          const w0 = v128.shuffle<i64>(w01, w01, 0, 0), w1 = v128.shuffle<i64>(w01, w01, 1, 1);
+          const w2 = v128.shuffle<i64>(w23, w23, 0, 0), w3 = v128.shuffle<i64>(w23, w23, 1, 1);
+          a0 = fused(a0, a, w0);
+          b0 = fused(b0, b, w0);
+          a1 = fused(a1, a, w1);
+          b1 = fused(b1, b, w1);
+          a2 = fused(a2, a, w2);
+          b2 = fused(b2, b, w2);
+          a3 = fused(a3, a, w3);
+          b3 = fused(b3, b, w3);
+        }
       }
+      addChannel(sums, a0, b0, i == 0);
+      addChannel(sums + 16, a1, b1, i == 0);
+      addChannel(sums + 32, a2, b2, i == 0);
+      addChannel(sums + 48, a3, b3, i == 0);
     }
-    addChannel(sums, a0, b0, i == 0);
-    addChannel(sums + 16, a1, b1, i == 0);
-    addChannel(sums + 32, a2, b2, i == 0);
-    addChannel(sums + 48, a3, b3, i == 0);
   }
 }
 

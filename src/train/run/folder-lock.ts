@@ -4,7 +4,7 @@
  * The lock is a folder that holds one folder, whose name is a random token:
  *
  *     lock/<token>/holder    process id, host name, identity
- *     lock/<token>/renewed   a counter that the holder's thread writes every second
+ *     lock/<token>/renewed   a counter that the holder's thread writes at every interval
  *     lock/<token>/...       the holder's unfinished files
  *
  * - It is created by one rename, which fails if a lock exists. So exactly one of several processes gets it.
@@ -23,10 +23,12 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { identify, isRunning } from '../../data/files/process-identity.ts';
-import { printable, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import { builtFile } from '../../package-files.ts';
+import { printable } from '../../printable.ts';
 
-const LOOK_MILLISECONDS = 1000;
+/** Milliseconds between two renewals of the holder, and between two checks of a process that waits. */
+const INTERVAL = 1000;
 /** Checks without a renewal until a holder counts as dead. Counted, not timed, because the watching process may be suspended, too. */
 const PATIENCE = 30;
 
@@ -44,9 +46,10 @@ export interface FolderLock {
  * Takes the lock.
  * @param path of the lock, in a writable folder
  * @param onWait gets a line for the user if it takes a while to see whether the holder is alive
+ * @param interval milliseconds between two renewals and between two checks, the same for all processes that use the folder
  * @throws UsageError when another process holds it; passes on file system errors
  */
-export async function lockFolder(path: string, onWait: (line: string) => void): Promise<FolderLock> {
+export async function lockFolder(path: string, onWait: (line: string) => void, interval = INTERVAL): Promise<FolderLock> {
   const token = randomUUID();
   let watched: Found | undefined;
   for (let looks = 0; ; looks++) {
@@ -63,13 +66,14 @@ export async function lockFolder(path: string, onWait: (line: string) => void): 
         moveAway(path, found.token, token);
         continue;
       }
-      if (looks === 0) onWait(`${path}: ${found.holder} may still be training here. Watching it for up to ${PATIENCE} seconds`);
+      if (looks === (found.isWhole ? 0 : 1))
+        onWait(`${path}: ${found.holder} may still be training here. Watching it for up to ${(PATIENCE * interval) / 1000} seconds`);
       watched = found;
     }
-    await sleep(LOOK_MILLISECONDS);
+    await sleep(interval);
   }
   sweep(path);
-  return hold(path, token);
+  return hold(path, token, interval);
 }
 
 /** @returns whether we got the lock */
@@ -99,6 +103,8 @@ interface Found {
   readonly renewed: string;
   /** Description for the user. */
   readonly holder: string;
+  /** Whether it says who holds it: it does not while it is taken over or released, and is mostly gone at the next look. */
+  readonly isWhole: boolean;
   /** Whether its process runs; undefined if that is not visible from here. */
   readonly runs: boolean | undefined;
 }
@@ -113,7 +119,7 @@ function look(path: string): Found | undefined {
   const read = (name: string) => unless(gone, () => readFileSync(join(path, token, name), 'utf8')) ?? '';
   const [pid = '', host = '', identity = ''] = read('holder').split('\n');
   const holder = `process ${printable(pid)} on ${printable(host)}`;
-  return { token, renewed: read('renewed'), holder, runs: isRunning(Number(pid), identity) };
+  return { token, renewed: read('renewed'), holder, isWhole: pid !== '', runs: isRunning(Number(pid), identity) };
 }
 
 /** Ends the lock with the token `from`, and no other lock. */
@@ -138,10 +144,13 @@ function discard(path: string): void {
   } catch {}
 }
 
-function hold(path: string, token: string): FolderLock {
+function hold(path: string, token: string, interval: number): FolderLock {
   const workspace = join(path, token);
   const lost = new AbortController();
-  const renewal = new Worker(builtFile('node/lock-renewal.js'), { workerData: join(workspace, 'renewed'), execArgv: [] });
+  const renewal = new Worker(builtFile('node/lock-renewal.js'), {
+    workerData: { path: join(workspace, 'renewed'), interval },
+    execArgv: [],
+  });
   renewal.unref();
   const why = new UsageError(
     `${path}: expected the lock of this process, got none or another one. Another process took it over while this one was suspended, or the folder was removed. This process writes nothing more`,

@@ -2,9 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 
-const MILLISECONDS = 1000;
-
-const path = workerData as string;
+const { path, interval } = workerData as { readonly path: string; readonly interval: number };
 let renewals = 0;
 
 const timer = setInterval(() => {
@@ -16,4 +14,4 @@ const timer = setInterval(() => {
     clearInterval(timer);
     parentPort?.postMessage('lost');
   }
-}, MILLISECONDS);
+}, interval);

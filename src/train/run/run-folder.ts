@@ -36,18 +36,19 @@ export class RunFolder {
   /**
    * Creates the folder and locks it against other training runs, on this or another machine.
    * @param onWait gets a line for the user if it takes a while to see whether another run is alive
+   * @param interval milliseconds between two signs of life of a run; a second by default
    * @returns a signal that fires when another process has taken over the folder while this one was suspended. From then on
    *   nothing is written. The reason of the signal is a UsageError
    * @throws UsageError when the folder cannot be created or written, or another run is using it
    */
-  async claim(onWait: (line: string) => void = () => {}): Promise<AbortSignal> {
+  async claim(onWait: (line: string) => void = () => {}, interval?: number): Promise<AbortSignal> {
     attempt(this.#path, () => {
       this.#made = makeFolder(resolve(this.#path));
       accessSync(this.#path, constants.W_OK);
     });
     const path = this.path('lock');
     try {
-      this.#lock = await lockFolder(path, onWait);
+      this.#lock = await lockFolder(path, onWait, interval);
       return this.#lock.lost;
     } catch (error) {
       throw writeError(path, error);

@@ -15,7 +15,7 @@ const model = randomModel({ affine: 'first' });
 const exported = (form: FormName) => inspect(toOnnx(model, { form, input: 'nchw-float' }));
 
 describe('a network of this project', () => {
-  // Worked out by hand: depth 8 has one block a group; 4, 8, 16 channels on 8x8, 4x4, 2x2 pixels.
+  // Worked out by hand: depth 8 has one block per group; 4, 8, 16 channels on 8x8, 4x4, 2x2 pixels.
   test('layers', () => {
     const rows = new Map(exported('packed').layers.map((row) => [row.name, row]));
     expect(rows.get('stem.conv')).toEqual({

@@ -9,6 +9,7 @@ import { unpackOnnx } from '../../../converters/onnx/pack/unpack.ts';
 import { fromOnnx, readOnnxModel } from '../../../converters/onnx/read.ts';
 import { type ExportOptions, toFlatProto, toOnnx, toOnnxProto } from '../../../converters/onnx/write.ts';
 import { bisect } from '../../../eval/verify/bisect.ts';
+import { verifyPack } from '../../../eval/verify/pack.ts';
 import { decodeModel, encodeModel, type NodeProto } from '../../../proto/onnx.ts';
 import { readModelFile } from '../../../src/network/model-file.ts';
 import { layers, weightCount } from '../../../src/network/topology.ts';
@@ -59,6 +60,9 @@ describe.each(['keras', 'matlab', 'pytorch', 'two blocks a group', 'one channel,
 
   test('weights come out as they are', async () => {
     const { model: dense, unpacked } = unpackOnnx(file);
+    const rows = unpacked.map((row) => ({ ...row, error: 0 }));
+    const { weights } = await verifyPack(dense, { original: file, packed: rows });
+    expect(weights).toEqual({ count: rows.reduce((sum, row) => sum + row.weights, 0), difference: 0 });
     expect(unpacked.map(({ layer }) => layer)).toEqual(
       layers(model.config).flatMap((l) => (l.op === 'conv' && l.bits === 1 ? [l.name] : [])),
     );

@@ -12,13 +12,16 @@ import { findBrowser } from '../../../eval/backends/browser/find.ts';
 import { bench, type Measurement } from '../../../eval/bench/bench.ts';
 import { benchChart } from '../../../eval/bench/chart.ts';
 import { type ProfileRow, profile } from '../../../eval/bench/profile.ts';
-import { quartiles } from '../../../eval/tally/quartiles.ts';
+import { quartiles } from '../../../eval/tally/statistics.ts';
 import { DataType, encodeModel } from '../../../proto/onnx.ts';
 import { DeviceError, InputError, UsageError } from '../../../src/errors.ts';
 import { interrupt, run } from '../../cli/run.ts';
 import { model as foreign, int64s, node, signs, value } from '../../converters/onnx/foreign-model.ts';
 import { randomModel } from '../../network/random-model.ts';
 import { fakeBackend } from '../fake-session.ts';
+
+// the pauses between runs keep their times apart, which no test compares
+vi.mock('node:timers/promises', () => ({ setTimeout: async () => {} }));
 
 const model = randomModel({ width: 1, input: { channels: 3, height: 32, width: 32 } });
 const file = (form: 'packed' | 'dense') => toOnnx(model, { form, input: 'nchw-float' });

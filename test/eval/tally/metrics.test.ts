@@ -1,7 +1,7 @@
 /** The numbers of a parity table against values worked out by hand. */
 import { expect, test } from 'vitest';
 import { addDifference, countTopK, noDifference, relativeError, top1 } from '../../../eval/tally/metrics.ts';
-import { defaultThresholds, judge } from '../../../eval/tally/thresholds.ts';
+import { defaultThresholds, judge, thresholdsBetween, thresholdsOf } from '../../../eval/tally/thresholds.ts';
 
 const logits = Float32Array.of(1, 3, 2, /**/ 5, 5, 0, /**/ -1, -2, -3);
 
@@ -62,4 +62,12 @@ test.each([
   { agreement: 1, relError: Number.NaN, verdict: 'fail' },
 ])('agreement $agreement with error $relError: $verdict', ({ agreement, relError, verdict }) => {
   expect(judge({ agreement, relError }, defaultThresholds)).toBe(verdict);
+});
+
+test('a form that rounds activations has wider limits, whatever its zero points', () => {
+  for (const form of ['int8', 'int8-amx'] as const) {
+    expect(thresholdsOf(form)).toEqual({ agreement: 0.99, relError: 0.005 });
+    expect(thresholdsBetween('packed', form)).toEqual({ agreement: 0.98, relError: 0.05 });
+  }
+  expect(thresholdsBetween('packed', 'dense')).toBe(thresholdsOf('packed'));
 });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { planInt8 } from '../../../converters/onnx/forms/int8/plan.ts';
 import { toInt8Onnx } from '../../../converters/onnx/forms/int8/to-int8.ts';
-import { wilsonInterval } from '../../../eval/tally/interval.ts';
+import { wilsonInterval } from '../../../eval/tally/statistics.ts';
 import { calibrate, methodNames, methods } from '../../../eval/verify/calibrate.ts';
 import { Histogram } from '../../../eval/verify/histogram.ts';
 import { verifyInt8 } from '../../../eval/verify/int8.ts';

@@ -14,8 +14,8 @@ import { IMAGES, layers, type NormLayer } from '../../../../src/network/topology
 import { Float, type FloatType, floats, Graph } from '../../graph.ts';
 import { type SignatureOptions, setSignature } from '../../signature.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
+import { foldNorm } from '../fold-norm.ts';
 import { int8Signs } from '../inline.ts';
-import { foldNorm } from '../int8/fold-norm.ts';
 import { toFloat } from '../unpack-signs.ts';
 
 export interface Fp16Options extends SignatureOptions {

@@ -6,7 +6,7 @@
 import { InputError } from '../../../../src/errors.ts';
 import type { Model } from '../../../../src/network/model.ts';
 import { type ConvLayer, type Layer, layers, type NormLayer } from '../../../../src/network/topology.ts';
-import { foldNorm } from './fold-norm.ts';
+import { foldNorm } from '../fold-norm.ts';
 
 export interface IntegerConv {
   readonly layer: ConvLayer;

@@ -43,7 +43,9 @@ export function roundTrip(x: number, { scale, zeroPoint }: Quantization): number
   return scale * (Math.min(LEVELS, Math.max(0, roundHalfToEven(x / scale) + zeroPoint)) - zeroPoint);
 }
 
-function roundHalfToEven(x: number): number {
-  const up = Math.round(x); // rounds ties up
-  return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
+/** As ONNX rounds. */
+export function roundHalfToEven(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
 }

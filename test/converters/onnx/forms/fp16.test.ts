@@ -1,7 +1,7 @@
 /** The fp16 form against the naive interpreter, every value rounded to float16; and what float16 cannot hold. */
 import { describe, expect, test } from 'vitest';
+import { foldNorm } from '../../../../converters/onnx/forms/fold-norm.ts';
 import { toFp16Onnx, toFp16Proto } from '../../../../converters/onnx/forms/fp16/to-fp16.ts';
-import { foldNorm } from '../../../../converters/onnx/forms/int8/fold-norm.ts';
 import { typeName } from '../../../../converters/onnx/initializer.ts';
 import { readClassifier } from '../../../../eval/runtime/model-input.ts';
 import { verifyFp16 } from '../../../../eval/verify/fp16.ts';

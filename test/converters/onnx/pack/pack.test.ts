@@ -399,6 +399,12 @@ describe('hostile chains end', () => {
       node('Abs', [`float${i}`], i === 5 ? 'w' : `index${i + 1}`),
     ]).flat(),
   ];
+  const unpackings = [
+    ...Array.from({ length: 6 }, (_, i) => [
+      node('UnpackSign', [`bits${i}`, `shape${i}`], `ones${i}`, {}, 'wrn.onebit'),
+      node('Cast', [`ones${i}`], i === 5 ? 'w' : `bits${i + 1}`, { to: DataType.UINT8 }),
+    ]).flat(),
+  ];
   const deep = (count: number) =>
     Array.from({ length: count }, (_, i) => node('Neg', [i === 0 ? 'v' : `n${i - 1}`], i === count - 1 ? 'w' : `n${i}`));
   test.each([
@@ -409,6 +415,12 @@ describe('hostile chains end', () => {
       nodes: Array.from({ length: 60 }, (_, i) => node('Add', [`d${i}`, `d${i}`], i === 59 ? 'w' : `d${i + 1}`)),
       reason: 'too few',
     },
+    {
+      title: 'a value joined with itself again and again',
+      nodes: Array.from({ length: 60 }, (_, i) => node('Concat', [`d${i}`, `d${i}`], i === 59 ? 'w' : `d${i + 1}`, { axis: 0 })),
+      reason: 'computed by Concat',
+    },
+    { title: 'bits of bits', nodes: unpackings, reason: 'computed by wrn.onebit::UnpackSign' },
     { title: 'an outer product', nodes: [node('Mul', ['column', 'row'], 'w')], reason: 'computed by Mul' },
     { title: 'breadth', nodes: tree(7), reason: 'computed from more than 64 values' },
     { title: 'signs of signs', nodes: signsOfSigns, reason: 'computed by Gather' },
@@ -418,6 +430,8 @@ describe('hostile chains end', () => {
       ...[signs('v', [2, 2]), signs('d0', [2, 2]), signs('column', [50_000, 1]), signs('row', [1, 50_000])],
       { ...signTable(), name: 'table' },
       { name: 'bytes', dims: [8], data_type: DataType.UINT8, raw_data: new Uint8Array(8) },
+      { name: 'bits0', dims: [8], data_type: DataType.UINT8, raw_data: new Uint8Array(8).fill(255) },
+      ...Array.from({ length: 6 }, (_, i) => ({ ...int64s([8 ** (i + 2)]), name: `shape${i}` })),
     ];
     expect(() => packOnnx(file({ nodes: [...nodes, node('MatMul', ['x', 'w'], 'y')], tensors, inputs: [rows] }))).toThrow(reason);
   });

@@ -1,6 +1,6 @@
 /** Batch norm with stored moments as one multiplication and one addition per channel. */
-import type { Model } from '../../../../src/network/model.ts';
-import type { NormLayer } from '../../../../src/network/topology.ts';
+import type { Model } from '../../../src/network/model.ts';
+import type { NormLayer } from '../../../src/network/topology.ts';
 
 /**
  * y = factor * x + offset, where factor = gamma / sqrt(variance + epsilon) and offset = beta - mean * factor
