@@ -8,6 +8,7 @@ import { Arena } from '../dist/src/onebit/arena.js';
 import { Block } from '../dist/src/onebit/block.js';
 import { kernels } from '../dist/src/onebit/generated/kernels.js';
 import { scratchLength, tilesOf } from '../dist/src/onebit/kernel.js';
+import { ROWS } from '../dist/src/onebit/tile.js';
 import { channelsPerTable, prepareSigns, signsLength } from '../dist/src/onebit/weights.js';
 import * as w from '../dist/src/onebit/words.js';
 
@@ -48,7 +49,7 @@ function layer(kernel, [inputs, outputs, size, stride]) {
   return {
     name: `${kernel.padEnd(10)} ${`${inputs} to ${outputs}, ${size}x${size}${stride === 2 ? ' by 2' : ''}`.padEnd(22)}`,
     work: inputs * outputs * 9 * side * side,
-    loads: tiles * outputs * lookUps * 4,
+    loads: tiles * outputs * lookUps * ROWS,
     run: () => run(block.address, 0, tiles, scratch),
     best: Number.POSITIVE_INFINITY,
   };

@@ -1,7 +1,7 @@
 /** Converts any published network to the canonical model. Containers are recognised by their bytes, dialects by their content. */
 import { sha256 } from '#builtin';
 import { InputError, UsageError } from '../src/errors.ts';
-import { isHdf5, loadHdf5 } from '../src/formats/hdf5.ts';
+import { isHdf5, prepareHdf5 } from '../src/formats/hdf5.ts';
 import { isMat5, type MatFile, readMat5 } from '../src/formats/mat5.ts';
 import { isMat73, readMat73 } from '../src/formats/mat73.ts';
 import { isSafetensors, readSafetensors, type SafetensorsFile } from '../src/formats/safetensors.ts';
@@ -21,6 +21,8 @@ import {
   type KerasContainer,
   openKerasArchive,
   openKerasHdf5,
+  prepareKerasArchive,
+  prepareKerasHdf5,
   WEIGHTS_MEMBER,
 } from './sources/keras-hdf5.ts';
 import { fromKerasMat, isKerasMat } from './sources/keras-mat.ts';
@@ -59,6 +61,8 @@ export interface SourceSummary {
 interface ContainerKind<Container> {
   readonly title: string;
   recognises(bytes: Uint8Array): boolean;
+  /** For containers that cannot be opened without waiting. */
+  prepare?(bytes: Uint8Array): Promise<void>;
   open(bytes: Uint8Array): Container;
   readonly dialects: Readonly<Record<string, Dialect<Container>>>;
   /** Describes the content of a container that matches no dialect. */
@@ -100,6 +104,7 @@ const containers: readonly ContainerKind<unknown>[] = [
   row<MatFile>({
     title: 'MAT file',
     recognises: isMat5,
+    prepare: async (bytes) => (isMat73(bytes) ? prepareHdf5(bytes) : undefined),
     open: (bytes) => (isMat73(bytes) ? readMat73(bytes) : readMat5(bytes)),
     dialects: {
       keras: { recognises: isKerasMat, read: fromKerasMat },
@@ -108,8 +113,20 @@ const containers: readonly ContainerKind<unknown>[] = [
       'matlab-plain': { recognises: isMatlabPlain, read: fromMatlabPlain },
     },
   }),
-  row<KerasContainer>({ title: 'Keras model', recognises: isKerasArchive, open: openKerasArchive, dialects: kerasDialects }),
-  row<KerasContainer>({ title: 'Keras HDF5 file', recognises: isHdf5, open: openKerasHdf5, dialects: kerasDialects }),
+  row<KerasContainer>({
+    title: 'Keras model',
+    recognises: isKerasArchive,
+    prepare: prepareKerasArchive,
+    open: openKerasArchive,
+    dialects: kerasDialects,
+  }),
+  row<KerasContainer>({
+    title: 'Keras HDF5 file',
+    recognises: isHdf5,
+    prepare: prepareKerasHdf5,
+    open: openKerasHdf5,
+    dialects: kerasDialects,
+  }),
   row<StateDicts>({ title: 'NumPy archive', recognises: isNpz, open: readNpz, dialects: stateDicts, contents: describeDictionaries }),
   row<StateDicts>({
     title: 'PyTorch checkpoint',
@@ -149,15 +166,16 @@ export interface ReadOptions extends Asked {
 }
 
 /**
- * Loads the HDF5 library if these bytes need it: files of Keras and MATLAB 7.3.
- * `openModel` calls it; call it yourself before `readModel` and `inspect`.
+ * Decodes the HDF5 in files of Keras and MATLAB 7.3, which takes a library that is loaded on demand; in Node a thread does it, with a deadline.
+ * `openModel` calls it; call it yourself before you pass the same bytes to `readModel` or `inspect`.
+ * @throws InputError when a `.keras` file is a damaged archive
  * @example
  * const bytes = await readFile('model.safetensors');
  * await prepareToRead(bytes);
  * const { totals } = inspect(bytes);
  */
 export async function prepareToRead(bytes: Uint8Array): Promise<void> {
-  if (isHdf5(bytes) || isKerasArchive(bytes)) await loadHdf5();
+  await containers.find((row) => row.recognises(bytes))?.prepare?.(bytes);
 }
 
 /**
@@ -175,7 +193,7 @@ export async function openModel(bytes: Uint8Array, options: ReadOptions = {}): P
 /**
  * Reads a network of any known dialect. The model's `notes` say what was assumed because the file does not contain it, and what was skipped.
  * @throws InputError when the bytes are of no known kind or do not hold a complete network
- * @throws UsageError when `dialect` is not one of this container's, or the file is HDF5 and `prepareToRead` was not called
+ * @throws UsageError when `dialect` is not one of this container's, or the file is HDF5 and `prepareToRead` was not called with these bytes
  * @example
  * const { config, notes } = readModel(await readFile('model.safetensors'));
  */

@@ -1,5 +1,6 @@
 /** Runs a classifier over a labelled data set on several backends and compares them with a reference backend. */
 import { checkDigest } from '../converters/onnx/pack/digest.ts';
+import { sampleDigest } from '../src/data/digest.ts';
 import { DeviceError } from '../src/errors.ts';
 import type { Session } from './backends/backend.ts';
 import { probe } from './backends/probe.ts';
@@ -59,10 +60,11 @@ export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
   const sessions = new Map<PlannedRow, Session>();
   const missing = new Set<BackendName>();
   const runs = new Map<PlannedRow, BackendRun>();
+  let dataDigest: string | undefined;
   const report = () => {
     const backends = plan.subject.backends.filter((name) => !missing.has(name));
     return toReport(
-      { ...plan.subject, backends },
+      { ...plan.subject, ...(dataDigest !== undefined && { dataDigest }), backends },
       plan.rows.flatMap((row) => runs.get(row) ?? []),
     );
   };
@@ -79,6 +81,7 @@ export async function runPlan(plan: Plan, watch: Watch = {}): Promise<Report> {
       sessions.set(row, session);
       watch.onOpen?.(row.backend, row.file);
     }
+    if (plan.subject.shard.count > 1) dataDigest = await sampleDigest(plan.data, plan.subject.total);
     referenceLogits = await LogitSpool.open(plan.classes, plan.range.from);
     for (const [row, session] of sessions) {
       runs.set(row, await runRow(row, session, plan, referenceLogits, watch));

@@ -36,7 +36,7 @@ const backend = custom<BackendName>(
   backendNames.map((name) => JSON.stringify(name)).join(' or '),
 );
 
-/** Earlier versions wrote neither `against` nor `dataImages` nor `machine`. */
+/** Earlier versions wrote neither `against` nor `dataImages` nor `dataDigest` nor `machine`. */
 const subjectSchema: Schema<Subject> = object({
   version: literal(version, `${version}, the one that merges`),
   ...facts,
@@ -45,6 +45,7 @@ const subjectSchema: Schema<Subject> = object({
   data: line,
   total: count,
   dataImages: exactOptional(count),
+  dataDigest: exactOptional(line),
   batch: positive,
   shard: object({ index: positive, count: integer(1, 1e9) }),
   backends: list(backend),
@@ -134,6 +135,8 @@ export class Merger {
   #sum: Part | undefined;
   /** File of each shard. */
   readonly #files = new Map<number, string>();
+  /** The first part that has a digest of the data. */
+  #digested: Part | undefined;
 
   /** @throws InputError when the part is there twice, or of another evaluation */
   add(part: Part): void {
@@ -141,7 +144,15 @@ export class Merger {
     for (const [what, of] of Object.entries(common))
       if (of(part) !== of(first))
         throw new InputError(FORMAT, part.file, `expected ${what}: ${of(first)}, as in ${first.file}, got ${of(part)}`);
-    const { index } = part.subject.shard;
+    const { dataDigest, data, shard } = part.subject;
+    if (dataDigest !== undefined) this.#digested ??= part;
+    if (dataDigest !== undefined && dataDigest !== this.#digested?.subject.dataDigest)
+      throw new InputError(
+        FORMAT,
+        part.file,
+        `expected the images of ${this.#digested?.file}, got other ones of the same name, ${data}. Evaluate every shard on the same data`,
+      );
+    const { index } = shard;
     const other = this.#files.get(index);
     if (other !== undefined) throw new InputError(FORMAT, part.file, `expected every shard once, got shard ${index} here and in ${other}`);
     this.#files.set(index, part.file);
@@ -153,7 +164,8 @@ export class Merger {
     if (!this.#sum) throw new InputError(FORMAT, 'parts', 'expected reports of shards, got none');
     const { subject, runs } = this.#sum;
     requireEveryShard(this.#files, subject.shard.count);
-    return toReport({ ...subject, shard: whole }, runs);
+    const { dataDigest, ...all } = subject; // one run has none
+    return toReport({ ...all, shard: whole }, runs);
   }
 }
 

@@ -1,12 +1,13 @@
 /** Plans an evaluation before anything runs: which files on which backends, and which images. */
 import { createHash } from 'node:crypto';
+import { requireChoice } from '../src/choice.ts';
 import type { ImageSet, ImageShape } from '../src/data/dataset.ts';
 import { checkFits } from '../src/data/kinds/dataset-format.ts';
 import { networkName } from '../src/network/config.ts';
 import { weightCount } from '../src/network/topology.ts';
 import { version } from '../src/version.ts';
 import type { BackendOptions } from './backends/backend.ts';
-import { type BackendName, deviceOf } from './backends/table.ts';
+import { type BackendName, backendOf, deviceOf } from './backends/table.ts';
 import { imagesPerBatch } from './crops.ts';
 import { type FileFacts, type Row, rowsOf, type Subject } from './report.ts';
 import type { ClassifierModel } from './runtime/model-input.ts';
@@ -58,9 +59,11 @@ export interface Plan {
   readonly range: ImageRange;
 }
 
-/** @throws InputError when a file does not fit the data */
+/** @throws InputError when a file does not fit the data; UsageError when a backend is unknown, or the reference is none of them */
 export function planEvaluation(options: PlanOptions): Plan {
   const { model, modelName = 'model.onnx', against, data, backends = ['cpu'], limit, shard = whole, backendOptions } = options;
+  for (const name of backends) backendOf(name);
+  const reference = requireChoice('reference', options.reference ?? (backends[0] as BackendName), backends);
   const models = [model, ...(against ? [against.model] : [])];
   for (const { input, classes } of models) checkFits('data', data.name, data, { split: data.split, shape: input, classes });
   const asked = backendOptions?.batch ?? defaultBatch(model.input);
@@ -78,7 +81,7 @@ export function planEvaluation(options: PlanOptions): Plan {
     batch,
     shard,
     backends,
-    reference: options.reference ?? (backends[0] as BackendName),
+    reference,
     thresholds: against ? thresholdsBetween(model.metadata?.form, against.model.metadata?.form) : thresholdsOf(model.metadata?.form),
   };
   const rows = rowsOf(subject).map((row): PlannedRow => {

@@ -67,6 +67,8 @@ export interface Subject extends FileFacts {
   readonly total: number;
   /** Images in the data set; not in reports of earlier versions. */
   readonly dataImages?: number | undefined;
+  /** `sampleDigest` of the data, in the report of a shard; not in those of earlier versions. */
+  readonly dataDigest?: string | undefined;
   /** Images per batch. */
   readonly batch: number;
   readonly shard: Shard;

@@ -1,9 +1,10 @@
 /**
- * The errors that users can meet. Every file may import this one; it imports nothing.
+ * The errors that users can meet. Every file may import this one.
  *
  * Each class has a stable `code`, which also tells errors apart that come from two copies of the library; `name` is written
  * out because bundlers shorten the names of classes. The exit codes of the command line are in src/cli/shared/exit-codes.ts.
  */
+import { printable } from './printable.ts';
 
 /** Codes of the errors. They never change. */
 export type ErrorCode = 'WRN_PARITY' | 'WRN_TRAINING' | 'WRN_USAGE' | 'WRN_INPUT' | 'WRN_DEVICE' | 'WRN_DOWNLOAD' | 'WRN_INTERRUPTED';
@@ -57,21 +58,6 @@ export class InputError extends WrnError {
 
 /** Names come from files, and one that is too long must not reach a terminal. */
 const MAX_LENGTH = 400;
-
-/**
- * Makes text from outside safe to print on one line: control characters, direction marks, zero-width characters, line
- * separators and lone surrogates become `?`. Everything that is printed passes through here.
- */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, '?');
-}
-
-/** `printable` for a text of several lines. */
-export function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
-}
-
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** A backend, device, browser, package or native library is not available; the message says what to install. */
 export class DeviceError extends WrnError {

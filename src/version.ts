@@ -1,3 +1,4 @@
+/** The version of the package. */
 import { readFileSync } from 'node:fs';
 import { packageFile } from './package-files.ts';
 

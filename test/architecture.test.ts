@@ -13,6 +13,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  */
 const ground = [
   'src/errors.ts',
+  'src/printable.ts',
+  'src/choice.ts',
   'src/closable.ts',
   'src/environment.ts',
   'src/version.ts',
@@ -49,7 +51,9 @@ const converters = [
 const evaluation = ['eval', 'eval/runtime', 'eval/tally', 'eval/backends', 'eval/verify', 'eval/bench', 'eval/html', 'eval/site'];
 const all = [...ground, ...training, ...cluster, 'proto', 'src/onebit', 'src/onebit.ts', ...converters, ...evaluation];
 const allowed: Record<string, readonly string[]> = {
-  'src/errors.ts': [],
+  'src/errors.ts': ['src/printable.ts'],
+  'src/printable.ts': [],
+  'src/choice.ts': ['src/errors.ts'],
   'src/closable.ts': [],
   'src/environment.ts': [],
   'src/package-files.ts': [],
@@ -59,7 +63,7 @@ const allowed: Record<string, readonly string[]> = {
   'src/chart': ['src/package-files.ts', 'src/packages.ts'],
   proto: ['src/errors.ts'],
   'src/formats': ['src/errors.ts'],
-  'src/network': ['src/errors.ts', 'src/formats'],
+  'src/network': ['src/errors.ts', 'src/printable.ts', 'src/formats'],
   'src/data': ground,
   'src/data/files': ['src/errors.ts', 'src/environment.ts', 'src/packages.ts', 'src/formats', 'src/network', 'src/data'],
   'src/data/kinds': ['src/errors.ts', 'src/formats', 'src/data', 'src/data/files'],

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { transform } from 'esbuild';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { exitCodes } from '../src/cli/shared/exit-codes.ts';
 import * as errors from '../src/errors.ts';
@@ -31,9 +31,9 @@ test('an InputError says format, place and problem in one line', () => {
 });
 
 test('a bundler that shortens the names of classes leaves the names of errors', async () => {
-  const source = readFileSync(new URL('../src/errors.ts', import.meta.url), 'utf8');
-  const { code } = await transform(source, { loader: 'ts', minify: true });
-  const minified: typeof errors = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const entry = fileURLToPath(new URL('../src/errors.ts', import.meta.url));
+  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', minify: true, write: false });
+  const minified: typeof errors = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0]?.text ?? '')}`);
   const names = Object.entries(minified).flatMap(([exported, Kind]) => (Kind.prototype instanceof Error ? [[exported, Kind.name]] : []));
   expect(names).toHaveLength(8);
   for (const [exported, name] of names) expect(name).toBe(exported);

@@ -1,10 +1,10 @@
 /** The model card, `README.md`: what the Hub shows of a network. */
 
-import { printable } from '../../src/errors.ts';
 import { networkName } from '../../src/network/config.ts';
 import type { Model } from '../../src/network/model.ts';
 import { layers, multiplyAccumulates, weightCount } from '../../src/network/topology.ts';
 import { grouped, percent } from '../../src/numbers.ts';
+import { printable } from '../../src/printable.ts';
 import type { Recipe } from '../../src/train/recipe.ts';
 import { type HubFile, hubFiles } from './config.ts';
 

@@ -1,12 +1,13 @@
 /** Model to ONNX: the topology walked once, every layer lowered by one row of a table. */
 import { DataType, encodeModel, type ModelProto } from '../../proto/onnx.ts';
+import { requireChoice } from '../../src/choice.ts';
 import { networkName } from '../../src/network/config.ts';
-import { type InputLayout, type RecordedForm, writeMetadata } from '../../src/network/file-metadata.ts';
+import { type InputLayout, inputLayouts, type RecordedForm, writeMetadata } from '../../src/network/file-metadata.ts';
 import type { Model } from '../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../src/network/tensor.ts';
 import { IMAGES, type Layer, LOGITS, layers } from '../../src/network/topology.ts';
 import type { Form, Kernel } from './forms/form.ts';
-import { type FormName, forms } from './forms/table.ts';
+import { type FormName, formNames, forms } from './forms/table.ts';
 import { Float, type FloatType, Graph, valueInfo } from './graph.ts';
 import { isLayered, lowerLayered, toLayered } from './layered/write.ts';
 import { type SignatureOptions, setSignature } from './signature.ts';
@@ -24,6 +25,7 @@ export interface ExportOptions extends SignatureOptions {
  *
  * Input `images` (or `inputName`): float32 [batch, channels, height, width] or uint8 [batch, height, width, channels], pixels 0..255.
  * Output `logits`: float32 [batch, classes]. Tensors in between are named after the layers of the topology.
+ * @throws UsageError when a form or layout is unknown
  * @example
  * await writeFile('model.onnx', toOnnx(model, { form: 'packed' }));
  */
@@ -35,7 +37,7 @@ export function toOnnxProto(
   model: Model,
   { form: formName = 'packed', input = 'nchw-float', ...signature }: ExportOptions = {},
 ): ModelProto {
-  const form: Form = forms[formName];
+  const form: Form = forms[requireChoice('form', formName, formNames)];
   const graph = new Graph();
   const lowering: Lowering = { graph, model, form, images: imagesNCHW(graph, input) };
   if (formName === 'packed' && isLayered(model)) {
@@ -97,6 +99,7 @@ export function toProto(
 
 /** Casts and transposes the images if needed; returns the name of the NCHW images in the graph's float type. */
 export function imagesNCHW(graph: Graph, input: InputLayout, io: FloatType = DataType.FLOAT): string {
+  requireChoice('input', input, inputLayouts);
   if (input === 'nchw-float' && graph.floatType === io) return IMAGES;
   graph.node('Cast', [IMAGES], 'images.float', { to: graph.floatType });
   if (input === 'nchw-float') return 'images.float';

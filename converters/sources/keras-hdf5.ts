@@ -5,7 +5,7 @@
  * model.
  */
 import { InputError } from '../../src/errors.ts';
-import { type HdfGroup, type HdfNode, nodeAt, readHdf5, textsOf } from '../../src/formats/hdf5.ts';
+import { type HdfGroup, type HdfNode, nodeAt, prepareHdf5, readHdf5, textsOf } from '../../src/formats/hdf5.ts';
 import { readZip } from '../../src/formats/zip.ts';
 import type { Model } from '../../src/network/model.ts';
 import type { Provenance } from '../../src/network/provenance.ts';
@@ -27,19 +27,28 @@ export interface KerasContainer {
 }
 
 /** Momenta are twice the weights and never read. */
-const skips = (path: string) => /^\/(optimizer|optimizer_weights)$/.test(path);
+const SKIPPED = /^\/(optimizer|optimizer_weights)$/;
+
+export async function prepareKerasHdf5(bytes: Uint8Array): Promise<void> {
+  await prepareHdf5(bytes, bytes, SKIPPED);
+}
 
 export function openKerasHdf5(bytes: Uint8Array): KerasContainer {
-  const root = readHdf5(bytes, skips);
+  const root = readHdf5(bytes);
   const [config] = textsOf(root, 'model_config') ?? [];
   return { root, config: config === undefined ? undefined : parse(config) };
 }
 
+/** @throws InputError when the archive is damaged */
+export async function prepareKerasArchive(bytes: Uint8Array): Promise<void> {
+  const weights = readZip(bytes).read(WEIGHTS_MEMBER);
+  if (weights) await prepareHdf5(bytes, weights, SKIPPED);
+}
+
 export function openKerasArchive(bytes: Uint8Array): KerasContainer {
-  const zip = readZip(bytes);
-  const [weights, config] = [zip.read(WEIGHTS_MEMBER), zip.read(CONFIG_MEMBER)];
-  if (!weights || !config) throw new InputError(FORMAT, 'archive', `expected ${WEIGHTS_MEMBER} and ${CONFIG_MEMBER}, got only one of them`);
-  return { root: readHdf5(weights, skips), config: parse(new TextDecoder().decode(config)) };
+  const config = readZip(bytes).read(CONFIG_MEMBER);
+  if (!config) throw new InputError(FORMAT, 'archive', `expected ${WEIGHTS_MEMBER} and ${CONFIG_MEMBER}, got only one of them`);
+  return { root: readHdf5(bytes), config: parse(new TextDecoder().decode(config)) };
 }
 
 function parse(json: string): unknown {

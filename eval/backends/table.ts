@@ -1,4 +1,5 @@
 /** The backends, one row each. */
+import { requireChoice } from '../../src/choice.ts';
 import type { Backend } from './backend.ts';
 import { browserBackend } from './browser/browser.ts';
 import { browserWebgl } from './browser/webgl.ts';
@@ -63,7 +64,9 @@ export function tableName(name: BackendName): TableName {
   return (DEVICE.exec(name)?.[1] ?? name) as TableName;
 }
 
+/** @throws UsageError when there is no such row. */
 export function backendOf(name: BackendName): Backend {
+  if (!isBackendName(name)) requireChoice('backend', name as TableName, backendNames);
   return backends[tableName(name)];
 }
 

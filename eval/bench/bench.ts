@@ -86,6 +86,7 @@ const WARM_UP = 1;
  */
 export async function* bench(files: readonly BenchFile[], options: BenchOptions = {}): AsyncGenerator<Measurement, void, undefined> {
   const { backends = ['cpu'], threads = [undefined], sizes = {} } = options;
+  for (const name of backends) backendOf(name);
   let { batches = files.slice(0, 1).map(({ model }) => usualBatch(model)) } = options;
   for (const { name, model } of files) {
     const inputs = readInputs(model);

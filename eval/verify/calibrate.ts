@@ -3,6 +3,7 @@ import { planInt8, type QuantizedTensor } from '../../converters/onnx/forms/int8
 import { quantizationOf, type Range, roundTrip } from '../../converters/onnx/forms/int8/quantization.ts';
 import type { Ranges } from '../../converters/onnx/forms/int8/to-int8.ts';
 import { toFlatProto } from '../../converters/onnx/write.ts';
+import { requireChoice } from '../../src/choice.ts';
 import { spread } from '../../src/data/batches.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { InputError, UsageError } from '../../src/errors.ts';
@@ -46,7 +47,7 @@ export const methods: Readonly<Record<Method, (seen: Histogram, tensor: Quantize
 
 /**
  * Runs the float network over images and chooses a range for every tensor that the `int8` form stores in 8 bits.
- * @throws UsageError when there are too few images; InputError when the network has no one-bit weights or an activation
+ * @throws UsageError when the method is unknown or there are too few images; InputError when the network has no one-bit weights or an activation
  *   never changes; `signal.reason` when it is aborted
  * @example
  * const ranges = await calibrate(model, { data, images: 32, method: 'minmax' });
@@ -55,6 +56,7 @@ export async function calibrate(
   model: Model,
   { data, images = IMAGES_SEEN, method = 'percentile', onProgress, signal }: CalibrateOptions,
 ): Promise<Ranges> {
+  requireChoice('method', method, methodNames);
   if (images < MIN_IMAGES) throw new UsageError(`calibration: expected at least ${MIN_IMAGES} images, got ${images}`);
   if (data.length < images) throw new UsageError(`calibration: expected ${images} images in ${data.name}, got ${data.length}`);
   const { tensors } = planInt8(model);

@@ -1,3 +1,4 @@
+/** `data`: lists, downloads and verifies data sets. */
 import { existsSync } from 'node:fs';
 import { Argument, Command } from 'commander';
 import { type CatalogEntry, catalog, catalogEntry } from '../data/catalog.ts';

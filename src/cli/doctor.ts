@@ -1,7 +1,8 @@
+/** `doctor`: shows what works on this machine. */
 import { Command } from 'commander';
 import { examine, type Finding } from '../../eval/doctor.ts';
 import { defaultDataFolder } from '../data/store/data-folder.ts';
-import { printable } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { browserOption, formatOption, softwareGpuOption } from './shared/arguments.ts';
 import { printJson, printText } from './shared/results.ts';
 

@@ -1,9 +1,10 @@
+/** `import`: converts a source to the project's model file. */
 import { Command } from 'commander';
-import { printable } from '../errors.ts';
 import { networkName } from '../network/config.ts';
 import { writeModelFile } from '../network/model-file.ts';
 import { weightCount } from '../network/topology.ts';
 import { grouped } from '../numbers.ts';
+import { printable } from '../printable.ts';
 import { formatOption } from './shared/arguments.ts';
 import { OUTPUT_HELP, requireWritable, writeOutput } from './shared/output-file.ts';
 import { printJson, printText } from './shared/results.ts';

@@ -1,10 +1,11 @@
+/** `inspect`: prints layers, sizes, configuration and metadata of a file. */
 import { Command } from 'commander';
 import { type Inspection, inspect } from '../../converters/inspect/inspect.ts';
 import type { OnnxSummary, Value } from '../../converters/inspect/onnx-summary.ts';
 import { prepareToRead } from '../../converters/read.ts';
-import { printable } from '../errors.ts';
 import type { LayerSummary } from '../network/summary.ts';
 import { grouped } from '../numbers.ts';
+import { printable } from '../printable.ts';
 import { formatOption } from './shared/arguments.ts';
 import { readInputAs } from './shared/input-file.ts';
 import { printJson, printText } from './shared/results.ts';

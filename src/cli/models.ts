@@ -1,3 +1,4 @@
+/** `models`: lists networks by name, or gets one as ONNX. */
 import { readFileSync } from 'node:fs';
 import { Argument, Command } from 'commander';
 import { sha256 } from '#builtin';

@@ -1,11 +1,13 @@
+/** `pack`: stores the one-bit weights of an ONNX model as bits, and compares the result with the original. */
 import { Command, Option } from 'commander';
 import { NothingToPackError, type PackedFile, type PackOptions, packOnnx } from '../../converters/onnx/pack/pack.ts';
 import { readClassifier } from '../../eval/runtime/model-input.ts';
 import type { Sizes } from '../../eval/runtime/random-run.ts';
 import { type PackData, type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
 import { openImageSet } from '../data/open.ts';
-import { printable, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { grouped, significant } from '../numbers.ts';
+import { printable } from '../printable.ts';
 import { formatOption, fraction, namedSizes, naturalNumber } from './shared/arguments.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { OUTPUT_HELP, requireWritable } from './shared/output-file.ts';

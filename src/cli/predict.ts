@@ -1,3 +1,4 @@
+/** `predict`: prints the most likely classes of images. */
 import { Command, Option } from 'commander';
 import { type BackendName, backendOf, localBackendNames } from '../../eval/backends/table.ts';
 import type { Html } from '../../eval/html/html.ts';

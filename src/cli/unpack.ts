@@ -1,8 +1,9 @@
+/** `unpack`: turns packed weights back into float32, and compares the result with the packed file. */
 import { Command } from 'commander';
 import { unpackOnnx } from '../../converters/onnx/pack/unpack.ts';
 import { type PackVerification, verifyPack } from '../../eval/verify/pack.ts';
-import { printable } from '../errors.ts';
 import { grouped, significant } from '../numbers.ts';
+import { printable } from '../printable.ts';
 import { formatOption } from './shared/arguments.ts';
 import { dataNameOf, externalReader, writeModel } from './shared/model-files.ts';
 import { OUTPUT_HELP, requireWritable } from './shared/output-file.ts';

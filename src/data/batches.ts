@@ -1,3 +1,4 @@
+/** Batches of a data set: read ahead, across several files, or spread over the set. */
 import { UsageError } from '../errors.ts';
 import type { ImageBatch, ImageSet } from './dataset.ts';
 

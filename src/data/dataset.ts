@@ -1,7 +1,8 @@
 /** The interface of every data set, and checks on it. */
 import { UsageError } from '../errors.ts';
 
-export type Split = 'train' | 'test';
+export const splits = ['train', 'test'] as const;
+export type Split = (typeof splits)[number];
 
 /** Shape of one image. */
 export interface ImageShape {

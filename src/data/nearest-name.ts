@@ -1,3 +1,4 @@
+/** Suggestions for misspelled names. */
 import { distance } from 'fastest-levenshtein';
 
 /** Lower-case letters and digits only, so that `cifar10` and `CIFAR_10` match `cifar-10`. */

@@ -1,7 +1,8 @@
 /** Opens labelled images of every format. */
+import { requireChoice } from '../choice.ts';
 import { type Closable, closable } from '../closable.ts';
 import { UsageError } from '../errors.ts';
-import { type ImageSet, requireImageFiles, type Split } from './dataset.ts';
+import { type ImageSet, requireImageFiles, type Split, splits } from './dataset.ts';
 import type { OpenOptions } from './kinds/dataset-format.ts';
 
 export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
@@ -19,15 +20,16 @@ export interface OpenImageSetOptions extends Omit<OpenOptions, 'split'> {
  *   idx file of images with its labels file in the same folder; an npz or parquet file; a folder with one subfolder of images per
  *   class
  * @returns the set; close it with `close` or `await using`
- * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for scales or crops when the
- *   source does not consist of image files
+ * @throws InputError when it is none of these, is damaged or does not fit the network; UsageError for an unknown
+ *   split, and for scales or crops when the source does not consist of image files
  * @example
  * await using images = await openImageSet('./fashion-mnist', { split: 'test' });
  * for await (const { labels } of images.batches(64)) console.log(labels.length);
  */
 export async function openImageSet(source: string, options: OpenImageSetOptions = {}): Promise<ImageSet & Closable> {
+  const split = requireChoice('split', options.split ?? 'test', splits);
   const { detect } = await import('./detect.ts'); // the readers of all formats are loaded when they are used
-  const set = await detect(source, { ...options, split: options.split ?? 'test' });
+  const set = await detect(source, { ...options, split });
   try {
     if ((options.shorterSides ?? options.crops) !== undefined) requireImageFiles(set);
     return closable(set);

@@ -1,3 +1,4 @@
+/** Descriptions of JSON values in errors. Apart from `schema.ts`, so that pages need no schema library. */
 const MAX_LENGTH = 60;
 
 /** Short description of an untrusted JSON value for an error. Never descends into the value. */

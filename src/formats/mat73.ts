@@ -23,7 +23,7 @@ export function isMat73(bytes: Uint8Array): boolean {
 /**
  * Decodes all variables.
  * @throws InputError when the file is damaged
- * @throws UsageError when the HDF5 library is not loaded
+ * @throws UsageError when `prepareHdf5` was not called with them
  */
 export function readMat73(bytes: Uint8Array): MatFile {
   const root = readHdf5(bytes);

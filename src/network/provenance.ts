@@ -1,7 +1,7 @@
 /** Where a model comes from and how accurate it is. Stored in the metadata of every file. */
 import { exactOptional, optional, pipe, transform } from 'valibot';
-import { printable } from '../errors.ts';
 import { list, number, object, readJson, type Schema, text } from '../formats/schema.ts';
+import { printable } from '../printable.ts';
 
 export interface Provenance {
   /** Dialect of the source file, e.g. `keras`; `wrn-onnx` for models that this project trained. */

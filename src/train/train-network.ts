@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts';
 import { defaultConfig, type NetworkConfig, readConfig } from '../network/config.ts';
 import type { Model } from '../network/model.ts';
 import { defaultTeaching, type Teacher, type Teaching } from './batches/teacher.ts';
-import { paperEpochs, paperRecipe, type Recipe } from './recipe.ts';
+import { paperEpochs, paperRecipe, type Recipe, readRecipe } from './recipe.ts';
 import type { Checkpoint } from './run/checkpoint.ts';
 import { RunFolder } from './run/run-folder.ts';
 import { loadTensorFlow } from './tf/tensorflow.ts';
@@ -38,7 +38,7 @@ export interface TrainNetworkOptions extends Pick<TrainOptions, 'onStep' | 'onEn
 /**
  * Trains a network in tfjs-node. With `resume`, an interrupted run continues with bit-identical results.
  * @returns the model, with its test accuracy in `about`
- * @throws DeviceError without tfjs-node; UsageError when the folder is in use, holds another run or has nothing to resume;
+ * @throws DeviceError without tfjs-node; InputError when a field of network or recipe is out of range; UsageError when the folder is in use, holds another run or has nothing to resume;
  *   `signal.reason` when it is aborted, after a checkpoint; otherwise as in `train`
  * @example
  * const images = await openSplits('fashion-mnist');
@@ -73,11 +73,11 @@ export async function trainNetwork(images: TrainingImages, options: TrainNetwork
 }
 
 function recipeOf({ recipe, teacher, teaching }: TrainNetworkOptions): Recipe {
-  return {
+  return readRecipe({
     ...paperRecipe,
     ...recipe,
     ...(teacher && { teacher: { ...defaultTeaching, ...teaching, sha256: teacher.sha256 } }),
-  };
+  });
 }
 
 function configOf({ channels, height, width, classes }: ImageSet, network: TrainNetworkOptions['network'] = {}): NetworkConfig {

@@ -1,6 +1,9 @@
 /** Shards of real images add up to what one run finds, bit for bit; parts that do not belong together are refused. */
-import { readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toOnnx } from '../../converters/onnx/write.ts';
@@ -157,6 +160,33 @@ test.each<{ title: string; parts: () => unknown[]; message: string }>([
 ])('$title: refused in a line', ({ parts, message }) => {
   expect(() => merge(parts())).toThrow(InputError);
   expect(() => merge(parts())).toThrow(message);
+});
+
+test('parts of other images under the same name are refused; parts of earlier versions have no digest and are merged', async () => {
+  const scratch = await mkdtemp(join(tmpdir(), 'wrn-merge-'));
+  const folder = join(scratch, 'fashion-mnist');
+  const unpacked = async (name: string) => gunzipSync(await readFile(`${root}examples/fashion-mnist/${name}.gz`));
+  /** The first training images and labels, as many as there are test images, after the header of the test file. */
+  const replaced = async (file: string, header: number) => {
+    const [test, train] = [await unpacked(`t10k-${file}`), await unpacked(`train-${file}`)];
+    await writeFile(join(folder, `t10k-${file}`), Buffer.concat([test.subarray(0, header), train.subarray(header, test.length)]));
+  };
+  try {
+    await mkdir(folder);
+    await replaced('images-idx3-ubyte', 16);
+    await replaced('labels-idx1-ubyte', 8);
+    await using others = await openImageSet(folder, { split: 'test' });
+    const options = { modelName: 'a.onnx', backends: ['wasm', 'cpu'], limit: LIMIT, backendOptions: { batch: 8 } } as const;
+    const second = await evaluate(model, { ...options, data: others, shard: { index: 2, count: 3 } });
+    expect(() => merge([thirds[0], second, thirds[2]])).toThrow(
+      'report part-2: expected the images of part-1, got other ones of the same name, fashion-mnist test. Evaluate every shard on the same data',
+    );
+    const { dataDigest, ...earlier } = second;
+    expect(dataDigest).toMatch(/^[0-9a-f]{64}$/);
+    expect(merge([thirds[0], earlier, thirds[2]]).images).toBe(LIMIT);
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
 });
 
 test('a part that ends early is refused, wherever it ends', () => {

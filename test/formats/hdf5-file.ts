@@ -12,6 +12,8 @@ export interface HdfArrayToWrite {
 export interface HdfGroupToWrite {
   readonly members: Readonly<Record<string, HdfGroupToWrite | HdfArrayToWrite>>;
   readonly attributes?: Attributes;
+  /** Further names of members, with the paths of these. */
+  readonly links?: Readonly<Record<string, string>>;
 }
 type Attributes = Readonly<Record<string, string | readonly string[] | Uint8Array>>;
 
@@ -25,7 +27,7 @@ export async function hdf5File(root: HdfGroupToWrite): Promise<Uint8Array> {
   const describe = (object: library.Group | library.Dataset, attributes: Attributes = {}) => {
     for (const [key, value] of Object.entries(attributes)) object.create_attribute(key, value as string);
   };
-  const write = (group: library.Group, { members, attributes }: HdfGroupToWrite) => {
+  const write = (group: library.Group, { members, attributes, links = {} }: HdfGroupToWrite) => {
     describe(group, attributes);
     for (const [key, node] of Object.entries(members)) {
       if ('members' in node) {
@@ -36,6 +38,7 @@ export async function hdf5File(root: HdfGroupToWrite): Promise<Uint8Array> {
       const stored = references ? (data as readonly string[]).map((path) => (file.get(path) as library.Dataset).create_reference()) : data;
       describe(group.create_dataset({ name: key, data: stored as library.GuessableDataTypes, shape: [...shape] }), node.attributes);
     }
+    for (const [key, path] of Object.entries(links)) group.create_hard_link(path, key);
   };
   write(file, root);
   file.flush();

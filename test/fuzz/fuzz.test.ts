@@ -11,11 +11,12 @@ import { WrnError } from '../../src/errors.ts';
 import { mutant, randomFrom } from './mutate.ts';
 import { targets } from './targets.ts';
 
-const { WRN_FUZZ_MINUTES, WRN_FUZZ_SEED = '1', WRN_FUZZ_TARGET, WRN_FUZZ_INPUT } = process.env;
+const { WRN_FUZZ_MINUTES, WRN_FUZZ_INPUTS, WRN_FUZZ_SEED = '1', WRN_FUZZ_TARGET, WRN_FUZZ_INPUT } = process.env;
 const chosen = Object.entries(targets).filter(([name]) => WRN_FUZZ_TARGET === undefined || name === WRN_FUZZ_TARGET);
 /** In the suite a slice of a few seconds; the number of inputs is then what decides, so that every run is the same. */
-const inputs = WRN_FUZZ_MINUTES === undefined ? 60 : Number.POSITIVE_INFINITY;
-const milliseconds = (Number(WRN_FUZZ_MINUTES ?? 10) * 60_000) / chosen.length;
+const inputs = Number(WRN_FUZZ_INPUTS ?? (WRN_FUZZ_MINUTES === undefined ? 60 : Number.POSITIVE_INFINITY));
+const milliseconds = (Number(WRN_FUZZ_MINUTES ?? (WRN_FUZZ_INPUTS === undefined ? 10 : 60 * 24)) * 60_000) / chosen.length;
+const long = WRN_FUZZ_MINUTES !== undefined || WRN_FUZZ_INPUTS !== undefined;
 
 const HANG_SECONDS = 20;
 /** Most that reading files of some kilobytes may add to this process. */
@@ -41,11 +42,6 @@ const watchdog = new Worker(
 );
 watchdog.unref();
 afterAll(() => watchdog.terminate());
-
-let rounds = 0;
-afterAll(() => {
-  if (WRN_FUZZ_MINUTES !== undefined) console.log(`fuzz: ${rounds.toLocaleString('en-US')} inputs, seed ${WRN_FUZZ_SEED}`);
-});
 
 /** Files that this process has open in the fuzzed folder or under no name; undefined where the system does not list them. */
 function openFiles(): number | undefined {
@@ -76,12 +72,14 @@ describe.each(chosen)('%s', (name, { seeds, read, wrap = (bytes) => bytes }) => 
       const index = Object.keys(targets).indexOf(name);
       const before = process.memoryUsage().rss;
       const open = openFiles();
-      const end = performance.now() + milliseconds;
+      const start = performance.now();
+      const end = start + milliseconds;
       let peak = before;
       const first = Number(WRN_FUZZ_INPUT ?? 0);
       const last = WRN_FUZZ_INPUT === undefined ? inputs : first + 1;
       Atomics.store(beat, 1, BigInt(index));
-      for (let i = first; i < last && performance.now() < end; i++) {
+      let i = first;
+      for (; i < last && performance.now() < end; i++) {
         Atomics.store(beat, 0, BigInt(i + 1));
         const bytes = wrap(mutant(whole, randomFrom(Math.imul(Number(WRN_FUZZ_SEED), 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b) ^ i)));
         try {
@@ -99,10 +97,14 @@ describe.each(chosen)('%s', (name, { seeds, read, wrap = (bytes) => bytes }) => 
           }
           expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
         }
-        rounds++;
         peak = Math.max(peak, process.memoryUsage.rss());
       }
       Atomics.store(beat, 0, 0n);
+      const [count, seconds] = [i - first, (performance.now() - start) / 1000];
+      if (long)
+        console.log(
+          `fuzz: ${name}: ${count.toLocaleString('en-US')} inputs, ${Math.round(count / seconds)} per second, seed ${WRN_FUZZ_SEED}`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 50)); // streams close after they have failed
       expect(openFiles()).toBe(open);
       expect(peak - before).toBeLessThan(MAX_GROWTH_BYTES);

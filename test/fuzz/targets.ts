@@ -1,5 +1,5 @@
 /** What is fuzzed: every reader, one row each, with files that it accepts. A new reader is a new row. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -67,9 +67,12 @@ async function images(path: string): Promise<void> {
   await readAll(await openImageSet(path, { split: 'test' }));
 }
 
-/** Writes the file beside what belongs to it. */
+/** Writes the file beside what belongs to it, as a new file: to write over an old one takes fifty times as long on some file systems. */
 function put(folder: string, files: Readonly<Record<string, Uint8Array>>): (name: string) => string {
-  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
+  for (const [name, bytes] of Object.entries(files)) {
+    rmSync(join(folder, name), { force: true });
+    writeFileSync(join(folder, name), bytes);
+  }
   return (name) => join(folder, name);
 }
 
@@ -107,6 +110,9 @@ const report = () => {
   return Buffer.from(JSON.stringify({ ...parity, version }));
 };
 
+/** A model around damaged metadata, made once. */
+let onnxProto: ReturnType<typeof toOnnxProto> | undefined;
+
 const image = sharp(noise(20 * 16 * 3, 1), { raw: { width: 20, height: 16, channels: 3 } });
 const pickles = (value: Parameters<typeof torchLegacy>[0]) => torchLegacy(value);
 
@@ -123,13 +129,13 @@ export const targets: Readonly<Record<string, Target>> = {
     seeds: async () => [await keras3Weights(layersOf())],
     wrap: (bytes) =>
       zipFile([
-        { name: 'config.json', data: Buffer.from(JSON.stringify(kerasConfig(layersOf()))) },
+        { name: 'config.json', data: kerasJson() },
         { name: 'model.weights.h5', data: bytes },
       ]),
     read: source,
   },
   'Keras configuration': {
-    seeds: () => [Buffer.from(JSON.stringify(kerasConfig(layersOf())))],
+    seeds: () => [kerasJson()],
     read: (bytes) => readKerasGraph(json(bytes)),
   },
   'MATLAB 7.3': { seeds: async () => [await mat73File(mat73Members(matlabVariables(tiny('matlab'))))], read: source },
@@ -191,7 +197,10 @@ export const targets: Readonly<Record<string, Target>> = {
   'ONNX, unpacked': { seeds: () => [onnx('packed'), onnx('inline')], read: (bytes) => unpackOnnx(bytes) },
   'ONNX metadata': {
     seeds: () => [Buffer.from(JSON.stringify(toOnnxProto(tiny()).metadata_props))],
-    wrap: (bytes) => encodeModel({ ...toOnnxProto(tiny()), metadata_props: texts(bytes) }),
+    wrap: (bytes) => {
+      onnxProto ??= toOnnxProto(tiny());
+      return encodeModel({ ...onnxProto, metadata_props: texts(bytes) });
+    },
     read: (bytes) => readClassifier(bytes),
   },
   gzip: { seeds: () => [gzipSync(noise(999, 1))], read: (bytes, folder) => drain(decompressed(put(folder, { 'a.gz': bytes })('a.gz'))) },
@@ -252,7 +261,8 @@ export const targets: Readonly<Record<string, Target>> = {
   "ImageNet's labels": {
     seeds: () => [Buffer.from(`ImageId,PredictionString\n${IMAGENET},n01440764 1 2 3 4 \n`)],
     read: async (bytes, folder) => {
-      put(folder, { [`${IMAGENET}.JPEG`]: await image.clone().jpeg().toBuffer(), 'LOC_val_solution.csv': bytes });
+      jpeg ??= await image.clone().jpeg().toBuffer();
+      put(folder, { [`${IMAGENET}.JPEG`]: jpeg, 'LOC_val_solution.csv': bytes });
       await readAll(await openImageSet(folder, { split: 'test', shape: { channels: 3, height: 4, width: 4 } }));
     },
   },
@@ -262,6 +272,7 @@ export const targets: Readonly<Record<string, Target>> = {
   },
 };
 
+let jpeg: Buffer | undefined;
 const IMAGENET = 'ILSVRC2012_val_00000001';
 
 /** Layers of a Keras network of 1 bit, whose weights are the signs of floats. */
@@ -284,6 +295,13 @@ function kerasConfig(layers: KerasLayers): unknown {
       ],
     },
   };
+}
+
+let kerasText: Buffer | undefined;
+/** The same as JSON, made once. */
+function kerasJson(): Buffer {
+  kerasText ??= Buffer.from(JSON.stringify(kerasConfig(layersOf())));
+  return kerasText;
 }
 
 function json(bytes: Uint8Array): unknown {

@@ -9,3 +9,4 @@ import { qonnx } from './qonnx.ts';
 export const forms = { packed, inline, dense, qonnx } satisfies Record<string, Form>;
 
 export type FormName = keyof typeof forms;
+export const formNames = Object.keys(forms) as FormName[];

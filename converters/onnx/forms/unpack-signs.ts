@@ -38,7 +38,8 @@ function everySign(): Float32Array {
  * megabyte of wasm, and the loops of large kernels make the browser's compiler optimize it while the file loads; `product`,
  * by a 1x1 matrix of one, avoids this, but OpenCV has no MatMulInteger.
  */
-export type Indices = 'cast' | 'product';
+export const indicesNames = ['cast', 'product'] as const;
+export type Indices = (typeof indicesNames)[number];
 
 /** Looks the bytes up: `<prefix>.rows` is int8 [bytes, 8]. */
 export function lookUp(bits: string, table: string, prefix: string): NodeProto[] {

@@ -1,3 +1,4 @@
+/** `bench`: compares speed, load time and memory of files. */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import { localBackendNames } from '../../../eval/backends/table.ts';
@@ -6,6 +7,7 @@ import { profile } from '../../../eval/bench/profile.ts';
 import { profileOneBit } from '../../../eval/bench/profile-onebit.ts';
 import type { FileProfile } from '../../../eval/html/bench-page.ts';
 import { fileFacts } from '../../../eval/plan.ts';
+import type { RunRecord } from '../../../eval/record.ts';
 import { readInputs } from '../../../eval/runtime/model-input.ts';
 import type { Sizes } from '../../../eval/runtime/random-run.ts';
 import { UsageError } from '../../errors.ts';
@@ -88,6 +90,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const [batch = 1] = batches;
   const backends = await workingBackends(flags, { ...backendOptions, batch }, models);
   const threads = flags.threads ?? [undefined];
+  const record = runRecord();
   const measurements: Measurement[] = [];
   const profiles: FileProfile[] = [];
   try {
@@ -103,9 +106,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
       }
     });
   } finally {
-    if (measurements.length > 0) print(measurements, profiles, flags); // also when an error ended the rest
+    if (measurements.length > 0) print(measurements, profiles, record, flags); // also when an error ended the rest
   }
-  const record = runRecord();
   if (flags.report !== undefined) {
     const { benchPage } = await import('../../../eval/html/bench-page.ts');
     const facts = files.map(({ name, model }) => fileFacts(name, { bytes: model, metadata: readInputs(model).metadata }));
@@ -121,7 +123,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   }
 }
 
-function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], { format, wide }: Flags): void {
-  if (format === 'json') printJson({ measurements, profiles, version, ...runRecord() });
+function print(measurements: readonly Measurement[], profiles: readonly FileProfile[], record: RunRecord, { format, wide }: Flags): void {
+  if (format === 'json') printJson({ measurements, profiles, version, ...record });
   else printText([measurementTable(measurements, wide), ...profiles.map(profileTable)].join('\n'));
 }

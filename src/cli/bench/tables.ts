@@ -2,8 +2,8 @@
 import type { Measurement } from '../../../eval/bench/bench.ts';
 import type { FileProfile } from '../../../eval/html/bench-page.ts';
 import type { Shapes } from '../../../eval/runtime/random-run.ts';
-import { printable } from '../../errors.ts';
 import { percent, significant } from '../../numbers.ts';
+import { printable } from '../../printable.ts';
 import { drawTable, fittedTable } from '../shared/table.ts';
 
 /** Columns left out on a narrow terminal, in this order. */

@@ -1,3 +1,4 @@
+/** `eval`: its options, and which of evaluation, bisection, shards or one shard they ask for. */
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { backendNames } from '../../../eval/backends/table.ts';

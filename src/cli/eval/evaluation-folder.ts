@@ -6,19 +6,20 @@
  *     failed/, logs/    errors and output of shards
  *     result.json, report.html
  */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readPart } from '../../../eval/merge.ts';
 import type { Plan } from '../../../eval/plan.ts';
 import type { Subject } from '../../../eval/report.ts';
 import { catalogEntry } from '../../data/catalog.ts';
-import { inFile, whyNotWritten } from '../../data/files/file-error.ts';
+import { inFile } from '../../data/files/file-error.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import { describeJson } from '../../formats/json.ts';
 import { readJson, record } from '../../formats/schema.ts';
-import { readInput, readInputAs } from '../shared/input-file.ts';
+import { readInput, readJsonFile } from '../shared/input-file.ts';
 import { writeOutput } from '../shared/output-file.ts';
+import { makeFolders } from '../shared/output-folder.ts';
 
 const FORMAT = 'evaluation';
 
@@ -87,11 +88,7 @@ export class EvaluationFolder {
    * @throws UsageError when it holds another evaluation or a damaged part, or cannot be written
    */
   async prepare(description: Description): Promise<void> {
-    try {
-      for (const name of ['parts', 'failed', 'logs']) mkdirSync(join(this.path, name), { recursive: true });
-    } catch (error) {
-      throw new UsageError(`${this.path}: cannot be used, ${whyNotWritten(error) ?? String(error)}`, { cause: error });
-    }
+    makeFolders(this.path, ['parts', 'failed', 'logs']);
     const path = join(this.path, 'evaluation.json');
     if (existsSync(path)) await this.require(description);
     else await writeOutput(path, Buffer.from(`${JSON.stringify(description, null, 2)}\n`), { force: true });
@@ -108,13 +105,7 @@ export class EvaluationFolder {
       throw new UsageError(
         `${path}: expected the plan of eval --shards, got no such file on ${hostname()}. Use a folder on a disk that all nodes share`,
       );
-    const found = await readInputAs(path, (bytes) => {
-      try {
-        return readJson(record, JSON.parse(Buffer.from(bytes).toString()), FORMAT);
-      } catch (error) {
-        throw error instanceof InputError ? error : new InputError(FORMAT, 'file', 'expected JSON, got something else');
-      }
-    });
+    const found = readJson(record, await readJsonFile(path, FORMAT), FORMAT, (field) => `${path} ${field}`);
     for (const [what, value] of Object.entries(description))
       if (found[what] !== value)
         throw new UsageError(

@@ -1,3 +1,4 @@
+/** `merge`: combines the results of shards. */
 import { Command } from 'commander';
 import { formatOption } from '../shared/arguments.ts';
 import { requireWritable } from '../shared/output-file.ts';

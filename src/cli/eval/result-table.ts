@@ -1,9 +1,11 @@
+/** The result of `eval` and `merge` on stdout, and as exit code. */
 import { cautionOf, type NamedReport, resultColumns, scopeOf, withNames } from '../../../eval/columns.ts';
 import type { RunRecord } from '../../../eval/record.ts';
 import type { Report } from '../../../eval/report.ts';
 import type { Bisection } from '../../../eval/verify/bisect.ts';
-import { ParityError, printable } from '../../errors.ts';
+import { ParityError } from '../../errors.ts';
 import { percent } from '../../numbers.ts';
+import { printable } from '../../printable.ts';
 import { printJson, printText } from '../shared/results.ts';
 import { fittedTable } from '../shared/table.ts';
 import { type BisectionWidth, describeBisection } from './bisect.ts';

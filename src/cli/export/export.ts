@@ -1,3 +1,4 @@
+/** `export`: converts a source to one ONNX file, and verifies it before the file appears. */
 import { Command, Option } from 'commander';
 import { hubFiles } from '../../../converters/hub/config.ts';
 import { type Comparison, compareExport } from '../../../converters/onnx/compare.ts';
@@ -7,13 +8,14 @@ import { type Target, type TargetName, targetNames, targets } from '../../../eva
 import { methodNames } from '../../../eval/verify/calibrate.ts';
 import { EXPORT_TOLERANCE, type Verification, verifyExport } from '../../../eval/verify/export.ts';
 import { zerosDifference } from '../../../eval/verify/zeros.ts';
-import { ParityError, printable, UsageError } from '../../errors.ts';
+import { ParityError, UsageError } from '../../errors.ts';
 import { networkName } from '../../network/config.ts';
 import { type InputLayout, inputLayouts } from '../../network/file-metadata.ts';
 import type { Model } from '../../network/model.ts';
 import { weightCount } from '../../network/topology.ts';
 import { grouped, significant } from '../../numbers.ts';
 import { hasPackage } from '../../packages.ts';
+import { printable } from '../../printable.ts';
 import { formatOption, fraction, naturalNumber } from '../shared/arguments.ts';
 import { readInput } from '../shared/input-file.ts';
 import { OUTPUT_HELP, type OutputRules, requireWritable, writeOutput } from '../shared/output-file.ts';

@@ -1,3 +1,4 @@
+/** Options that several commands have, and parsers of option values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ImageSize } from '../../../converters/sources/asked.ts';
 

@@ -1,3 +1,4 @@
+/** `--backend` and `--reference`: names to backends that work here. */
 import type { BackendOptions } from '../../../eval/backends/backend.ts';
 import { probe } from '../../../eval/backends/probe.ts';
 import { type BackendName, backendNames, backendOf, backends, isRemote, localBackendNames } from '../../../eval/backends/table.ts';

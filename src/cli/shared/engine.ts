@@ -7,7 +7,7 @@ import { forgetFailures, readFailures } from '../../cluster/failures.ts';
 import type { EngineOptions, TaskFailure, Work } from '../../cluster/work.ts';
 import { DeviceError, type ErrorCode, InterruptedError, UsageError, WrnError } from '../../errors.ts';
 import { builtFile } from '../../package-files.ts';
-import { naturalNumber } from './arguments.ts';
+import { naturalNumber, wholeNumber } from './arguments.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { Progress } from './progress.ts';
 import { say } from './results.ts';
@@ -42,8 +42,9 @@ export function addEngineOptions(command: Command, names: readonly EngineName[])
 }
 
 function retryCount(text: string): number {
-  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 0 to 999');
-  return Number(text);
+  const value = wholeNumber(text);
+  if (value > 999) throw new InvalidArgumentError('expected a whole number from 0 to 999');
+  return value;
 }
 
 /** Node and this command line, to start it again here or on a node that shares its disk. */

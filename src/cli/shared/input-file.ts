@@ -1,3 +1,4 @@
+/** Reads files that the user named. */
 import { readFile } from 'node:fs/promises';
 import { fileError, inFile } from '../../data/files/file-error.ts';
 import { InputError } from '../../errors.ts';
@@ -27,5 +28,19 @@ export async function readInputAs<T>(path: string, read: (bytes: Uint8Array) => 
     return await read(bytes);
   } catch (error) {
     throw inFile(path, error);
+  }
+}
+
+/**
+ * JSON in a file, not checked further.
+ * @param format of the file, for errors
+ * @throws InputError that names the file, when it cannot be read or is not JSON.
+ */
+export async function readJsonFile(path: string, format: string): Promise<unknown> {
+  const bytes = await readInput(path);
+  try {
+    return JSON.parse(Buffer.from(bytes).toString());
+  } catch (error) {
+    throw new InputError(format, path, 'expected JSON, got something else or a truncated file', { cause: error });
   }
 }

@@ -1,7 +1,8 @@
 /** Writes a folder of results as a whole: into a temporary folder beside it, which is then renamed. */
-import { accessSync, constants, lstatSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { whyNotWritten } from '../../data/files/file-error.ts';
 import { sweep, temporaryName } from '../../data/files/leftovers.ts';
 import { UsageError } from '../../errors.ts';
 import { exitOnInterrupt } from './interrupt.ts';
@@ -90,4 +91,16 @@ function filesIn(folder: string, root = folder): string[] {
     const inside = entry.isDirectory() ? filesIn(path, root) : [];
     return inside.length > 0 ? inside : [relative(root, path).replaceAll(sep, '/')];
   });
+}
+
+/**
+ * Creates folders inside a folder that several processes fill. Existing ones stay.
+ * @throws UsageError when that fails
+ */
+export function makeFolders(path: string, names: readonly string[]): void {
+  try {
+    for (const name of names) mkdirSync(join(path, name), { recursive: true });
+  } catch (error) {
+    throw new UsageError(`${path}: cannot be used, ${whyNotWritten(error) ?? String(error)}`, { cause: error });
+  }
 }

@@ -1,3 +1,4 @@
+/** `--quiet`, which every command has. */
 import type { Command } from 'commander';
 
 let quiet = false;

@@ -1,6 +1,6 @@
 /** What a command says on stdout. */
 import { whyNotWritten } from '../../data/files/file-error.ts';
-import { printable, printableLines } from '../../errors.ts';
+import { printable, printableLines } from '../../printable.ts';
 
 let stream: NodeJS.WriteStream = process.stdout;
 

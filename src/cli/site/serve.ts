@@ -1,3 +1,4 @@
+/** `serve`: serves the page of `site` on this computer. */
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import { serveFiles } from '../../../eval/site/server.ts';

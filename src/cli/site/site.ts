@@ -1,7 +1,8 @@
+/** `site`: writes the page of networks as a folder. */
 import { Command } from 'commander';
 import type { Site } from '../../../eval/site/build.ts';
-import { printable } from '../../errors.ts';
 import { grouped } from '../../numbers.ts';
+import { printable } from '../../printable.ts';
 import { formatOption } from '../shared/arguments.ts';
 import { FOLDER_FORCE_HELP, type FolderRules, requireWritableFolder, writeFolder } from '../shared/output-folder.ts';
 import { printJson, printText } from '../shared/results.ts';

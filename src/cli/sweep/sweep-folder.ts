@@ -6,15 +6,15 @@
  *     best/<group>/     model and report of the best run of each group
  *     failed/, logs/    errors and output of runs
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { whyNotWritten } from '../../data/files/file-error.ts';
 import { InputError, UsageError } from '../../errors.ts';
 import { either, integer, line, list, number, object, readJson, type Schema } from '../../formats/schema.ts';
 import { RunFolder } from '../../train/run/run-folder.ts';
 import { version } from '../../version.ts';
-import { readInput } from '../shared/input-file.ts';
+import { readJsonFile } from '../shared/input-file.ts';
 import { writeOutput } from '../shared/output-file.ts';
+import { makeFolders } from '../shared/output-folder.ts';
 import type { RunReport } from '../train/finish-run.ts';
 import type { Sweep, SweepRun } from './sweep-file.ts';
 
@@ -62,11 +62,7 @@ export class SweepFolder {
    * @throws UsageError when it holds another one or cannot be written
    */
   async prepare(sweep: Sweep): Promise<void> {
-    try {
-      for (const name of ['runs', 'failed', 'logs']) mkdirSync(join(this.path, name), { recursive: true });
-    } catch (error) {
-      throw new UsageError(`${this.path}: cannot be used, ${whyNotWritten(error) ?? String(error)}`, { cause: error });
-    }
+    makeFolders(this.path, ['runs', 'failed', 'logs']);
     const path = join(this.path, 'sweep.json');
     if (!existsSync(path)) {
       await writeOutput(path, Buffer.from(`${JSON.stringify({ version, ...sweep }, null, 2)}\n`), { force: true });
@@ -84,14 +80,7 @@ export class SweepFolder {
   /** @throws InputError when the folder holds no sweep */
   async read(): Promise<Sweep & { readonly version: string }> {
     const path = join(this.path, 'sweep.json');
-    const bytes = await readInput(path);
-    let json: unknown;
-    try {
-      json = JSON.parse(Buffer.from(bytes).toString());
-    } catch (error) {
-      throw new InputError(FORMAT, path, 'expected JSON, got something else or a truncated file', { cause: error });
-    }
-    return readJson(sweepSchema, json, FORMAT, (field) => `${path} ${field}`);
+    return readJson(sweepSchema, await readJsonFile(path, FORMAT), FORMAT, (field) => `${path} ${field}`);
   }
 
   isFinished(run: SweepRun): boolean {

@@ -1,3 +1,4 @@
+/** `sweep`: trains the runs of a file on an engine, and shows their results. */
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
@@ -5,7 +6,8 @@ import { sha256 } from '#builtin';
 import { type EngineName, engines } from '../../cluster/engines.ts';
 import { noteFailure } from '../../cluster/failures.ts';
 import { TASK, type Work } from '../../cluster/work.ts';
-import { ParityError, printable, UsageError } from '../../errors.ts';
+import { ParityError, UsageError } from '../../errors.ts';
+import { printable } from '../../printable.ts';
 import { RunFolder } from '../../train/run/run-folder.ts';
 import { formatOption, naturalNumber } from '../shared/arguments.ts';
 import { addEngineOptions, type EngineFlags, environmentOf, programWords, requireEngineFit, runWork } from '../shared/engine.ts';

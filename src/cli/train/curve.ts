@@ -1,9 +1,11 @@
+/** `curve`: plots the error of training runs. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { Command } from 'commander';
 import { readModel } from '../../../converters/read.ts';
-import { printable, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import { runName } from '../../network/config.ts';
+import { printable } from '../../printable.ts';
 import { readLog } from '../../train/run/log.ts';
 import { readInput, readInputAs } from '../shared/input-file.ts';
 import { requireWritable, writeOutput } from '../shared/output-file.ts';

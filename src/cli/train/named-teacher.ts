@@ -1,3 +1,4 @@
+/** `train --teacher`: opens the teacher. */
 import { existsSync } from 'node:fs';
 import { openTeacher } from '../../../eval/teacher.ts';
 import type { Closable } from '../../closable.ts';

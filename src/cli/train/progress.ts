@@ -1,3 +1,4 @@
+/** Progress of a training on stderr. */
 import { percent, significant } from '../../numbers.ts';
 import type { LogEntry } from '../../train/run/log.ts';
 import type { StepReport } from '../../train/train.ts';

@@ -1,3 +1,4 @@
+/** `train`: its options, and one run from the checks to the report. */
 import { totalmem } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { shellCommand } from '../../cluster/shell.ts';

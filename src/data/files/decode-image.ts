@@ -1,3 +1,4 @@
+/** Image files to pixels, with sharp. */
 import { readFile } from 'node:fs/promises';
 import type { Sharp } from 'sharp';
 import { InputError, UsageError } from '../../errors.ts';

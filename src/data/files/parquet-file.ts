@@ -7,6 +7,9 @@ import type { RandomAccess } from './random-access.ts';
 const FORMAT = 'parquet';
 /** Limit on a row group, which is in memory as a whole. Row groups of images usually have tens of megabytes. */
 const MAX_GROUP_BYTES = 2 ** 29;
+/** A page that unpacks to more is a decompression bomb: image files hardly shrink, and pages of labels are small. */
+const MAX_INFLATION = 64;
+const INFLATION_SLACK = 2 ** 24;
 /** Smallest size of a row, since it holds an image file. */
 const MIN_ROW_BYTES = 16;
 
@@ -19,13 +22,18 @@ export interface ParquetFile {
 /** Opens a file. Its errors need `undamaged` around it. */
 export async function openParquetFile(file: RandomAccess): Promise<ParquetFile> {
   const { parquetMetadataAsync } = await import('hyparquet');
+  const read = async (start: number, end: number) => {
+    if (!(start >= 0 && end >= start && end <= file.size)) throw new Error(`bytes ${start} to ${end} of a file of ${file.size}`);
+    const bytes = new Uint8Array(end - start);
+    await file.read(bytes, start);
+    return bytes.buffer;
+  };
   const buffer: AsyncBuffer = {
     byteLength: file.size,
-    async slice(start, end = file.size) {
-      if (!(start >= 0 && end >= start && end <= file.size)) throw new Error(`bytes ${start} to ${end} of a file of ${file.size}`);
-      const bytes = new Uint8Array(end - start);
-      await file.read(bytes, start);
-      return bytes.buffer;
+    slice(start, end = file.size) {
+      const bytes = read(start, end);
+      bytes.catch(() => {}); // hyparquet asks for several at once, and after the first error it does not look at the others
+      return bytes;
     },
   };
   return { path: file.path, buffer, metadata: await parquetMetadataAsync(buffer) };
@@ -52,6 +60,7 @@ export function* rowGroups({ path, buffer, metadata }: ParquetFile): Generator<{
 /** Values of a column in rows `rowStart` to `rowEnd`. */
 export async function readColumn({ buffer, metadata }: ParquetFile, column: string, rowStart: number, rowEnd: number): Promise<unknown[]> {
   if (rowStart === rowEnd) return [];
+  checkLeaf(metadata, column);
   const [{ parquetReadObjects }, { compressors }] = [await import('hyparquet'), await import('hyparquet-compressors')];
   const rows = await parquetReadObjects({
     file: buffer,
@@ -65,13 +74,23 @@ export async function readColumn({ buffer, metadata }: ParquetFile, column: stri
   return rows.map((row) => row[column]);
 }
 
+/** Checks that a column without parts is stored once: of a second one hyparquet would leave the errors to nobody. */
+function checkLeaf({ schema, row_groups }: FileMetaData, column: string): void {
+  if (schema.find(({ name }) => name === column)?.num_children) return;
+  for (const { columns } of row_groups) {
+    const stored = columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column).length;
+    if (stored > 1) throw new Error(`${stored} columns ${column}`);
+  }
+}
+
 /** Checks the unpacked size that a page states, before a damaged one can make us allocate it. */
 function bounded(compressors: Compressors): Compressors {
   return Object.fromEntries(
     Object.entries(compressors).map(([name, unpack]) => [
       name,
       (input: Uint8Array, size: number) => {
-        if (!(size >= 0 && size <= MAX_GROUP_BYTES)) throw new Error(`a page of ${size} bytes`);
+        const most = Math.min(MAX_GROUP_BYTES, INFLATION_SLACK + MAX_INFLATION * input.length);
+        if (!(size >= 0 && size <= most)) throw new Error(`a page of ${size} bytes, packed into ${input.length}`);
         return unpack(input, size);
       },
     ]),

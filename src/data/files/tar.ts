@@ -1,3 +1,4 @@
+/** Tar archives as streams. */
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';

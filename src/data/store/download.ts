@@ -1,3 +1,4 @@
+/** Downloads that resume. */
 import { constants, type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { DownloadError } from '../../errors.ts';
 import type { PinnedFile } from '../catalog.ts';

@@ -1,3 +1,4 @@
+/** Instruction sets of the CPU, which decide between equal ways to compute. */
 import { readFileSync } from 'node:fs';
 
 let flags: ReadonlySet<string> | undefined;

@@ -23,8 +23,9 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { identify, isRunning } from '../../data/files/process-identity.ts';
-import { printable, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import { builtFile } from '../../package-files.ts';
+import { printable } from '../../printable.ts';
 
 /** Milliseconds between two renewals of the holder, and between two checks of a process that waits. */
 const INTERVAL = 1000;

@@ -1,4 +1,5 @@
-"""Writes state dicts of pytorchcv's 1-bit and 32-bit wide ResNets with random weights and moments, images, and its logits.
+"""Writes state dicts of pytorchcv's 1-bit and 32-bit wide ResNets with random weights and moments, images, and its logits
+in float64, whose own rounding does not show.
 
 PYTHONPATH=FOLDER_OF_PYTORCHCV python pytorchcv_network.py FOLDER DEPTH WIDTH CLASSES
 """
@@ -17,7 +18,7 @@ def main(folder, depth, width, classes):
     torch.manual_seed(1)
     images = torch.randint(0, 256, (IMAGES, 3, 32, 32), dtype=torch.uint8)
     images.numpy().tofile(folder / "images.u8")
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    mean, std = (torch.tensor(values, dtype=torch.float64).view(1, 3, 1, 1) for values in (MEAN, STD))
     for name, binarized in ("binary", True), ("float", False):
         net = get_wrn1bit_cifar(num_classes=classes, blocks=depth, width_factor=width, binarized=binarized).eval()
         for module in net.modules():
@@ -27,8 +28,8 @@ def main(folder, depth, width, classes):
                 if module.affine:
                     module.weight.normal_(1, 0.3)
                     module.bias.normal_()
-        net((images.float() / 255 - mean) / std).numpy().tofile(folder / f"{name}.f32")
         torch.save(net.state_dict(), folder / f"{name}.pth")
+        net.double()((images.double() / 255 - mean) / std).numpy().tofile(folder / f"{name}.f64")
 
 
 with torch.no_grad():

@@ -5,6 +5,7 @@
  * `int8-amx` is the same with kernels of {0, 2} behind a zero point of 1: onnxruntime uses AMX only where it is not 0.
  */
 import { DataType, encodeModel, type ModelProto, type TensorProto } from '../../../../proto/onnx.ts';
+import { requireChoice } from '../../../../src/choice.ts';
 import type { InputLayout } from '../../../../src/network/file-metadata.ts';
 import type { Model } from '../../../../src/network/model.ts';
 import type { BitTensor, FloatTensor } from '../../../../src/network/tensor.ts';
@@ -14,6 +15,7 @@ import { type SignatureOptions, setSignature } from '../../signature.ts';
 import { imagesNCHW, type Lowering, lower, toProto } from '../../write.ts';
 import { foldNorm } from '../fold-norm.ts';
 import { castless, inline, int8Signs, type StoredSigns } from '../inline.ts';
+import { indicesNames } from '../unpack-signs.ts';
 import { type Int8Plan, type IntegerConv, planInt8 } from './plan.ts';
 import { type Quantization, quantizationOf, type Range } from './quantization.ts';
 
@@ -38,6 +40,7 @@ export function toInt8Onnx(model: Model, options: Int8ExportOptions): Uint8Array
 }
 
 export function toInt8Proto(model: Model, { ranges, input = 'nchw-float', batch, inputName, ...signs }: Int8ExportOptions): ModelProto {
+  requireChoice('indices', signs.indices ?? 'cast', indicesNames);
   const plan = planInt8(model);
   const quantizations = quantizationsOf(plan, ranges);
   const graph = new Graph();
