@@ -6,7 +6,15 @@ import { createRequire } from 'node:module';
 import { setDefaults } from './environment.ts';
 import { DeviceError } from './errors.ts';
 
-const packages = {
+/** What each package exports. Written out, because the inferred types would take 80 kB in the declarations. */
+interface Exports {
+  'onnxruntime-node': typeof import('onnxruntime-node');
+  'onnxruntime-web': typeof import('onnxruntime-web');
+  'playwright-core': typeof import('playwright-core');
+  sharp: typeof import('sharp');
+}
+
+const packages: { readonly [Name in keyof Exports]: { readonly need: string; load(): Promise<Exports[Name]> } } = {
   'onnxruntime-node': { need: 'running a network in Node', load: loadOnnxRuntime },
   'onnxruntime-web': { need: 'running a network in WebAssembly or a browser', load: () => import('onnxruntime-web') },
   'playwright-core': { need: 'driving a browser', load: () => import('playwright-core') },
@@ -23,9 +31,9 @@ function loadOnnxRuntime() {
   return import('onnxruntime-node');
 }
 
-export type PackageName = keyof typeof packages;
+export type PackageName = keyof Exports;
 /** What a package exports. */
-export type Loaded<Name extends PackageName> = Awaited<ReturnType<(typeof packages)[Name]['load']>>;
+export type Loaded<Name extends PackageName> = Exports[Name];
 
 /**
  * Loads an optional package.
@@ -34,7 +42,7 @@ export type Loaded<Name extends PackageName> = Awaited<ReturnType<(typeof packag
 export async function loadPackage<Name extends PackageName>(name: Name): Promise<Loaded<Name>> {
   requirePackage(name);
   try {
-    return (await packages[name].load()) as Loaded<Name>;
+    return await packages[name].load();
   } catch (error) {
     const [reason] = String(error instanceof Error ? error.message : error).split('\n');
     throw new DeviceError(`${packages[name].need} needs ${name}, which does not load: ${reason}. Install it again: npm install ${name}`, {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { flatten } from '../../converters/onnx/layered/flatten.ts';
 import { decodeModel, encodeModel, type TensorProto } from '../../proto/onnx.ts';
 import { file, int64s, model, node, noise, type Parts, signs, value } from '../converters/onnx/foreign-model.ts';
 import { run } from './run.ts';
@@ -21,7 +22,7 @@ beforeAll(async () => {
   await Promise.all(['dense', 'packed'].map((form) => run(['export', source, '-o', at(`${form}.onnx`), '--form', form])));
 });
 
-test('our dense export: packed to the size of the packed one, compared on images, and back', async () => {
+test('our dense export: packed to the size of version 1, compared on images, and back', async () => {
   const images = ours('examples/fashion-mnist');
   const packed = await run(['pack', at('dense.onnx'), '-o', at('again.onnx'), '--data', images, '--limit', '40', '--format', 'json']);
   expect(packed).toMatchObject({ status: 0, stderr: '' });
@@ -30,7 +31,8 @@ test('our dense export: packed to the size of the packed one, compared on images
   expect(report.packed).toHaveLength(20);
   expect(report.bytesBefore).toBe(statSync(at('dense.onnx')).size);
   expect(report.bytesAfter).toBe(statSync(at('again.onnx')).size);
-  expect(Math.abs(statSync(at('again.onnx')).size - statSync(at('packed.onnx')).size)).toBeLessThan(16);
+  const version1 = encodeModel(flatten(decodeModel(readFileSync(at('packed.onnx')))));
+  expect(Math.abs(statSync(at('again.onnx')).size - version1.length)).toBeLessThan(16);
   const unpacked = await run(['unpack', at('again.onnx'), '-o', at('dense-again.onnx')]);
   expect(unpacked.stdout).toMatch(/268,048 weights of 20 layers as float32/);
   const byName = (path: string) => new Map(decodeModel(readFileSync(path)).graph?.initializer?.map((t) => [t.name, t]));
