@@ -11,8 +11,8 @@
 
 /** Bytes that may be read behind the rows that may be read behind a tensor. */
 export const SLACK = 256;
-/** Rows that may be read behind a tensor. */
-export const SLACK_ROWS = 6;
+/** Rows that may be read behind a tensor: those under a tile of which only the first row of pixels is in the image, with stride 2. */
+export const SLACK_ROWS = 14;
 
 // What is read. Of a convolution: the address of the window of output pixel (0, 0), so that padding needs no word.
 export const INPUT = 0;
