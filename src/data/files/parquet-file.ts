@@ -1,5 +1,5 @@
 /** Parquet files: columns of row groups, decoded by hyparquet. Source of the format: https://parquet.apache.org/docs/file-format/ */
-import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet';
+import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet';
 import { InputError } from '../../errors.ts';
 import { inFile } from './file-error.ts';
 import type { RandomAccess } from './random-access.ts';
@@ -60,8 +60,8 @@ export function* rowGroups({ path, buffer, metadata }: ParquetFile): Generator<{
 /** Values of a column in rows `rowStart` to `rowEnd`. */
 export async function readColumn({ buffer, metadata }: ParquetFile, column: string, rowStart: number, rowEnd: number): Promise<unknown[]> {
   if (rowStart === rowEnd) return [];
-  checkLeaf(metadata, column);
-  const [{ parquetReadObjects }, { compressors }] = [await import('hyparquet'), await import('hyparquet-compressors')];
+  const [{ parquetReadObjects, parquetSchema }, { compressors }] = [await import('hyparquet'), await import('hyparquet-compressors')];
+  checkParts(metadata, parquetSchema(metadata), column);
   const rows = await parquetReadObjects({
     file: buffer,
     metadata,
@@ -74,14 +74,21 @@ export async function readColumn({ buffer, metadata }: ParquetFile, column: stri
   return rows.map((row) => row[column]);
 }
 
-/** Checks that a column without parts is stored once: of a second one hyparquet would leave the errors to nobody. */
-function checkLeaf({ schema, row_groups }: FileMetaData, column: string): void {
-  if (schema.find(({ name }) => name === column)?.num_children) return;
+/**
+ * Checks that what is stored of a column are parts of it in the schema, each once per group of rows: at another one hyparquet stops, and
+ * the errors of those that it has begun to read would end the process.
+ */
+function checkParts({ row_groups }: FileMetaData, tree: SchemaTree, column: string): void {
+  const parts = new Set(leaves(tree).map(nameOf));
   for (const { columns } of row_groups) {
-    const stored = columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column).length;
-    if (stored > 1) throw new Error(`${stored} columns ${column}`);
+    const stored = columns.flatMap(({ meta_data: meta }) => (meta?.path_in_schema[0] === column ? [nameOf(meta.path_in_schema)] : []));
+    const wrong = stored.find((name, i) => !parts.has(name) || stored.indexOf(name) !== i);
+    if (wrong !== undefined) throw new Error(`a column ${wrong} that is not in the schema, or is stored twice`);
   }
 }
+
+const nameOf = (path: readonly string[]) => path.join('.');
+const leaves = ({ children, path }: SchemaTree): string[][] => (children.length > 0 ? children.flatMap(leaves) : [path]);
 
 /** Checks the unpacked size that a page states, before a damaged one can make us allocate it. */
 function bounded(compressors: Compressors): Compressors {

@@ -181,6 +181,22 @@ describe('damaged files: a typed error, or read to the end', () => {
       expect(await attempt(folder)).toBeUndefined();
     }
   });
+  test('parquet: a part that the schema lacks behind a damaged one is one error, and none is left to nobody', async () => {
+    const damaged = Buffer.from(golden);
+    damaged.fill(0xff, 4, 12); // the first page of image.bytes
+    damaged.write('q', golden.lastIndexOf('path', golden.indexOf('ARROW:schema'))); // image.path as the group of rows has it
+    const errors: unknown[] = [];
+    const note = (error: unknown) => errors.push(error);
+    process.on('unhandledRejection', note);
+    try {
+      const folder = await folderWith({ 'test-00000-of-00001.parquet': damaged });
+      await expect(openImageSet(folder).then(readAll)).rejects.toThrow(/a column image\.qath that is not in the schema/);
+      await new Promise((done) => setTimeout(done, 0));
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+    expect(errors).toEqual([]);
+  });
   test.each(cases)('%s with flipped bits', async (name, bytes) => {
     const folder = await folderWith({ [name]: bytes });
     await fc.assert(
