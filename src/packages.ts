@@ -8,6 +8,7 @@ import { DeviceError } from './errors.ts';
 
 /** What each package exports. Written out, because the inferred types would take 80 kB in the declarations. */
 interface Exports {
+  '@peculiar/x509': typeof import('@peculiar/x509');
   'onnxruntime-node': typeof import('onnxruntime-node');
   'onnxruntime-web': typeof import('onnxruntime-web');
   'playwright-core': typeof import('playwright-core');
@@ -15,11 +16,18 @@ interface Exports {
 }
 
 const packages: { readonly [Name in keyof Exports]: { readonly need: string; load(): Promise<Exports[Name]> } } = {
+  '@peculiar/x509': { need: 'HTTPS for another device', load: loadX509 },
   'onnxruntime-node': { need: 'running a network in Node', load: loadOnnxRuntime },
   'onnxruntime-web': { need: 'running a network in WebAssembly or a browser', load: () => import('onnxruntime-web') },
   'playwright-core': { need: 'driving a browser', load: () => import('playwright-core') },
   sharp: { need: 'reading and writing image files', load: () => import('sharp') },
 };
+
+/** It needs a polyfill of decorators, and asks for it when it loads. */
+async function loadX509() {
+  await import('reflect-metadata');
+  return import('@peculiar/x509');
+}
 
 /**
  * onnxruntime-node reports to its vendor as soon as it is loaded: it looks up a host, and writes a device id, a database and

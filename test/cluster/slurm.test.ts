@@ -228,9 +228,9 @@ withSlurm(
       const [job] = slurm.command('squeue', '--noheader', '--states=RUNNING', '--format=%F').split('\n');
       slurm.command('scancel', '--batch', '--signal=USR1', `${job}_2`);
     }, 50);
-    const { status, stdout } = await followed(args);
+    const { status, stdout, stderr } = await followed(args);
     clearInterval(timer);
-    expect(status).toBe(0);
+    expect(status, stderr).toBe(0);
     expect(stdout).toMatch(/│ run +│ 2 +│ 2 +│ \d+\.\d\d ± \d+\.\d\d % │ - +│/);
     expect(readFileSync(at('sweep/logs/2.txt'), 'utf8')).toMatch(/interrupted after \d+ steps/);
     const whole = await run(['train', '--data', data, ...smallNetwork, '--epochs', '2', '--seed', '2', '-o', at('whole')], { env: env() });

@@ -291,7 +291,8 @@ test('bisect asks no file for more images than it takes', async () => {
 test('bisect tells a layer that is not finite from one of another shape', async () => {
   const mean = model.tensors.get('head.norm.mean') as FloatTensor;
   const nan = floatTensor(mean.shape, new Float32Array(mean.data.length).fill(Number.NaN));
-  const other = packed({ ...model, tensors: new Map(model.tensors).set('head.norm.mean', nan) });
+  const damaged = { ...model, tensors: new Map(model.tensors).set('head.norm.mean', nan) };
+  const other = toOnnx(damaged, { form: 'inline', input: 'nchw-float' });
   const [a, b] = [packed(), other].map((model) => ({ name: 'x', model, backend: 'cpu' as const })) as [Side, Side];
   const found = await bisect([a, b], { imagesNCHW: new Uint8Array(28 * 28), count: 1, backendOptions: {} });
   const [first] = JSON.parse(JSON.stringify([found.first]));

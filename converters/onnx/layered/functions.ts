@@ -83,9 +83,9 @@ export function parts(epsilon: number): FunctionProto[] {
   return [signs(), norm(epsilon), signConv()];
 }
 
-/** The attributes of a convolution that are the same in all blocks of a kind. */
-export function windowOf({ kernel, stride, pads }: Pick<ConvLayer, 'kernel' | 'stride' | 'pads'>): Attributes {
-  return { ...(kernel === 1 ? {} : { pads }), ...(stride === 1 ? {} : { strides: [stride, stride] }) };
+/** The attributes of a convolution that are the same in all blocks of a kind. None is left out: ONNX's ReferenceEvaluator asks for each. */
+export function windowOf({ stride, pads }: Pick<ConvLayer, 'stride' | 'pads'>): Attributes {
+  return { pads, strides: [stride, stride] };
 }
 
 /** How the function of a block calls the scales of its convolutions: one where both have the same. */

@@ -1,5 +1,6 @@
 /** A certificate for one run. */
 import { createHash, randomBytes, webcrypto } from 'node:crypto';
+import { loadPackage } from '../../../src/packages.ts';
 
 export interface Certificate {
   readonly key: string;
@@ -10,9 +11,11 @@ export interface Certificate {
 
 const DAY = 24 * 60 * 60 * 1000;
 
-/** @param addresses IP addresses that it is valid for, besides localhost */
+/**
+ * @param addresses IP addresses that it is valid for, besides localhost
+ * @throws DeviceError when @peculiar/x509 is not installed
+ */
 export async function makeCertificate(addresses: readonly string[]): Promise<Certificate> {
-  await import('reflect-metadata'); // x509 needs it
   const {
     BasicConstraintsExtension,
     cryptoProvider,
@@ -20,7 +23,7 @@ export async function makeCertificate(addresses: readonly string[]): Promise<Cer
     ExtendedKeyUsageExtension,
     SubjectAlternativeNameExtension,
     X509CertificateGenerator,
-  } = await import('@peculiar/x509');
+  } = await loadPackage('@peculiar/x509');
   cryptoProvider.set(webcrypto as Crypto);
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);

@@ -410,9 +410,10 @@ const python = pythonWith('numpy');
 });
 
 test('--bisect of a file with a wrong pad names the layer and exits 1', async () => {
-  const proto = toOnnxProto(model, options);
+  const proto = toOnnxProto(model, { ...options, form: 'inline' });
   const pads = proto.graph?.node?.find(({ name }) => name === 'group1.block0.conv0')?.attribute?.find(({ name }) => name === 'pads');
-  if (pads) pads.ints = [1, 1, 0, 0];
+  if (!pads) throw new Error('no pads');
+  pads.ints = [1, 1, 0, 0];
   writeFileSync(at('wrong-pad.onnx'), encodeModel(proto));
   const result = await run(['eval', at('model.onnx'), '--against', at('wrong-pad.onnx'), '--data', images, '--bisect']);
   expect(result.status).toBe(1);
