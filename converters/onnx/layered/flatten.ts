@@ -2,11 +2,11 @@
 import { decodeModel, encodeModel, type ModelProto, toNumber } from '../../../proto/onnx.ts';
 import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { fromOnnx } from '../read.ts';
-import { toFlatProto } from '../write.ts';
+import { toFlatProto, toOnnxProto } from '../write.ts';
 
 /**
- * The same network with a node for every layer and an initializer for every number, its inputs and outputs unchanged; other files as
- * they are.
+ * The same network with a node for every layer and an initializer for every number, its inputs and outputs unchanged. Other files stay
+ * as they are, also those whose nodes or functions were changed: they compute what these say, and not what the metadata says.
  * @throws InputError when the file lacks a number
  */
 export function flatten(proto: ModelProto): ModelProto {
@@ -14,12 +14,14 @@ export function flatten(proto: ModelProto): ModelProto {
   if (metadata?.version !== 2) return proto;
   const [images] = proto.graph?.input ?? [];
   const batch = toNumber(images?.type?.tensor_type?.shape?.dim?.[0]?.dim_value, 'batch');
-  return toFlatProto(fromOnnx(proto), {
-    input: metadata.input,
-    inputName: images?.name ?? undefined,
-    batch: batch > 0 ? batch : undefined,
-  });
+  const model = fromOnnx(proto);
+  const options = { input: metadata.input, inputName: images?.name ?? undefined, batch: batch > 0 ? batch : undefined };
+  const isOurs = isEqual(computation(proto), computation(toOnnxProto(model, options)));
+  return isOurs ? toFlatProto(model, options) : proto;
 }
+
+const computation = ({ graph, functions }: ModelProto) => encodeModel({ graph: graph ?? null, functions: functions ?? null });
+const isEqual = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 /** The same for the bytes of a file. onnxruntime makes the same graph of both, but names its nodes after the layers only here. */
 export function flattenFile(file: Uint8Array): Uint8Array {
