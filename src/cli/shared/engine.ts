@@ -1,7 +1,7 @@
 /** Runs tasks of this command line on an engine: its options, the submission, the progress. Shared by `eval --on` and `sweep`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Engine, Submitted } from '../../cluster/engine.ts';
+import type { Engine, Look, Submitted } from '../../cluster/engine.ts';
 import { type EngineName, engines } from '../../cluster/engines.ts';
 import { forgetFailures, readFailures } from '../../cluster/failures.ts';
 import type { EngineOptions, TaskFailure, Work } from '../../cluster/work.ts';
@@ -122,13 +122,29 @@ const SHORTEST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
 /** On a shared disk, the result of a task may appear this much later than its end in the engine. */
 const LAG = 5000;
+/** A busy or restarted controller may leave a question without an answer; after this long it is an error. */
+const PATIENCE = 60_000;
+
+/** Asks the engine; while it does not answer, its last word counts. */
+function patiently({ look }: Submitted): () => Promise<Look> {
+  let last: { readonly look: Look; readonly at: number } | undefined;
+  return async () => {
+    try {
+      last = { look: await look(), at: performance.now() };
+    } catch (error) {
+      if (!last || !(error instanceof DeviceError) || performance.now() - last.at > PATIENCE) throw error;
+    }
+    return last.look;
+  };
+}
 
 async function follow(work: Work, submitted: Submitted, count: Count, signal: AbortSignal): Promise<void> {
   const progress = new Progress(count.unit);
   const isDone = () => count.done().length === work.count;
+  const look = patiently(submitted);
   try {
     for (let wait = SHORTEST_WAIT, since = performance.now(); ; wait = Math.min(LONGEST_WAIT, wait * 1.2)) {
-      const { running, waiting, reason, ended } = await submitted.look();
+      const { running, waiting, reason, ended } = await look();
       const now = count.progress();
       progress.update(
         submitted.name,
