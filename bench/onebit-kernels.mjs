@@ -3,7 +3,6 @@
 // measured in the same alternating rounds, over tables as large as those of the kernels.
 //
 //     npm run build && node bench/onebit-kernels.mjs [seconds]
-import asc from 'assemblyscript/asc';
 import { Arena } from '../dist/src/onebit/arena.js';
 import { Block } from '../dist/src/onebit/block.js';
 import { kernels } from '../dist/src/onebit/generated/kernels.js';
@@ -11,6 +10,7 @@ import { scratchLength, tilesOf } from '../dist/src/onebit/kernel.js';
 import { ROWS } from '../dist/src/onebit/tile.js';
 import { channelsPerTable, prepareSigns, signsLength } from '../dist/src/onebit/weights.js';
 import * as w from '../dist/src/onebit/words.js';
+import { compile, exportsOf } from './assembly.mjs';
 
 const PAGE = 65536;
 const seconds = Number(process.argv[2] ?? 10);
@@ -63,15 +63,7 @@ async function loads(bytes) {
     for (let t = 0; t < turns; t++) for (let p: usize = 1024; p < ${1024 + bytes}; p += 256) { ${adds} }
     return i16x8.extract_lane_s(i16x8.add(i16x8.add(r0, r1), i16x8.add(r2, r3)), 0);
   }`;
-  let binary;
-  await asc.main(['a.ts', '-O3', '--enable', 'simd', '--runtime', 'stub', '--initialMemory', '2', '--outFile', 'a.wasm'], {
-    readFile: (name) => (name === 'a.ts' ? source : null),
-    writeFile: (_, contents) => {
-      binary = contents;
-    },
-    stderr: process.stderr,
-  });
-  const { run } = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { abort() {} } }).exports;
+  const { run } = exportsOf(await compile(source));
   const turns = Math.ceil(2e6 / bytes);
   return { work: (turns * bytes) / 16, run: () => run(turns), best: Number.POSITIVE_INFINITY };
 }

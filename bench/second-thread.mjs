@@ -4,6 +4,7 @@
 //     node bench/second-thread.mjs [rounds]
 import { setTimeout } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { compile, exportsOf } from './assembly.mjs';
 
 const TURNS = 6000;
 const [RUNNING, DONE] = [1, 2];
@@ -12,7 +13,7 @@ if (isMainThread) await measure(Number(process.argv[2] ?? 40));
 else serve(workerData);
 
 async function measure(rounds) {
-  const binary = await compile();
+  const binary = await compileLoops();
   const state = new Int32Array(new SharedArrayBuffer(8)); // which loop the other thread shall begin, and how far it is
   const other = new Worker(new URL(import.meta.url), { workerData: { binary, state } });
   await new Promise((resolve) => other.once('message', resolve));
@@ -59,12 +60,11 @@ function milliseconds(loop) {
 }
 
 function loopsOf(binary) {
-  const { additions, loads } = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { abort() {} } }).exports;
+  const { additions, loads } = exportsOf(binary);
   return { additions, loads };
 }
 
-async function compile() {
-  const { default: asc } = await import('assemblyscript/asc');
+function compileLoops() {
   const registers = Array.from({ length: 8 }, (_, i) => i);
   const loop = (name, operand) => `export function ${name}(turns: i32): i32 {
     const s = i16x8.splat(<i16>turns);
@@ -74,14 +74,5 @@ async function compile() {
     }
     return i16x8.extract_lane_s(${registers.map((i) => `r${i}`).reduce((a, b) => `i16x8.add(${a}, ${b})`)}, 0);
   }`;
-  const source = loop('additions', () => 's') + loop('loads', (i) => `v128.load(p, ${16 * i})`);
-  let binary;
-  await asc.main(['a.ts', '-O3', '--enable', 'simd', '--runtime', 'stub', '--initialMemory', '2', '--outFile', 'a.wasm'], {
-    readFile: (name) => (name === 'a.ts' ? source : null),
-    writeFile: (_, contents) => {
-      binary = contents;
-    },
-    stderr: process.stderr,
-  });
-  return binary;
+  return compile(loop('additions', () => 's') + loop('loads', (i) => `v128.load(p, ${16 * i})`));
 }

@@ -1,6 +1,7 @@
 /** First half of the check that an exported file equals its model; the other half runs it. */
 import { ParityError } from '../../src/errors.ts';
 import { elements } from '../../src/formats/shape.ts';
+import { sameBytes } from '../../src/formats/typed-array.ts';
 import type { Model } from '../../src/network/model.ts';
 import { readOnnxModel } from './read.ts';
 
@@ -28,12 +29,4 @@ export function compareExport(file: Uint8Array, model: Model): Comparison {
     counts[tensor.dtype === 'bits' ? 'bits' : 'floats'] += elements(tensor.shape);
   }
   return counts;
-}
-
-function sameBytes(a: Uint8Array | Float32Array, b: Uint8Array | Float32Array): boolean {
-  const [x, y] = [a, b].map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength)) as [
-    Uint8Array,
-    Uint8Array,
-  ];
-  return x.length === y.length && x.every((byte, i) => byte === y[i]);
 }

@@ -1,5 +1,6 @@
 /** A file of format version 2 in version 1, for tools that look for layers and weights in the graph. */
 import { decodeModel, encodeModel, type ModelProto, toNumber } from '../../../proto/onnx.ts';
+import { sameBytes } from '../../../src/formats/typed-array.ts';
 import { readMetadata } from '../../../src/network/file-metadata.ts';
 import { fromOnnx } from '../read.ts';
 import { toFlatProto, toOnnxProto } from '../write.ts';
@@ -16,12 +17,11 @@ export function flatten(proto: ModelProto): ModelProto {
   const batch = toNumber(images?.type?.tensor_type?.shape?.dim?.[0]?.dim_value, 'batch');
   const model = fromOnnx(proto);
   const options = { input: metadata.input, inputName: images?.name ?? undefined, batch: batch > 0 ? batch : undefined };
-  const isOurs = isEqual(computation(proto), computation(toOnnxProto(model, options)));
+  const isOurs = sameBytes(computation(proto), computation(toOnnxProto(model, options)));
   return isOurs ? toFlatProto(model, options) : proto;
 }
 
 const computation = ({ graph, functions }: ModelProto) => encodeModel({ graph: graph ?? null, functions: functions ?? null });
-const isEqual = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 /** The same for the bytes of a file. onnxruntime makes the same graph of both, but names its nodes after the layers only here. */
 export function flattenFile(file: Uint8Array): Uint8Array {
